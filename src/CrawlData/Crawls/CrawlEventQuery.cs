@@ -1,0 +1,32 @@
+namespace CrawlData.Crawls;
+
+/// <summary>Which of a crawl's events to read or count; a property that is null lets all through. Events come in the order of their ids.</summary>
+public sealed record CrawlEventQuery
+{
+    internal static readonly CrawlEventQuery All = new();
+
+    /// <summary>Events with a greater id: to go on reading, the id of the last event seen.</summary>
+    public long? AfterId { get; init; }
+
+    /// <summary>Events up to and with this id.</summary>
+    public long? UpToId { get; init; }
+
+    /// <summary>Events of one of these types, exactly; none at all when empty.</summary>
+    public IReadOnlyCollection<string>? EventTypes { get; init; }
+
+    /// <summary>Events created at this instant or later.</summary>
+    /// <exception cref="InvalidValueException">The value is <see cref="DateTimeOffset.MinValue"/> or <see cref="DateTimeOffset.MaxValue"/>.</exception>
+    public DateTimeOffset? CreatedFrom { get; init => field = Timestamps.Require(value, "created_from"); }
+
+    /// <summary>Events created before this instant.</summary>
+    /// <exception cref="InvalidValueException">The value is <see cref="DateTimeOffset.MinValue"/> or <see cref="DateTimeOffset.MaxValue"/>.</exception>
+    public DateTimeOffset? CreatedBefore { get; init => field = Timestamps.Require(value, "created_before"); }
+
+    /// <summary>The most events to read, at least 1; no limit when null.</summary>
+    /// <exception cref="InvalidValueException">The value is less than 1.</exception>
+    public int? Limit
+    {
+        get;
+        init => field = value is null or >= 1 ? value : throw new InvalidValueException("limit", $"is {value}; the least is 1");
+    }
+}

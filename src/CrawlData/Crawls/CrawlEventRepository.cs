@@ -1,0 +1,350 @@
+using System.Data;
+using System.Runtime.CompilerServices;
+using Dapper;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace CrawlData.Crawls;
+
+/// <summary>The table <c>crawl_events</c>: each crawl's stream of events. Safe for use by many tasks at once.</summary>
+/// <remarks>
+/// <para><b>Order.</b> Within one crawl, ids rise in the order in which events are committed, so a reader that asks for what comes after the last id it saw misses nothing. It rests on the row
+/// lock of the run (<c>for no key update</c>), which every append takes before it draws an id and holds to its commit; it holds for all who append through this class, in any number of
+/// processes, and not beside plain INSERTs that take no such lock. Writers of one crawl so take turns; writers of different crawls do not.</para>
+/// <para>Methods that write take the caller's transaction, which then holds the run's lock until it ends; without one each is a transaction of its own. Transactions that append to several
+/// crawls in several calls should do so in one order, as with any row locks. Errors of the server and of the connection come as <see cref="NpgsqlException"/>.</para>
+/// </remarks>
+/// <param name="dataSource">The application's data source; it stays the application's to dispose of.</param>
+public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
+{
+    // Below, one INSERT of one round trip is faster; from here on COPY is.
+    private const int CopyFromEvents = 1_000;
+
+    // What is gathered of a stream, and the most that one INSERT's parameters may hold.
+    private const int ChunkBytes = 4 * 1024 * 1024;
+
+    private const string Columns = "id, crawl_id, event_type, payload, created_at";
+
+    // All the locks first, in id order, so that calls with several crawls cannot deadlock: the count makes the lock come before the first id is drawn, and keeps everything out when a
+    // crawl is unknown. The ids are drawn above the sort, in the order of the events.
+    internal const string InsertSql =
+        """
+        with runs as materialized (
+            select id from crawl_runs where id = any (@crawl_ids) order by id for no key update
+        )
+        insert into crawl_events (crawl_id, event_type, payload, created_at)
+        select crawl_id, event_type, payload::jsonb, coalesce(created_at, now() at time zone 'utc')
+        from unnest(@event_crawl_ids, @event_types, @payloads, @created_ats)
+            with ordinality as events (crawl_id, event_type, payload, created_at, position)
+        where (select count(*) from runs) = cardinality(@crawl_ids)
+        order by position
+        returning id
+        """;
+
+    // As above: generate_series waits for the count, and nextval for both.
+    internal const string ReserveSql =
+        """
+        with runs as materialized (
+            select id from crawl_runs where id = any (@crawl_ids) order by id for no key update
+        )
+        select array(select nextval('crawl_events_id_seq') from generate_series(1, case locked.runs when cardinality(@crawl_ids) then @events else 0 end)),
+               now() at time zone 'utc'
+        from (select count(*) as runs from runs) as locked
+        """;
+
+    internal const string CopySql = $"copy crawl_events ({Columns}) from stdin (format binary)";
+
+    internal const string UnknownCrawlsSql =
+        """
+        select id from unnest(@crawl_ids) as asked (id)
+        where not exists (select from crawl_runs where crawl_runs.id = asked.id)
+        """;
+
+    // The row comparison beside the equality keeps a generic plan on (crawl_id, id), where "id > @after_id" may walk the primary key.
+    private const string Condition =
+        """
+        where crawl_id = @crawl_id
+          and (crawl_id, id) > (@crawl_id, @after_id)
+          and (crawl_id, id) <= (@crawl_id, @up_to_id)
+          and (@event_types is null or event_type = any (@event_types))
+          and created_at >= @created_from
+          and created_at < @created_before
+        """;
+
+    internal const string ReadSql = $"select {Columns} from crawl_events {Condition} order by crawl_id, id limit @limit";
+
+    internal const string CountSql = $"select count(*) from (select from crawl_events {Condition} order by crawl_id, id limit @limit) as events";
+
+    internal const string CountByTypeSql =
+        $"select event_type, count(*) from (select event_type from crawl_events {Condition} order by crawl_id, id limit @limit) as events group by event_type";
+
+    internal const string LastSql = $"select {Columns} from crawl_events where crawl_id = @crawl_id order by crawl_id desc, id desc limit 1";
+
+    /// <summary>Appends one event.</summary>
+    /// <returns>Its id.</returns>
+    /// <exception cref="CrawlNotFoundException">There is no such crawl. Nothing is stored.</exception>
+    public async Task<long> AppendAsync(Guid crawlId, NewCrawlEvent crawlEvent, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(crawlEvent);
+        return (await AppendAsync([(crawlId, crawlEvent)], transaction, cancellationToken).ConfigureAwait(false))[0];
+    }
+
+    /// <summary>Appends events to one crawl, all or none.</summary>
+    /// <returns>The ids, in the order of the events; they rise.</returns>
+    /// <exception cref="CrawlNotFoundException">There is no such crawl. Nothing is stored.</exception>
+    public Task<IReadOnlyList<long>> AppendAsync(
+        Guid crawlId, IEnumerable<NewCrawlEvent> events, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(events);
+        return AppendAsync([.. events.Select(crawlEvent => (crawlId, crawlEvent))], transaction, cancellationToken);
+    }
+
+    /// <summary>Appends events to one or several crawls, all or none. Such calls never deadlock with each other: each takes the locks of its runs first, in one order.</summary>
+    /// <returns>The ids, in the order of the events; they rise.</returns>
+    /// <exception cref="CrawlNotFoundException">One or more of the crawls do not exist. Nothing is stored.</exception>
+    public async Task<IReadOnlyList<long>> AppendAsync(
+        IReadOnlyList<(Guid CrawlId, NewCrawlEvent Event)> events, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(events);
+        if (events.Count == 0)
+        {
+            return [];
+        }
+
+        var copy = events.Count >= CopyFromEvents || events.Sum(static item => (long)item.Event.Payload.Utf8.Length) > ChunkBytes;
+        return await dataSource.UseAsync(transaction, connection => (copy, transaction) switch
+        {
+            (false, _) => InsertAsync(connection, transaction, events, cancellationToken),
+            (true, not null) => CopyAsync(connection, transaction, events, cancellationToken),
+            (true, null) => connection.InTransactionAsync(own => CopyAsync(connection, own, events, cancellationToken), cancellationToken),
+        }, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Appends a stream of events to one crawl, all or none, however long it is: a few megabytes of it are held at a time.</summary>
+    /// <remarks>From the first events to the end of the stream the run's lock and one connection are held, so others who append to this crawl wait: meant for a source that does not
+    /// wait itself, such as a file. In a transaction of the caller's a savepoint is used: when the source throws, the call is cancelled or the server refuses an event, the transaction is
+    /// as it was before the call, and still usable.</remarks>
+    /// <returns>How many events were appended.</returns>
+    /// <exception cref="CrawlNotFoundException">There is no such crawl. Nothing is stored.</exception>
+    public Task<long> AppendAsync(
+        Guid crawlId, IAsyncEnumerable<NewCrawlEvent> events, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(events);
+        return dataSource.UseAsync(transaction, connection => transaction is null
+            ? connection.InTransactionAsync(own => CopyAsync(connection, own, crawlId, events, cancellationToken), cancellationToken)
+            : CopyWithSavepointAsync(connection, transaction, crawlId, events, cancellationToken), cancellationToken);
+    }
+
+    /// <summary>Streams a crawl's events in the order of their ids, each as it arrives.</summary>
+    /// <remarks>One query, with one snapshot, on one connection that is held while the enumeration goes on; memory is that of a row. A consumer that is slow or waits for others reads
+    /// pages with <see cref="ListAsync"/> instead. Leaving early cancels the query on the server and does not read the rest; cancelling leaves the pool healthy.</remarks>
+    /// <param name="crawlId">The crawl; one that does not exist has no events.</param>
+    /// <param name="query">Which events; all when null.</param>
+    /// <param name="cancellationToken">Ends the enumeration with <see cref="OperationCanceledException"/>.</param>
+    public async IAsyncEnumerable<CrawlEvent> StreamAsync(
+        Guid crawlId, CrawlEventQuery? query = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        var connection = await dataSource.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+        await using var connectionDisposal = connection.ConfigureAwait(false);
+        var command = ToParameters(crawlId, query ?? CrawlEventQuery.All).ToCommand(ReadSql, connection);
+        await using var commandDisposal = command.ConfigureAwait(false);
+        var reader = await command.ExecuteReaderAsync(CommandBehavior.SingleResult, cancellationToken).ConfigureAwait(false);
+        await using var readerDisposal = reader.ConfigureAwait(false);
+        var drained = false;
+        try
+        {
+            while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
+            {
+                yield return Read(reader);
+            }
+
+            drained = true;
+        }
+        finally
+        {
+            // Disposing reads what is left, and of a cancelled query little is. Only here, since a cancel request costs a connection.
+            if (!drained)
+            {
+                command.Cancel();
+            }
+        }
+    }
+
+    /// <summary>Reads a crawl's events in the order of their ids into a list: for a page set <see cref="CrawlEventQuery.Limit"/>, and ask for the next with the last id as
+    /// <see cref="CrawlEventQuery.AfterId"/>.</summary>
+    /// <param name="crawlId">The crawl; one that does not exist has no events.</param>
+    /// <param name="query">Which events; all when null.</param>
+    /// <param name="cancellationToken">Cancels the query.</param>
+    public async Task<IReadOnlyList<CrawlEvent>> ListAsync(Guid crawlId, CrawlEventQuery? query = null, CancellationToken cancellationToken = default) =>
+        await ReadListAsync(ReadSql, ToParameters(crawlId, query ?? CrawlEventQuery.All), cancellationToken).ConfigureAwait(false);
+
+    /// <summary>Gets a crawl's last event; null when it has none.</summary>
+    public async Task<CrawlEvent?> GetLastAsync(Guid crawlId, CancellationToken cancellationToken = default)
+    {
+        var parameters = new Parameters { { "crawl_id", NpgsqlDbType.Uuid, crawlId } };
+        return (await ReadListAsync(LastSql, parameters, cancellationToken).ConfigureAwait(false)).SingleOrDefault();
+    }
+
+    /// <summary>Counts a crawl's events.</summary>
+    /// <param name="crawlId">The crawl; one that does not exist has no events.</param>
+    /// <param name="query">Which events; all when null.</param>
+    /// <param name="cancellationToken">Cancels the query.</param>
+    public Task<long> CountAsync(Guid crawlId, CrawlEventQuery? query = null, CancellationToken cancellationToken = default)
+    {
+        var command = ToParameters(crawlId, query ?? CrawlEventQuery.All).ToDapper(CountSql, null, cancellationToken);
+        return dataSource.UseAsync(null, connection => connection.ExecuteScalarAsync<long>(command), cancellationToken);
+    }
+
+    /// <summary>Counts a crawl's events by type.</summary>
+    /// <param name="crawlId">The crawl; one that does not exist has no events.</param>
+    /// <param name="query">Which events; all when null.</param>
+    /// <param name="cancellationToken">Cancels the query.</param>
+    /// <returns>A count for each type that occurs.</returns>
+    public async Task<IReadOnlyDictionary<string, long>> CountByTypeAsync(Guid crawlId, CrawlEventQuery? query = null, CancellationToken cancellationToken = default)
+    {
+        var command = ToParameters(crawlId, query ?? CrawlEventQuery.All).ToDapper(CountByTypeSql, null, cancellationToken);
+        var counts = await dataSource.UseAsync(null, connection => connection.QueryAsync<(string EventType, long Count)>(command), cancellationToken).ConfigureAwait(false);
+        return counts.ToDictionary(pair => pair.EventType, pair => pair.Count);
+    }
+
+    private Task<List<CrawlEvent>> ReadListAsync(string sql, Parameters parameters, CancellationToken cancellationToken) =>
+        dataSource.UseAsync(null, connection => connection.ReadListAsync(sql, parameters, null, Read, cancellationToken), cancellationToken);
+
+    private static async Task<IReadOnlyList<long>> InsertAsync(
+        NpgsqlConnection connection, NpgsqlTransaction? transaction, IReadOnlyList<(Guid CrawlId, NewCrawlEvent Event)> events, CancellationToken cancellationToken)
+    {
+        var crawlIds = DistinctCrawlIds(events);
+        var parameters = new Parameters
+        {
+            { "crawl_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, crawlIds },
+            { "event_crawl_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, events.Select(item => item.CrawlId).ToArray() },
+            { "event_types", NpgsqlDbType.Array | NpgsqlDbType.Text, events.Select(item => item.Event.EventType).ToArray() },
+            { "payloads", NpgsqlDbType.Array | NpgsqlDbType.Text, events.Select(item => item.Event.Payload.Utf8).ToArray() },
+            { "created_ats", NpgsqlDbType.Array | NpgsqlDbType.Timestamp, events.Select(item => Timestamps.ToZoneless(item.Event.CreatedAt)).ToArray() },
+        };
+        var ids = await connection.ReadListAsync(InsertSql, parameters, transaction, reader => reader.GetInt64(0), cancellationToken).ConfigureAwait(false);
+        if (ids.Count == 0)
+        {
+            throw await UnknownCrawlsAsync(connection, transaction, crawlIds, cancellationToken).ConfigureAwait(false);
+        }
+
+        // The order of RETURNING is not promised; that ids are drawn in the order of the events is.
+        ids.Sort();
+        return ids;
+    }
+
+    private static async Task<IReadOnlyList<long>> CopyAsync(
+        NpgsqlConnection connection, NpgsqlTransaction transaction, IReadOnlyList<(Guid CrawlId, NewCrawlEvent Event)> events, CancellationToken cancellationToken)
+    {
+        var crawlIds = DistinctCrawlIds(events);
+        var parameters = new Parameters
+        {
+            { "crawl_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, crawlIds },
+            { "events", NpgsqlDbType.Integer, events.Count },
+        };
+        var reserved = await connection.ReadListAsync(
+            ReserveSql, parameters, transaction, reader => (Ids: reader.GetFieldValue<long[]>(0), Now: reader.GetDateTime(1)), cancellationToken).ConfigureAwait(false);
+        var (ids, now) = reserved[0];
+        if (ids.Length == 0)
+        {
+            throw await UnknownCrawlsAsync(connection, transaction, crawlIds, cancellationToken).ConfigureAwait(false);
+        }
+
+        var importer = await connection.BeginBinaryImportAsync(CopySql, cancellationToken).ConfigureAwait(false);
+        await using (importer.ConfigureAwait(false))
+        {
+            for (var index = 0; index < ids.Length; index++)
+            {
+                var (crawlId, crawlEvent) = events[index];
+                await importer.StartRowAsync(cancellationToken).ConfigureAwait(false);
+                await importer.WriteAsync(ids[index], NpgsqlDbType.Bigint, cancellationToken).ConfigureAwait(false);
+                await importer.WriteAsync(crawlId, NpgsqlDbType.Uuid, cancellationToken).ConfigureAwait(false);
+                await importer.WriteAsync(crawlEvent.EventType, NpgsqlDbType.Varchar, cancellationToken).ConfigureAwait(false);
+                await importer.WriteAsync(crawlEvent.Payload.Utf8, NpgsqlDbType.Jsonb, cancellationToken).ConfigureAwait(false);
+                await importer.WriteAsync(Timestamps.ToZoneless(crawlEvent.CreatedAt) ?? now, NpgsqlDbType.Timestamp, cancellationToken).ConfigureAwait(false);
+            }
+
+            await importer.CompleteAsync(cancellationToken).ConfigureAwait(false);
+        }
+
+        return ids;
+    }
+
+    private static async Task<long> CopyAsync(
+        NpgsqlConnection connection, NpgsqlTransaction transaction, Guid crawlId, IAsyncEnumerable<NewCrawlEvent> events, CancellationToken cancellationToken)
+    {
+        long appended = 0;
+        long bytes = 0;
+        var chunk = new List<(Guid, NewCrawlEvent)>(CopyFromEvents);
+        await foreach (var crawlEvent in events.WithCancellation(cancellationToken).ConfigureAwait(false))
+        {
+            chunk.Add((crawlId, crawlEvent));
+            bytes += crawlEvent.Payload.Utf8.Length;
+            if (chunk.Count == CopyFromEvents || bytes >= ChunkBytes)
+            {
+                await CopyAsync(connection, transaction, chunk, cancellationToken).ConfigureAwait(false);
+                appended += chunk.Count;
+                bytes = 0;
+                chunk.Clear();
+            }
+        }
+
+        if (chunk.Count > 0)
+        {
+            await CopyAsync(connection, transaction, chunk, cancellationToken).ConfigureAwait(false);
+        }
+
+        return appended + chunk.Count;
+    }
+
+    private static async Task<long> CopyWithSavepointAsync(
+        NpgsqlConnection connection, NpgsqlTransaction transaction, Guid crawlId, IAsyncEnumerable<NewCrawlEvent> events, CancellationToken cancellationToken)
+    {
+        const string savepoint = "crawldata_append";
+        await transaction.SaveAsync(savepoint, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            var appended = await CopyAsync(connection, transaction, crawlId, events, cancellationToken).ConfigureAwait(false);
+            await transaction.ReleaseAsync(savepoint, cancellationToken).ConfigureAwait(false);
+            return appended;
+        }
+        catch when (connection.State == ConnectionState.Open)
+        {
+            await transaction.RollbackAsync(savepoint, CancellationToken.None).ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    private static async Task<CrawlNotFoundException> UnknownCrawlsAsync(
+        NpgsqlConnection connection, NpgsqlTransaction? transaction, Guid[] crawlIds, CancellationToken cancellationToken)
+    {
+        var command = new Parameters { { "crawl_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, crawlIds } }.ToDapper(UnknownCrawlsSql, transaction, cancellationToken);
+        var unknown = (await connection.QueryAsync<Guid>(command).ConfigureAwait(false)).AsList();
+
+        // None, when they have been created since.
+        return new CrawlNotFoundException(unknown.Count > 0 ? unknown : crawlIds);
+    }
+
+    private static Guid[] DistinctCrawlIds(IReadOnlyList<(Guid CrawlId, NewCrawlEvent Event)> events) => events.Select(item => item.CrawlId).Distinct().ToArray();
+
+    // By hand, in the order of Columns: a stream's rows are many, and the payload stays the bytes that came.
+    private static CrawlEvent Read(NpgsqlDataReader reader) => new()
+    {
+        Id = reader.GetInt64(0),
+        CrawlId = reader.GetGuid(1),
+        EventType = reader.GetString(2),
+        Payload = Jsonb.FromDatabase(reader.GetFieldValue<byte[]>(3)),
+        CreatedAt = Timestamps.FromZoneless(reader.GetDateTime(4)),
+    };
+
+    private static Parameters ToParameters(Guid crawlId, CrawlEventQuery query) => new()
+    {
+        { "crawl_id", NpgsqlDbType.Uuid, crawlId },
+        { "after_id", NpgsqlDbType.Bigint, query.AfterId ?? long.MinValue },
+        { "up_to_id", NpgsqlDbType.Bigint, query.UpToId ?? long.MaxValue },
+        { "event_types", NpgsqlDbType.Array | NpgsqlDbType.Text, query.EventTypes?.ToArray() },
+        { "created_from", NpgsqlDbType.Timestamp, Timestamps.ToZoneless(query.CreatedFrom) ?? DateTime.MinValue },
+        { "created_before", NpgsqlDbType.Timestamp, Timestamps.ToZoneless(query.CreatedBefore) ?? DateTime.MaxValue },
+        { "limit", NpgsqlDbType.Bigint, query.Limit },
+    };
+}

@@ -1,0 +1,21 @@
+namespace CrawlData.Crawls;
+
+/// <summary>Events were appended to a crawl that does not exist. Nothing of that call was stored, and a transaction of the caller's is still usable.</summary>
+public sealed class CrawlNotFoundException : CrawlDataException
+{
+    internal CrawlNotFoundException(IReadOnlyList<Guid> crawlIds)
+        : base($"There is no crawl {string.Join(", ", crawlIds.Take(10))}{(crawlIds.Count > 10 ? $" and {crawlIds.Count - 10} more" : "")}.") => CrawlIds = crawlIds;
+
+    /// <summary>The ids that are not in <c>crawl_runs</c>.</summary>
+    public IReadOnlyList<Guid> CrawlIds { get; }
+}
+
+/// <summary>A run with that id exists already. Nothing was stored.</summary>
+public sealed class CrawlAlreadyExistsException : CrawlDataException
+{
+    internal CrawlAlreadyExistsException(Guid crawlId, Exception innerException)
+        : base($"Crawl {crawlId} exists already.", innerException) => CrawlId = crawlId;
+
+    /// <summary>The id that is taken.</summary>
+    public Guid CrawlId { get; }
+}

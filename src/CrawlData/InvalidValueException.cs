@@ -1,0 +1,17 @@
+namespace CrawlData;
+
+/// <summary>A value that PostgreSQL, or the schema, would refuse or change. Thrown where the value is given, before anything is sent, so nothing else is lost with it.</summary>
+public sealed class InvalidValueException : CrawlDataException
+{
+    internal InvalidValueException(string field, string limit) : base($"{field}: {limit}.")
+    {
+        Field = field;
+        Limit = limit;
+    }
+
+    /// <summary>What the value was meant for: a column's name such as <c>event_type</c>, <c>json</c> for a <see cref="Jsonb"/>, or a parameter's name.</summary>
+    public string Field { get; }
+
+    /// <summary>The limit that it breaks, in words.</summary>
+    public string Limit { get; }
+}

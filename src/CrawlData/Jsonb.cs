@@ -1,0 +1,282 @@
+using System.Buffers;
+using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
+
+namespace CrawlData;
+
+/// <summary>A value of a jsonb column: one JSON text in UTF-8, checked when it is made, so that PostgreSQL takes it.</summary>
+/// <remarks>
+/// <para>Every way of making one throws <see cref="InvalidValueException"/> (its field is <c>json</c>) for what PostgreSQL refuses or what would hurt it: text that is not
+/// well-formed, U+0000 and lone surrogates, nesting and size over the limits of <see cref="JsonbOptions"/>, and numbers of more than <see cref="MaxNumberDigits"/>
+/// digits when written out (PostgreSQL stores <c>1e130000</c>, 8 bytes, as 130,000 digits). One bad payload so fails alone, at its own line.</para>
+/// <para>jsonb keeps the value and not the text: what is read back may have its keys in another order and its numbers written otherwise (<c>1E2</c> as <c>100</c>), and of
+/// keys that occur twice only the last. Equality follows that, except that a text with a key that occurs twice does not equal one where it occurs once.</para>
+/// <para>System.Text.Json writes it raw, as the JSON that it is. <c>default</c> is the JSON literal <c>null</c>.</para>
+/// </remarks>
+[JsonConverter(typeof(JsonbConverter))]
+public readonly struct Jsonb : IEquatable<Jsonb>
+{
+    /// <summary>The most digits that a number may have when written out without exponent. A <see cref="double"/> needs at most 341.</summary>
+    public const int MaxNumberDigits = 1_000;
+
+    private const string Field = "json";
+
+    // Depth is checked where a value is made; what the database holds may come from other writers.
+    private static readonly JsonDocumentOptions AnyDepth = new() { MaxDepth = int.MaxValue };
+
+    private static readonly byte[] NullLiteral = "null"u8.ToArray();
+
+    private readonly ReadOnlyMemory<byte> utf8;
+
+    private Jsonb(byte[] utf8) => this.utf8 = utf8;
+
+    /// <summary>The JSON text in UTF-8, without byte order mark.</summary>
+    public ReadOnlyMemory<byte> Utf8 => utf8.IsEmpty ? NullLiteral : utf8;
+
+    /// <summary>Takes a JSON text.</summary>
+    /// <param name="json">One JSON value; white space around it is allowed, comments and trailing commas are not.</param>
+    /// <param name="options">Limits and repair; the defaults of <see cref="JsonbOptions"/> when null.</param>
+    /// <exception cref="InvalidValueException">PostgreSQL would refuse it, or it is over a limit.</exception>
+    public static Jsonb Parse(string json, JsonbOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(json);
+        options ??= JsonbOptions.Default;
+        if (options.Repair)
+        {
+            json = CrawledText.Repair(json);
+        }
+        else if (CrawledText.IndexOfUnstorable(json) is >= 0 and var at && json[at] != '\0')
+        {
+            throw new InvalidValueException(Field, $"holds a lone surrogate at index {at}, which has no UTF-8 form; JsonbOptions.Repair replaces it");
+        }
+
+        return Check(Encoding.UTF8.GetBytes(json), options);
+    }
+
+    /// <summary>Takes a JSON text in UTF-8. The bytes are copied.</summary>
+    /// <inheritdoc cref="Parse(string, JsonbOptions?)"/>
+    /// <param name="utf8Json">One JSON value, without byte order mark.</param>
+    /// <param name="options">Limits and repair; the defaults of <see cref="JsonbOptions"/> when null.</param>
+    public static Jsonb Parse(ReadOnlySpan<byte> utf8Json, JsonbOptions? options = null)
+    {
+        options ??= JsonbOptions.Default;
+        var valid = System.Text.Unicode.Utf8.IsValid(utf8Json);
+        if (options.Repair && (!valid || utf8Json.Contains((byte)0)))
+        {
+            return Parse(Encoding.UTF8.GetString(utf8Json), options);
+        }
+
+        return valid
+            ? Check(utf8Json.ToArray(), options)
+            : throw new InvalidValueException(Field, "holds bytes that are not UTF-8; JsonbOptions.Repair replaces them");
+    }
+
+    /// <summary>Takes an element of a <see cref="JsonDocument"/>; it may be disposed of afterwards.</summary>
+    /// <param name="element">The element.</param>
+    /// <param name="options">Limits and repair; the defaults of <see cref="JsonbOptions"/> when null.</param>
+    /// <exception cref="InvalidValueException">PostgreSQL would refuse it, or it is over a limit.</exception>
+    /// <exception cref="InvalidOperationException">The element is <c>default</c>.</exception>
+    public static Jsonb FromElement(JsonElement element, JsonbOptions? options = null) => Parse(JsonMarshal.GetRawUtf8Value(element), options);
+
+    /// <summary>Serializes an object with System.Text.Json.</summary>
+    /// <param name="value">The object; null becomes the JSON literal <c>null</c>, and a string a JSON string (for JSON text use <see cref="Parse(string, JsonbOptions?)"/>).</param>
+    /// <param name="serializerOptions">As for <see cref="JsonSerializer"/>, save its encoder and indentation, which jsonb does not keep.</param>
+    /// <param name="options">Limits and repair; the defaults of <see cref="JsonbOptions"/> when null.</param>
+    /// <exception cref="InvalidValueException">PostgreSQL would refuse it, or it is over a limit.</exception>
+    /// <exception cref="NotSupportedException">The type cannot be serialized.</exception>
+    /// <exception cref="JsonException">The serializer's own limit on depth is passed, as by a cycle.</exception>
+    [RequiresUnreferencedCode("Serializes by reflection; use the overload that takes a JsonTypeInfo.")]
+    [RequiresDynamicCode("Serializes by reflection; use the overload that takes a JsonTypeInfo.")]
+    public static Jsonb From<T>(T value, JsonSerializerOptions? serializerOptions = null, JsonbOptions? options = null) =>
+        Serialize(writer => JsonSerializer.Serialize(writer, value, serializerOptions), options);
+
+    /// <summary>Serializes an object with source-generated metadata.</summary>
+    /// <param name="value">The object.</param>
+    /// <param name="typeInfo">Its metadata, from a <see cref="JsonSerializerContext"/>.</param>
+    /// <param name="options">Limits and repair; the defaults of <see cref="JsonbOptions"/> when null.</param>
+    /// <exception cref="InvalidValueException">PostgreSQL would refuse it, or it is over a limit.</exception>
+    public static Jsonb From<T>(T value, JsonTypeInfo<T> typeInfo, JsonbOptions? options = null) =>
+        Serialize(writer => JsonSerializer.Serialize(writer, value, typeInfo), options);
+
+    /// <summary>Deserializes with System.Text.Json.</summary>
+    /// <exception cref="JsonException">The JSON is not of that type.</exception>
+    [RequiresUnreferencedCode("Deserializes by reflection; use the overload that takes a JsonTypeInfo.")]
+    [RequiresDynamicCode("Deserializes by reflection; use the overload that takes a JsonTypeInfo.")]
+    public T? To<T>(JsonSerializerOptions? serializerOptions = null) => JsonSerializer.Deserialize<T>(Utf8.Span, serializerOptions);
+
+    /// <summary>Deserializes with source-generated metadata.</summary>
+    /// <exception cref="JsonException">The JSON is not of that type.</exception>
+    public T? To<T>(JsonTypeInfo<T> typeInfo) => JsonSerializer.Deserialize(Utf8.Span, typeInfo);
+
+    /// <summary>Parses into an element that stands by itself and needs no disposal.</summary>
+    public JsonElement ToElement()
+    {
+        var reader = new Utf8JsonReader(Utf8.Span, new JsonReaderOptions { MaxDepth = int.MaxValue });
+        return JsonElement.ParseValue(ref reader);
+    }
+
+    /// <summary>The JSON text.</summary>
+    public override string ToString() => Encoding.UTF8.GetString(Utf8.Span);
+
+    /// <summary>Whether both are the same value as PostgreSQL's jsonb sees it: the order of keys, white space and the notation of numbers and strings do not count.</summary>
+    public bool Equals(Jsonb other)
+    {
+        if (Utf8.Span.SequenceEqual(other.Utf8.Span))
+        {
+            return true;
+        }
+
+        using var mine = JsonDocument.Parse(Utf8, AnyDepth);
+        using var others = JsonDocument.Parse(other.Utf8, AnyDepth);
+        return JsonElement.DeepEquals(mine.RootElement, others.RootElement);
+    }
+
+    /// <inheritdoc/>
+    public override bool Equals(object? obj) => obj is Jsonb other && Equals(other);
+
+    /// <summary>A weak hash, by the kind of value alone: equal values may be written in many ways.</summary>
+    public override int GetHashCode()
+    {
+        var reader = new Utf8JsonReader(Utf8.Span, new JsonReaderOptions { MaxDepth = int.MaxValue });
+        reader.Read();
+        return (int)reader.TokenType;
+    }
+
+    /// <summary>Equality, as of <see cref="Equals(Jsonb)"/>.</summary>
+    public static bool operator ==(Jsonb left, Jsonb right) => left.Equals(right);
+
+    /// <summary>Inequality, as of <see cref="Equals(Jsonb)"/>.</summary>
+    public static bool operator !=(Jsonb left, Jsonb right) => !left.Equals(right);
+
+    /// <summary>Takes over what the server sent, which needs no check.</summary>
+    internal static Jsonb FromDatabase(byte[] utf8) => new(utf8);
+
+    /// <inheritdoc cref="FromDatabase(byte[])"/>
+    internal static Jsonb FromDatabase(string json) => new(Encoding.UTF8.GetBytes(json));
+
+    private static Jsonb Serialize(Action<Utf8JsonWriter> serialize, JsonbOptions? options)
+    {
+        options ??= JsonbOptions.Default;
+        var buffer = new ArrayBufferWriter<byte>();
+        var writerOptions = new JsonWriterOptions
+        {
+            Encoder = options.Repair ? JavaScriptEncoder.UnsafeRelaxedJsonEscaping : SurrogateCheckingEncoder.Instance,
+            MaxDepth = JsonbOptions.LargestMaxDepth + 1,
+        };
+        using (var writer = new Utf8JsonWriter(buffer, writerOptions))
+        {
+            serialize(writer);
+        }
+
+        return Parse(buffer.WrittenSpan, options);
+    }
+
+    private static Jsonb Check(byte[] utf8, JsonbOptions options)
+    {
+        if (utf8.Length > options.MaxBytes)
+        {
+            throw new InvalidValueException(Field, $"has {utf8.Length} bytes; the limit is {options.MaxBytes}");
+        }
+
+        // One level more than allowed, so that it is this loop which finds what is too deep.
+        var reader = new Utf8JsonReader(utf8, new JsonReaderOptions { MaxDepth = options.MaxDepth + 1 });
+        try
+        {
+            while (reader.Read())
+            {
+                switch (reader.TokenType)
+                {
+                    case JsonTokenType.StartObject or JsonTokenType.StartArray when reader.CurrentDepth >= options.MaxDepth:
+                        throw new InvalidValueException(Field, $"is nested deeper than {options.MaxDepth} levels at byte {reader.TokenStartIndex}");
+                    case JsonTokenType.Number:
+                        CheckNumber(reader.ValueSpan, reader.TokenStartIndex);
+                        break;
+                    case JsonTokenType.String or JsonTokenType.PropertyName when reader.ValueIsEscaped:
+                        CheckEscapes(utf8, (int)reader.TokenStartIndex + 1, reader.ValueSpan.Length, options.Repair);
+                        break;
+                }
+            }
+        }
+        catch (JsonException malformed)
+        {
+            // Without the cause: its message quotes the text, and texts are not for logs.
+            throw new InvalidValueException(Field, $"is not well-formed at line {malformed.LineNumber + 1}, byte {malformed.BytePositionInLine}");
+        }
+
+        return new Jsonb(utf8);
+    }
+
+    private static void CheckNumber(ReadOnlySpan<byte> number, long at)
+    {
+        var exponentMark = number.IndexOfAny((byte)'e', (byte)'E');
+        var mantissa = exponentMark < 0 ? number : number[..exponentMark];
+        if (mantissa[0] == '-')
+        {
+            mantissa = mantissa[1..];
+        }
+
+        long exponent = 0;
+        if (exponentMark >= 0)
+        {
+            var digits = number[(exponentMark + 1)..];
+            var negative = digits[0] == '-';
+            digits = digits.TrimStart("+-"u8).TrimStart((byte)'0');
+            exponent = digits.Length > 6 ? int.MaxValue : digits.IsEmpty ? 0 : int.Parse(digits, CultureInfo.InvariantCulture);
+            exponent = negative ? -exponent : exponent;
+        }
+
+        var point = mantissa.IndexOf((byte)'.');
+        var whole = point < 0 ? mantissa.Length : point;
+        var fraction = point < 0 ? 0 : mantissa.Length - point - 1;
+        if (Math.Max(1, whole + exponent) + Math.Max(0, fraction - exponent) > MaxNumberDigits)
+        {
+            throw new InvalidValueException(Field, $"holds a number of more than {MaxNumberDigits} digits at byte {at}");
+        }
+    }
+
+    /// <summary>Finds escapes of U+0000 and of lone surrogates in a string's content, and overwrites them in place when they are to be repaired.</summary>
+    private static void CheckEscapes(byte[] utf8, int start, int length, bool repair)
+    {
+        var content = utf8.AsSpan(start, length);
+        for (var at = content.IndexOf((byte)'\\'); at >= 0;)
+        {
+            var width = 2;
+            if (content[at + 1] == 'u')
+            {
+                width = 6;
+                var unit = (char)CodeUnit(content[(at + 2)..]);
+                var storable = unit != 0 && !char.IsSurrogate(unit);
+                if (char.IsHighSurrogate(unit) && content[(at + width)..].StartsWith("\\u"u8) && char.IsLowSurrogate((char)CodeUnit(content[(at + 8)..])))
+                {
+                    storable = true;
+                    width = 12;
+                }
+
+                if (!storable && !repair)
+                {
+                    throw new InvalidValueException(Field, (unit == 0
+                        ? $"holds U+0000 at byte {start + at}, which jsonb cannot store"
+                        : $"holds a lone surrogate at byte {start + at}, which has no UTF-8 form") + "; JsonbOptions.Repair replaces it");
+                }
+
+                if (!storable)
+                {
+                    "FFFD"u8.CopyTo(content[(at + 2)..]);
+                }
+            }
+
+            at += width;
+            var next = content[at..].IndexOf((byte)'\\');
+            at = next < 0 ? next : at + next;
+        }
+    }
+
+    private static int CodeUnit(ReadOnlySpan<byte> fourHexDigits) =>
+        int.Parse(fourHexDigits[..4], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
+}

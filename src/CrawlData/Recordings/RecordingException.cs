@@ -1,0 +1,17 @@
+namespace CrawlData.Recordings;
+
+/// <summary>A line of a recording cannot be imported. Nothing of the recording was stored.</summary>
+public sealed class RecordingException : CrawlDataException
+{
+    internal RecordingException(long line, string reason, Exception? innerException = null) : base($"Line {line}: {reason}", innerException)
+    {
+        Line = line;
+        Reason = reason;
+    }
+
+    /// <summary>The line, counted from 1.</summary>
+    public long Line { get; }
+
+    /// <summary>What is wrong with it, in words.</summary>
+    public string Reason { get; }
+}

@@ -1,0 +1,37 @@
+namespace CrawlData.Schema;
+
+/// <summary>The schema could not be brought up to date: a script failed, and nothing of it was kept. Those before it in the same call stay applied.</summary>
+public class MigrationException : CrawlDataException
+{
+    internal MigrationException(string script, string message, Exception? innerException = null) : base(message, innerException) => Script = script;
+
+    /// <summary>The script's name, such as <c>001_crawl_schema.sql</c>.</summary>
+    public string Script { get; }
+}
+
+/// <summary>A script was edited after it had run in this database: what the library holds is not what the database has. Released scripts never change; a change is a script of its own.</summary>
+public sealed class ScriptChangedException : MigrationException
+{
+    internal ScriptChangedException(string script) : base(script, $"Script {script} was edited after it had run in this database. Put it back as it was, and make the change in a script of its own.")
+    {
+    }
+}
+
+/// <summary>A database that was made by hand cannot be adopted: it has some of a script's objects, and they are not as the script makes them. Nothing was changed.</summary>
+public sealed class SchemaMismatchException : MigrationException
+{
+    internal SchemaMismatchException(string script, IReadOnlyList<string> differences)
+        : base(script, $"The database is not as {script} makes it: {string.Join("; ", differences.Take(10))}{(differences.Count > 10 ? $"; and {differences.Count - 10} more" : "")}.") =>
+        Differences = differences;
+
+    /// <summary>Each difference, in words.</summary>
+    public IReadOnlyList<string> Differences { get; }
+}
+
+/// <summary>Another instance was still migrating when <see cref="SchemaMigratorOptions.LockTimeout"/> had passed. Nothing was changed.</summary>
+public sealed class MigrationLockTimeoutException : CrawlDataException
+{
+    internal MigrationLockTimeoutException(TimeSpan waited) : base($"Another instance was still migrating this database after {waited.TotalSeconds:0} s.")
+    {
+    }
+}

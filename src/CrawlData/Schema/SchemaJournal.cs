@@ -1,0 +1,62 @@
+using System.Data;
+using Dapper;
+using DbUp.Engine;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace CrawlData.Schema;
+
+/// <summary>Which scripts ran in a database, and what they said when they did. DbUp's own journal knows no hash, lets a name in twice, and keeps local time.</summary>
+internal sealed class SchemaJournal(IReadOnlyList<SchemaScript> scripts, IReadOnlyCollection<string> executed) : IJournal
+{
+    internal const string CreateSql =
+        """
+        create table if not exists crawldata_journal (
+            script_name text primary key,
+            script_hash text not null,
+            applied_at timestamptz not null default now()
+        )
+        """;
+
+    internal const string ExistsSql = "select to_regclass('crawldata_journal') is not null";
+
+    internal const string ReadSql = "select script_name, script_hash from crawldata_journal";
+
+    internal const string StoreSql = "insert into crawldata_journal (script_name, script_hash) values (@script_name, @script_hash)";
+
+    /// <summary>What has run, by name, with its hash; empty in a database without journal.</summary>
+    public static async Task<IReadOnlyDictionary<string, string>> ReadAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        if (!await connection.ExecuteScalarAsync<bool>(new CommandDefinition(ExistsSql, cancellationToken: cancellationToken)).ConfigureAwait(false))
+        {
+            return new Dictionary<string, string>();
+        }
+
+        var rows = await connection.QueryAsync<(string Name, string Hash)>(new CommandDefinition(ReadSql, cancellationToken: cancellationToken)).ConfigureAwait(false);
+        return rows.ToDictionary(row => row.Name, row => row.Hash);
+    }
+
+    public static Parameters StoreParameters(SchemaScript script) => new()
+    {
+        { "script_name", NpgsqlDbType.Text, script.Name },
+        { "script_hash", NpgsqlDbType.Text, script.Hash },
+    };
+
+    public string[] GetExecutedScripts() => [.. executed];
+
+    public void EnsureTableExistsAndIsLatestVersion(Func<IDbCommand> dbCommandFactory)
+    {
+        using var command = dbCommandFactory();
+        command.CommandText = CreateSql;
+        command.ExecuteNonQuery();
+    }
+
+    // In the script's own transaction: both are kept, or neither.
+    public void StoreExecutedScript(SqlScript script, Func<IDbCommand> dbCommandFactory)
+    {
+        using var command = (NpgsqlCommand)dbCommandFactory();
+        command.CommandText = StoreSql;
+        command.Parameters.AddRange(StoreParameters(scripts.Single(known => known.Name == script.Name)).ToArray());
+        command.ExecuteNonQuery();
+    }
+}

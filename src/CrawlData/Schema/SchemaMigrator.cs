@@ -1,0 +1,255 @@
+using System.Diagnostics;
+using Dapper;
+using DbUp;
+using DbUp.Engine;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Npgsql;
+
+namespace CrawlData.Schema;
+
+/// <summary>Brings a database's schema up to date by the scripts embedded in this library, with DbUp. They go into the first schema of the search path, beside their journal
+/// <c>crawldata_journal</c>.</summary>
+/// <remarks>
+/// <para>Any number of instances may start at once: one migrates and the others wait, by a session-level advisory lock that is polled on the very connection that runs the scripts. Through a
+/// PgBouncer in transaction mode such a lock does not hold: give the migrator a direct connection.</para>
+/// <para>Each script runs in a transaction of its own together with its line in the journal. A process that is killed leaves nothing of the script that it was in; its backend ends, and frees the
+/// lock, within a second or so where the server's platform can notice a lost client (<c>client_connection_check_interval</c>), otherwise at the end of the statement.</para>
+/// <para>It needs a role that may create in that schema. Once migrated, an application role needs only SELECT, INSERT, UPDATE and DELETE on the tables and USAGE on the sequences.</para>
+/// </remarks>
+public sealed partial class SchemaMigrator
+{
+    internal const string TryLockSql = "select pg_try_advisory_lock(4860209034541326708)";
+
+    internal const string UnlockSql = "select pg_advisory_unlock(4860209034541326708); reset client_connection_check_interval";
+
+    internal const string CheckClientSql = "set client_connection_check_interval = '1s'";
+
+    private static readonly TimeSpan ShortestPoll = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan LongestPoll = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan WaitLogInterval = TimeSpan.FromSeconds(10);
+
+    private readonly NpgsqlDataSource dataSource;
+    private readonly SchemaMigratorOptions options;
+    private readonly ILogger logger;
+    private readonly IReadOnlyList<SchemaScript> scripts;
+
+    /// <summary>Makes a migrator.</summary>
+    /// <param name="dataSource">The application's data source; it stays the application's to dispose of.</param>
+    /// <param name="options">How long to wait; the defaults when null.</param>
+    /// <param name="logger">Told which scripts run, and of waiting; may be null.</param>
+    public SchemaMigrator(NpgsqlDataSource dataSource, SchemaMigratorOptions? options = null, ILogger<SchemaMigrator>? logger = null)
+        : this(dataSource, options, logger, SchemaScript.All)
+    {
+    }
+
+    internal SchemaMigrator(NpgsqlDataSource dataSource, SchemaMigratorOptions? options, ILogger? logger, IReadOnlyList<SchemaScript> scripts)
+    {
+        ArgumentNullException.ThrowIfNull(dataSource);
+        this.dataSource = dataSource;
+        this.options = options ?? new SchemaMigratorOptions();
+        this.logger = logger ?? NullLogger.Instance;
+        this.scripts = scripts;
+    }
+
+    /// <summary>Lists the scripts that <see cref="MigrateAsync"/> would run, in their order. Changes nothing and takes no lock.</summary>
+    /// <exception cref="ScriptChangedException">A script was edited after it had run.</exception>
+    public Task<IReadOnlyList<string>> GetPendingAsync(CancellationToken cancellationToken = default) =>
+        dataSource.UseAsync<IReadOnlyList<string>>(null, async connection =>
+            [.. (await FindPendingAsync(connection, cancellationToken).ConfigureAwait(false)).Select(script => script.Name)], cancellationToken);
+
+    /// <summary>Runs the scripts that have not run in this database. Afterwards the data source is usable at once, also where it was used before: its idle connections are dropped and its types
+    /// loaded again.</summary>
+    /// <returns>The names of the scripts that this call ran, in their order; empty when there was nothing to do.</returns>
+    /// <exception cref="MigrationException">A script failed; the message names it, and the server's error is the inner exception.</exception>
+    /// <exception cref="ScriptChangedException">A script was edited after it had run. Nothing was run.</exception>
+    /// <exception cref="MigrationLockTimeoutException">Another instance was still migrating after <see cref="SchemaMigratorOptions.LockTimeout"/>.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; the script that was running was rolled back, those before it stay.</exception>
+    public async Task<IReadOnlyList<string>> MigrateAsync(CancellationToken cancellationToken = default)
+    {
+        var applied = await WithLockAsync(async connection =>
+        {
+            var pending = await FindPendingAsync(connection, cancellationToken).ConfigureAwait(false);
+
+            // DbUp is synchronous; a thread of its own waits for it.
+            return pending.Count == 0 ? [] : await Task.Factory.StartNew(
+                () => Upgrade(connection, pending, cancellationToken), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).ConfigureAwait(false);
+        }, cancellationToken).ConfigureAwait(false);
+
+        await dataSource.ReloadTypesAsync(cancellationToken).ConfigureAwait(false);
+        dataSource.Clear();
+        return applied;
+    }
+
+    /// <summary>Marks scripts as applied in a database whose tables were made by hand, after checking that the catalog holds what the script makes: types, columns, defaults, constraints, indexes.
+    /// Marked are the scripts up to the last of which something is there; those after it stay pending.</summary>
+    /// <remarks>The check runs the scripts in a schema of its own, in a transaction that is rolled back, so the role needs CREATE on the database. Further indexes on the tables are no difference;
+    /// further columns and constraints are.</remarks>
+    /// <returns>The names of the scripts that were marked.</returns>
+    /// <exception cref="SchemaMismatchException">Something of a script is there, and not all as the scripts up to it make it. Nothing was marked.</exception>
+    /// <exception cref="ScriptChangedException">A script was edited after it had run.</exception>
+    /// <exception cref="MigrationLockTimeoutException">Another instance was still migrating after <see cref="SchemaMigratorOptions.LockTimeout"/>.</exception>
+    public Task<IReadOnlyList<string>> AdoptAsync(CancellationToken cancellationToken = default) => WithLockAsync(async connection =>
+    {
+        var pending = await FindPendingAsync(connection, cancellationToken).ConfigureAwait(false);
+        var adoptable = await FindAdoptableAsync(connection, pending, cancellationToken).ConfigureAwait(false);
+        if (adoptable.Count == 0)
+        {
+            return [];
+        }
+
+        return await connection.InTransactionAsync<IReadOnlyList<string>>(async transaction =>
+        {
+            await connection.ExecuteAsync(new CommandDefinition(SchemaJournal.CreateSql, transaction: transaction, cancellationToken: cancellationToken)).ConfigureAwait(false);
+            foreach (var script in adoptable)
+            {
+                await connection.ExecuteAsync(SchemaJournal.StoreParameters(script).ToDapper(SchemaJournal.StoreSql, transaction, cancellationToken)).ConfigureAwait(false);
+                LogAdopted(logger, script.Name);
+            }
+
+            return [.. adoptable.Select(script => script.Name)];
+        }, cancellationToken).ConfigureAwait(false);
+    }, cancellationToken);
+
+    private async Task<IReadOnlyList<SchemaScript>> FindPendingAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        var executed = await SchemaJournal.ReadAsync(connection, cancellationToken).ConfigureAwait(false);
+        return scripts.FirstOrDefault(script => executed.TryGetValue(script.Name, out var hash) && hash != script.Hash) is { } changed
+            ? throw new ScriptChangedException(changed.Name)
+            : [.. scripts.Where(script => !executed.ContainsKey(script.Name))];
+    }
+
+    private Task<IReadOnlyList<string>> WithLockAsync(Func<NpgsqlConnection, Task<IReadOnlyList<string>>> work, CancellationToken cancellationToken) =>
+        dataSource.UseAsync(null, async connection =>
+        {
+            await CheckForLostClientAsync(connection, cancellationToken).ConfigureAwait(false);
+            await LockAsync(connection, cancellationToken).ConfigureAwait(false);
+            try
+            {
+                return await work(connection).ConfigureAwait(false);
+            }
+            finally
+            {
+                // The pool may be told not to reset connections, so it is done here; a broken connection has no lock.
+                if (connection.State == System.Data.ConnectionState.Open)
+                {
+                    await connection.ExecuteAsync(UnlockSql).ConfigureAwait(false);
+                }
+            }
+        }, cancellationToken);
+
+    private static async Task CheckForLostClientAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await connection.ExecuteAsync(new CommandDefinition(CheckClientSql, cancellationToken: cancellationToken)).ConfigureAwait(false);
+        }
+        catch (PostgresException exception) when (exception.SqlState == PostgresErrorCodes.InvalidParameterValue)
+        {
+            // The server's platform cannot: then a killed process's statement ends when it ends.
+        }
+    }
+
+    // Polled, because a session that waits inside the server holds a snapshot, for which CREATE INDEX CONCURRENTLY waits in turn.
+    private async Task LockAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        var waiting = Stopwatch.StartNew();
+        var logged = TimeSpan.MinValue;
+        for (var poll = ShortestPoll; ; poll = poll * 1.5 < LongestPoll ? poll * 1.5 : LongestPoll)
+        {
+            if (await connection.ExecuteScalarAsync<bool>(new CommandDefinition(TryLockSql, cancellationToken: cancellationToken)).ConfigureAwait(false))
+            {
+                return;
+            }
+
+            if (options.LockTimeout != Timeout.InfiniteTimeSpan && waiting.Elapsed >= options.LockTimeout)
+            {
+                throw new MigrationLockTimeoutException(waiting.Elapsed);
+            }
+
+            if (logged == TimeSpan.MinValue || waiting.Elapsed - logged >= WaitLogInterval)
+            {
+                logged = waiting.Elapsed;
+                LogWaiting(logger, waiting.Elapsed.TotalSeconds);
+            }
+
+            await Task.Delay(poll, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private IReadOnlyList<string> Upgrade(NpgsqlConnection connection, IReadOnlyList<SchemaScript> pending, CancellationToken cancellationToken)
+    {
+        var executed = scripts.Except(pending).Select(script => script.Name).ToList();
+        var manager = new MigrationConnection(connection, cancellationToken);
+        if (options.ScriptTimeout != Timeout.InfiniteTimeSpan)
+        {
+            manager.ExecutionTimeoutSeconds = Math.Max(1, (int)options.ScriptTimeout.TotalSeconds);
+        }
+
+        var engine = DeployChanges.To.PostgresqlDatabase(manager)
+            .WithScripts(pending.Select(script => new SqlScript(script.Name, script.Sql)))
+            .JournalTo(new SchemaJournal(scripts, executed))
+            .WithVariablesDisabled()
+            .WithTransactionPerScript()
+            .LogToNowhere()
+            .Build();
+        engine.ScriptExecuted += (_, arguments) => LogApplied(logger, ((ScriptExecutedEventArgs)arguments).Script.Name);
+
+        var result = engine.PerformUpgrade();
+        if (result.Successful)
+        {
+            return [.. result.Scripts.Select(script => script.Name)];
+        }
+
+        cancellationToken.ThrowIfCancellationRequested();
+        var failed = result.ErrorScript?.Name ?? pending[0].Name;
+        var reason = result.Error is PostgresException { SqlState: var state, MessageText: var text } ? $"{state}: {text}" : result.Error.Message;
+        throw new MigrationException(failed, $"Script {failed} failed, and nothing of it was kept. {reason}", result.Error);
+    }
+
+    // What the scripts make is found by running them: they are the only truth about it.
+    private async Task<IReadOnlyList<SchemaScript>> FindAdoptableAsync(NpgsqlConnection connection, IReadOnlyList<SchemaScript> pending, CancellationToken cancellationToken)
+    {
+        var transaction = await connection.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
+        await using var disposal = transaction.ConfigureAwait(false);
+        var actual = await SchemaCatalog.ReadAsync(connection, transaction, cancellationToken).ConfigureAwait(false);
+        await ExecuteAsync("create schema crawldata_adopt").ConfigureAwait(false);
+        await ExecuteAsync("set local search_path to crawldata_adopt").ConfigureAwait(false);
+
+        SchemaScript? last = null;
+        var expected = new SchemaCatalog([]);
+        var state = expected;
+        foreach (var script in scripts)
+        {
+            await ExecuteAsync(script.Sql).ConfigureAwait(false);
+            var next = await SchemaCatalog.ReadAsync(connection, transaction, cancellationToken).ConfigureAwait(false);
+            if (actual.HasAnyOf(next.Since(state)))
+            {
+                (last, expected) = (script, next);
+            }
+
+            state = next;
+        }
+
+        if (last is null)
+        {
+            return [];
+        }
+
+        var differences = actual.DifferencesFrom(expected);
+        return differences.Count == 0
+            ? [.. pending.TakeWhile(script => string.CompareOrdinal(script.Name, last.Name) <= 0)]
+            : throw new SchemaMismatchException(last.Name, differences);
+
+        Task ExecuteAsync(string sql) => connection.ExecuteAsync(new CommandDefinition(sql, transaction: transaction, cancellationToken: cancellationToken));
+    }
+
+    [LoggerMessage(EventId = 1, Level = LogLevel.Information, Message = "Applied schema script {Script}.")]
+    private static partial void LogApplied(ILogger logger, string script);
+
+    [LoggerMessage(EventId = 2, Level = LogLevel.Information, Message = "Marked schema script {Script} as applied: the database holds what it makes.")]
+    private static partial void LogAdopted(ILogger logger, string script);
+
+    [LoggerMessage(EventId = 3, Level = LogLevel.Information, Message = "Another instance is migrating this database; waiting, {Seconds:0} s so far.")]
+    private static partial void LogWaiting(ILogger logger, double seconds);
+}

@@ -1,0 +1,32 @@
+using System.Text.Encodings.Web;
+
+namespace CrawlData;
+
+/// <summary>System.Text.Json writes U+FFFD for a lone surrogate without a word. This encoder, the relaxed one otherwise, refuses it instead: the writer shows it every
+/// string before it encodes it.</summary>
+internal sealed class SurrogateCheckingEncoder : JavaScriptEncoder
+{
+    public static readonly SurrogateCheckingEncoder Instance = new();
+
+    private static readonly JavaScriptEncoder Inner = UnsafeRelaxedJsonEscaping;
+
+    public override int MaxOutputCharactersPerInputCharacter => Inner.MaxOutputCharactersPerInputCharacter;
+
+    public override unsafe int FindFirstCharacterToEncode(char* text, int textLength)
+    {
+        var content = new ReadOnlySpan<char>(text, textLength);
+        if (CrawledText.IndexOfUnstorable(content) is >= 0 and var at)
+        {
+            throw new InvalidValueException("json", content[at] == '\0'
+                ? "a string holds U+0000, which jsonb cannot store; JsonbOptions.Repair replaces it"
+                : "a string holds a lone surrogate, which has no UTF-8 form; JsonbOptions.Repair replaces it");
+        }
+
+        return Inner.FindFirstCharacterToEncode(text, textLength);
+    }
+
+    public override unsafe bool TryEncodeUnicodeScalar(int unicodeScalar, char* buffer, int bufferLength, out int numberOfCharactersWritten) =>
+        Inner.TryEncodeUnicodeScalar(unicodeScalar, buffer, bufferLength, out numberOfCharactersWritten);
+
+    public override bool WillEncode(int unicodeScalar) => Inner.WillEncode(unicodeScalar);
+}
