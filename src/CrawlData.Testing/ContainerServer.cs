@@ -1,0 +1,52 @@
+using System.Security.Cryptography;
+using DotNet.Testcontainers.Configurations;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Testcontainers.PostgreSql;
+
+namespace CrawlData.Testing;
+
+/// <summary>A server in a container. Testcontainers' Ryuk removes it when this process is killed; without Ryuk only a normal exit does.</summary>
+internal static class ContainerServer
+{
+    // Long enough to pull an image. Testcontainers itself would wait an hour for a container that never gets ready.
+    private static readonly TimeSpan StartLimit = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan PingLimit = TimeSpan.FromSeconds(3);
+
+    /// <summary>Whether Testcontainers finds an engine. It looks once a process, when first asked: an engine that comes up later is not seen.</summary>
+    public static async Task<bool> EngineAnswersAsync(CancellationToken cancellationToken)
+    {
+        var ping = Task.Run(() => TestcontainersSettings.OS.DockerEndpointAuthConfig is not null, cancellationToken);
+        var answered = await Task.WhenAny(ping, Task.Delay(PingLimit, cancellationToken)).ConfigureAwait(false) == ping;
+        cancellationToken.ThrowIfCancellationRequested();
+        return answered && await ping.ConfigureAwait(false);
+    }
+
+    public static async Task<StartedServer> StartAsync(string image, ILogger? logger, CancellationToken cancellationToken)
+    {
+        // Without Ryuk a disposed container is only stopped: the engine is to remove it then.
+        var builder = new PostgreSqlBuilder(image)
+            .WithPassword(RandomNumberGenerator.GetHexString(32))
+            .WithAutoRemove(true)
+            .WithLogger(logger ?? NullLogger.Instance);
+        foreach (var (name, value) in ServerSettings.All)
+            builder = builder.WithCommand("-c", $"{name}={value}");
+        var container = builder.Build();
+        try
+        {
+            using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            limit.CancelAfter(StartLimit);
+            await container.StartAsync(limit.Token).ConfigureAwait(false);
+        }
+        catch
+        {
+            await container.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+        return new(
+            container.GetConnectionString(),
+            $"container of {image}",
+            StartedServer.OwnDatabasePrefix,
+            container.DisposeAsync);
+    }
+}

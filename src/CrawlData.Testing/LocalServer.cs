@@ -1,0 +1,190 @@
+using System.ComponentModel;
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using System.Security.Cryptography;
+using Npgsql;
+
+namespace CrawlData.Testing;
+
+/// <summary>A server from binaries of this machine, in a folder of its own. A watchdog process stands by before there is anything to clean up: its
+/// standard input is a pipe from this process, and at the pipe's end, however this process came to its end, it stops the server and removes the
+/// folder. On Unix the watchdog also runs the steps of the start, one after the other, so that being killed in the middle of one leaves nothing
+/// either.</summary>
+internal sealed class LocalServer : IAsyncDisposable
+{
+    private const int PortAttempts = 5;
+
+    // Ctrl-C goes to a whole process group and a closed terminal to a session: hence the ignored signals, and a session of its own where setsid
+    // exists. PIPE, since nobody reads the answers of a watchdog whose parent is gone.
+    private const string UnixSession = """trap '' INT TERM HUP PIPE; command -v setsid >/dev/null && exec setsid "$0" "$@"; exec "$0" "$@" """;
+    private const string UnixWatchdog = """
+        umask 077
+        name=crawldata-test-XXXXXXXXXX
+        dir=$(mktemp -d "${TMPDIR:-/tmp}/$name" 2>/dev/null || mktemp -d "/tmp/$name") && echo "$dir" || exit
+        while IFS= read -r step; do
+          eval "$step" >>"$dir/steps.log" 2>&1 </dev/null
+          echo $?
+        done
+        exec >/dev/null 2>&1
+        "$1" stop -D "$dir/data" -m immediate
+        rm -rf "$dir"
+        """;
+
+    private readonly Process _watchdog;
+    private readonly string _folder;
+
+    private LocalServer(Process watchdog, string folder)
+    {
+        _watchdog = watchdog;
+        _folder = folder;
+    }
+
+    /// <exception cref="ThrowawayServerException">The server does not start.</exception>
+    public static async Task<StartedServer> StartAsync(PostgresBinaries binaries, CancellationToken cancellationToken)
+    {
+        var way = $"binaries in {binaries.Folder}";
+        LocalServer server;
+        try
+        {
+            server = OperatingSystem.IsWindows()
+                ? WatchOnWindows(binaries)
+                : await WatchOnUnixAsync(binaries, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Win32Exception exception)
+        {
+            throw new ThrowawayServerException($"The server's watchdog does not start ({way}): {exception.Message}", exception);
+        }
+        try
+        {
+            var connectionString = await server.RunAsync(binaries, cancellationToken).ConfigureAwait(false);
+            return new(connectionString, way, StartedServer.OwnDatabasePrefix, server.DisposeAsync);
+        }
+        catch
+        {
+            await server.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <summary>Ends the pipe and waits until the watchdog has done its work.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        _watchdog.StandardInput.Close();
+        await _watchdog.WaitForExitAsync().ConfigureAwait(false);
+        _watchdog.Dispose();
+    }
+
+    private static async Task<LocalServer> WatchOnUnixAsync(PostgresBinaries binaries, CancellationToken cancellationToken)
+    {
+        var start = Piped(new("/bin/sh", ["-c", UnixSession, "/bin/sh", "-c", UnixWatchdog, "crawldata-watchdog", binaries.FileOf("pg_ctl")]));
+        // The server refuses to run as root.
+        if (Environment.IsPrivilegedProcess)
+            start.UserName = File.ReadLines("/etc/passwd").Any(line => line.StartsWith("postgres:", StringComparison.Ordinal)) ? "postgres" : "nobody";
+        var watchdog = Process.Start(start)!;
+        try
+        {
+            var folder = await watchdog.StandardOutput.ReadLineAsync(cancellationToken).ConfigureAwait(false);
+            if (folder is null)
+            {
+                var error = await watchdog.StandardError.ReadToEndAsync(cancellationToken).ConfigureAwait(false);
+                throw new ThrowawayServerException($"No folder for a server can be made below the folder for temporary files: {error.Trim()}");
+            }
+            return new(watchdog, folder);
+        }
+        catch
+        {
+            watchdog.StandardInput.Close();
+            watchdog.Dispose();
+            throw;
+        }
+    }
+
+    private static LocalServer WatchOnWindows(PostgresBinaries binaries)
+    {
+        var folder = Directory.CreateTempSubdirectory("crawldata-test-").FullName;
+        var stop = $"""findstr . >nul & "{binaries.FileOf("pg_ctl")}" stop -D "{folder}\data" -m immediate >nul 2>&1 & rmdir /s /q "{folder}" """;
+        return new(Process.Start(Piped(new("cmd.exe", $"/d /s /c \"{stop}\"")))!, folder);
+    }
+
+    private static ProcessStartInfo Piped(ProcessStartInfo start)
+    {
+        start.RedirectStandardInput = start.RedirectStandardOutput = start.RedirectStandardError = true;
+        start.CreateNoWindow = true;
+        // Any folder that another user can be in.
+        start.WorkingDirectory = Path.GetPathRoot(Environment.CurrentDirectory)!;
+        return start;
+    }
+
+    private async Task<string> RunAsync(PostgresBinaries binaries, CancellationToken cancellationToken)
+    {
+        var data = Path.Combine(_folder, "data");
+        var passwordFile = Path.Combine(_folder, "password");
+        var log = Path.Combine(_folder, "server.log");
+        var password = RandomNumberGenerator.GetHexString(32);
+        await File.WriteAllTextAsync(passwordFile, password, cancellationToken).ConfigureAwait(false);
+        // When we are root, the user that initdb runs as must be able to read it; nobody else gets into the folder.
+        if (!OperatingSystem.IsWindows())
+            File.SetUnixFileMode(passwordFile, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
+
+        var initdb = $"{Quoted(binaries.FileOf("initdb"))} -D {Quoted(data)} --username=postgres --pwfile={Quoted(passwordFile)} --auth=scram-sha-256"
+            + " --locale=C --encoding=UTF8 --no-sync --no-instructions";
+        if (!await StepAsync(initdb, cancellationToken).ConfigureAwait(false))
+            throw await FailureAsync("initdb", binaries, cancellationToken).ConfigureAwait(false);
+        File.Delete(passwordFile);
+
+        (string Name, string Value)[] settings = [.. ServerSettings.All, ("listen_addresses", "127.0.0.1"), ("unix_socket_directories", "")];
+        await File.AppendAllLinesAsync(
+            Path.Combine(data, "postgresql.conf"), settings.Select(setting => $"{setting.Name} = '{setting.Value}'"), cancellationToken).ConfigureAwait(false);
+
+        // A port that is free now may be taken when the server binds it: hence the attempts.
+        for (var attempt = 1; attempt <= PortAttempts; attempt++)
+        {
+            var port = FreePort();
+            var start = $"{Quoted(binaries.FileOf("pg_ctl"))} start -w -D {Quoted(data)} -l {Quoted(log)} -o {Quoted($"-p {port}")}";
+            if (await StepAsync(start, cancellationToken).ConfigureAwait(false))
+            {
+                return new NpgsqlConnectionStringBuilder
+                {
+                    Host = "127.0.0.1",
+                    Port = port,
+                    Database = "postgres",
+                    Username = "postgres",
+                    Password = password,
+                }.ConnectionString;
+            }
+        }
+        throw await FailureAsync("pg_ctl start", binaries, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task<bool> StepAsync(string command, CancellationToken cancellationToken)
+    {
+        if (!OperatingSystem.IsWindows())
+        {
+            await _watchdog.StandardInput.WriteLineAsync(command.AsMemory(), cancellationToken).ConfigureAwait(false);
+            await _watchdog.StandardInput.FlushAsync(cancellationToken).ConfigureAwait(false);
+            return await _watchdog.StandardOutput.ReadLineAsync(cancellationToken).ConfigureAwait(false) == "0";
+        }
+        using var process = Process.Start(Piped(new("cmd.exe", $"/d /s /c \"{command} >>\"{Path.Combine(_folder, "steps.log")}\" 2>&1 <nul\"")))!;
+        await process.WaitForExitAsync(cancellationToken).ConfigureAwait(false);
+        return process.ExitCode == 0;
+    }
+
+    private async Task<ThrowawayServerException> FailureAsync(string step, PostgresBinaries binaries, CancellationToken cancellationToken)
+    {
+        var lines = new List<string>();
+        foreach (var log in Directory.GetFiles(_folder, "*.log"))
+            lines.AddRange((await File.ReadAllLinesAsync(log, cancellationToken).ConfigureAwait(false)).TakeLast(10));
+        return new($"{step} fails (binaries in {binaries.Folder}):{Environment.NewLine}{string.Join(Environment.NewLine, lines)}");
+    }
+
+    private static string Quoted(string argument) =>
+        OperatingSystem.IsWindows() ? $"\"{argument}\"" : $"'{argument.Replace("'", @"'\''", StringComparison.Ordinal)}'";
+
+    private static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+}

@@ -1,0 +1,161 @@
+using System.Globalization;
+using CrawlData.Schema;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace CrawlData.Testing;
+
+/// <summary>The one server of this process, and the template that its databases are cloned from.</summary>
+internal sealed partial class ThrowawayServer : IAsyncDisposable
+{
+    // CREATE and DROP DATABASE mostly wait for one another in the server.
+    private const int ConcurrentCommands = 4;
+    private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(15);
+    private static readonly SemaphoreSlim StartGate = new(1, 1);
+    private static ThrowawayServer? shared;
+
+    private readonly StartedServer _server;
+    private readonly NpgsqlDataSource _maintenance;
+    private readonly SemaphoreSlim _commands = new(ConcurrentCommands, ConcurrentCommands);
+    private readonly SemaphoreSlim _templateGate = new(1, 1);
+    private string? _template;
+    private int _databases;
+
+    private ThrowawayServer(StartedServer server)
+    {
+        _server = server;
+        _maintenance = NpgsqlDataSource.Create(
+            new NpgsqlConnectionStringBuilder(server.ConnectionString) { MaxPoolSize = ConcurrentCommands, CommandTimeout = 120 });
+    }
+
+    public string Description { get; private set; } = "";
+
+    /// <summary>Starts the server with the first call, or with the next one after a failure.</summary>
+    public static async Task<ThrowawayServer> SharedAsync(ILogger? logger, CancellationToken cancellationToken)
+    {
+        if (Volatile.Read(ref shared) is { } started)
+            return started;
+        await StartGate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            return shared ??= await StartAsync(logger, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            StartGate.Release();
+        }
+    }
+
+    /// <returns>The connection string of a new database.</returns>
+    public async Task<string> CreateDatabaseAsync(bool migrate, CancellationToken cancellationToken)
+    {
+        var template = migrate ? await TemplateAsync(cancellationToken).ConfigureAwait(false) : null;
+        var name = $"{_server.DatabasePrefix}{Interlocked.Increment(ref _databases).ToString(CultureInfo.InvariantCulture)}";
+        await CreateAsync(name, template, cancellationToken).ConfigureAwait(false);
+        return ConnectionStringOf(name);
+    }
+
+    public Task DropDatabaseAsync(string connectionString, CancellationToken cancellationToken) =>
+        ExecuteAsync($"DROP DATABASE IF EXISTS {new NpgsqlConnectionStringBuilder(connectionString).Database} WITH (FORCE)", cancellationToken);
+
+    public async ValueTask DisposeAsync()
+    {
+        await _maintenance.DisposeAsync().ConfigureAwait(false);
+        await _server.StopAsync().ConfigureAwait(false);
+        _commands.Dispose();
+        _templateGate.Dispose();
+    }
+
+    private static async Task<ThrowawayServer> StartAsync(ILogger? logger, CancellationToken cancellationToken)
+    {
+        var started = await ServerSearch.StartAsync(Environment.GetEnvironmentVariable, logger, cancellationToken).ConfigureAwait(false);
+        var server = new ThrowawayServer(started);
+        try
+        {
+            var connection = await server._maintenance.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+            await using (connection.ConfigureAwait(false))
+                server.Description = $"PostgreSQL {connection.PostgreSqlVersion}, {started.Way}";
+        }
+        catch
+        {
+            await server.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+        AppDomain.CurrentDomain.ProcessExit += (_, _) => server.Stop();
+        if (logger is null)
+            await Console.Error.WriteLineAsync($"Throwaway databases: {server.Description}.".AsMemory(), cancellationToken).ConfigureAwait(false);
+        else
+            LogServer(logger, server.Description);
+        return server;
+    }
+
+    private void Stop()
+    {
+        try
+        {
+            if (!DisposeAsync().AsTask().Wait(StopLimit))
+                throw new TimeoutException($"not done after {StopLimit.TotalSeconds} s");
+        }
+        catch (Exception exception) when (exception is TimeoutException or AggregateException)
+        {
+            // The process is on its way out: a line is all that can be said.
+            Console.Error.WriteLine($"Throwaway databases: {Description} is not cleaned up: {exception.GetBaseException().Message}");
+        }
+    }
+
+    private async Task<string> TemplateAsync(CancellationToken cancellationToken)
+    {
+        if (Volatile.Read(ref _template) is { } made)
+            return made;
+        await _templateGate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            return _template ??= await MakeTemplateAsync(cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            _templateGate.Release();
+        }
+    }
+
+    private async Task<string> MakeTemplateAsync(CancellationToken cancellationToken)
+    {
+        var name = $"{_server.DatabasePrefix}template";
+        await ExecuteAsync($"DROP DATABASE IF EXISTS {name} WITH (FORCE)", cancellationToken).ConfigureAwait(false);
+        await CreateAsync(name, template: null, cancellationToken).ConfigureAwait(false);
+        // A database that somebody is connected to cannot be cloned: no pool may keep a connection.
+        var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(ConnectionStringOf(name)) { Pooling = false });
+        await using (source.ConfigureAwait(false))
+            await new SchemaMigrator(source).MigrateAsync(cancellationToken).ConfigureAwait(false);
+        return name;
+    }
+
+    // template0 is the only one that allows another locale than the server's: ours is the same whichever way the server was had.
+    private Task CreateAsync(string name, string? template, CancellationToken cancellationToken) =>
+        ExecuteAsync(
+            template is null
+                ? $"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'"
+                : $"CREATE DATABASE {name} TEMPLATE {template}",
+            cancellationToken);
+
+    private async Task ExecuteAsync(string sql, CancellationToken cancellationToken)
+    {
+        await _commands.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            var command = _maintenance.CreateCommand(sql);
+            await using (command.ConfigureAwait(false))
+                await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            _commands.Release();
+        }
+    }
+
+    private string ConnectionStringOf(string database) =>
+        new NpgsqlConnectionStringBuilder(_server.ConnectionString) { Database = database }.ConnectionString;
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Throwaway databases: {Server}.")]
+    private static partial void LogServer(ILogger logger, string server);
+}
