@@ -1,0 +1,30 @@
+using CrawlData.Crawls;
+using Npgsql;
+
+namespace CrawlData.Tests;
+
+public sealed class HostileSurroundingsTests : DatabaseTest
+{
+    [Test]
+    public async Task Local_time_is_not_UTC_here_nor_on_the_server()
+    {
+        Assert.That(TimeZoneInfo.Local.Id, Is.EqualTo(HostileSurroundings.ClientTimeZone));
+        Assert.That(TimeZoneInfo.Local.BaseUtcOffset, Is.Not.EqualTo(TimeSpan.Zero));
+        await using var show = DataSource.CreateCommand("show timezone");
+        Assert.That(await show.ExecuteScalarAsync(), Is.EqualTo(HostileSurroundings.ServerTimeZone));
+    }
+
+    [Test]
+    public async Task Times_are_kept_in_UTC()
+    {
+        var createdAt = new DateTimeOffset(2026, 7, 1, 23, 59, 59, TimeSpan.FromHours(-7)).AddTicks(9_999_990);
+        var run = await Runs.CreateAsync(new NewCrawlRun { AppPackage = "org.example.app", CreatedAt = createdAt });
+        var now = await Runs.CreateAsync(new NewCrawlRun { AppPackage = "org.example.app" });
+
+        await using var asText = DataSource.CreateCommand("select created_at::text from crawl_runs where id = $1");
+        asText.Parameters.Add(new NpgsqlParameter { Value = run.Id });
+        Assert.That(await asText.ExecuteScalarAsync(), Is.EqualTo("2026-07-02 06:59:59.999999"));
+        Assert.That(run.CreatedAt, Is.EqualTo(createdAt));
+        Assert.That(now.CreatedAt, Is.EqualTo(DateTimeOffset.UtcNow).Within(TimeSpan.FromMinutes(1)));
+    }
+}
