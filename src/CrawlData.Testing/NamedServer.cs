@@ -50,12 +50,21 @@ internal static class NamedServer
     private static async Task<string> ClaimNamesAsync(NpgsqlConnection owner, CancellationToken cancellationToken)
     {
         var role = await ScalarAsync<string?>(
-            owner, "SELECT rolname::text FROM pg_roles WHERE rolname = current_user AND NOT (rolcreatedb OR rolsuper)", null, cancellationToken).ConfigureAwait(false);
+            owner,
+            "SELECT rolname::text FROM pg_roles WHERE rolname = current_user AND NOT (rolcreatedb OR rolsuper)",
+            null,
+            cancellationToken).ConfigureAwait(false);
         if (role is not null)
-            throw new ThrowawayServerException($"{ServerSearch.ConnectionVariable} names the role {role}, which may not create databases: ALTER ROLE … CREATEDB.");
+        {
+            throw new ThrowawayServerException(
+                $"{ServerSearch.ConnectionVariable} names the role {role}, which may not create databases: ALTER ROLE … CREATEDB.");
+        }
 
         var group = await ScalarAsync<string>(
-            owner, $"SELECT '{StartedServer.OwnDatabasePrefix}' || oid || '_' FROM pg_database WHERE datname = current_database()", null, cancellationToken).ConfigureAwait(false);
+            owner,
+            $"SELECT '{StartedServer.OwnDatabasePrefix}' || oid || '_' FROM pg_database WHERE datname = current_database()",
+            null,
+            cancellationToken).ConfigureAwait(false);
         var key = RandomNumberGenerator.GetHexString(16, lowercase: true);
         // The lock comes before the first database of its name, so there is no moment in which another process may take that for a leftover.
         if (!await TryLockAsync(owner, key, cancellationToken).ConfigureAwait(false))

@@ -43,7 +43,8 @@ public sealed class ThrowawayDatabase : IAsyncDisposable
     /// binaries, and as long as the image's download takes with a container. Calls at once are served at once, and a call after a failed one tries
     /// again.</summary>
     /// <param name="options">A migrated database and no logger when left out.</param>
-    /// <param name="cancellationToken">Stops waiting. A server half started is ended again; a database half made goes with the server, or on a named server when the process exits.</param>
+    /// <param name="cancellationToken">Stops waiting. A server half started is ended again; a database half made goes with the server, or on a named
+    /// server when the process exits.</param>
     /// <returns>The database, to be disposed by the caller.</returns>
     /// <exception cref="ThrowawayServerException">No server can be had, or not the one that an environment variable orders.</exception>
     /// <exception cref="NpgsqlException">The server is there, and the database cannot be made or migrated.</exception>

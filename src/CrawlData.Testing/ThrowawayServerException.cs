@@ -6,10 +6,12 @@ public sealed class ThrowawayServerException : CrawlDataException
 {
     private const string Ways = $"""
         A throwaway database needs a PostgreSQL server. Provide one of these:
-          1. {ServerSearch.ConnectionVariable}: a connection string (Host=…;Username=…;Password=…) of a role with CREATEDB. Only databases are made there, and dropped again.
+          1. {ServerSearch.ConnectionVariable}: a connection string (Host=…;Username=…;Password=…) of a role with CREATEDB.
+             Only databases are made there, and dropped again.
           2. {ServerSearch.ImageVariable}: a PostgreSQL image for the container engine, or just a running engine that can pull {ServerSearch.DefaultImage}.
           3. {ServerSearch.BinariesVariable}: a folder with initdb, pg_ctl and postgres.
-          4. PostgreSQL 15 or newer, server included, installed in a usual place or on the PATH (Debian: apt install postgresql; Red Hat: dnf install postgresql-server; macOS: brew install postgresql).
+          4. PostgreSQL 15 or newer, server included, installed in a usual place or on the PATH
+             (Debian: apt install postgresql; Red Hat: dnf install postgresql-server; macOS: brew install postgresql).
         The variables are tried in this order, and a variable that is set is an order: nothing else is tried then.
         """;
 
