@@ -1,0 +1,187 @@
+using System.Diagnostics;
+using CrawlData.Crawls;
+using CrawlData.Schema;
+using Dapper;
+using Npgsql;
+
+namespace CrawlData.Tests.Schema;
+
+public sealed class SchemaMigratorTests : MigratorTest
+{
+    [Test]
+    public async Task An_empty_database_gets_every_script_once_in_order()
+    {
+        var migrator = new SchemaMigrator(DataSource);
+
+        Assert.That(await migrator.GetPendingAsync(), Is.EqualTo(AllScripts));
+        Assert.That(await ExistsAsync("crawldata_journal"), Is.False, "asking changes nothing");
+        Assert.That(await migrator.MigrateAsync(), Is.EqualTo(AllScripts));
+        Assert.That(await migrator.GetPendingAsync(), Is.Empty);
+        Assert.That(await migrator.MigrateAsync(), Is.Empty);
+        Assert.That(await ScalarAsync<long>("select count(*) from crawldata_journal where applied_at > now() - interval '1 minute'"), Is.EqualTo(AllScripts.Length));
+    }
+
+    [Test]
+    public async Task Instances_that_start_at_once_all_succeed_and_run_each_script_once()
+    {
+        var script = new SchemaScript("001_data.sql", "create table ran (at timestamptz default clock_timestamp()); insert into ran default values; select pg_sleep(0.2)");
+
+        var applied = await Task.WhenAll(Enumerable.Range(0, 8).Select(async _ =>
+        {
+            await using var source = NpgsqlDataSource.Create(Database.ConnectionString);
+            return await new SchemaMigrator(source, null, null, [script]).MigrateAsync();
+        }));
+
+        Assert.That(applied.Sum(names => names.Count), Is.EqualTo(1));
+        Assert.That(await ScalarAsync<long>("select count(*) from ran"), Is.EqualTo(1));
+    }
+
+    [Test]
+    public async Task A_script_edited_after_it_ran_is_an_error_that_names_it()
+    {
+        await Migrator(new SchemaScript("001_a.sql", "create table a ()\n;"), new SchemaScript("002_b.sql", "create table b ()")).MigrateAsync();
+        var edited = Migrator(new SchemaScript("001_a.sql", "create table a ()\n;"), new SchemaScript("002_b.sql", "create table b (id int)"), new SchemaScript("003_c.sql", "create table c ()"));
+
+        var exception = await Assert.ThrowsAsync<ScriptChangedException>(() => edited.MigrateAsync());
+
+        Assert.That(exception!.Script, Is.EqualTo("002_b.sql"));
+        Assert.That(exception.Message, Does.Contain("002_b.sql"));
+        Assert.That(await ExistsAsync("c"), Is.False);
+        await Assert.ThrowsAsync<ScriptChangedException>(() => edited.GetPendingAsync());
+        Assert.That(await Migrator(new SchemaScript("001_a.sql", "create table a ()\r\n;")).GetPendingAsync(), Is.Empty, "how lines end is no edit");
+    }
+
+    [Test]
+    public async Task A_failing_script_is_a_typed_exception_and_leaves_nothing_of_itself()
+    {
+        var migrator = Migrator(
+            new SchemaScript("001_good.sql", "create table good ()"),
+            new SchemaScript("002_bad.sql", "create table bad (); insert into good values (1); create table never ()"),
+            new SchemaScript("003_later.sql", "create table later ()"));
+
+        var exception = await Assert.ThrowsAsync<MigrationException>(() => migrator.MigrateAsync());
+
+        Assert.That(exception!.Script, Is.EqualTo("002_bad.sql"));
+        Assert.That(exception.Message, Does.Contain("002_bad.sql").And.Contain(PostgresErrorCodes.SyntaxError));
+        Assert.That(exception.InnerException, Is.InstanceOf<PostgresException>());
+        Assert.That((await ExistsAsync("good"), await ExistsAsync("bad"), await ExistsAsync("later")), Is.EqualTo((true, false, false)));
+        Assert.That(await migrator.GetPendingAsync(), Is.EqualTo(new[] { "002_bad.sql", "003_later.sql" }));
+        await AssertUnlockedAsync();
+    }
+
+    [Test]
+    public async Task A_function_s_body_is_not_taken_for_a_variable()
+    {
+        var script = new SchemaScript("001_function.sql", "create function one() returns int language plpgsql as $body$ begin return 1; end $body$; select one();");
+
+        Assert.That(await Migrator(script).MigrateAsync(), Has.Count.EqualTo(1));
+        Assert.That(await ScalarAsync<int>("select one()"), Is.EqualTo(1));
+    }
+
+    [Test]
+    public async Task Waiting_for_another_instance_ends_at_the_limit()
+    {
+        await using var other = await DataSource.OpenConnectionAsync();
+        await other.ExecuteAsync(SchemaMigrator.TryLockSql);
+        var migrator = new SchemaMigrator(DataSource, new SchemaMigratorOptions { LockTimeout = TimeSpan.FromMilliseconds(200) });
+
+        await Assert.ThrowsAsync<MigrationLockTimeoutException>(() => migrator.MigrateAsync());
+
+        await other.ExecuteAsync(SchemaMigrator.UnlockSql);
+        Assert.That(await migrator.MigrateAsync(), Is.EqualTo(AllScripts));
+    }
+
+    [Test]
+    public async Task Cancelling_ends_the_running_script_and_keeps_nothing_of_it()
+    {
+        using var cancellation = new CancellationTokenSource();
+        var migrating = Migrator(new SchemaScript("001_slow.sql", "create table slow (); select pg_sleep(60)")).MigrateAsync(cancellation.Token);
+        await UntilAsync("select exists (select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep')");
+        var watch = Stopwatch.StartNew();
+
+        await cancellation.CancelAsync();
+        await Assert.ThatAsync(() => migrating, Throws.InstanceOf<OperationCanceledException>());
+
+        Assert.That(watch.Elapsed, Is.LessThan(TimeSpan.FromSeconds(20)));
+        Assert.That(await ExistsAsync("slow"), Is.False);
+        await AssertUnlockedAsync();
+    }
+
+    /// <summary>The lock outlives a connection that goes back to the pool unless it is given back.</summary>
+    [Test]
+    public async Task No_lock_stays_in_a_pool_that_does_not_reset_its_connections()
+    {
+        await using var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { NoResetOnClose = true });
+        await using (var connection = await source.OpenConnectionAsync())
+        {
+            await connection.ExecuteAsync("select 1");
+        }
+
+        await new SchemaMigrator(source).MigrateAsync();
+
+        await AssertUnlockedAsync();
+    }
+
+    [Test]
+    public async Task A_data_source_that_was_open_before_is_usable_at_once()
+    {
+        var builder = new NpgsqlDataSourceBuilder(Database.ConnectionString);
+        builder.MapEnum<CrawlStatus>("crawl_status", new UpperCase());
+        await using var source = builder.Build();
+        await using (var one = await source.OpenConnectionAsync())
+        await using (var another = await source.OpenConnectionAsync())
+        {
+            await one.ExecuteAsync("select 1");
+            await another.ExecuteAsync("select 1");
+        }
+
+        await new SchemaMigrator(source).MigrateAsync();
+
+        var run = await new CrawlRunRepository(source).CreateAsync(new NewCrawlRun { AppPackage = "org.example.app" });
+        await new CrawlEventRepository(source).AppendAsync(run.Id, new NewCrawlEvent { EventType = "step", Payload = default });
+        await using var command = source.CreateCommand("select status from crawl_runs");
+        await using var reader = await command.ExecuteReaderAsync();
+        await reader.ReadAsync();
+        Assert.That(reader.GetFieldValue<CrawlStatus>(0), Is.EqualTo(CrawlStatus.Pending), "the application's own enum mapping works too");
+    }
+
+    [Test]
+    public async Task The_schema_goes_where_the_search_path_points()
+    {
+        await ExecuteAsync("create schema crawling");
+        await using var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { SearchPath = "crawling" });
+
+        await new SchemaMigrator(source).MigrateAsync();
+
+        Assert.That((await ExistsAsync("crawling.crawl_runs"), await ExistsAsync("public.crawl_runs")), Is.EqualTo((true, false)));
+        await new CrawlRunRepository(source).CreateAsync(new NewCrawlRun { AppPackage = "org.example.app" });
+        Assert.That(await ScalarAsync<long>("select count(*) from crawling.crawl_runs"), Is.EqualTo(1));
+    }
+
+    [Test]
+    public void Scripts_are_numbered_from_001_without_gap_and_named_in_snake_case()
+    {
+        Assert.That(SchemaScript.All.Select(script => script.Name), Is.All.Match(@"^\d{3}_[a-z0-9_]+\.sql$"));
+        Assert.That(SchemaScript.All.Select(script => int.Parse(script.Name[..3], System.Globalization.CultureInfo.InvariantCulture)), Is.EqualTo(Enumerable.Range(1, SchemaScript.All.Count)));
+        Assert.That(SchemaScript.All.Take(2).Select(script => script.Name), Is.EqualTo(AllScripts));
+    }
+
+    private Task AssertUnlockedAsync() => UntilAsync("select not exists (select from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database()))");
+
+    private async Task UntilAsync(string condition)
+    {
+        var watch = Stopwatch.StartNew();
+        while (!await ScalarAsync<bool>(condition))
+        {
+            Assert.That(watch.Elapsed, Is.LessThan(TimeSpan.FromSeconds(10)), condition);
+            await Task.Delay(20);
+        }
+    }
+
+    private sealed class UpperCase : INpgsqlNameTranslator
+    {
+        public string TranslateTypeName(string clrName) => clrName;
+
+        public string TranslateMemberName(string clrName) => clrName.ToUpperInvariant();
+    }
+}
