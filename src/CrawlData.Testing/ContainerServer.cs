@@ -30,7 +30,10 @@ internal static class ContainerServer
             .WithAutoRemove(true)
             .WithLogger(logger ?? NullLogger.Instance);
         foreach (var (name, value) in ServerSettings.All)
+        {
             builder = builder.WithCommand("-c", $"{name}={value}");
+        }
+
         var container = builder.Build();
         try
         {

@@ -31,13 +31,13 @@ internal sealed class LocalServer : IAsyncDisposable
         rm -rf "$dir"
         """;
 
-    private readonly Process _watchdog;
-    private readonly string _folder;
+    private readonly Process watchdog;
+    private readonly string folder;
 
     private LocalServer(Process watchdog, string folder)
     {
-        _watchdog = watchdog;
-        _folder = folder;
+        this.watchdog = watchdog;
+        this.folder = folder;
     }
 
     /// <exception cref="ThrowawayServerException">The server does not start.</exception>
@@ -70,9 +70,9 @@ internal sealed class LocalServer : IAsyncDisposable
     /// <summary>Ends the pipe and waits until the watchdog has done its work.</summary>
     public async ValueTask DisposeAsync()
     {
-        _watchdog.StandardInput.Close();
-        await _watchdog.WaitForExitAsync().ConfigureAwait(false);
-        _watchdog.Dispose();
+        watchdog.StandardInput.Close();
+        await watchdog.WaitForExitAsync().ConfigureAwait(false);
+        watchdog.Dispose();
     }
 
     private static async Task<LocalServer> WatchOnUnixAsync(PostgresBinaries binaries, CancellationToken cancellationToken)
@@ -80,7 +80,10 @@ internal sealed class LocalServer : IAsyncDisposable
         var start = Piped(new("/bin/sh", ["-c", UnixSession, "/bin/sh", "-c", UnixWatchdog, "crawldata-watchdog", binaries.FileOf("pg_ctl")]));
         // The server refuses to run as root.
         if (Environment.IsPrivilegedProcess)
+        {
             start.UserName = File.ReadLines("/etc/passwd").Any(line => line.StartsWith("postgres:", StringComparison.Ordinal)) ? "postgres" : "nobody";
+        }
+
         var watchdog = Process.Start(start)!;
         try
         {
@@ -118,19 +121,24 @@ internal sealed class LocalServer : IAsyncDisposable
 
     private async Task<string> RunAsync(PostgresBinaries binaries, CancellationToken cancellationToken)
     {
-        var data = Path.Combine(_folder, "data");
-        var passwordFile = Path.Combine(_folder, "password");
-        var log = Path.Combine(_folder, "server.log");
+        var data = Path.Combine(folder, "data");
+        var passwordFile = Path.Combine(folder, "password");
+        var log = Path.Combine(folder, "server.log");
         var password = RandomNumberGenerator.GetHexString(32);
         await File.WriteAllTextAsync(passwordFile, password, cancellationToken).ConfigureAwait(false);
         // When we are root, the user that initdb runs as must be able to read it; nobody else gets into the folder.
         if (!OperatingSystem.IsWindows())
+        {
             File.SetUnixFileMode(passwordFile, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
+        }
 
         var initdb = $"{Quoted(binaries.FileOf("initdb"))} -D {Quoted(data)} --username=postgres --pwfile={Quoted(passwordFile)} --auth=scram-sha-256"
             + " --locale=C --encoding=UTF8 --no-sync --no-instructions";
         if (!await StepAsync(initdb, cancellationToken).ConfigureAwait(false))
+        {
             throw await FailureAsync("initdb", binaries, cancellationToken).ConfigureAwait(false);
+        }
+
         File.Delete(passwordFile);
 
         (string Name, string Value)[] settings = [.. ServerSettings.All, ("listen_addresses", "127.0.0.1"), ("unix_socket_directories", "")];
@@ -161,11 +169,11 @@ internal sealed class LocalServer : IAsyncDisposable
     {
         if (!OperatingSystem.IsWindows())
         {
-            await _watchdog.StandardInput.WriteLineAsync(command.AsMemory(), cancellationToken).ConfigureAwait(false);
-            await _watchdog.StandardInput.FlushAsync(cancellationToken).ConfigureAwait(false);
-            return await _watchdog.StandardOutput.ReadLineAsync(cancellationToken).ConfigureAwait(false) == "0";
+            await watchdog.StandardInput.WriteLineAsync(command.AsMemory(), cancellationToken).ConfigureAwait(false);
+            await watchdog.StandardInput.FlushAsync(cancellationToken).ConfigureAwait(false);
+            return await watchdog.StandardOutput.ReadLineAsync(cancellationToken).ConfigureAwait(false) == "0";
         }
-        using var process = Process.Start(Piped(new("cmd.exe", $"/d /s /c \"{command} >>\"{Path.Combine(_folder, "steps.log")}\" 2>&1 <nul\"")))!;
+        using var process = Process.Start(Piped(new("cmd.exe", $"/d /s /c \"{command} >>\"{Path.Combine(folder, "steps.log")}\" 2>&1 <nul\"")))!;
         await process.WaitForExitAsync(cancellationToken).ConfigureAwait(false);
         return process.ExitCode == 0;
     }
@@ -173,8 +181,11 @@ internal sealed class LocalServer : IAsyncDisposable
     private async Task<ThrowawayServerException> FailureAsync(string step, PostgresBinaries binaries, CancellationToken cancellationToken)
     {
         var lines = new List<string>();
-        foreach (var log in Directory.GetFiles(_folder, "*.log"))
+        foreach (var log in Directory.GetFiles(folder, "*.log"))
+        {
             lines.AddRange((await File.ReadAllLinesAsync(log, cancellationToken).ConfigureAwait(false)).TakeLast(10));
+        }
+
         return new($"{step} fails (binaries in {binaries.Folder}):{Environment.NewLine}{string.Join(Environment.NewLine, lines)}");
     }
 

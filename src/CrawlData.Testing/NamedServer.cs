@@ -42,7 +42,10 @@ internal static class NamedServer
         {
             await owner.DisposeAsync().ConfigureAwait(false);
             if (exception is NpgsqlException)
+            {
                 throw new ThrowawayServerException($"{ServerSearch.ConnectionVariable} names a server that cannot be used: {exception.Message}", exception);
+            }
+
             throw;
         }
     }
@@ -51,7 +54,7 @@ internal static class NamedServer
     {
         var role = await ScalarAsync<string?>(
             owner,
-            "SELECT rolname::text FROM pg_roles WHERE rolname = current_user AND NOT (rolcreatedb OR rolsuper)",
+            "select rolname::text from pg_roles where rolname = current_user and not (rolcreatedb or rolsuper)",
             null,
             cancellationToken).ConfigureAwait(false);
         if (role is not null)
@@ -62,13 +65,16 @@ internal static class NamedServer
 
         var group = await ScalarAsync<string>(
             owner,
-            $"SELECT '{StartedServer.OwnDatabasePrefix}' || oid || '_' FROM pg_database WHERE datname = current_database()",
+            $"select '{StartedServer.OwnDatabasePrefix}' || oid || '_' from pg_database where datname = current_database()",
             null,
             cancellationToken).ConfigureAwait(false);
         var key = RandomNumberGenerator.GetHexString(16, lowercase: true);
         // The lock comes before the first database of its name, so there is no moment in which another process may take that for a leftover.
         if (!await TryLockAsync(owner, key, cancellationToken).ConfigureAwait(false))
+        {
             throw new InvalidOperationException($"Another process holds the random key {key}.");
+        }
+
         await DropLeftoversAsync(owner, group, cancellationToken).ConfigureAwait(false);
         return $"{group}{key}_";
     }
@@ -79,19 +85,22 @@ internal static class NamedServer
         foreach (var process in names.GroupBy(name => name.Substring(group.Length, 16)))
         {
             if (!await TryLockAsync(owner, process.Key, cancellationToken).ConfigureAwait(false))
+            {
                 continue;
+            }
+
             foreach (var name in process)
             {
                 try
                 {
-                    await ExecuteAsync(owner, $"DROP DATABASE IF EXISTS {name}", cancellationToken).ConfigureAwait(false);
+                    await ExecuteAsync(owner, $"drop database if exists {name}", cancellationToken).ConfigureAwait(false);
                 }
                 catch (PostgresException exception) when (exception.SqlState == PostgresErrorCodes.ObjectInUse)
                 {
                     // Somebody is still connected, so it is left alone: a later process will find it again.
                 }
             }
-            await ScalarAsync<bool>(owner, "SELECT pg_advisory_unlock($1)", LockKey(process.Key), cancellationToken).ConfigureAwait(false);
+            await ScalarAsync<bool>(owner, "select pg_advisory_unlock($1)", LockKey(process.Key), cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -100,19 +109,21 @@ internal static class NamedServer
         await using (owner.ConfigureAwait(false))
         {
             foreach (var name in await DatabasesAsync(owner, $"^{prefix}", CancellationToken.None).ConfigureAwait(false))
-                await ExecuteAsync(owner, $"DROP DATABASE IF EXISTS {name} WITH (FORCE)", CancellationToken.None).ConfigureAwait(false);
+            {
+                await ExecuteAsync(owner, $"drop database if exists {name} with (force)", CancellationToken.None).ConfigureAwait(false);
+            }
         }
     }
 
     private static async Task<string[]> DatabasesAsync(NpgsqlConnection owner, string pattern, CancellationToken cancellationToken) =>
         await ScalarAsync<string[]>(
             owner,
-            "SELECT coalesce(array_agg(datname::text), '{}') FROM pg_database WHERE datname ~ $1 AND pg_get_userbyid(datdba) = current_user",
+            "select coalesce(array_agg(datname::text), '{}') from pg_database where datname ~ $1 and pg_get_userbyid(datdba) = current_user",
             pattern,
             cancellationToken).ConfigureAwait(false);
 
     private static Task<bool> TryLockAsync(NpgsqlConnection owner, string key, CancellationToken cancellationToken) =>
-        ScalarAsync<bool>(owner, "SELECT pg_try_advisory_lock($1)", LockKey(key), cancellationToken);
+        ScalarAsync<bool>(owner, "select pg_try_advisory_lock($1)", LockKey(key), cancellationToken);
 
     private static long LockKey(string key) => long.Parse(key, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
 
@@ -122,7 +133,10 @@ internal static class NamedServer
         await using (command.ConfigureAwait(false))
         {
             if (parameter is not null)
+            {
                 command.Parameters.Add(new() { Value = parameter });
+            }
+
             return (T)(await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false))!;
         }
     }
@@ -131,6 +145,8 @@ internal static class NamedServer
     {
         var command = new NpgsqlCommand(sql, owner);
         await using (command.ConfigureAwait(false))
+        {
             await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+        }
     }
 }

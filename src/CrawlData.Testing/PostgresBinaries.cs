@@ -39,7 +39,10 @@ internal sealed partial record PostgresBinaries(string Folder, int Major, int Mi
     {
         var home = Home(folder);
         if (!Programs.All(program => File.Exists(FileOf(home, program))))
+        {
             return null;
+        }
+
         var match = VersionPattern().Match(VersionLine(FileOf(home, "postgres")));
         return match.Success
             ? new(home, int.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture),
@@ -62,7 +65,10 @@ internal sealed partial record PostgresBinaries(string Folder, int Major, int Mi
     {
         var star = pattern.IndexOf('*', StringComparison.Ordinal);
         if (star < 0)
+        {
             return [pattern];
+        }
+
         var parent = Path.GetDirectoryName(pattern[..star])!;
         var name = pattern[(parent.Length + 1)..].Split(Path.DirectorySeparatorChar)[0];
         var below = pattern[(parent.Length + 1 + name.Length + 1)..];

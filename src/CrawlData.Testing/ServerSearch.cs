@@ -14,12 +14,17 @@ internal static class ServerSearch
     public static async Task<StartedServer> StartAsync(Func<string, string?> environment, ILogger? logger, CancellationToken cancellationToken)
     {
         if (Order(ConnectionVariable) is { } connectionString)
+        {
             return await NamedServer.StartAsync(connectionString, cancellationToken).ConfigureAwait(false);
+        }
 
         if (Order(ImageVariable) is { } image)
         {
             if (!await ContainerServer.EngineAnswersAsync(cancellationToken).ConfigureAwait(false))
+            {
                 throw new ThrowawayServerException($"{ImageVariable} is {image}, but no container engine answers.");
+            }
+
             try
             {
                 return await ContainerServer.StartAsync(image, logger, cancellationToken).ConfigureAwait(false);
@@ -55,7 +60,10 @@ internal static class ServerSearch
             ? "no container engine answers"
             : $"no container of {DefaultImage} starts: {FirstLine(containerFailure)}";
         if (PostgresBinaries.Find(environment) is not { } found)
+        {
             throw new ThrowawayServerException($"There is no PostgreSQL here: {whyNoContainer}; and no server binaries were found.", containerFailure);
+        }
+
         var local = await LocalServer.StartAsync(found, cancellationToken).ConfigureAwait(false);
         return containerFailure is null ? local : local with { Way = $"{local.Way} ({whyNoContainer})" };
 

@@ -20,12 +20,12 @@ namespace CrawlData.Testing;
 /// </remarks>
 public sealed class ThrowawayDatabase : IAsyncDisposable
 {
-    private readonly ThrowawayServer _server;
-    private int _disposed;
+    private readonly ThrowawayServer server;
+    private int disposed;
 
     private ThrowawayDatabase(ThrowawayServer server, string connectionString)
     {
-        _server = server;
+        this.server = server;
         ConnectionString = connectionString;
         DataSource = NpgsqlDataSource.Create(connectionString);
     }
@@ -37,7 +37,7 @@ public sealed class ThrowawayDatabase : IAsyncDisposable
     public NpgsqlDataSource DataSource { get; }
 
     /// <summary>In one line, without a password: which server this is on, and how it was had.</summary>
-    public string Server => _server.Description;
+    public string Server => server.Description;
 
     /// <summary>Makes a database, and has a server first when this process has none yet. That first call takes one to three seconds with server
     /// binaries, and as long as the image's download takes with a container. Calls at once are served at once, and a call after a failed one tries
@@ -61,9 +61,12 @@ public sealed class ThrowawayDatabase : IAsyncDisposable
     /// <exception cref="NpgsqlException">The database cannot be dropped, as when the server is gone.</exception>
     public async ValueTask DisposeAsync()
     {
-        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+        if (Interlocked.Exchange(ref disposed, 1) != 0)
+        {
             return;
+        }
+
         await DataSource.DisposeAsync().ConfigureAwait(false);
-        await _server.DropDatabaseAsync(ConnectionString, CancellationToken.None).ConfigureAwait(false);
+        await server.DropDatabaseAsync(ConnectionString, CancellationToken.None).ConfigureAwait(false);
     }
 }

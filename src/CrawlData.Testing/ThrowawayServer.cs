@@ -14,17 +14,17 @@ internal sealed partial class ThrowawayServer : IAsyncDisposable
     private static readonly SemaphoreSlim StartGate = new(1, 1);
     private static ThrowawayServer? shared;
 
-    private readonly StartedServer _server;
-    private readonly NpgsqlDataSource _maintenance;
-    private readonly SemaphoreSlim _commands = new(ConcurrentCommands, ConcurrentCommands);
-    private readonly SemaphoreSlim _templateGate = new(1, 1);
-    private string? _template;
-    private int _databases;
+    private readonly StartedServer server;
+    private readonly NpgsqlDataSource maintenance;
+    private readonly SemaphoreSlim commands = new(ConcurrentCommands, ConcurrentCommands);
+    private readonly SemaphoreSlim templateGate = new(1, 1);
+    private string? template;
+    private int databases;
 
     private ThrowawayServer(StartedServer server)
     {
-        _server = server;
-        _maintenance = NpgsqlDataSource.Create(
+        this.server = server;
+        maintenance = NpgsqlDataSource.Create(
             new NpgsqlConnectionStringBuilder(server.ConnectionString) { MaxPoolSize = ConcurrentCommands, CommandTimeout = 120 });
     }
 
@@ -34,7 +34,10 @@ internal sealed partial class ThrowawayServer : IAsyncDisposable
     public static async Task<ThrowawayServer> SharedAsync(ILogger? logger, CancellationToken cancellationToken)
     {
         if (Volatile.Read(ref shared) is { } started)
+        {
             return started;
+        }
+
         await StartGate.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
@@ -50,20 +53,20 @@ internal sealed partial class ThrowawayServer : IAsyncDisposable
     public async Task<string> CreateDatabaseAsync(bool migrate, CancellationToken cancellationToken)
     {
         var template = migrate ? await TemplateAsync(cancellationToken).ConfigureAwait(false) : null;
-        var name = $"{_server.DatabasePrefix}{Interlocked.Increment(ref _databases).ToString(CultureInfo.InvariantCulture)}";
+        var name = $"{server.DatabasePrefix}{Interlocked.Increment(ref databases).ToString(CultureInfo.InvariantCulture)}";
         await CreateAsync(name, template, cancellationToken).ConfigureAwait(false);
         return ConnectionStringOf(name);
     }
 
     public Task DropDatabaseAsync(string connectionString, CancellationToken cancellationToken) =>
-        ExecuteAsync($"DROP DATABASE IF EXISTS {new NpgsqlConnectionStringBuilder(connectionString).Database} WITH (FORCE)", cancellationToken);
+        ExecuteAsync($"drop database if exists {new NpgsqlConnectionStringBuilder(connectionString).Database} with (force)", cancellationToken);
 
     public async ValueTask DisposeAsync()
     {
-        await _maintenance.DisposeAsync().ConfigureAwait(false);
-        await _server.StopAsync().ConfigureAwait(false);
-        _commands.Dispose();
-        _templateGate.Dispose();
+        await maintenance.DisposeAsync().ConfigureAwait(false);
+        await server.StopAsync().ConfigureAwait(false);
+        commands.Dispose();
+        templateGate.Dispose();
     }
 
     private static async Task<ThrowawayServer> StartAsync(ILogger? logger, CancellationToken cancellationToken)
@@ -72,9 +75,11 @@ internal sealed partial class ThrowawayServer : IAsyncDisposable
         var server = new ThrowawayServer(started);
         try
         {
-            var connection = await server._maintenance.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+            var connection = await server.maintenance.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
             await using (connection.ConfigureAwait(false))
+            {
                 server.Description = $"PostgreSQL {connection.PostgreSqlVersion}, {started.Way}";
+            }
         }
         catch
         {
@@ -83,9 +88,14 @@ internal sealed partial class ThrowawayServer : IAsyncDisposable
         }
         AppDomain.CurrentDomain.ProcessExit += (_, _) => server.Stop();
         if (logger is null)
+        {
             await Console.Error.WriteLineAsync($"Throwaway databases: {server.Description}.".AsMemory(), cancellationToken).ConfigureAwait(false);
+        }
         else
+        {
             LogServer(logger, server.Description);
+        }
+
         return server;
     }
 
@@ -94,7 +104,9 @@ internal sealed partial class ThrowawayServer : IAsyncDisposable
         try
         {
             if (!DisposeAsync().AsTask().Wait(StopLimit))
+            {
                 throw new TimeoutException($"not done after {StopLimit.TotalSeconds} s");
+            }
         }
         catch (Exception exception) when (exception is TimeoutException or AggregateException)
         {
@@ -105,28 +117,34 @@ internal sealed partial class ThrowawayServer : IAsyncDisposable
 
     private async Task<string> TemplateAsync(CancellationToken cancellationToken)
     {
-        if (Volatile.Read(ref _template) is { } made)
+        if (Volatile.Read(ref template) is { } made)
+        {
             return made;
-        await _templateGate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+
+        await templateGate.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            return _template ??= await MakeTemplateAsync(cancellationToken).ConfigureAwait(false);
+            return template ??= await MakeTemplateAsync(cancellationToken).ConfigureAwait(false);
         }
         finally
         {
-            _templateGate.Release();
+            templateGate.Release();
         }
     }
 
     private async Task<string> MakeTemplateAsync(CancellationToken cancellationToken)
     {
-        var name = $"{_server.DatabasePrefix}template";
-        await ExecuteAsync($"DROP DATABASE IF EXISTS {name} WITH (FORCE)", cancellationToken).ConfigureAwait(false);
+        var name = $"{server.DatabasePrefix}template";
+        await ExecuteAsync($"drop database if exists {name} with (force)", cancellationToken).ConfigureAwait(false);
         await CreateAsync(name, template: null, cancellationToken).ConfigureAwait(false);
         // A database that somebody is connected to cannot be cloned: no pool may keep a connection.
         var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(ConnectionStringOf(name)) { Pooling = false });
         await using (source.ConfigureAwait(false))
+        {
             await new SchemaMigrator(source).MigrateAsync(cancellationToken).ConfigureAwait(false);
+        }
+
         return name;
     }
 
@@ -134,27 +152,29 @@ internal sealed partial class ThrowawayServer : IAsyncDisposable
     private Task CreateAsync(string name, string? template, CancellationToken cancellationToken) =>
         ExecuteAsync(
             template is null
-                ? $"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'"
-                : $"CREATE DATABASE {name} TEMPLATE {template}",
+                ? $"create database {name} template template0 encoding 'UTF8' lc_collate 'C' lc_ctype 'C'"
+                : $"create database {name} template {template}",
             cancellationToken);
 
     private async Task ExecuteAsync(string sql, CancellationToken cancellationToken)
     {
-        await _commands.WaitAsync(cancellationToken).ConfigureAwait(false);
+        await commands.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            var command = _maintenance.CreateCommand(sql);
+            var command = maintenance.CreateCommand(sql);
             await using (command.ConfigureAwait(false))
+            {
                 await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+            }
         }
         finally
         {
-            _commands.Release();
+            commands.Release();
         }
     }
 
     private string ConnectionStringOf(string database) =>
-        new NpgsqlConnectionStringBuilder(_server.ConnectionString) { Database = database }.ConnectionString;
+        new NpgsqlConnectionStringBuilder(server.ConnectionString) { Database = database }.ConnectionString;
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Throwaway databases: {Server}.")]
     private static partial void LogServer(ILogger logger, string server);
