@@ -1,0 +1,52 @@
+using System.CommandLine;
+using System.CommandLine.Invocation;
+using CrawlData.Cli;
+using CrawlData.Cli.Commands;
+
+var root = new RootCommand(
+    """
+    Crawls in PostgreSQL: makes and migrates the tables, imports and exports recordings of crawls, and shows what is there.
+
+    The database is named by --connection or CRAWLDATA_CONNECTION; only demo can do without. To people the tool shows tables; redirected or with --json it writes NDJSON, a row a line.
+
+    crawldata demo                          try it on a throwaway PostgreSQL
+    crawldata migrate                       make or update the tables
+    crawldata import crawl.ndjson.gz        store a recording
+    crawldata runs --status RUNNING         list runs, newest first
+    crawldata events CRAWL | jq .payload    read a crawl's events
+    crawldata export CRAWL > crawl.ndjson   write a recording
+
+    Exit codes: 0 done, 1 the operation failed, 2 wrong usage. An error is one line on standard error.
+    """)
+{
+    Connection.Option,
+    new DemoCommand(),
+    new MigrateCommand(),
+    new RunsCommand(),
+    new EventsCommand(),
+    new ImportCommand(),
+    new ExportCommand(),
+};
+root.HelpName = "crawldata";
+
+// Without response files: a recording's name may begin with @.
+var arguments = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
+if (arguments.CommandResult.Command is ToolCommand { Details: { } details } command)
+{
+    command.Description += $"\n\n{details}";
+}
+
+try
+{
+    if (arguments.Action is ParseErrorAction)
+    {
+        throw UsageException.Of(arguments, args);
+    }
+
+    // What fails throws; another exit code is the parser's own, after Ctrl+C, for a command that did not end in time: one that waits for standard input.
+    return await arguments.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false }) == 0 ? 0 : throw new OperationCanceledException();
+}
+catch (Exception exception)
+{
+    return ErrorReport.Write(exception);
+}

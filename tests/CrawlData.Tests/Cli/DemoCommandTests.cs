@@ -1,0 +1,36 @@
+namespace CrawlData.Tests.Cli;
+
+public sealed class DemoCommandTests : ToolTest
+{
+    [Test]
+    public async Task Without_a_connection_it_runs_on_a_server_of_its_own()
+    {
+        var result = await Tool.RunAsync(null, "demo");
+
+        AssertDone(result);
+        string[] told = ["Server: PostgreSQL ", "1 run, 12,081 events", "10,000 events, the first after ", "element.found", "CRAWLDATA_CONNECTION"];
+        Assert.That(told.Where(text => !result.Output.Contains(text, StringComparison.Ordinal)), Is.Empty);
+        Assert.That(result.Output, Has.None.EqualTo('\u001b'));
+    }
+
+    [Test]
+    public async Task With_a_connection_the_crawl_stays_there()
+    {
+        var file = TemporaryFile("crawl.ndjson");
+        var recorded = Guid.NewGuid();
+        await File.WriteAllLinesAsync(file,
+        [
+            $$$"""{"table":"crawl_runs","row":{"id":"{{{recorded}}}","app_package":"org.example.app"}}""",
+            $$$$"""{"table":"crawl_events","row":{"crawl_id":"{{{{recorded}}}}","event_type":"only","payload":{}}}""",
+        ]);
+
+        var result = await RunAsync("demo", file);
+
+        AssertDone(result);
+        var command = result.Output.TrimEnd().Split('\n')[^1].Trim();
+        Assert.That(command, Does.StartWith("crawldata events "));
+        var crawlId = Guid.Parse(command.Split(' ')[^1]);
+        Assert.That(crawlId, Is.Not.EqualTo(recorded));
+        Assert.That((await Events.ListAsync(crawlId)).Select(stored => stored.EventType), Is.EqualTo(["only"]));
+    }
+}

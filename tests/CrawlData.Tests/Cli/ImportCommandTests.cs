@@ -1,0 +1,105 @@
+using System.IO.Compression;
+namespace CrawlData.Tests.Cli;
+
+public sealed class ImportCommandTests : ToolTest
+{
+    [Test]
+    public async Task A_recording_on_standard_input_is_stored_and_its_crawls_are_told()
+    {
+        var crawlId = Guid.NewGuid();
+
+        var result = await RunWithInputAsync(Recording(crawlId, "{}", "[1]"), "import", "-");
+
+        AssertDone(result);
+        Assert.That(result.Column("crawl_id"), Is.EqualTo([crawlId.ToString()]));
+        Assert.That((await Events.ListAsync(crawlId)).Select(stored => stored.Payload.ToString()), Is.EqualTo(["{}", "[1]"]));
+    }
+
+    [Test]
+    public async Task A_compressed_recording_is_stored_twice_with_new_ids()
+    {
+        var crawlId = Guid.NewGuid();
+        var file = TemporaryFile("crawl.ndjson.gz");
+        await using (var compressed = new StreamWriter(new GZipStream(File.Create(file), CompressionLevel.Fastest)))
+        {
+            await compressed.WriteAsync(Recording(crawlId, "{}"));
+        }
+
+        var first = await RunAsync("import", file, "--new-ids");
+        var second = await RunAsync("import", file, "--new-ids");
+
+        AssertDone(first);
+        AssertDone(second);
+        Assert.That(first.Column("crawl_id").Concat(second.Column("crawl_id")).Append(crawlId.ToString()), Is.Unique);
+        Assert.That(await Events.CountAsync(Guid.Parse(first.Column("crawl_id")[0]!)), Is.EqualTo(1));
+    }
+
+    [Test]
+    public async Task A_bad_line_is_told_with_its_file_and_nothing_stays()
+    {
+        var crawlId = Guid.NewGuid();
+        var file = TemporaryFile("bad.ndjson");
+        await File.WriteAllTextAsync(file, Recording(crawlId, "{}", "{") + Recording(Guid.NewGuid()));
+
+        var result = await RunAsync("import", file);
+
+        AssertFailed(result, 1, $"{file}:3: json: is not well-formed at line 1, byte 114.");
+        Assert.That(await Runs.GetAsync(crawlId), Is.Null);
+    }
+
+    [Test]
+    public async Task A_bad_line_of_standard_input_is_told_as_such()
+    {
+        var crawlId = Guid.NewGuid();
+
+        var result = await RunWithInputAsync(Recording(crawlId) + Recording(crawlId), "import", "-");
+
+        AssertFailed(result, 1, $"<stdin>:2: Crawl {crawlId} stands in the recording twice.");
+    }
+
+    [Test]
+    public async Task A_compressed_recording_that_is_cut_off_leaves_nothing()
+    {
+        var crawlId = Guid.NewGuid();
+        var file = TemporaryFile("cut.ndjson.gz");
+        using (var whole = new MemoryStream())
+        {
+            await using (var compressed = new StreamWriter(new GZipStream(whole, CompressionLevel.Fastest, leaveOpen: true)))
+            {
+                await compressed.WriteAsync(Recording(crawlId));
+                await compressed.FlushAsync();
+                await compressed.BaseStream.FlushAsync();
+                await compressed.WriteAsync(Recording(Guid.NewGuid()));
+            }
+
+            // All of the first line and some of the second.
+            await File.WriteAllBytesAsync(file, whole.ToArray()[..^20]);
+        }
+
+        var result = await RunAsync("import", file);
+
+        Assert.That((result.ExitCode, result.Error), Is.EqualTo((1, $"crawldata: {file}: Found truncated data while decoding.{Environment.NewLine}")));
+        Assert.That(await Runs.GetAsync(crawlId), Is.Null);
+    }
+
+    [Test]
+    public async Task What_cannot_be_stored_is_refused_or_repaired_when_asked_for()
+    {
+        var crawlId = Guid.NewGuid();
+        var recording = Recording(crawlId, """{"title":"a\u0000b\ud800c"}""");
+
+        var plain = await RunWithInputAsync(recording, "import", "-");
+        var repaired = await RunWithInputAsync(recording, "import", "-", "--repair");
+
+        Assert.That(plain.ExitCode, Is.EqualTo(1));
+        Assert.That(plain.Error, Does.StartWith("<stdin>:2: json: holds U+0000 at byte "));
+        AssertDone(repaired);
+        Assert.That((await Events.ListAsync(crawlId)).Single().Payload, Is.EqualTo(Jsonb.Parse("{\"title\":\"a\uFFFDb\uFFFDc\"}")));
+    }
+
+    private static string Recording(Guid crawlId, params string[] payloads) => string.Concat(
+    [
+        $$$"""{"table":"crawl_runs","row":{"id":"{{{crawlId}}}","app_package":"org.example.app"}}""" + "\n",
+        .. payloads.Select(payload => $$$$"""{"table":"crawl_events","row":{"crawl_id":"{{{{crawlId}}}}","event_type":"step","payload":{{{{payload}}}}}}""" + "\n"),
+    ]);
+}

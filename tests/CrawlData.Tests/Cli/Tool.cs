@@ -1,0 +1,74 @@
+using System.Diagnostics;
+using System.IO.Compression;
+using System.Text;
+
+namespace CrawlData.Tests.Cli;
+
+/// <summary>Runs the built tool as a process of its own, with its output redirected.</summary>
+internal static class Tool
+{
+    private static readonly TimeSpan LongestRun = TimeSpan.FromSeconds(60);
+
+    /// <summary>The recording that the tool carries, decompressed.</summary>
+    public static Stream OpenRecording() => new GZipStream(
+        System.Reflection.Assembly.Load("CrawlData.Cli").GetManifestResourceStream("postgresql-docs.crawl.ndjson.gz")!, CompressionMode.Decompress);
+
+    public static Task<ToolResult> RunAsync(string? connection, params string[] arguments) => RunAsync(connection, "", arguments);
+
+    public static async Task<ToolResult> RunAsync(string? connection, string input, string[] arguments)
+    {
+        using var process = Start(connection, arguments);
+        var output = process.StandardOutput.ReadToEndAsync();
+        var error = process.StandardError.ReadToEndAsync();
+        await process.StandardInput.WriteAsync(input);
+        process.StandardInput.Close();
+        var exitCode = await WaitAsync(process);
+        return new ToolResult { ExitCode = exitCode, Output = await output, Error = await error };
+    }
+
+    public static Process Start(string? connection, params string[] arguments)
+    {
+        var start = new ProcessStartInfo(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", [Path.Combine(AppContext.BaseDirectory, "CrawlData.Cli.dll"), .. arguments])
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            StandardInputEncoding = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false),
+            StandardOutputEncoding = Encoding.UTF8,
+            StandardErrorEncoding = Encoding.UTF8,
+        };
+        start.Environment["CRAWLDATA_CONNECTION"] = connection;
+        return Process.Start(start)!;
+    }
+
+    public static async Task<int> WaitAsync(Process process)
+    {
+        using var limit = new CancellationTokenSource(LongestRun);
+        try
+        {
+            await process.WaitForExitAsync(limit.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            process.Kill();
+            throw;
+        }
+
+        return process.ExitCode;
+    }
+}
+
+internal sealed record ToolResult
+{
+    public required int ExitCode { get; init; }
+
+    public required string Output { get; init; }
+
+    public required string Error { get; init; }
+
+    /// <summary>The lines of NDJSON.</summary>
+    public IReadOnlyList<Jsonb> Rows => [.. Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => Jsonb.Parse(line))];
+
+    /// <summary>A column of each row.</summary>
+    public IReadOnlyList<string?> Column(string name) => [.. Rows.Select(row => row.ToElement().GetProperty(name).ToString())];
+}
