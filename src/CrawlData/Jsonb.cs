@@ -203,10 +203,10 @@ public readonly struct Jsonb : IEquatable<Jsonb>
                 }
             }
         }
-        catch (JsonException malformed)
+        catch (JsonException)
         {
             // Without the cause: its message quotes the text, and texts are not for logs.
-            throw new InvalidValueException(Field, $"is not well-formed at line {malformed.LineNumber + 1}, byte {malformed.BytePositionInLine}");
+            throw new InvalidValueException(Field, $"is not well-formed, at or after byte {reader.BytesConsumed}");
         }
 
         return new Jsonb(utf8);

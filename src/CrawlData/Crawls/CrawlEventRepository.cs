@@ -17,13 +17,24 @@ namespace CrawlData.Crawls;
 /// <param name="dataSource">The application's data source; it stays the application's to dispose of.</param>
 public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
 {
-    // Below, one INSERT of one round trip is faster; from here on COPY is.
+    // Below, one INSERT of one round trip; from here on COPY, which is faster the more there are.
     private const int CopyFromEvents = 1_000;
 
     // What is gathered of a stream, and the most that one INSERT's parameters may hold.
     private const int ChunkBytes = 4 * 1024 * 1024;
 
     private const string Columns = "id, crawl_id, event_type, payload, created_at";
+
+    // The lock first: the id is drawn for the row that the locking gives. No row means an unknown crawl.
+    internal const string InsertOneSql =
+        """
+        with run as materialized (
+            select id from crawl_runs where id = @crawl_id for no key update
+        )
+        insert into crawl_events (crawl_id, event_type, payload, created_at)
+        select id, @event_type, @payload, coalesce(@created_at, now() at time zone 'utc') from run
+        returning id
+        """;
 
     // All the locks first, in id order, so that calls with several crawls cannot deadlock: the count makes the lock come before the first id is drawn, and keeps everything out when a
     // crawl is unknown. The ids are drawn above the sort, in the order of the events.
@@ -86,7 +97,16 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
     public async Task<long> AppendAsync(Guid crawlId, NewCrawlEvent crawlEvent, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(crawlEvent);
-        return (await AppendAsync([(crawlId, crawlEvent)], transaction, cancellationToken).ConfigureAwait(false))[0];
+        var parameters = new Parameters
+        {
+            { "crawl_id", NpgsqlDbType.Uuid, crawlId },
+            { "event_type", NpgsqlDbType.Varchar, crawlEvent.EventType },
+            { "payload", NpgsqlDbType.Jsonb, crawlEvent.Payload.Utf8 },
+            { "created_at", NpgsqlDbType.Timestamp, Timestamps.ToZoneless(crawlEvent.CreatedAt) },
+        };
+        var ids = await dataSource.UseAsync(
+            transaction, connection => connection.ReadListAsync(InsertOneSql, parameters, transaction, ReadId, cancellationToken), cancellationToken).ConfigureAwait(false);
+        return ids.Count == 1 ? ids[0] : throw new CrawlNotFoundException([crawlId]);
     }
 
     /// <summary>Appends events to one crawl, all or none.</summary>
@@ -222,7 +242,7 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
             { "payloads", NpgsqlDbType.Array | NpgsqlDbType.Text, events.Select(item => item.Event.Payload.Utf8).ToArray() },
             { "created_ats", NpgsqlDbType.Array | NpgsqlDbType.Timestamp, events.Select(item => Timestamps.ToZoneless(item.Event.CreatedAt)).ToArray() },
         };
-        var ids = await connection.ReadListAsync(InsertSql, parameters, transaction, reader => reader.GetInt64(0), cancellationToken).ConfigureAwait(false);
+        var ids = await connection.ReadListAsync(InsertSql, parameters, transaction, ReadId, cancellationToken).ConfigureAwait(false);
         if (ids.Count == 0)
         {
             throw await UnknownCrawlsAsync(connection, transaction, crawlIds, cancellationToken).ConfigureAwait(false);
@@ -326,6 +346,8 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
     }
 
     private static Guid[] DistinctCrawlIds(IReadOnlyList<(Guid CrawlId, NewCrawlEvent Event)> events) => events.Select(item => item.CrawlId).Distinct().ToArray();
+
+    private static long ReadId(NpgsqlDataReader reader) => reader.GetInt64(0);
 
     // By hand, in the order of Columns: a stream's rows are many, and the payload stays the bytes that came.
     private static CrawlEvent Read(NpgsqlDataReader reader) => new()

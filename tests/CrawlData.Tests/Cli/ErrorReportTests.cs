@@ -72,7 +72,7 @@ public sealed class ErrorReportTests : ToolTest
         await using var transaction = await connection.BeginTransactionAsync();
         await using var locking = new NpgsqlCommand("lock table crawl_runs", connection);
         await locking.ExecuteNonQueryAsync();
-        using var process = Tool.Start(Database.ConnectionString, "runs");
+        using var process = Tool.Start(Database.ConnectionString, ["runs"]);
         await using var waiting = new NpgsqlCommand("select exists (select from pg_locks where not granted and relation = 'crawl_runs'::regclass)", connection);
         while (!(bool)(await waiting.ExecuteScalarAsync())!)
         {

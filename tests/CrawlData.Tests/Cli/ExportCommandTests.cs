@@ -60,7 +60,7 @@ public sealed class ExportCommandTests : ToolTest
     [Platform(Exclude = "Win", Reason = "There the console takes a closed pipe for success.")]
     public async Task A_reader_that_goes_away_ends_it_quietly(string command)
     {
-        using var process = Tool.Start(Database.ConnectionString, command, $"{carried}");
+        using var process = Tool.Start(Database.ConnectionString, [command, $"{carried}"]);
         await process.StandardOutput.ReadLineAsync();
         process.StandardOutput.Close();
 

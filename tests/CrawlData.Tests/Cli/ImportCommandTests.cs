@@ -43,7 +43,7 @@ public sealed class ImportCommandTests : ToolTest
 
         var result = await RunAsync("import", file);
 
-        AssertFailed(result, 1, $"{file}:3: json: is not well-formed at line 1, byte 114.");
+        AssertFailed(result, 1, $"{file}:3: json: is not well-formed, at or after byte 114.");
         Assert.That(await Runs.GetAsync(crawlId), Is.Null);
     }
 

@@ -1,4 +1,8 @@
+using System.Diagnostics;
+using CrawlData.Schema;
 using CrawlData.Testing;
+using Dapper;
+using Npgsql;
 
 namespace CrawlData.Tests.Cli;
 
@@ -24,6 +28,29 @@ public sealed class MigrateCommandTests
         Assert.That((still.ExitCode, still.Output, still.Error), Is.EqualTo((0, "", "")));
     }
 
+    /// <summary>Goes red without a transaction for each script (half of it stays), and without the check for a lost client (its backend waits on).</summary>
+    [Test]
+    public async Task A_process_killed_in_the_middle_of_a_script_leaves_a_database_that_the_next_start_completes()
+    {
+        await using var database = await ThrowawayDatabase.StartAsync(Empty);
+        await using var blocker = await database.DataSource.OpenConnectionAsync();
+        await using var blocking = await blocker.BeginTransactionAsync();
+        await blocker.ExecuteAsync("create table crawl_events (id int)");
+        using var killed = Tool.Start(database.ConnectionString, ["migrate"]);
+        await UntilAsync(database.DataSource, "select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')");
+
+        killed.Kill();
+        await killed.WaitForExitAsync();
+
+        // The backend ends, though what it waits for goes on.
+        await UntilAsync(database.DataSource, "select not exists (select from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and wait_event_type = 'Lock')");
+        await blocking.RollbackAsync();
+        Assert.That(await blocker.ExecuteScalarAsync<long>("select count(*) from pg_class where relname in ('crawl_runs', 'crawl_events')"), Is.Zero);
+        var next = await Tool.RunAsync(database.ConnectionString, "migrate");
+        Assert.That((next.ExitCode, next.Error), Is.EqualTo((0, "")));
+        Assert.That(next.Column("script"), Has.Count.EqualTo(SchemaScript.All.Count));
+    }
+
     [Test]
     public async Task Tables_made_by_hand_are_adopted()
     {
@@ -37,5 +64,16 @@ public sealed class MigrateCommandTests
 
         Assert.That((adopted.ExitCode, adopted.Error), Is.EqualTo((0, "")));
         Assert.That(adopted.Column("state"), Is.Not.Empty.And.All.EqualTo("adopted"));
+    }
+
+    private static async Task UntilAsync(NpgsqlDataSource dataSource, string condition)
+    {
+        // Not in a transaction, where pg_stat_activity stands still.
+        await using var connection = await dataSource.OpenConnectionAsync();
+        for (var watch = Stopwatch.StartNew(); !await connection.ExecuteScalarAsync<bool>(condition);)
+        {
+            Assert.That(watch.Elapsed, Is.LessThan(TimeSpan.FromSeconds(20)), condition);
+            await Task.Delay(50);
+        }
     }
 }

@@ -26,7 +26,7 @@ internal static class Tool
         return new ToolResult { ExitCode = exitCode, Output = await output, Error = await error };
     }
 
-    public static Process Start(string? connection, params string[] arguments)
+    public static Process Start(string? connection, string[] arguments, IReadOnlyDictionary<string, string?>? environment = null)
     {
         var start = new ProcessStartInfo(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", [Path.Combine(AppContext.BaseDirectory, "CrawlData.Cli.dll"), .. arguments])
         {
@@ -38,6 +38,11 @@ internal static class Tool
             StandardErrorEncoding = Encoding.UTF8,
         };
         start.Environment["CRAWLDATA_CONNECTION"] = connection;
+        foreach (var (name, value) in environment ?? new Dictionary<string, string?>())
+        {
+            start.Environment[name] = value;
+        }
+
         return Process.Start(start)!;
     }
 

@@ -77,7 +77,7 @@ public sealed class QueryPlanTests : DatabaseTest
         }
     }
 
-    /// <summary>The locks come before the first id is drawn: the count is a one-time filter below the insert.</summary>
+    /// <summary>The locks come before the first id is drawn: their count is a one-time filter below the insert.</summary>
     [Test]
     public async Task An_append_takes_its_locks_before_it_draws_an_id()
     {

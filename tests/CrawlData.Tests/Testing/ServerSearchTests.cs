@@ -85,7 +85,10 @@ public sealed class ServerSearchTests
         var ofTheDead = $"{group}0123456789abcdef_1";
         var ofAnother = $"{group}kept";
         foreach (var name in new[] { ofTheLiving, ofTheDead, ofAnother })
+        {
             await ExecuteAsync(database, $"CREATE DATABASE {name} TEMPLATE template0");
+        }
+
         try
         {
             var next = await SearchAsync((ServerSearch.ConnectionVariable, database.ConnectionString));
@@ -98,7 +101,9 @@ public sealed class ServerSearchTests
         finally
         {
             foreach (var name in new[] { ofTheLiving, ofTheDead, ofAnother })
+            {
                 await ExecuteAsync(database, $"DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+            }
         }
 
         async Task<string[]> OfGroupAsync()

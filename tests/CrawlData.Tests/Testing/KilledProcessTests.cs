@@ -1,0 +1,78 @@
+using System.Diagnostics;
+using System.Globalization;
+using CrawlData.Testing;
+using CrawlData.Tests.Cli;
+
+namespace CrawlData.Tests.Testing;
+
+[Platform(Exclude = "Win", Reason = "the watchdog is another program there")]
+[System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
+public sealed class KilledProcessTests
+{
+    /// <summary>Goes red without the watchdog: the server then stays, and so does its folder.</summary>
+    [Test]
+    public async Task A_killed_process_leaves_no_server_running_and_no_folder()
+    {
+        if (PostgresBinaries.Find(Environment.GetEnvironmentVariable) is not { } binaries)
+        {
+            Assert.Ignore("There are no server binaries on this machine, so there is nothing that could be left running.");
+            return;
+        }
+
+        var folder = Directory.CreateTempSubdirectory("crawldata-killed-");
+        File.SetUnixFileMode(folder.FullName, (UnixFileMode)0x1FF);
+        using var process = Tool.Start(null, ["demo", "-"], new Dictionary<string, string?>
+        {
+            [ServerSearch.ConnectionVariable] = null,
+            [ServerSearch.ImageVariable] = null,
+            [ServerSearch.BinariesVariable] = binaries.Folder,
+            ["TMPDIR"] = folder.FullName,
+        });
+        try
+        {
+            // It is ready and waits for a recording on its standard input.
+            var server = int.Parse(await UntilAsync(() => ProcessIdOfServer(folder)), CultureInfo.InvariantCulture);
+            Assert.That(IsRunning(server));
+
+            process.Kill();
+            await process.WaitForExitAsync();
+
+            await UntilAsync(() => IsRunning(server) || folder.GetDirectories("crawldata-test-*").Length > 0 ? null : "gone");
+        }
+        finally
+        {
+            process.Kill();
+            folder.Delete(recursive: true);
+        }
+    }
+
+    private static bool IsRunning(int processId) => Directory.Exists($"/proc/{processId}") || (!OperatingSystem.IsLinux() && Process.GetProcesses().Any(process => process.Id == processId));
+
+    private static string? ProcessIdOfServer(DirectoryInfo folder)
+    {
+        try
+        {
+            return folder.GetFiles("postmaster.pid", SearchOption.AllDirectories).Select(file => File.ReadAllLines(file.FullName))
+                .FirstOrDefault(lines => lines.Length >= 8 && lines[7].StartsWith("ready", StringComparison.Ordinal))?[0];
+        }
+        catch (IOException)
+        {
+            // initdb's own server, which has just gone.
+            return null;
+        }
+    }
+
+    private static async Task<string> UntilAsync(Func<string?> get)
+    {
+        for (var watch = Stopwatch.StartNew(); ;)
+        {
+            if (get() is { } value)
+            {
+                return value;
+            }
+
+            Assert.That(watch.Elapsed, Is.LessThan(TimeSpan.FromSeconds(30)));
+            await Task.Delay(50);
+        }
+    }
+}
