@@ -28,7 +28,7 @@ public sealed class MigrateCommandTests
         Assert.That((still.ExitCode, still.Output, still.Error), Is.EqualTo((0, "", "")));
     }
 
-    /// <summary>Goes red without a transaction for each script (half of it stays), and without the check for a lost client (its backend waits on).</summary>
+    /// <summary>Goes red without the check for a lost client: its backend waits on, and keeps the lock.</summary>
     [Test]
     public async Task A_process_killed_in_the_middle_of_a_script_leaves_a_database_that_the_next_start_completes()
     {

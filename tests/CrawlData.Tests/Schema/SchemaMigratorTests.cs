@@ -69,6 +69,18 @@ public sealed class SchemaMigratorTests : MigratorTest
         await AssertUnlockedAsync();
     }
 
+    /// <summary>Goes red without one transaction for both.</summary>
+    [Test]
+    public async Task A_script_and_its_line_in_the_journal_are_kept_together_or_not_at_all()
+    {
+        var migrator = Migrator(new SchemaScript("001_twice.sql", "create table twice (); insert into crawldata_journal values ('001_twice.sql', 'another hash')"));
+
+        await Assert.ThrowsAsync<MigrationException>(() => migrator.MigrateAsync());
+
+        Assert.That(await ExistsAsync("twice"), Is.False);
+        Assert.That(await migrator.GetPendingAsync(), Is.EqualTo(new[] { "001_twice.sql" }));
+    }
+
     [Test]
     public async Task A_function_s_body_is_not_taken_for_a_variable()
     {
@@ -117,7 +129,7 @@ public sealed class SchemaMigratorTests : MigratorTest
             await connection.ExecuteAsync("select 1");
         }
 
-        await new SchemaMigrator(source).MigrateAsync();
+        await new SchemaMigrator(source).AdoptAsync();
 
         await AssertUnlockedAsync();
     }
