@@ -4,7 +4,8 @@ using Npgsql;
 
 namespace CrawlData.Cli;
 
-/// <summary>Turns what went wrong into one line on standard error and an exit code. No line holds a connection string, a detail that quotes a row, or a stack trace.</summary>
+/// <summary>Turns what went wrong into one line on standard error and an exit code. No line holds a connection string, a detail that quotes a row, or a stack
+/// trace.</summary>
 internal static class ErrorReport
 {
     private const int Failed = 1;

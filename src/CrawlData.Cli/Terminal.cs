@@ -6,7 +6,8 @@ using Spectre.Console.Rendering;
 
 namespace CrawlData.Cli;
 
-/// <summary>What people look at: tables on standard output, progress on standard error. Redirected it is plain text, without colours or control sequences.</summary>
+/// <summary>What people look at: tables on standard output, progress on standard error. Redirected it is plain text, without colours or control
+/// sequences.</summary>
 internal static class Terminal
 {
     private const int LongestCell = 1_000;
@@ -53,7 +54,8 @@ internal static class Terminal
         }
     }
 
-    /// <summary>Shows progress on standard error while something works, when that is a terminal: a bar where the fraction done is known, a spinner otherwise.</summary>
+    /// <summary>Shows progress on standard error while something works, when that is a terminal: a bar where the fraction done is known, a spinner
+    /// otherwise.</summary>
     public static async Task<T> WithProgressAsync<T>(string title, Func<RecordingProgress, double>? fraction, Func<IProgress<RecordingProgress>?, Task<T>> work)
     {
         if (!ShowsProgress)
@@ -101,7 +103,8 @@ internal static class Terminal
 
     public static string Count(long count, string noun) => $"{count:N0} {noun}{(count == 1 ? "" : "s")}";
 
-    // Spectre.Console takes a build server for a terminal with colours, redirected or not, and no terminal for one that moves where standard input is redirected.
+    // Spectre.Console takes a build server for a terminal with colours, redirected or not, and no terminal for one that moves where standard input is
+    // redirected.
     private static IAnsiConsole Create(TextWriter writer, bool redirected) => AnsiConsole.Create(new AnsiConsoleSettings
     {
         Out = new AnsiConsoleOutput(writer),

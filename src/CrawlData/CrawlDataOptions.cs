@@ -7,13 +7,15 @@ namespace CrawlData;
 /// <summary>How CrawlData stands in an application's dependency injection.</summary>
 public sealed class CrawlDataOptions
 {
-    /// <summary>Whether the schema is migrated when the host starts, before any hosted service does. On unless set; turn it off where the application's role may not create tables, and run
+    /// <summary>Whether the schema is migrated when the host starts, before any hosted service does. On unless set; turn it off where the application's role
+    /// may not create tables, and run
     /// <c>crawldata migrate</c> in the deployment instead.</summary>
     public bool MigrateAtStartup { get; set; } = true;
 
     /// <summary>How long the migration waits.</summary>
     public SchemaMigratorOptions Migration { get; } = new();
 
-    /// <summary>Which data source to use, where the application has several; the registered <see cref="NpgsqlDataSource"/> unless set. It stays the application's to dispose of.</summary>
+    /// <summary>Which data source to use, where the application has several; the registered <see cref="NpgsqlDataSource"/> unless set. It stays the
+    /// application's to dispose of.</summary>
     public Func<IServiceProvider, NpgsqlDataSource> DataSource { get; set; } = services => services.GetRequiredService<NpgsqlDataSource>();
 }

@@ -2,7 +2,6 @@ using CrawlData;
 using CrawlData.Crawls;
 using CrawlData.Recordings;
 using CrawlData.Schema;
-using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
@@ -11,23 +10,29 @@ namespace Microsoft.Extensions.DependencyInjection;
 /// <summary>Registers CrawlData.</summary>
 public static class CrawlDataServiceCollectionExtensions
 {
-    /// <summary>Registers the repositories, the migrator and, unless turned off, the migration at start-up, all as singletons over the application's <see cref="Npgsql.NpgsqlDataSource"/>.
-    /// A migration that fails keeps the host from starting. Calling it twice adds nothing.</summary>
+    /// <summary>Registers the repositories, the migrator and, unless turned off, the migration at start-up, all as singletons over the application's <see
+    /// cref="Npgsql.NpgsqlDataSource"/>.
+    /// A migration that fails keeps the host from starting. A second call changes nothing.</summary>
     /// <param name="services">The application's services.</param>
     /// <param name="configure">Sets options; may be null.</param>
     public static IServiceCollection AddCrawlData(this IServiceCollection services, Action<CrawlDataOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(services);
+        if (services.Any(service => service.ServiceType == typeof(SchemaMigrator)))
+        {
+            return services;
+        }
+
         var options = new CrawlDataOptions();
         configure?.Invoke(options);
-        services.TryAddSingleton(provider => new SchemaMigrator(options.DataSource(provider), options.Migration, provider.GetService<ILogger<SchemaMigrator>>()));
-        services.TryAddSingleton(provider => new CrawlRunRepository(options.DataSource(provider)));
-        services.TryAddSingleton(provider => new CrawlEventRepository(options.DataSource(provider)));
-        services.TryAddSingleton(provider => new RecordingImporter(options.DataSource(provider)));
-        services.TryAddSingleton(provider => new RecordingExporter(options.DataSource(provider)));
+        services.AddSingleton(provider => new SchemaMigrator(options.DataSource(provider), options.Migration, provider.GetService<ILogger<SchemaMigrator>>()));
+        services.AddSingleton(provider => new CrawlRunRepository(options.DataSource(provider)));
+        services.AddSingleton(provider => new CrawlEventRepository(options.DataSource(provider)));
+        services.AddSingleton(provider => new RecordingImporter(options.DataSource(provider)));
+        services.AddSingleton(provider => new RecordingExporter(options.DataSource(provider)));
         if (options.MigrateAtStartup)
         {
-            services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, MigrationAtStartup>());
+            services.AddHostedService<MigrationAtStartup>();
         }
 
         return services;

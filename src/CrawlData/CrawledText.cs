@@ -8,7 +8,8 @@ public static class CrawledText
 {
     private const char Replacement = '\uFFFD';
 
-    /// <summary>Replaces each U+0000 and each lone surrogate by U+FFFD; the text is returned as it is when it has none. Nothing in this library does so unasked.</summary>
+    /// <summary>Replaces each U+0000 and each lone surrogate by U+FFFD; the text is returned as it is when it has none. Nothing in this library does so
+    /// unasked.</summary>
     /// <returns>Text of the same length in UTF-16 code units, which every text column stores unchanged.</returns>
     [return: NotNullIfNotNull(nameof(text))]
     public static string? Repair(string? text)

@@ -1,6 +1,7 @@
 namespace CrawlData;
 
-/// <summary>A value that PostgreSQL, or the schema, would refuse or change. Thrown where the value is given, before anything is sent, so nothing else is lost with it.</summary>
+/// <summary>A value that PostgreSQL, or the schema, would refuse or change. Thrown where the value is given, before anything is sent, so nothing else is lost
+/// with it.</summary>
 public sealed class InvalidValueException : CrawlDataException
 {
     internal InvalidValueException(string field, string limit) : base($"{field}: {limit}.")
@@ -9,7 +10,8 @@ public sealed class InvalidValueException : CrawlDataException
         Limit = limit;
     }
 
-    /// <summary>What the value was meant for: a column's name such as <c>event_type</c>, <c>json</c> for a <see cref="Jsonb"/>, or a parameter's name.</summary>
+    /// <summary>What the value was meant for: a column's name such as <c>event_type</c>, <c>json</c> for a <see cref="Jsonb"/>, or a parameter's
+    /// name.</summary>
     public string Field { get; }
 
     /// <summary>The limit that it breaks, in words.</summary>

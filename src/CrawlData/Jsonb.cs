@@ -12,10 +12,13 @@ namespace CrawlData;
 
 /// <summary>A value of a jsonb column: one JSON text in UTF-8, checked when it is made, so that PostgreSQL takes it.</summary>
 /// <remarks>
-/// <para>Every way of making one throws <see cref="InvalidValueException"/> (its field is <c>json</c>) for what PostgreSQL refuses or what would hurt it: text that is not
-/// well-formed, U+0000 and lone surrogates, nesting and size over the limits of <see cref="JsonbOptions"/>, and numbers of more than <see cref="MaxNumberDigits"/>
+/// <para>Every way of making one throws <see cref="InvalidValueException"/> (its field is <c>json</c>) for what PostgreSQL refuses or what would hurt it:
+/// text that is not
+/// well-formed, U+0000 and lone surrogates, nesting and size over the limits of <see cref="JsonbOptions"/>, and numbers of more than <see
+/// cref="MaxNumberDigits"/>
 /// digits when written out (PostgreSQL stores <c>1e130000</c>, 8 bytes, as 130,000 digits). One bad payload so fails alone, at its own line.</para>
-/// <para>jsonb keeps the value and not the text: what is read back may have its keys in another order and its numbers written otherwise (<c>1E2</c> as <c>100</c>), and of
+/// <para>jsonb keeps the value and not the text: what is read back may have its keys in another order and its numbers written otherwise (<c>1E2</c> as
+/// <c>100</c>), and of
 /// keys that occur twice only the last. Equality follows that, except that a text with a key that occurs twice does not equal one where it occurs once.</para>
 /// <para>System.Text.Json writes it raw, as the JSON that it is. <c>default</c> is the JSON literal <c>null</c>.</para>
 /// </remarks>
@@ -85,7 +88,8 @@ public readonly struct Jsonb : IEquatable<Jsonb>
     public static Jsonb FromElement(JsonElement element, JsonbOptions? options = null) => Parse(JsonMarshal.GetRawUtf8Value(element), options);
 
     /// <summary>Serializes an object with System.Text.Json.</summary>
-    /// <param name="value">The object; null becomes the JSON literal <c>null</c>, and a string a JSON string (for JSON text use <see cref="Parse(string, JsonbOptions?)"/>).</param>
+    /// <param name="value">The object; null becomes the JSON literal <c>null</c>, and a string a JSON string (for JSON text use <see cref="Parse(string,
+    /// JsonbOptions?)"/>).</param>
     /// <param name="serializerOptions">As for <see cref="JsonSerializer"/>, save its encoder and indentation, which jsonb does not keep.</param>
     /// <param name="options">Limits and repair; the defaults of <see cref="JsonbOptions"/> when null.</param>
     /// <exception cref="InvalidValueException">PostgreSQL would refuse it, or it is over a limit.</exception>
@@ -124,7 +128,8 @@ public readonly struct Jsonb : IEquatable<Jsonb>
     /// <summary>The JSON text.</summary>
     public override string ToString() => Encoding.UTF8.GetString(Utf8.Span);
 
-    /// <summary>Whether both are the same value as PostgreSQL's jsonb sees it: the order of keys, white space and the notation of numbers and strings do not count.</summary>
+    /// <summary>Whether both are the same value as PostgreSQL's jsonb sees it: the order of keys, white space and the notation of numbers and strings do not
+    /// count.</summary>
     public bool Equals(Jsonb other)
     {
         if (Utf8.Span.SequenceEqual(other.Utf8.Span))

@@ -3,7 +3,8 @@ namespace CrawlData;
 /// <summary>The limits that a <see cref="Jsonb"/> is checked against when it is made, and whether crawled text in it is repaired.</summary>
 public sealed record JsonbOptions
 {
-    /// <summary>The largest size that can be set: a jsonb string may hold 268,435,455 bytes, and so may all the values of one array or object together.</summary>
+    /// <summary>The largest size that can be set: a jsonb string may hold 268,435,455 bytes, and so may all the values of one array or object
+    /// together.</summary>
     public const int LargestMaxBytes = 256_000_000;
 
     /// <summary>The deepest nesting that can be set. PostgreSQL itself gives up at the depth of its stack, some thousands of levels.</summary>

@@ -7,6 +7,7 @@ public sealed record Page<T>
     /// <summary>The rows, in the listing's order; empty past the end.</summary>
     public required IReadOnlyList<T> Items { get; init; }
 
-    /// <summary>Hand it to the same method for the rows that follow; null when this page is the last. An opaque text, safe in a URL, which does not expire.</summary>
+    /// <summary>Hand it to the same method for the rows that follow; null when this page is the last. An opaque text, safe in a URL, which does not
+    /// expire.</summary>
     public string? NextCursor { get; init; }
 }

@@ -8,11 +8,15 @@ namespace CrawlData.Crawls;
 
 /// <summary>The table <c>crawl_events</c>: each crawl's stream of events. Safe for use by many tasks at once.</summary>
 /// <remarks>
-/// <para><b>Order.</b> Within one crawl, ids rise in the order in which events are committed, so a reader that asks for what comes after the last id it saw misses nothing. It rests on the row
-/// lock of the run (<c>for no key update</c>), which every append takes before it draws an id and holds to its commit; it holds for all who append through this class, in any number of
+/// <para><b>Order.</b> Within one crawl, ids rise in the order in which events are committed, so a reader that asks for what comes after the last id it saw
+/// misses nothing. It rests on the row
+/// lock of the run (<c>for no key update</c>), which every append takes before it draws an id and holds to its commit; it holds for all who append through
+/// this class, in any number of
 /// processes, and not beside plain INSERTs that take no such lock. Writers of one crawl so take turns; writers of different crawls do not.</para>
-/// <para>Methods that write take the caller's transaction, which then holds the run's lock until it ends; without one each is a transaction of its own. Transactions that append to several
-/// crawls in several calls should do so in one order, as with any row locks. Errors of the server and of the connection come as <see cref="NpgsqlException"/>.</para>
+/// <para>Methods that write take the caller's transaction, which then holds the run's lock until it ends; without one each is a transaction of its own.
+/// Transactions that append to several
+/// crawls in several calls should do so in one order, as with any row locks. Errors of the server and of the connection come as <see
+/// cref="NpgsqlException"/>.</para>
 /// </remarks>
 /// <param name="dataSource">The application's data source; it stays the application's to dispose of.</param>
 public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
@@ -36,7 +40,8 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
         returning id
         """;
 
-    // All the locks first, in id order, so that calls with several crawls cannot deadlock: the count makes the lock come before the first id is drawn, and keeps everything out when a
+    // All the locks first, in id order, so that calls with several crawls cannot deadlock: the count makes the lock come before the first id is drawn, and
+    // keeps everything out when a
     // crawl is unknown. The ids are drawn above the sort, in the order of the events.
     internal const string InsertSql =
         """
@@ -119,7 +124,8 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
         return AppendAsync([.. events.Select(crawlEvent => (crawlId, crawlEvent))], transaction, cancellationToken);
     }
 
-    /// <summary>Appends events to one or several crawls, all or none. Such calls never deadlock with each other: each takes the locks of its runs first, in one order.</summary>
+    /// <summary>Appends events to one or several crawls, all or none. Such calls never deadlock with each other: each takes the locks of its runs first, in
+    /// one order.</summary>
     /// <returns>The ids, in the order of the events; they rise.</returns>
     /// <exception cref="CrawlNotFoundException">One or more of the crawls do not exist. Nothing is stored.</exception>
     public async Task<IReadOnlyList<long>> AppendAsync(
@@ -141,8 +147,10 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
     }
 
     /// <summary>Appends a stream of events to one crawl, all or none, however long it is: a few megabytes of it are held at a time.</summary>
-    /// <remarks>From the first events to the end of the stream the run's lock and one connection are held, so others who append to this crawl wait: meant for a source that does not
-    /// wait itself, such as a file. In a transaction of the caller's a savepoint is used: when the source throws, the call is cancelled or the server refuses an event, the transaction is
+    /// <remarks>From the first events to the end of the stream the run's lock and one connection are held, so others who append to this crawl wait: meant for
+    /// a source that does not
+    /// wait itself, such as a file. In a transaction of the caller's a savepoint is used: when the source throws, the call is cancelled or the server refuses
+    /// an event, the transaction is
     /// as it was before the call, and still usable.</remarks>
     /// <returns>How many events were appended.</returns>
     /// <exception cref="CrawlNotFoundException">There is no such crawl. Nothing is stored.</exception>
@@ -156,8 +164,10 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
     }
 
     /// <summary>Streams a crawl's events in the order of their ids, each as it arrives.</summary>
-    /// <remarks>One query, with one snapshot, on one connection that is held while the enumeration goes on; memory is that of a row. A consumer that is slow or waits for others reads
-    /// pages with <see cref="ListAsync"/> instead. Leaving early cancels the query on the server and does not read the rest; cancelling leaves the pool healthy.</remarks>
+    /// <remarks>One query, with one snapshot, on one connection that is held while the enumeration goes on; memory is that of a row. A consumer that is slow
+    /// or waits for others reads
+    /// pages with <see cref="ListAsync"/> instead. Leaving early cancels the query on the server and does not read the rest; cancelling leaves the pool
+    /// healthy.</remarks>
     /// <param name="crawlId">The crawl; one that does not exist has no events.</param>
     /// <param name="query">Which events; all when null.</param>
     /// <param name="cancellationToken">Ends the enumeration with <see cref="OperationCanceledException"/>.</param>
@@ -170,27 +180,28 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
         await using var commandDisposal = command.ConfigureAwait(false);
         var reader = await command.ExecuteReaderAsync(CommandBehavior.SingleResult, cancellationToken).ConfigureAwait(false);
         await using var readerDisposal = reader.ConfigureAwait(false);
-        var drained = false;
+        var given = false;
         try
         {
             while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
             {
+                given = true;
                 yield return Read(reader);
+                given = false;
             }
-
-            drained = true;
         }
         finally
         {
-            // Disposing reads what is left, and of a cancelled query little is. Only here, since a cancel request costs a connection.
-            if (!drained)
+            // Left while an event was given: disposing reads what is left, and of a cancelled query little is. Not otherwise, since a cancel request costs a connection.
+            if (given)
             {
                 command.Cancel();
             }
         }
     }
 
-    /// <summary>Reads a crawl's events in the order of their ids into a list: for a page set <see cref="CrawlEventQuery.Limit"/>, and ask for the next with the last id as
+    /// <summary>Reads a crawl's events in the order of their ids into a list: for a page set <see cref="CrawlEventQuery.Limit"/>, and ask for the next with
+    /// the last id as
     /// <see cref="CrawlEventQuery.AfterId"/>.</summary>
     /// <param name="crawlId">The crawl; one that does not exist has no events.</param>
     /// <param name="query">Which events; all when null.</param>

@@ -1,6 +1,7 @@
 namespace CrawlData.Crawls;
 
-/// <summary>There is no such crawl: events were to be appended to it, or it was to be exported. Nothing of that call was stored, and a transaction of the caller's is still usable.</summary>
+/// <summary>There is no such crawl: events were to be appended to it, or it was to be exported. Nothing of that call was stored, and a transaction of the
+/// caller's is still usable.</summary>
 public sealed class CrawlNotFoundException : CrawlDataException
 {
     internal CrawlNotFoundException(IReadOnlyList<Guid> crawlIds)

@@ -84,7 +84,8 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource)
 
     /// <summary>Creates a run.</summary>
     /// <returns>The row as it was stored.</returns>
-    /// <exception cref="CrawlAlreadyExistsException">A run with that id exists. A transaction of the caller's is then aborted, as after any error of the server.</exception>
+    /// <exception cref="CrawlAlreadyExistsException">A run with that id exists. A transaction of the caller's is then aborted, as after any error of the
+    /// server.</exception>
     public async Task<CrawlRun> CreateAsync(NewCrawlRun run, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(run);
@@ -123,7 +124,8 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource)
     /// <summary>Lists runs, newest first, a page at a time.</summary>
     /// <param name="filter">Which runs; all when null. Give the same filter with every page of a listing.</param>
     /// <param name="pageSize">The most runs on the page, 1 to <see cref="LargestPageSize"/>.</param>
-    /// <param name="cursor">The page before's <see cref="Page{T}.NextCursor"/>; null for the first page. A page starts after a run, not at a number: rows that come or go meanwhile
+    /// <param name="cursor">The page before's <see cref="Page{T}.NextCursor"/>; null for the first page. A page starts after a run, not at a number: rows
+    /// that come or go meanwhile
     /// make no other row appear twice or be passed over.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
     /// <exception cref="InvalidValueException">The cursor is not one that this method returned.</exception>
@@ -166,7 +168,8 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource)
     }
 
     /// <summary>PENDING → RUNNING; stamps <c>started_at</c> with the database's clock.</summary>
-    /// <remarks>One atomic statement, which takes the run's row lock: of two transitions that race, one is applied, and the other is refused and sees what the first committed. In a
+    /// <remarks>One atomic statement, which takes the run's row lock: of two transitions that race, one is applied, and the other is refused and sees what
+    /// the first committed. In a
     /// transaction at REPEATABLE READ or above the loser gets the server's 40001 instead.</remarks>
     public Task<CrawlTransition> StartAsync(Guid id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
         TransitionAsync(id, [CrawlStatus.Pending], CrawlStatus.Running, null, transaction, cancellationToken);

@@ -52,12 +52,14 @@ public sealed class RecordingImporter(NpgsqlDataSource dataSource)
     private readonly CrawlRunRepository runs = new(dataSource);
     private readonly CrawlEventRepository events = new(dataSource);
 
-    /// <summary>Imports a recording of any length in one transaction, all or nothing. Events keep their order and get new ids; empty lines are passed over.</summary>
+    /// <summary>Imports a recording of any length in one transaction, all or nothing. Events keep their order and get new ids; empty lines are passed
+    /// over.</summary>
     /// <param name="recording">NDJSON in UTF-8, read to its end and left open.</param>
     /// <param name="options">Whether to make new ids and to repair; neither when null.</param>
     /// <param name="progress">Told every thousand events or so; may be null.</param>
     /// <param name="cancellationToken">Cancels; nothing is stored then.</param>
-    /// <exception cref="RecordingException">A line cannot be imported: it is malformed, of another table, a value is refused, a run's id is taken, or an event's run does not exist.</exception>
+    /// <exception cref="RecordingException">A line cannot be imported: it is malformed, of another table, a value is refused, a run's id is taken, or an
+    /// event's run does not exist.</exception>
     public Task<RecordingImportResult> ImportAsync(
         Stream recording, RecordingImportOptions? options = null, IProgress<RecordingProgress>? progress = null, CancellationToken cancellationToken = default)
     {

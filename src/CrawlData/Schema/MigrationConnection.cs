@@ -6,7 +6,8 @@ using Npgsql;
 
 namespace CrawlData.Schema;
 
-/// <summary>Lets DbUp work on the connection that holds the lock, a transaction for each script, and leaves it open: DbUp's own managers would dispose of it and the lock with it.</summary>
+/// <summary>Lets DbUp work on the connection that holds the lock, a transaction for each script, and leaves it open: DbUp's own managers would dispose of it
+/// and the lock with it.</summary>
 internal sealed class MigrationConnection(NpgsqlConnection connection, CancellationToken cancellationToken) : IConnectionManager, IDisposable
 {
     public TransactionMode TransactionMode { get; set; }

@@ -9,7 +9,8 @@ public class MigrationException : CrawlDataException
     public string Script { get; }
 }
 
-/// <summary>A script was edited after it had run in this database: what the library holds is not what the database has. Released scripts never change; a change is a script of its own.</summary>
+/// <summary>A script was edited after it had run in this database: what the library holds is not what the database has. Released scripts never change; a
+/// change is a script of its own.</summary>
 public sealed class ScriptChangedException : MigrationException
 {
     internal ScriptChangedException(string script) : base(script, $"Script {script} was edited after it had run in this database. Put it back as it was, and make the change in a script of its own.")
@@ -17,7 +18,8 @@ public sealed class ScriptChangedException : MigrationException
     }
 }
 
-/// <summary>A database that was made by hand cannot be adopted: it has some of a script's objects, and they are not as the script makes them. Nothing was changed.</summary>
+/// <summary>A database that was made by hand cannot be adopted: it has some of a script's objects, and they are not as the script makes them. Nothing was
+/// changed.</summary>
 public sealed class SchemaMismatchException : MigrationException
 {
     internal SchemaMismatchException(string script, IReadOnlyList<string> differences)

@@ -3,7 +3,8 @@ using Npgsql;
 
 namespace CrawlData.Schema;
 
-/// <summary>What a schema holds, from PostgreSQL's catalog, in one line each: the type with its labels, the column with type, nullability and default, the constraint, the index. Names are
+/// <summary>What a schema holds, from PostgreSQL's catalog, in one line each: the type with its labels, the column with type, nullability and default, the
+/// constraint, the index. Names are
 /// without schema, so that the same objects in two schemas read the same.</summary>
 internal sealed class SchemaCatalog(IEnumerable<(string Object, string Definition)> lines)
 {
@@ -59,7 +60,8 @@ internal sealed class SchemaCatalog(IEnumerable<(string Object, string Definitio
         return lines.Any(line => made.lines.Contains(line) || created.Contains(line.Object));
     }
 
-    /// <summary>How this differs from what is expected, in words: what is missing, and what the expected types and tables have that they should not, save further indexes.</summary>
+    /// <summary>How this differs from what is expected, in words: what is missing, and what the expected types and tables have that they should not, save
+    /// further indexes.</summary>
     public IReadOnlyList<string> DifferencesFrom(SchemaCatalog expected)
     {
         var objects = expected.lines.Select(line => line.Object).ToHashSet();

@@ -6,7 +6,8 @@ using NpgsqlTypes;
 
 namespace CrawlData.Schema;
 
-/// <summary>Which scripts ran in a database, and what they said when they did. DbUp's own journal knows no hash, lets a name in twice, and keeps local time.</summary>
+/// <summary>Which scripts ran in a database, and what they said when they did. DbUp's own journal knows no hash, lets a name in twice, and keeps local
+/// time.</summary>
 internal sealed class SchemaJournal(IReadOnlyList<SchemaScript> scripts, IReadOnlyCollection<string> executed) : IJournal
 {
     internal const string CreateSql =

@@ -3,10 +3,12 @@ namespace CrawlData.Schema;
 /// <summary>How long a <see cref="SchemaMigrator"/> waits.</summary>
 public sealed class SchemaMigratorOptions
 {
-    /// <summary>The longest wait for another instance that is migrating; 10 minutes unless set, <see cref="Timeout.InfiniteTimeSpan"/> for no limit. Make it longer than the longest
+    /// <summary>The longest wait for another instance that is migrating; 10 minutes unless set, <see cref="Timeout.InfiniteTimeSpan"/> for no limit. Make it
+    /// longer than the longest
     /// script takes on your data: a short one makes a fleet restart in circles.</summary>
     public TimeSpan LockTimeout { get; set; } = TimeSpan.FromMinutes(10);
 
-    /// <summary>The longest that one script may take, to the second; no limit unless set, since building an index takes as long as the table is large.</summary>
+    /// <summary>The longest that one script may take, to the second; no limit unless set, since building an index takes as long as the table is
+    /// large.</summary>
     public TimeSpan ScriptTimeout { get; set; } = Timeout.InfiniteTimeSpan;
 }

@@ -3,7 +3,7 @@ using Npgsql;
 
 namespace CrawlData.Tests.Crawls;
 
-public sealed class CrawlEventAppendTests : DatabaseTest
+public sealed class CrawlEventRepositoryAppendTests : DatabaseTest
 {
     /// <summary>Below and above the size from which events are copied, which is another path to the same promise.</summary>
     private static readonly int[] Sizes = [1, 7, 999, 1_000, 2_500];

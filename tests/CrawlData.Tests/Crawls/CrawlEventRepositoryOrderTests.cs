@@ -2,7 +2,7 @@ using CrawlData.Crawls;
 
 namespace CrawlData.Tests.Crawls;
 
-public sealed class CrawlEventOrderTests : DatabaseTest
+public sealed class CrawlEventRepositoryOrderTests : DatabaseTest
 {
     /// <summary>Goes red when <c>for no key update</c> is taken out of the append's statements: about one event in ten is then missed.</summary>
     [Test]

@@ -5,7 +5,7 @@ using Npgsql;
 
 namespace CrawlData.Tests.Crawls;
 
-public sealed class CrawlEventReadTests : DatabaseTest
+public sealed class CrawlEventRepositoryReadTests : DatabaseTest
 {
     private static readonly DateTimeOffset Start = new(2026, 10, 25, 0, 30, 0, TimeSpan.Zero);
 
@@ -121,7 +121,7 @@ public sealed class CrawlEventReadTests : DatabaseTest
 
     /// <summary>Goes red without the cancel request: the server then sends the rest, all of it, and ends the query well.</summary>
     [Test]
-    public async Task Leaving_a_stream_early_cancels_the_query()
+    public async Task Leaving_a_stream_early_cancels_the_query([Values] bool byItsToken)
     {
         await using var database = await ThrowawayDatabase.StartAsync(new ThrowawayDatabaseOptions { Logger = TestLog.Instance });
         var crawl = (await new CrawlRunRepository(database.DataSource).CreateAsync(new NewCrawlRun { AppPackage = "org.example.app" })).Id;
@@ -131,9 +131,22 @@ public sealed class CrawlEventReadTests : DatabaseTest
 
         for (var time = 0; time < times; time++)
         {
-            await foreach (var _ in events.StreamAsync(crawl))
+            using var cancellation = new CancellationTokenSource();
+            try
             {
-                break;
+                await foreach (var _ in events.StreamAsync(crawl, null, cancellation.Token))
+                {
+                    if (!byItsToken)
+                    {
+                        break;
+                    }
+
+                    await cancellation.CancelAsync();
+                }
+            }
+            catch (OperationCanceledException)
+            {
+                Assert.That(byItsToken);
             }
         }
 
@@ -143,6 +156,26 @@ public sealed class CrawlEventReadTests : DatabaseTest
         {
             Assert.That(watch.Elapsed, Is.LessThan(TimeSpan.FromSeconds(15)), "cancelled queries count as rolled back");
         }
+    }
+
+    [Test]
+    public async Task A_connection_that_breaks_off_is_the_server_s_error_and_no_other()
+    {
+        var crawl = await LongCrawlAsync(50_000);
+        await using var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { ApplicationName = "breaks off" });
+        var events = new CrawlEventRepository(source);
+
+        await Assert.ThatAsync(
+            async () =>
+            {
+                await foreach (var _ in events.StreamAsync(crawl))
+                {
+                    await using var terminate = DataSource.CreateCommand("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'breaks off'");
+                    await terminate.ExecuteNonQueryAsync();
+                }
+            },
+            Throws.InstanceOf<NpgsqlException>());
+        Assert.That(await events.CountAsync(crawl), Is.EqualTo(50_000));
     }
 
     [Test]
