@@ -25,7 +25,8 @@ public static class CrawlDataServiceCollectionExtensions
 
         var options = new CrawlDataOptions();
         configure?.Invoke(options);
-        services.AddSingleton(provider => new SchemaMigrator(options.DataSource(provider), options.Migration, provider.GetService<ILogger<SchemaMigrator>>()));
+        services.AddSingleton(
+            provider => new SchemaMigrator(options.DataSource(provider), options.Migration, provider.GetService<ILogger<SchemaMigrator>>()));
         services.AddSingleton(provider => new CrawlRunRepository(options.DataSource(provider)));
         services.AddSingleton(provider => new CrawlEventRepository(options.DataSource(provider)));
         services.AddSingleton(provider => new RecordingImporter(options.DataSource(provider)));

@@ -24,7 +24,8 @@ internal static class Database
     }
 
     /// <summary>Works in a transaction, which is committed at the end and rolled back on an exception.</summary>
-    public static async Task<T> InTransactionAsync<T>(this NpgsqlConnection connection, Func<NpgsqlTransaction, Task<T>> work, CancellationToken cancellationToken)
+    public static async Task<T> InTransactionAsync<T>(
+        this NpgsqlConnection connection, Func<NpgsqlTransaction, Task<T>> work, CancellationToken cancellationToken)
     {
         var transaction = await connection.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
         await using (transaction.ConfigureAwait(false))
@@ -37,7 +38,12 @@ internal static class Database
 
     /// <summary>Reads all rows with a mapping by hand, for what Dapper would map through strings.</summary>
     public static async Task<List<T>> ReadListAsync<T>(
-        this NpgsqlConnection connection, string sql, Parameters parameters, NpgsqlTransaction? transaction, Func<NpgsqlDataReader, T> read, CancellationToken cancellationToken)
+        this NpgsqlConnection connection,
+        string sql,
+        Parameters parameters,
+        NpgsqlTransaction? transaction,
+        Func<NpgsqlDataReader, T> read,
+        CancellationToken cancellationToken)
     {
         var command = parameters.ToCommand(sql, connection, transaction);
         await using (command.ConfigureAwait(false))

@@ -99,7 +99,8 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
     /// <summary>Appends one event.</summary>
     /// <returns>Its id.</returns>
     /// <exception cref="CrawlNotFoundException">There is no such crawl. Nothing is stored.</exception>
-    public async Task<long> AppendAsync(Guid crawlId, NewCrawlEvent crawlEvent, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
+    public async Task<long> AppendAsync(
+        Guid crawlId, NewCrawlEvent crawlEvent, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(crawlEvent);
         var parameters = new Parameters
@@ -110,7 +111,9 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
             { "created_at", NpgsqlDbType.Timestamp, Timestamps.ToZoneless(crawlEvent.CreatedAt) },
         };
         var ids = await dataSource.UseAsync(
-            transaction, connection => connection.ReadListAsync(InsertOneSql, parameters, transaction, ReadId, cancellationToken), cancellationToken).ConfigureAwait(false);
+            transaction,
+            connection => connection.ReadListAsync(InsertOneSql, parameters, transaction, ReadId, cancellationToken),
+            cancellationToken).ConfigureAwait(false);
         return ids.Count == 1 ? ids[0] : throw new CrawlNotFoundException([crawlId]);
     }
 
@@ -192,7 +195,8 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
         }
         finally
         {
-            // Left while an event was given: disposing reads what is left, and of a cancelled query little is. Not otherwise, since a cancel request costs a connection.
+            // Left while an event was given: disposing reads what is left, and of a cancelled query little is.
+            // Not otherwise, since a cancel request costs a connection.
             if (given)
             {
                 command.Cancel();
@@ -231,10 +235,12 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
     /// <param name="query">Which events; all when null.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
     /// <returns>A count for each type that occurs.</returns>
-    public async Task<IReadOnlyDictionary<string, long>> CountByTypeAsync(Guid crawlId, CrawlEventQuery? query = null, CancellationToken cancellationToken = default)
+    public async Task<IReadOnlyDictionary<string, long>> CountByTypeAsync(
+        Guid crawlId, CrawlEventQuery? query = null, CancellationToken cancellationToken = default)
     {
         var command = ToParameters(crawlId, query ?? CrawlEventQuery.All).ToDapper(CountByTypeSql, null, cancellationToken);
-        var counts = await dataSource.UseAsync(null, connection => connection.QueryAsync<(string EventType, long Count)>(command), cancellationToken).ConfigureAwait(false);
+        var counts = await dataSource.UseAsync(
+            null, connection => connection.QueryAsync<(string EventType, long Count)>(command), cancellationToken).ConfigureAwait(false);
         return counts.ToDictionary(pair => pair.EventType, pair => pair.Count);
     }
 
@@ -242,7 +248,10 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
         dataSource.UseAsync(null, connection => connection.ReadListAsync(sql, parameters, null, Read, cancellationToken), cancellationToken);
 
     private static async Task<IReadOnlyList<long>> InsertAsync(
-        NpgsqlConnection connection, NpgsqlTransaction? transaction, IReadOnlyList<(Guid CrawlId, NewCrawlEvent Event)> events, CancellationToken cancellationToken)
+        NpgsqlConnection connection,
+        NpgsqlTransaction? transaction,
+        IReadOnlyList<(Guid CrawlId, NewCrawlEvent Event)> events,
+        CancellationToken cancellationToken)
     {
         var crawlIds = DistinctCrawlIds(events);
         var parameters = new Parameters
@@ -265,7 +274,10 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
     }
 
     private static async Task<IReadOnlyList<long>> CopyAsync(
-        NpgsqlConnection connection, NpgsqlTransaction transaction, IReadOnlyList<(Guid CrawlId, NewCrawlEvent Event)> events, CancellationToken cancellationToken)
+        NpgsqlConnection connection,
+        NpgsqlTransaction transaction,
+        IReadOnlyList<(Guid CrawlId, NewCrawlEvent Event)> events,
+        CancellationToken cancellationToken)
     {
         var crawlIds = DistinctCrawlIds(events);
         var parameters = new Parameters
@@ -274,7 +286,11 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
             { "events", NpgsqlDbType.Integer, events.Count },
         };
         var reserved = await connection.ReadListAsync(
-            ReserveSql, parameters, transaction, reader => (Ids: reader.GetFieldValue<long[]>(0), Now: reader.GetDateTime(1)), cancellationToken).ConfigureAwait(false);
+            ReserveSql,
+            parameters,
+            transaction,
+            reader => (Ids: reader.GetFieldValue<long[]>(0), Now: reader.GetDateTime(1)),
+            cancellationToken).ConfigureAwait(false);
         var (ids, now) = reserved[0];
         if (ids.Length == 0)
         {
@@ -349,14 +365,16 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
     private static async Task<CrawlNotFoundException> UnknownCrawlsAsync(
         NpgsqlConnection connection, NpgsqlTransaction? transaction, Guid[] crawlIds, CancellationToken cancellationToken)
     {
-        var command = new Parameters { { "crawl_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, crawlIds } }.ToDapper(UnknownCrawlsSql, transaction, cancellationToken);
+        var command = new Parameters { { "crawl_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, crawlIds } }
+            .ToDapper(UnknownCrawlsSql, transaction, cancellationToken);
         var unknown = (await connection.QueryAsync<Guid>(command).ConfigureAwait(false)).AsList();
 
         // None, when they have been created since.
         return new CrawlNotFoundException(unknown.Count > 0 ? unknown : crawlIds);
     }
 
-    private static Guid[] DistinctCrawlIds(IReadOnlyList<(Guid CrawlId, NewCrawlEvent Event)> events) => events.Select(item => item.CrawlId).Distinct().ToArray();
+    private static Guid[] DistinctCrawlIds(IReadOnlyList<(Guid CrawlId, NewCrawlEvent Event)> events) =>
+        events.Select(item => item.CrawlId).Distinct().ToArray();
 
     private static long ReadId(NpgsqlDataReader reader) => reader.GetInt64(0);
 

@@ -5,7 +5,8 @@ namespace CrawlData.Crawls;
 public sealed class CrawlNotFoundException : CrawlDataException
 {
     internal CrawlNotFoundException(IReadOnlyList<Guid> crawlIds)
-        : base($"There is no crawl {string.Join(", ", crawlIds.Take(10))}{(crawlIds.Count > 10 ? $" and {crawlIds.Count - 10} more" : "")}.") => CrawlIds = crawlIds;
+        : base($"There is no crawl {string.Join(", ", crawlIds.Take(10))}{(crawlIds.Count > 10 ? $" and {crawlIds.Count - 10} more" : "")}.") =>
+        CrawlIds = crawlIds;
 
     /// <summary>The ids that are not in <c>crawl_runs</c>.</summary>
     public IReadOnlyList<Guid> CrawlIds { get; }

@@ -130,7 +130,8 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource)
     /// <param name="cancellationToken">Cancels the query.</param>
     /// <exception cref="InvalidValueException">The cursor is not one that this method returned.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The page size is out of range.</exception>
-    public async Task<Page<CrawlRun>> ListAsync(CrawlRunFilter? filter = null, int pageSize = 50, string? cursor = null, CancellationToken cancellationToken = default)
+    public async Task<Page<CrawlRun>> ListAsync(
+        CrawlRunFilter? filter = null, int pageSize = 50, string? cursor = null, CancellationToken cancellationToken = default)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(pageSize, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(pageSize, LargestPageSize);
@@ -157,7 +158,8 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource)
     public async Task<IReadOnlyDictionary<CrawlStatus, long>> CountByStatusAsync(CrawlRunFilter? filter = null, CancellationToken cancellationToken = default)
     {
         var command = ToParameters(filter ?? CrawlRunFilter.All).ToDapper(CountByStatusSql, null, cancellationToken);
-        var rows = await dataSource.UseAsync(null, connection => connection.QueryAsync<(CrawlStatus Status, long Count)>(command), cancellationToken).ConfigureAwait(false);
+        var rows = await dataSource.UseAsync(
+            null, connection => connection.QueryAsync<(CrawlStatus Status, long Count)>(command), cancellationToken).ConfigureAwait(false);
         var counts = Enum.GetValues<CrawlStatus>().ToDictionary(status => status, _ => 0L);
         foreach (var (status, count) in rows)
         {
@@ -186,8 +188,12 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource)
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the statement.</param>
     /// <exception cref="InvalidValueException">The message holds U+0000 or a lone surrogate.</exception>
-    public Task<CrawlTransition> FailAsync(Guid id, string errorMessage, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
-        TransitionAsync(id, [CrawlStatus.Pending, CrawlStatus.Running], CrawlStatus.Failed, CrawledText.Require(errorMessage, "error_message"), transaction, cancellationToken);
+    public Task<CrawlTransition> FailAsync(
+        Guid id, string errorMessage, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
+    {
+        CrawledText.Require(errorMessage, "error_message");
+        return TransitionAsync(id, [CrawlStatus.Pending, CrawlStatus.Running], CrawlStatus.Failed, errorMessage, transaction, cancellationToken);
+    }
 
     /// <summary>PENDING or RUNNING → CANCELLED; stamps <c>cancelled_at</c>.</summary>
     /// <inheritdoc cref="StartAsync" path="/remarks"/>
@@ -212,14 +218,20 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource)
             { "to", NpgsqlDbType.Text, ToText(to) },
             { "error_message", NpgsqlDbType.Text, errorMessage },
         }.ToDapper(TransitionSql, transaction, cancellationToken);
-        var rows = await dataSource.UseAsync(transaction, connection => connection.QueryAsync<CrawlRun, string?, bool, CrawlTransition>(command, ToTransition, "device_config,applied"), cancellationToken).ConfigureAwait(false);
+        var rows = await dataSource.UseAsync(
+            transaction,
+            connection => connection.QueryAsync<CrawlRun, string?, bool, CrawlTransition>(command, ToTransition, "device_config,applied"),
+            cancellationToken).ConfigureAwait(false);
         return rows.SingleOrDefault() ?? CrawlTransition.NotFound;
     }
 
     private async Task<List<CrawlRun>> QueryAsync(string sql, Parameters parameters, NpgsqlTransaction? transaction, CancellationToken cancellationToken)
     {
         var command = parameters.ToDapper(sql, transaction, cancellationToken);
-        var rows = await dataSource.UseAsync(transaction, connection => connection.QueryAsync<CrawlRun, string?, CrawlRun>(command, WithDeviceConfig, "device_config"), cancellationToken).ConfigureAwait(false);
+        var rows = await dataSource.UseAsync(
+            transaction,
+            connection => connection.QueryAsync<CrawlRun, string?, CrawlRun>(command, WithDeviceConfig, "device_config"),
+            cancellationToken).ConfigureAwait(false);
         return rows.AsList();
     }
 

@@ -64,12 +64,20 @@ public sealed class RecordingImporter(NpgsqlDataSource dataSource)
         Stream recording, RecordingImportOptions? options = null, IProgress<RecordingProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(recording);
-        return dataSource.UseAsync(null, connection => connection.InTransactionAsync(
-            transaction => new Import(runs, events, transaction, options ?? new RecordingImportOptions(), progress).RunAsync(recording, cancellationToken), cancellationToken), cancellationToken);
+        options ??= new RecordingImportOptions();
+        return dataSource.UseAsync(
+            null,
+            connection => connection.InTransactionAsync(
+                transaction => new Import(runs, events, transaction, options, progress).RunAsync(recording, cancellationToken), cancellationToken),
+            cancellationToken);
     }
 
     private sealed class Import(
-        CrawlRunRepository runs, CrawlEventRepository events, NpgsqlTransaction transaction, RecordingImportOptions options, IProgress<RecordingProgress>? progress)
+        CrawlRunRepository runs,
+        CrawlEventRepository events,
+        NpgsqlTransaction transaction,
+        RecordingImportOptions options,
+        IProgress<RecordingProgress>? progress)
     {
         private readonly JsonbOptions lineOptions = new() { MaxBytes = LargestLineBytes, MaxDepth = JsonbOptions.LargestMaxDepth, Repair = options.Repair };
         private readonly List<Guid> crawlIds = [];
@@ -187,7 +195,8 @@ public sealed class RecordingImporter(NpgsqlDataSource dataSource)
 
         private void AddEvent(RecordingFormat.EventRow row)
         {
-            batch.Add((newIds.GetValueOrDefault(row.CrawlId, row.CrawlId), new NewCrawlEvent { EventType = row.EventType, Payload = row.Payload, CreatedAt = row.CreatedAt }));
+            var crawlEvent = new NewCrawlEvent { EventType = row.EventType, Payload = row.Payload, CreatedAt = row.CreatedAt };
+            batch.Add((newIds.GetValueOrDefault(row.CrawlId, row.CrawlId), crawlEvent));
             batchLines.Add(line);
         }
 

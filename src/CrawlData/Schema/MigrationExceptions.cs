@@ -13,7 +13,8 @@ public class MigrationException : CrawlDataException
 /// change is a script of its own.</summary>
 public sealed class ScriptChangedException : MigrationException
 {
-    internal ScriptChangedException(string script) : base(script, $"Script {script} was edited after it had run in this database. Put it back as it was, and make the change in a script of its own.")
+    internal ScriptChangedException(string script)
+        : base(script, $"Script {script} was edited after it had run in this database. Put it back as it was, and make the change in a script of its own.")
     {
     }
 }
@@ -23,7 +24,7 @@ public sealed class ScriptChangedException : MigrationException
 public sealed class SchemaMismatchException : MigrationException
 {
     internal SchemaMismatchException(string script, IReadOnlyList<string> differences)
-        : base(script, $"The database is not as {script} makes it: {string.Join("; ", differences.Take(10))}{(differences.Count > 10 ? $"; and {differences.Count - 10} more" : "")}.") =>
+        : base(script, $"The database is not as {script} makes it: {string.Join("; ", differences.Take(10))}{(differences.Count > 10 ? "; and more" : "")}.") =>
         Differences = differences;
 
     /// <summary>Each difference, in words.</summary>

@@ -15,7 +15,8 @@ internal sealed class SchemaCatalog(IEnumerable<(string Object, string Definitio
             select oid, relname, relkind from pg_class where relnamespace = current_schema()::regnamespace
         )
         select 'type ' || typname as object,
-               'type ' || typname || ' enum (' || (select string_agg(quote_literal(enumlabel), ', ' order by enumsortorder) from pg_enum where enumtypid = pg_type.oid) || ')' as definition
+               'type ' || typname || ' enum ('
+                   || (select string_agg(quote_literal(enumlabel), ', ' order by enumsortorder) from pg_enum where enumtypid = pg_type.oid) || ')' as definition
         from pg_type
         where typnamespace = current_schema()::regnamespace and typtype = 'e'
         union all

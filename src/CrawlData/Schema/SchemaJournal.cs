@@ -33,7 +33,8 @@ internal sealed class SchemaJournal(IReadOnlyList<SchemaScript> scripts, IReadOn
             return new Dictionary<string, string>();
         }
 
-        var rows = await connection.QueryAsync<(string Name, string Hash)>(new CommandDefinition(ReadSql, cancellationToken: cancellationToken)).ConfigureAwait(false);
+        var command = new CommandDefinition(ReadSql, cancellationToken: cancellationToken);
+        var rows = await connection.QueryAsync<(string Name, string Hash)>(command).ConfigureAwait(false);
         return rows.ToDictionary(row => row.Name, row => row.Hash);
     }
 

@@ -79,7 +79,10 @@ public sealed partial class SchemaMigrator
 
             // DbUp is synchronous; a thread of its own waits for it.
             return pending.Count == 0 ? [] : await Task.Factory.StartNew(
-                () => Upgrade(connection, pending, cancellationToken), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).ConfigureAwait(false);
+                () => Upgrade(connection, pending, cancellationToken),
+                CancellationToken.None,
+                TaskCreationOptions.LongRunning,
+                TaskScheduler.Default).ConfigureAwait(false);
         }, cancellationToken).ConfigureAwait(false);
 
         await dataSource.ReloadTypesAsync(cancellationToken).ConfigureAwait(false);
@@ -108,10 +111,12 @@ public sealed partial class SchemaMigrator
 
         return await connection.InTransactionAsync<IReadOnlyList<string>>(async transaction =>
         {
-            await connection.ExecuteAsync(new CommandDefinition(SchemaJournal.CreateSql, transaction: transaction, cancellationToken: cancellationToken)).ConfigureAwait(false);
+            var create = new CommandDefinition(SchemaJournal.CreateSql, transaction: transaction, cancellationToken: cancellationToken);
+            await connection.ExecuteAsync(create).ConfigureAwait(false);
             foreach (var script in adoptable)
             {
-                await connection.ExecuteAsync(SchemaJournal.StoreParameters(script).ToDapper(SchemaJournal.StoreSql, transaction, cancellationToken)).ConfigureAwait(false);
+                var store = SchemaJournal.StoreParameters(script).ToDapper(SchemaJournal.StoreSql, transaction, cancellationToken);
+                await connection.ExecuteAsync(store).ConfigureAwait(false);
                 LogAdopted(logger, script.Name);
             }
 
@@ -216,7 +221,8 @@ public sealed partial class SchemaMigrator
     }
 
     // What the scripts make is found by running them: they are the only truth about it.
-    private async Task<IReadOnlyList<SchemaScript>> FindAdoptableAsync(NpgsqlConnection connection, IReadOnlyList<SchemaScript> pending, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<SchemaScript>> FindAdoptableAsync(
+        NpgsqlConnection connection, IReadOnlyList<SchemaScript> pending, CancellationToken cancellationToken)
     {
         var transaction = await connection.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
         await using var disposal = transaction.ConfigureAwait(false);
