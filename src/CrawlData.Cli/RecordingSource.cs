@@ -1,11 +1,13 @@
 using System.IO.Compression;
+using CrawlData.Crawls;
 using CrawlData.Recordings;
 using Npgsql;
 
 namespace CrawlData.Cli;
 
 /// <summary>A line of a recording cannot be imported: <c>FILE:LINE: reason</c>.</summary>
-internal sealed class RecordingLineException(string source, RecordingException cause) : Exception($"{source}:{cause.Line}: {cause.Reason}", cause);
+internal sealed class RecordingLineException(string source, RecordingException cause)
+    : Exception($"{source}:{cause.Line}: {cause.Reason}{(cause.InnerException is CrawlAlreadyExistsException ? " With --new-ids it gets another id." : "")}", cause);
 
 /// <summary>Where a recording comes from: a file, standard input, or the tool itself.</summary>
 internal sealed class RecordingSource : IAsyncDisposable

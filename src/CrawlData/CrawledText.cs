@@ -42,8 +42,8 @@ public static class CrawledText
         if (IndexOfUnstorable(text) is >= 0 and var at)
         {
             throw new InvalidValueException(column, text[at] == '\0'
-                ? $"holds U+0000 at index {at}, which PostgreSQL cannot store; CrawledText.Repair replaces it"
-                : $"holds a lone surrogate at index {at}, which has no UTF-8 form; CrawledText.Repair replaces it");
+                ? $"holds U+0000 at index {at}, which PostgreSQL cannot store (repair would replace it)"
+                : $"holds a lone surrogate at index {at}, which has no UTF-8 form (repair would replace it)");
         }
 
         if (maxLength is { } limit)

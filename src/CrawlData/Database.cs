@@ -1,19 +1,21 @@
+using System.Data.Common;
 using Dapper;
 using Npgsql;
 
 namespace CrawlData;
 
-/// <summary>The few ways in which the repositories use a connection.</summary>
+/// <summary>The few ways in which statements are run. Dapper executes them; rows are mapped by hand, since Dapper's mapping goes through type handlers and
+/// conventions that are process-wide, and the application's to change.</summary>
 internal static class Database
 {
     /// <summary>Works on the caller's transaction's connection or, without one, on a connection of the data source, which then goes back to the pool.</summary>
-    /// <exception cref="ArgumentException">The transaction has ended.</exception>
+    /// <exception cref="InvalidOperationException">The transaction has ended.</exception>
     public static async Task<T> UseAsync<T>(
         this NpgsqlDataSource dataSource, NpgsqlTransaction? transaction, Func<NpgsqlConnection, Task<T>> work, CancellationToken cancellationToken)
     {
         if (transaction is not null)
         {
-            return await work(transaction.Connection ?? throw new ArgumentException("The transaction has ended.", nameof(transaction))).ConfigureAwait(false);
+            return await work(transaction.Connection!).ConfigureAwait(false);
         }
 
         var connection = await dataSource.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
@@ -36,41 +38,30 @@ internal static class Database
         }
     }
 
-    /// <summary>Reads all rows with a mapping by hand, for what Dapper would map through strings.</summary>
-    public static async Task<List<T>> ReadListAsync<T>(
-        this NpgsqlConnection connection,
-        string sql,
-        Parameters parameters,
-        NpgsqlTransaction? transaction,
-        Func<NpgsqlDataReader, T> read,
-        CancellationToken cancellationToken)
-    {
-        var command = parameters.ToCommand(sql, connection, transaction);
-        await using (command.ConfigureAwait(false))
-        {
-            var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
-            await using (reader.ConfigureAwait(false))
-            {
-                var rows = new List<T>();
-                while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
-                {
-                    rows.Add(read(reader));
-                }
+    /// <summary>A statement, with the caller's transaction or none.</summary>
+    public static CommandDefinition Command(string sql, Parameters? parameters, NpgsqlTransaction? transaction, CancellationToken cancellationToken) =>
+        new(sql, parameters, transaction, cancellationToken: cancellationToken);
 
-                return rows;
+    /// <summary>Reads all rows of a statement.</summary>
+    public static Task<List<T>> ReadListAsync<T>(this NpgsqlDataSource dataSource, CommandDefinition command, Func<DbDataReader, T> read) =>
+        dataSource.UseAsync((NpgsqlTransaction?)command.Transaction, connection => connection.ReadListAsync(command, read), command.CancellationToken);
+
+    /// <inheritdoc cref="ReadListAsync{T}(NpgsqlDataSource, CommandDefinition, Func{DbDataReader, T})"/>
+    public static async Task<List<T>> ReadListAsync<T>(this NpgsqlConnection connection, CommandDefinition command, Func<DbDataReader, T> read)
+    {
+        var reader = await connection.ExecuteReaderAsync(command).ConfigureAwait(false);
+        await using (reader.ConfigureAwait(false))
+        {
+            var rows = new List<T>();
+            while (await reader.ReadAsync(command.CancellationToken).ConfigureAwait(false))
+            {
+                rows.Add(read(reader));
             }
+
+            return rows;
         }
     }
 
-    /// <summary>A statement for Dapper.</summary>
-    public static CommandDefinition ToDapper(this Parameters parameters, string sql, NpgsqlTransaction? transaction, CancellationToken cancellationToken) =>
-        new(sql, parameters, transaction, cancellationToken: cancellationToken);
-
-    /// <summary>A statement for Npgsql alone.</summary>
-    public static NpgsqlCommand ToCommand(this Parameters parameters, string sql, NpgsqlConnection connection, NpgsqlTransaction? transaction = null)
-    {
-        var command = new NpgsqlCommand(sql, connection, transaction);
-        command.Parameters.AddRange(parameters.ToArray());
-        return command;
-    }
+    /// <summary>Reads a column that may be null.</summary>
+    public static T? GetNullable<T>(this DbDataReader reader, int ordinal) => reader.IsDBNull(ordinal) ? default : reader.GetFieldValue<T>(ordinal);
 }

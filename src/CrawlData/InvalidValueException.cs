@@ -4,16 +4,17 @@ namespace CrawlData;
 /// with it.</summary>
 public sealed class InvalidValueException : CrawlDataException
 {
-    internal InvalidValueException(string field, string limit) : base($"{field}: {limit}.")
+    internal InvalidValueException(string field, string reason, Exception? innerException = null)
+        : base($"{field}: {reason}.", innerException)
     {
         Field = field;
-        Limit = limit;
+        Reason = reason;
     }
 
     /// <summary>What the value was meant for: a column's name such as <c>event_type</c>, <c>json</c> for a <see cref="Jsonb"/>, or a parameter's
     /// name.</summary>
     public string Field { get; }
 
-    /// <summary>The limit that it breaks, in words.</summary>
-    public string Limit { get; }
+    /// <summary>What is wrong with it, in words, with the limit where there is one.</summary>
+    public string Reason { get; }
 }

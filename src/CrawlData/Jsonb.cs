@@ -56,7 +56,7 @@ public readonly struct Jsonb : IEquatable<Jsonb>
         }
         else if (CrawledText.IndexOfUnstorable(json) is >= 0 and var at && json[at] != '\0')
         {
-            throw new InvalidValueException(Field, $"holds a lone surrogate at index {at}, which has no UTF-8 form; JsonbOptions.Repair replaces it");
+            throw new InvalidValueException(Field, $"holds a lone surrogate at index {at}, which has no UTF-8 form (repair would replace it)");
         }
 
         return Check(Encoding.UTF8.GetBytes(json), options);
@@ -77,7 +77,7 @@ public readonly struct Jsonb : IEquatable<Jsonb>
 
         return valid
             ? Check(utf8Json.ToArray(), options)
-            : throw new InvalidValueException(Field, "holds bytes that are not UTF-8; JsonbOptions.Repair replaces them");
+            : throw new InvalidValueException(Field, "holds bytes that are not UTF-8 (repair would replace them)");
     }
 
     /// <summary>Takes an element of a <see cref="JsonDocument"/>; it may be disposed of afterwards.</summary>
@@ -176,7 +176,14 @@ public readonly struct Jsonb : IEquatable<Jsonb>
         };
         using (var writer = new Utf8JsonWriter(buffer, writerOptions))
         {
-            serialize(writer);
+            try
+            {
+                serialize(writer);
+            }
+            catch (ArgumentException exception)
+            {
+                throw new InvalidValueException(Field, "holds what JSON has no form for, such as a number that is NaN or infinite", exception);
+            }
         }
 
         return Parse(buffer.WrittenSpan, options);
@@ -189,6 +196,9 @@ public readonly struct Jsonb : IEquatable<Jsonb>
             throw new InvalidValueException(Field, $"has {utf8.Length} bytes; the limit is {options.MaxBytes}");
         }
 
+        // As PostgreSQL will write it: what is small here may be large there.
+        long writtenOut = utf8.Length;
+
         // One level more than allowed, so that it is this loop which finds what is too deep.
         var reader = new Utf8JsonReader(utf8, new JsonReaderOptions { MaxDepth = options.MaxDepth + 1 });
         try
@@ -200,7 +210,7 @@ public readonly struct Jsonb : IEquatable<Jsonb>
                     case JsonTokenType.StartObject or JsonTokenType.StartArray when reader.CurrentDepth >= options.MaxDepth:
                         throw new InvalidValueException(Field, $"is nested deeper than {options.MaxDepth} levels at byte {reader.TokenStartIndex}");
                     case JsonTokenType.Number:
-                        CheckNumber(reader.ValueSpan, reader.TokenStartIndex);
+                        writtenOut += Math.Max(0, CountDigits(reader.ValueSpan, reader.TokenStartIndex) - reader.ValueSpan.Length);
                         break;
                     case JsonTokenType.String or JsonTokenType.PropertyName when reader.ValueIsEscaped:
                         CheckEscapes(utf8, (int)reader.TokenStartIndex + 1, reader.ValueSpan.Length, options.Repair);
@@ -214,10 +224,13 @@ public readonly struct Jsonb : IEquatable<Jsonb>
             throw new InvalidValueException(Field, $"is not well-formed, at or after byte {reader.BytesConsumed}");
         }
 
-        return new Jsonb(utf8);
+        return writtenOut <= options.MaxBytes
+            ? new Jsonb(utf8)
+            : throw new InvalidValueException(Field, $"has {writtenOut} bytes with its numbers written out; the limit is {options.MaxBytes}");
     }
 
-    private static void CheckNumber(ReadOnlySpan<byte> number, long at)
+    /// <summary>Counts a number's digits when it is written out without exponent.</summary>
+    private static long CountDigits(ReadOnlySpan<byte> number, long at)
     {
         var exponentMark = number.IndexOfAny((byte)'e', (byte)'E');
         var mantissa = exponentMark < 0 ? number : number[..exponentMark];
@@ -239,10 +252,10 @@ public readonly struct Jsonb : IEquatable<Jsonb>
         var point = mantissa.IndexOf((byte)'.');
         var whole = point < 0 ? mantissa.Length : point;
         var fraction = point < 0 ? 0 : mantissa.Length - point - 1;
-        if (Math.Max(1, whole + exponent) + Math.Max(0, fraction - exponent) > MaxNumberDigits)
-        {
-            throw new InvalidValueException(Field, $"holds a number of more than {MaxNumberDigits} digits at byte {at}");
-        }
+        var written = Math.Max(1, whole + exponent) + Math.Max(0, fraction - exponent);
+        return written <= MaxNumberDigits
+            ? written
+            : throw new InvalidValueException(Field, $"holds a number of more than {MaxNumberDigits} digits at byte {at}");
     }
 
     /// <summary>Finds escapes of U+0000 and of lone surrogates in a string's content, and overwrites them in place when they are to be repaired.</summary>
@@ -267,7 +280,7 @@ public readonly struct Jsonb : IEquatable<Jsonb>
                 {
                     throw new InvalidValueException(Field, (unit == 0
                         ? $"holds U+0000 at byte {start + at}, which jsonb cannot store"
-                        : $"holds a lone surrogate at byte {start + at}, which has no UTF-8 form") + "; JsonbOptions.Repair replaces it");
+                        : $"holds a lone surrogate at byte {start + at}, which has no UTF-8 form") + " (repair would replace it)");
                 }
 
                 if (!storable)

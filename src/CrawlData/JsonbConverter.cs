@@ -3,13 +3,13 @@ using System.Text.Json.Serialization;
 
 namespace CrawlData;
 
-/// <summary>Writes a <see cref="Jsonb"/> as the JSON that it is, and reads any JSON value into one, with the default limits.</summary>
+/// <summary>Writes a <see cref="Jsonb"/> as the JSON that it is, and reads any JSON value into one, with the largest limits: the serializer's own speak first.</summary>
 internal sealed class JsonbConverter : JsonConverter<Jsonb>
 {
     public override bool HandleNull => true;
 
     public override Jsonb Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
-        Jsonb.FromElement(JsonElement.ParseValue(ref reader));
+        Jsonb.FromElement(JsonElement.ParseValue(ref reader), JsonbOptions.Largest);
 
     public override void Write(Utf8JsonWriter writer, Jsonb value, JsonSerializerOptions options) =>
         writer.WriteRawValue(value.Utf8.Span, skipInputValidation: true);

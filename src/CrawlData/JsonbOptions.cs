@@ -3,42 +3,49 @@ namespace CrawlData;
 /// <summary>The limits that a <see cref="Jsonb"/> is checked against when it is made, and whether crawled text in it is repaired.</summary>
 public sealed record JsonbOptions
 {
-    /// <summary>The largest size that can be set: a jsonb string may hold 268,435,455 bytes, and so may all the values of one array or object
-    /// together.</summary>
-    public const int LargestMaxBytes = 256_000_000;
+    /// <summary>The largest size that can be set: 32 MiB. PostgreSQL takes longer strings, but of an array with more elements than that can hold it gives up.</summary>
+    public const int LargestMaxBytes = 32 * 1024 * 1024;
 
     /// <summary>The deepest nesting that can be set. PostgreSQL itself gives up at the depth of its stack, some thousands of levels.</summary>
     public const int LargestMaxDepth = 1_000;
 
     internal static readonly JsonbOptions Default = new();
 
+    internal static readonly JsonbOptions Largest = new() { MaxDepth = LargestMaxDepth, MaxBytes = LargestMaxBytes };
+
+    private readonly int maxDepth = 64;
+    private readonly int maxBytes = 16 * 1024 * 1024;
+
+    /// <summary>Makes options with the default limits.</summary>
+    public JsonbOptions()
+    {
+    }
+
+    private JsonbOptions(int maxDepth, int maxBytes)
+    {
+        this.maxDepth = maxDepth;
+        this.maxBytes = maxBytes;
+    }
+
     /// <summary>The most levels of arrays and objects, 1 to <see cref="LargestMaxDepth"/>; 64 unless set, as in System.Text.Json.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The value is out of range.</exception>
-    public int MaxDepth
-    {
-        get;
-        init
-        {
-            ArgumentOutOfRangeException.ThrowIfLessThan(value, 1);
-            ArgumentOutOfRangeException.ThrowIfGreaterThan(value, LargestMaxDepth);
-            field = value;
-        }
-    } = 64;
+    public int MaxDepth { get => maxDepth; init => maxDepth = RequireInRange(value, LargestMaxDepth); }
 
-    /// <summary>The most bytes of UTF-8, 1 to <see cref="LargestMaxBytes"/>; 16 MiB unless set.</summary>
+    /// <summary>The most bytes of UTF-8, 1 to <see cref="LargestMaxBytes"/>, with its numbers as they are and with them written out; 16 MiB unless set.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The value is out of range.</exception>
-    public int MaxBytes
-    {
-        get;
-        init
-        {
-            ArgumentOutOfRangeException.ThrowIfLessThan(value, 1);
-            ArgumentOutOfRangeException.ThrowIfGreaterThan(value, LargestMaxBytes);
-            field = value;
-        }
-    } = 16 * 1024 * 1024;
+    public int MaxBytes { get => maxBytes; init => maxBytes = RequireInRange(value, LargestMaxBytes); }
 
     /// <summary>Whether U+0000 and lone surrogates, raw or escaped, and bytes that are not UTF-8 become U+FFFD. Off unless set: then each of them is an
     /// <see cref="InvalidValueException"/>.</summary>
     public bool Repair { get; init; }
+
+    /// <summary>For a text that wraps one value more: two levels deeper, and as long as is said.</summary>
+    internal static JsonbOptions ForLine(int maxBytes, bool repair) => new(LargestMaxDepth + 2, maxBytes) { Repair = repair };
+
+    private static int RequireInRange(int value, int largest)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(value, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(value, largest);
+        return value;
+    }
 }

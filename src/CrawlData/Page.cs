@@ -2,7 +2,7 @@ namespace CrawlData;
 
 /// <summary>One page of a listing.</summary>
 /// <typeparam name="T">What is listed.</typeparam>
-public sealed record Page<T>
+public sealed class Page<T>
 {
     /// <summary>The rows, in the listing's order; empty past the end.</summary>
     public required IReadOnlyList<T> Items { get; init; }

@@ -6,16 +6,22 @@ using NpgsqlTypes;
 
 namespace CrawlData;
 
-/// <summary>A statement's parameters, each with its PostgreSQL type, so that neither Dapper nor the type handlers that an application gave it guess
-/// one.</summary>
+/// <summary>A statement's parameters, each with its PostgreSQL type, so that neither Dapper nor the type handlers that an application gave it guess one.</summary>
 internal sealed class Parameters : SqlMapper.IDynamicParameters, IEnumerable<NpgsqlParameter>
 {
     private readonly List<NpgsqlParameter> parameters = [];
 
     public void Add(string name, NpgsqlDbType type, object? value) => parameters.Add(new NpgsqlParameter(name, type) { Value = value ?? DBNull.Value });
 
-    void SqlMapper.IDynamicParameters.AddParameters(IDbCommand command, SqlMapper.Identity identity) =>
-        ((NpgsqlCommand)command).Parameters.AddRange(parameters.ToArray());
+    public void AddTo(IDbCommand command)
+    {
+        foreach (var parameter in parameters)
+        {
+            command.Parameters.Add(parameter);
+        }
+    }
+
+    void SqlMapper.IDynamicParameters.AddParameters(IDbCommand command, SqlMapper.Identity identity) => AddTo(command);
 
     public IEnumerator<NpgsqlParameter> GetEnumerator() => parameters.GetEnumerator();
 

@@ -19,8 +19,8 @@ internal sealed class SurrogateCheckingEncoder : JavaScriptEncoder
         if (CrawledText.IndexOfUnstorable(content) is >= 0 and var at)
         {
             throw new InvalidValueException("json", content[at] == '\0'
-                ? "a string holds U+0000, which jsonb cannot store; JsonbOptions.Repair replaces it"
-                : "a string holds a lone surrogate, which has no UTF-8 form; JsonbOptions.Repair replaces it");
+                ? "a string holds U+0000, which jsonb cannot store (repair would replace it)"
+                : "a string holds a lone surrogate, which has no UTF-8 form (repair would replace it)");
         }
 
         return Inner.FindFirstCharacterToEncode(text, textLength);

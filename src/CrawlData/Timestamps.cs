@@ -1,3 +1,5 @@
+using System.Data.Common;
+
 namespace CrawlData;
 
 /// <summary>Instants as PostgreSQL keeps them: UTC, in whole microseconds.</summary>
@@ -20,5 +22,8 @@ internal static class Timestamps
     public static DateTime? ToZoneless(DateTimeOffset? value) => value is { } given ? DateTime.SpecifyKind(given.UtcDateTime, DateTimeKind.Unspecified) : null;
 
     /// <summary>What a <c>timestamp</c> column holds, as the instant that it means.</summary>
-    public static DateTimeOffset FromZoneless(DateTime value) => new(value.Ticks, TimeSpan.Zero);
+    public static DateTimeOffset GetInstant(this DbDataReader reader, int ordinal) => new(reader.GetDateTime(ordinal).Ticks, TimeSpan.Zero);
+
+    /// <inheritdoc cref="GetInstant"/>
+    public static DateTimeOffset? GetNullableInstant(this DbDataReader reader, int ordinal) => reader.IsDBNull(ordinal) ? null : reader.GetInstant(ordinal);
 }

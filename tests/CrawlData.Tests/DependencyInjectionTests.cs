@@ -41,6 +41,18 @@ public sealed class DependencyInjectionTests : MigratorTest
     }
 
     [Test]
+    public void A_second_registration_changes_nothing()
+    {
+        var services = new ServiceCollection();
+        services.AddCrawlData(options => options.MigrateAtStartup = false);
+        var first = services.ToList();
+
+        services.AddCrawlData();
+
+        Assert.That(services, Is.EqualTo(first));
+    }
+
+    [Test]
     public async Task A_keyed_data_source_can_be_named()
     {
         var builder = Host.CreateEmptyApplicationBuilder(null);

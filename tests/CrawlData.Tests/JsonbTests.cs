@@ -76,6 +76,28 @@ public sealed partial class JsonbTests : DatabaseTest
         });
     }
 
+    /// <summary>What PostgreSQL would make of it is 140 times as much, and could not be read any more.</summary>
+    [Test]
+    public void Small_numbers_that_add_up_are_refused()
+    {
+        var numbers = "[" + string.Join(',', Enumerable.Repeat("1e999", 20_000)) + "]";
+
+        Assert.That(() => Jsonb.Parse(numbers), Throws.InstanceOf<InvalidValueException>().With.Message.Contains("written out"));
+        Assert.That(() => Jsonb.Parse(numbers, new JsonbOptions { MaxBytes = 21_000_000 }), Throws.Nothing);
+    }
+
+    /// <summary>The most elements that fit into the largest size.</summary>
+    [Test]
+    public async Task The_largest_that_can_be_set_is_stored()
+    {
+        var largest = Jsonb.Parse("[" + string.Join(',', Enumerable.Repeat("1", (JsonbOptions.LargestMaxBytes / 2) - 1)) + "]", new JsonbOptions { MaxBytes = JsonbOptions.LargestMaxBytes });
+
+        await using var command = DataSource.CreateCommand("select jsonb_array_length($1)");
+        command.Parameters.Add(new NpgsqlParameter { Value = largest.Utf8, NpgsqlDbType = NpgsqlDbType.Jsonb });
+
+        Assert.That(await command.ExecuteScalarAsync(), Is.EqualTo((JsonbOptions.LargestMaxBytes / 2) - 1));
+    }
+
     [Test]
     public async Task The_deepest_that_can_be_set_is_read_back()
     {
@@ -122,6 +144,7 @@ public sealed partial class JsonbTests : DatabaseTest
             Assert.That(() => Jsonb.From(new { text = "a\ud83d" }), Throws.InstanceOf<InvalidValueException>(), "System.Text.Json alone would write U+FFFD");
             Assert.That(() => Jsonb.From(new Dictionary<string, int> { ["\ude00"] = 1 }), Throws.InstanceOf<InvalidValueException>());
             Assert.That(() => Jsonb.From(new { text = "a\0" }), Throws.InstanceOf<InvalidValueException>());
+            Assert.That(() => Jsonb.From(new { load_ms = double.NaN }), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("json"));
         });
     }
 

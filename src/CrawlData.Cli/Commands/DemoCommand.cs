@@ -57,7 +57,8 @@ internal sealed class DemoCommand : ToolCommand
         }
 
         Console.WriteLine("""
-            The database was a throwaway one, and is gone. Next, with a database of yours:
+            The database was a throwaway one, which writes nothing through to disk, and is
+            gone. Next, with a database of yours, which exists:
 
               export CRAWLDATA_CONNECTION='Host=localhost;Username=me;Password=…;Database=crawls'
               crawldata demo
@@ -75,7 +76,8 @@ internal sealed class DemoCommand : ToolCommand
         await using var source = arguments.GetValue(file) is { } path ? RecordingSource.Open(path) : RecordingSource.OpenDemo();
         var watch = Stopwatch.StartNew();
         var imported = await source.ImportAsync(dataSource, new RecordingImportOptions { NewIds = true }, cancellationToken);
-        Add(parts, "import", $"{Terminal.Count(imported.Total.Runs, "run")}, {Terminal.Count(imported.Total.Events, "event")}, {Terminal.FormatBytes(imported.Total.Bytes)}", watch.Elapsed, imported.Total.Events);
+        var what = $"{Terminal.Count(imported.Total.Runs, "run")}, {Terminal.Count(imported.Total.Events, "event")}, {Terminal.FormatBytes(imported.Total.Bytes)}";
+        Add(parts, "import", what, watch.Elapsed, imported.Total.Events);
 
         if (imported.CrawlIds is not [var crawlId, ..])
         {
@@ -95,11 +97,17 @@ internal sealed class DemoCommand : ToolCommand
         Console.WriteLine();
         parts.Show();
 
-        var counts = await events.CountByTypeAsync(crawlId, null, cancellationToken);
+        var counts = await events.CountByTypeAsync(crawlId, cancellationToken: cancellationToken);
         var types = Terminal.Table(flexible: "event type", "event type", $"{"events",10}");
         foreach (var (type, count) in counts.OrderByDescending(pair => pair.Value).ThenBy(pair => pair.Key, StringComparer.Ordinal).Take(TypesShown))
         {
             types.AddCells(type, $"{count,10:N0}");
+        }
+
+        if (counts.Count > TypesShown)
+        {
+            var others = counts.Values.OrderDescending().Skip(TypesShown).ToList();
+            types.AddCells($"{Terminal.Count(others.Count, "other type")}", $"{others.Sum(),10:N0}");
         }
 
         Console.WriteLine();

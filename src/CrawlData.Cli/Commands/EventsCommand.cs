@@ -41,7 +41,7 @@ internal sealed class EventsCommand : ToolCommand
         var any = Terminal.IsForPeople(arguments, json)
             ? await ShowAsync(new CrawlEventRepository(dataSource), crawlId, query, cancellationToken)
             : await WriteAsync(new CrawlEventRepository(dataSource), crawlId, query, cancellationToken);
-        if (!any && await new CrawlRunRepository(dataSource).GetAsync(crawlId, cancellationToken) is null)
+        if (!any && await new CrawlRunRepository(dataSource).GetAsync(crawlId, cancellationToken: cancellationToken) is null)
         {
             throw new CrawlNotFoundException([crawlId]);
         }
@@ -63,7 +63,7 @@ internal sealed class EventsCommand : ToolCommand
     private static async Task<bool> ShowAsync(CrawlEventRepository events, Guid crawlId, CrawlEventQuery query, CancellationToken cancellationToken)
     {
         // One more than is shown, to know whether there are more.
-        var read = await events.ListAsync(crawlId, query with { Limit = query.Limit ?? ShownUnasked + 1 }, cancellationToken);
+        var read = await events.ListAsync(crawlId, query with { Limit = query.Limit ?? ShownUnasked + 1 }, cancellationToken: cancellationToken);
         var shown = query.Limit is null ? [.. read.Take(ShownUnasked)] : read;
         var table = Terminal.Table(flexible: "payload", "id", "at (UTC)", "type", "payload");
         foreach (var crawlEvent in shown)

@@ -81,7 +81,7 @@ internal sealed class ExportCommand : ToolCommand
             return await exporter.ExportAsync(crawlId, recording, null, cancellationToken);
         }
 
-        var events = await new CrawlEventRepository(dataSource).CountAsync(crawlId, null, cancellationToken);
+        var events = await new CrawlEventRepository(dataSource).CountAsync(crawlId, cancellationToken: cancellationToken);
         return await Terminal.WithProgressAsync(
             "Exporting", done => events == 0 ? 1 : (double)done.Events / events, progress => exporter.ExportAsync(crawlId, recording, progress, cancellationToken));
     }

@@ -7,6 +7,8 @@ namespace CrawlData.Cli.Commands;
 /// <summary><c>crawldata runs</c>: lists runs.</summary>
 internal sealed class RunsCommand : ToolCommand
 {
+    private const int ShownUnasked = 20;
+
     private readonly Option<CrawlStatus[]> statuses = new("--status") { HelpName = "STATUS" };
 
     private readonly Option<string?> app = new("--app") { Description = "Only runs of this app package, exactly.", HelpName = "PACKAGE" };
@@ -15,7 +17,7 @@ internal sealed class RunsCommand : ToolCommand
 
     private readonly Option<DateTimeOffset?> until = CommandParameters.Time("--until", "Only runs created before this time");
 
-    private readonly Option<int?> limit = CommandParameters.Limit("The most runs to list; 20 unless given.");
+    private readonly Option<int?> limit = CommandParameters.Limit($"The most runs to list; on a terminal {ShownUnasked} unless given, otherwise all.");
 
     private readonly Option<bool> json = CommandParameters.Json();
 
@@ -24,7 +26,7 @@ internal sealed class RunsCommand : ToolCommand
         var names = string.Join(", ", Enum.GetNames<CrawlStatus>()).ToUpperInvariant();
         statuses.Description = $"Only runs in this status, one of {names}; may be given several times.";
         statuses.CustomParser = result => CommandParameters.ParseAll(
-            result, "--status", $"one of {names}", (string token, out CrawlStatus status) => Enum.TryParse(token, ignoreCase: true, out status) && char.IsLetter(token[0]));
+            result, "--status", $"one of {names}", (string token, out CrawlStatus status) => Enum.TryParse(token, ignoreCase: true, out status) && token.All(char.IsLetter));
         Add(statuses);
         Add(app);
         Add(since);
@@ -44,11 +46,12 @@ internal sealed class RunsCommand : ToolCommand
             CreatedFrom = arguments.GetValue(since),
             CreatedBefore = arguments.GetValue(until),
         };
-        var runs = ListAsync(new CrawlRunRepository(dataSource), filter, arguments.GetValue(limit) ?? 20, cancellationToken);
+        var runs = new CrawlRunRepository(dataSource);
+        var most = arguments.GetValue(limit);
         if (!Terminal.IsForPeople(arguments, json))
         {
             await using var rows = new RowWriter();
-            await foreach (var run in runs)
+            await foreach (var run in ListAsync(runs, filter, most ?? int.MaxValue, cancellationToken))
             {
                 await rows.WriteAsync(run, cancellationToken);
             }
@@ -57,12 +60,25 @@ internal sealed class RunsCommand : ToolCommand
         }
 
         var table = Terminal.Table(flexible: "app", "id", "status", "created (UTC)", "app");
-        await foreach (var run in runs)
+        var more = false;
+
+        // One more than is shown, to know whether there are more.
+        await foreach (var run in ListAsync(runs, filter, most ?? ShownUnasked + 1, cancellationToken))
         {
+            if (most is null && table.Rows.Count == ShownUnasked)
+            {
+                more = true;
+                break;
+            }
+
             table.AddCells($"{run.Id}", $"{run.Status}".ToUpperInvariant(), Terminal.Format(run.CreatedAt), run.AppPackage);
         }
 
         table.Show("No runs.");
+        if (more)
+        {
+            Console.WriteLine($"The newest {ShownUnasked} runs. More: --limit N. All, as NDJSON: --json.");
+        }
     }
 
     private static async IAsyncEnumerable<CrawlRun> ListAsync(
@@ -71,7 +87,7 @@ internal sealed class RunsCommand : ToolCommand
         var page = new Page<CrawlRun> { Items = [] };
         do
         {
-            page = await runs.ListAsync(filter, Math.Min(limit, CrawlRunRepository.LargestPageSize), page.NextCursor, cancellationToken);
+            page = await runs.ListAsync(filter, Math.Min(limit, CrawlRunRepository.LargestPageSize), page.NextCursor, cancellationToken: cancellationToken);
             foreach (var run in page.Items)
             {
                 yield return run;

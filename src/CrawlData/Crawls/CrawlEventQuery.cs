@@ -12,7 +12,8 @@ public sealed record CrawlEventQuery
     public long? UpToId { get; init; }
 
     /// <summary>Events of one of these types, exactly; none at all when empty.</summary>
-    public IReadOnlyCollection<string>? EventTypes { get; init; }
+    /// <exception cref="InvalidValueException">One of them holds U+0000 or a lone surrogate.</exception>
+    public IReadOnlyCollection<string>? EventTypes { get; init => field = value?.Select(eventType => CrawledText.Require(eventType, "event_types")).ToArray(); }
 
     /// <summary>Events created at this instant or later.</summary>
     /// <exception cref="InvalidValueException">The value is <see cref="DateTimeOffset.MinValue"/> or <see cref="DateTimeOffset.MaxValue"/>.</exception>

@@ -1,8 +1,9 @@
 using System.Data;
+using System.Data.Common;
 using System.Runtime.CompilerServices;
-using Dapper;
 using Npgsql;
 using NpgsqlTypes;
+using static CrawlData.Database;
 
 namespace CrawlData.Crawls;
 
@@ -13,6 +14,7 @@ namespace CrawlData.Crawls;
 /// lock of the run (<c>for no key update</c>), which every append takes before it draws an id and holds to its commit; it holds for all who append through
 /// this class, in any number of
 /// processes, and not beside plain INSERTs that take no such lock. Writers of one crawl so take turns; writers of different crawls do not.</para>
+/// <para><b>Status.</b> Events are appended whatever the status of their run: what a crawler has still to say after its end is not lost.</para>
 /// <para>Methods that write take the caller's transaction, which then holds the run's lock until it ends; without one each is a transaction of its own.
 /// Transactions that append to several
 /// crawls in several calls should do so in one order, as with any row locks. Errors of the server and of the connection come as <see
@@ -83,8 +85,8 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
           and (crawl_id, id) > (@crawl_id, @after_id)
           and (crawl_id, id) <= (@crawl_id, @up_to_id)
           and (@event_types is null or event_type = any (@event_types))
-          and created_at >= @created_from
-          and created_at < @created_before
+          and (@created_from is null or created_at >= @created_from)
+          and (@created_before is null or created_at < @created_before)
         """;
 
     internal const string ReadSql = $"select {Columns} from crawl_events {Condition} order by crawl_id, id limit @limit";
@@ -110,10 +112,7 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
             { "payload", NpgsqlDbType.Jsonb, crawlEvent.Payload.Utf8 },
             { "created_at", NpgsqlDbType.Timestamp, Timestamps.ToZoneless(crawlEvent.CreatedAt) },
         };
-        var ids = await dataSource.UseAsync(
-            transaction,
-            connection => connection.ReadListAsync(InsertOneSql, parameters, transaction, ReadId, cancellationToken),
-            cancellationToken).ConfigureAwait(false);
+        var ids = await dataSource.ReadListAsync(Command(InsertOneSql, parameters, transaction, cancellationToken), ReadId).ConfigureAwait(false);
         return ids.Count == 1 ? ids[0] : throw new CrawlNotFoundException([crawlId]);
     }
 
@@ -140,6 +139,11 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
             return [];
         }
 
+        for (var index = 0; index < events.Count; index++)
+        {
+            RequireNotNull(events[index].Event, index);
+        }
+
         var copy = events.Count >= CopyFromEvents || events.Sum(static item => (long)item.Event.Payload.Utf8.Length) > ChunkBytes;
         return await dataSource.UseAsync(transaction, connection => (copy, transaction) switch
         {
@@ -157,7 +161,7 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
     /// as it was before the call, and still usable.</remarks>
     /// <returns>How many events were appended.</returns>
     /// <exception cref="CrawlNotFoundException">There is no such crawl. Nothing is stored.</exception>
-    public Task<long> AppendAsync(
+    public Task<long> AppendStreamAsync(
         Guid crawlId, IAsyncEnumerable<NewCrawlEvent> events, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(events);
@@ -179,8 +183,9 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
     {
         var connection = await dataSource.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
         await using var connectionDisposal = connection.ConfigureAwait(false);
-        var command = ToParameters(crawlId, query ?? CrawlEventQuery.All).ToCommand(ReadSql, connection);
+        var command = new NpgsqlCommand(ReadSql, connection);
         await using var commandDisposal = command.ConfigureAwait(false);
+        ToParameters(crawlId, query).AddTo(command);
         var reader = await command.ExecuteReaderAsync(CommandBehavior.SingleResult, cancellationToken).ConfigureAwait(false);
         await using var readerDisposal = reader.ConfigureAwait(false);
         var given = false;
@@ -190,6 +195,9 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
             {
                 given = true;
                 yield return Read(reader);
+
+                // The reader itself looks at the token only when it has to wait.
+                cancellationToken.ThrowIfCancellationRequested();
                 given = false;
             }
         }
@@ -209,43 +217,44 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
     /// <see cref="CrawlEventQuery.AfterId"/>.</summary>
     /// <param name="crawlId">The crawl; one that does not exist has no events.</param>
     /// <param name="query">Which events; all when null.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
-    public async Task<IReadOnlyList<CrawlEvent>> ListAsync(Guid crawlId, CrawlEventQuery? query = null, CancellationToken cancellationToken = default) =>
-        await ReadListAsync(ReadSql, ToParameters(crawlId, query ?? CrawlEventQuery.All), cancellationToken).ConfigureAwait(false);
+    public async Task<IReadOnlyList<CrawlEvent>> ListAsync(
+        Guid crawlId, CrawlEventQuery? query = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
+        await dataSource.ReadListAsync(Command(ReadSql, ToParameters(crawlId, query), transaction, cancellationToken), Read).ConfigureAwait(false);
 
     /// <summary>Gets a crawl's last event; null when it has none.</summary>
-    public async Task<CrawlEvent?> GetLastAsync(Guid crawlId, CancellationToken cancellationToken = default)
+    public async Task<CrawlEvent?> GetLastAsync(Guid crawlId, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         var parameters = new Parameters { { "crawl_id", NpgsqlDbType.Uuid, crawlId } };
-        return (await ReadListAsync(LastSql, parameters, cancellationToken).ConfigureAwait(false)).SingleOrDefault();
+        return (await dataSource.ReadListAsync(Command(LastSql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false)).SingleOrDefault();
     }
 
     /// <summary>Counts a crawl's events.</summary>
     /// <param name="crawlId">The crawl; one that does not exist has no events.</param>
     /// <param name="query">Which events; all when null.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
-    public Task<long> CountAsync(Guid crawlId, CrawlEventQuery? query = null, CancellationToken cancellationToken = default)
+    public async Task<long> CountAsync(
+        Guid crawlId, CrawlEventQuery? query = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
-        var command = ToParameters(crawlId, query ?? CrawlEventQuery.All).ToDapper(CountSql, null, cancellationToken);
-        return dataSource.UseAsync(null, connection => connection.ExecuteScalarAsync<long>(command), cancellationToken);
+        var command = Command(CountSql, ToParameters(crawlId, query), transaction, cancellationToken);
+        return (await dataSource.ReadListAsync(command, row => row.GetInt64(0)).ConfigureAwait(false))[0];
     }
 
     /// <summary>Counts a crawl's events by type.</summary>
     /// <param name="crawlId">The crawl; one that does not exist has no events.</param>
     /// <param name="query">Which events; all when null.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
     /// <returns>A count for each type that occurs.</returns>
     public async Task<IReadOnlyDictionary<string, long>> CountByTypeAsync(
-        Guid crawlId, CrawlEventQuery? query = null, CancellationToken cancellationToken = default)
+        Guid crawlId, CrawlEventQuery? query = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
-        var command = ToParameters(crawlId, query ?? CrawlEventQuery.All).ToDapper(CountByTypeSql, null, cancellationToken);
-        var counts = await dataSource.UseAsync(
-            null, connection => connection.QueryAsync<(string EventType, long Count)>(command), cancellationToken).ConfigureAwait(false);
-        return counts.ToDictionary(pair => pair.EventType, pair => pair.Count);
+        var command = Command(CountByTypeSql, ToParameters(crawlId, query), transaction, cancellationToken);
+        var counts = await dataSource.ReadListAsync(command, row => KeyValuePair.Create(row.GetString(0), row.GetInt64(1))).ConfigureAwait(false);
+        return counts.ToDictionary();
     }
-
-    private Task<List<CrawlEvent>> ReadListAsync(string sql, Parameters parameters, CancellationToken cancellationToken) =>
-        dataSource.UseAsync(null, connection => connection.ReadListAsync(sql, parameters, null, Read, cancellationToken), cancellationToken);
 
     private static async Task<IReadOnlyList<long>> InsertAsync(
         NpgsqlConnection connection,
@@ -262,7 +271,7 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
             { "payloads", NpgsqlDbType.Array | NpgsqlDbType.Text, events.Select(item => item.Event.Payload.Utf8).ToArray() },
             { "created_ats", NpgsqlDbType.Array | NpgsqlDbType.Timestamp, events.Select(item => Timestamps.ToZoneless(item.Event.CreatedAt)).ToArray() },
         };
-        var ids = await connection.ReadListAsync(InsertSql, parameters, transaction, ReadId, cancellationToken).ConfigureAwait(false);
+        var ids = await connection.ReadListAsync(Command(InsertSql, parameters, transaction, cancellationToken), ReadId).ConfigureAwait(false);
         if (ids.Count == 0)
         {
             throw await UnknownCrawlsAsync(connection, transaction, crawlIds, cancellationToken).ConfigureAwait(false);
@@ -285,33 +294,31 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
             { "crawl_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, crawlIds },
             { "events", NpgsqlDbType.Integer, events.Count },
         };
-        var reserved = await connection.ReadListAsync(
-            ReserveSql,
-            parameters,
-            transaction,
-            reader => (Ids: reader.GetFieldValue<long[]>(0), Now: reader.GetDateTime(1)),
-            cancellationToken).ConfigureAwait(false);
+        var reserve = Command(ReserveSql, parameters, transaction, cancellationToken);
+        var reserved = await connection.ReadListAsync(reserve, row => (Ids: row.GetFieldValue<long[]>(0), Now: row.GetDateTime(1))).ConfigureAwait(false);
         var (ids, now) = reserved[0];
         if (ids.Length == 0)
         {
             throw await UnknownCrawlsAsync(connection, transaction, crawlIds, cancellationToken).ConfigureAwait(false);
         }
 
-        var importer = await connection.BeginBinaryImportAsync(CopySql, cancellationToken).ConfigureAwait(false);
+        // Cancelled between rows and not inside a write, which would break the connection, and with it a transaction of the caller's.
+        var importer = await connection.BeginBinaryImportAsync(CopySql, CancellationToken.None).ConfigureAwait(false);
         await using (importer.ConfigureAwait(false))
         {
             for (var index = 0; index < ids.Length; index++)
             {
+                cancellationToken.ThrowIfCancellationRequested();
                 var (crawlId, crawlEvent) = events[index];
-                await importer.StartRowAsync(cancellationToken).ConfigureAwait(false);
-                await importer.WriteAsync(ids[index], NpgsqlDbType.Bigint, cancellationToken).ConfigureAwait(false);
-                await importer.WriteAsync(crawlId, NpgsqlDbType.Uuid, cancellationToken).ConfigureAwait(false);
-                await importer.WriteAsync(crawlEvent.EventType, NpgsqlDbType.Varchar, cancellationToken).ConfigureAwait(false);
-                await importer.WriteAsync(crawlEvent.Payload.Utf8, NpgsqlDbType.Jsonb, cancellationToken).ConfigureAwait(false);
-                await importer.WriteAsync(Timestamps.ToZoneless(crawlEvent.CreatedAt) ?? now, NpgsqlDbType.Timestamp, cancellationToken).ConfigureAwait(false);
+                await importer.StartRowAsync(CancellationToken.None).ConfigureAwait(false);
+                await importer.WriteAsync(ids[index], NpgsqlDbType.Bigint, CancellationToken.None).ConfigureAwait(false);
+                await importer.WriteAsync(crawlId, NpgsqlDbType.Uuid, CancellationToken.None).ConfigureAwait(false);
+                await importer.WriteAsync(crawlEvent.EventType, NpgsqlDbType.Varchar, CancellationToken.None).ConfigureAwait(false);
+                await importer.WriteAsync(crawlEvent.Payload.Utf8, NpgsqlDbType.Jsonb, CancellationToken.None).ConfigureAwait(false);
+                await importer.WriteAsync(Timestamps.ToZoneless(crawlEvent.CreatedAt) ?? now, NpgsqlDbType.Timestamp, CancellationToken.None).ConfigureAwait(false);
             }
 
-            await importer.CompleteAsync(cancellationToken).ConfigureAwait(false);
+            await importer.CompleteAsync(CancellationToken.None).ConfigureAwait(false);
         }
 
         return ids;
@@ -325,6 +332,7 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
         var chunk = new List<(Guid, NewCrawlEvent)>(CopyFromEvents);
         await foreach (var crawlEvent in events.WithCancellation(cancellationToken).ConfigureAwait(false))
         {
+            RequireNotNull(crawlEvent, appended + chunk.Count);
             chunk.Add((crawlId, crawlEvent));
             bytes += crawlEvent.Payload.Utf8.Length;
             if (chunk.Count == CopyFromEvents || bytes >= ChunkBytes)
@@ -352,7 +360,7 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
         try
         {
             var appended = await CopyAsync(connection, transaction, crawlId, events, cancellationToken).ConfigureAwait(false);
-            await transaction.ReleaseAsync(savepoint, cancellationToken).ConfigureAwait(false);
+            await transaction.ReleaseAsync(savepoint, CancellationToken.None).ConfigureAwait(false);
             return appended;
         }
         catch when (connection.State == ConnectionState.Open)
@@ -365,37 +373,48 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
     private static async Task<CrawlNotFoundException> UnknownCrawlsAsync(
         NpgsqlConnection connection, NpgsqlTransaction? transaction, Guid[] crawlIds, CancellationToken cancellationToken)
     {
-        var command = new Parameters { { "crawl_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, crawlIds } }
-            .ToDapper(UnknownCrawlsSql, transaction, cancellationToken);
-        var unknown = (await connection.QueryAsync<Guid>(command).ConfigureAwait(false)).AsList();
+        var parameters = new Parameters { { "crawl_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, crawlIds } };
+        var unknown = await connection.ReadListAsync(Command(UnknownCrawlsSql, parameters, transaction, cancellationToken), row => row.GetGuid(0)).ConfigureAwait(false);
 
         // None, when they have been created since.
         return new CrawlNotFoundException(unknown.Count > 0 ? unknown : crawlIds);
     }
 
+    private static void RequireNotNull(NewCrawlEvent? crawlEvent, long index)
+    {
+        if (crawlEvent is null)
+        {
+            throw new InvalidValueException("events", $"has null at index {index}");
+        }
+    }
+
     private static Guid[] DistinctCrawlIds(IReadOnlyList<(Guid CrawlId, NewCrawlEvent Event)> events) =>
         events.Select(item => item.CrawlId).Distinct().ToArray();
 
-    private static long ReadId(NpgsqlDataReader reader) => reader.GetInt64(0);
+    private static long ReadId(DbDataReader row) => row.GetInt64(0);
 
-    // By hand, in the order of Columns: a stream's rows are many, and the payload stays the bytes that came.
-    private static CrawlEvent Read(NpgsqlDataReader reader) => new()
+    // In the order of Columns. The payload stays the bytes that came.
+    private static CrawlEvent Read(DbDataReader row) => new()
     {
-        Id = reader.GetInt64(0),
-        CrawlId = reader.GetGuid(1),
-        EventType = reader.GetString(2),
-        Payload = Jsonb.FromDatabase(reader.GetFieldValue<byte[]>(3)),
-        CreatedAt = Timestamps.FromZoneless(reader.GetDateTime(4)),
+        Id = row.GetInt64(0),
+        CrawlId = row.GetGuid(1),
+        EventType = row.GetString(2),
+        Payload = Jsonb.FromDatabase(row.GetFieldValue<byte[]>(3)),
+        CreatedAt = row.GetInstant(4),
     };
 
-    private static Parameters ToParameters(Guid crawlId, CrawlEventQuery query) => new()
+    private static Parameters ToParameters(Guid crawlId, CrawlEventQuery? query)
     {
-        { "crawl_id", NpgsqlDbType.Uuid, crawlId },
-        { "after_id", NpgsqlDbType.Bigint, query.AfterId ?? long.MinValue },
-        { "up_to_id", NpgsqlDbType.Bigint, query.UpToId ?? long.MaxValue },
-        { "event_types", NpgsqlDbType.Array | NpgsqlDbType.Text, query.EventTypes?.ToArray() },
-        { "created_from", NpgsqlDbType.Timestamp, Timestamps.ToZoneless(query.CreatedFrom) ?? DateTime.MinValue },
-        { "created_before", NpgsqlDbType.Timestamp, Timestamps.ToZoneless(query.CreatedBefore) ?? DateTime.MaxValue },
-        { "limit", NpgsqlDbType.Bigint, query.Limit },
-    };
+        query ??= CrawlEventQuery.All;
+        return new Parameters
+        {
+            { "crawl_id", NpgsqlDbType.Uuid, crawlId },
+            { "after_id", NpgsqlDbType.Bigint, query.AfterId ?? long.MinValue },
+            { "up_to_id", NpgsqlDbType.Bigint, query.UpToId ?? long.MaxValue },
+            { "event_types", NpgsqlDbType.Array | NpgsqlDbType.Text, query.EventTypes?.ToArray() },
+            { "created_from", NpgsqlDbType.Timestamp, Timestamps.ToZoneless(query.CreatedFrom) },
+            { "created_before", NpgsqlDbType.Timestamp, Timestamps.ToZoneless(query.CreatedBefore) },
+            { "limit", NpgsqlDbType.Bigint, query.Limit },
+        };
+    }
 }

@@ -12,7 +12,7 @@ public sealed class CrawlNotFoundException : CrawlDataException
     public IReadOnlyList<Guid> CrawlIds { get; }
 }
 
-/// <summary>A run with that id exists already. Nothing was stored.</summary>
+/// <summary>A run with that id exists already. Nothing was stored, and a transaction of the caller's is aborted, as after any error of the server.</summary>
 public sealed class CrawlAlreadyExistsException : CrawlDataException
 {
     internal CrawlAlreadyExistsException(Guid crawlId, Exception innerException)
@@ -20,4 +20,14 @@ public sealed class CrawlAlreadyExistsException : CrawlDataException
 
     /// <summary>The id that is taken.</summary>
     public Guid CrawlId { get; }
+}
+
+/// <summary>A transition had to be applied and was refused: the run's status does not allow it. Nothing was changed.</summary>
+public sealed class CrawlTransitionRefusedException : CrawlDataException
+{
+    internal CrawlTransitionRefusedException(CrawlRun run)
+        : base($"Crawl {run.Id} is {run.Status.ToString().ToUpperInvariant()}, which does not allow the transition.") => Run = run;
+
+    /// <summary>The run as it is.</summary>
+    public CrawlRun Run { get; }
 }

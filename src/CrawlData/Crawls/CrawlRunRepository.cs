@@ -1,6 +1,8 @@
+using System.Data.Common;
 using Dapper;
 using Npgsql;
 using NpgsqlTypes;
+using static CrawlData.Database;
 
 namespace CrawlData.Crawls;
 
@@ -13,13 +15,10 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource)
     /// <summary>The most runs on a page.</summary>
     public const int LargestPageSize = 1_000;
 
-    // device_config comes last, where the mapping splits the row.
+    // In the order in which Read takes them.
     private const string Columns =
         """
-        id as Id, status::text as Status, app_package as AppPackage, max_steps as MaxSteps, goal as Goal,
-        created_at at time zone 'utc' as CreatedAt, started_at at time zone 'utc' as StartedAt,
-        completed_at at time zone 'utc' as CompletedAt, cancelled_at at time zone 'utc' as CancelledAt,
-        error_message as ErrorMessage, device_config::text as device_config
+        id, status::text, app_package, device_config, max_steps, goal, created_at, started_at, completed_at, cancelled_at, error_message
         """;
 
     internal const string InsertSql =
@@ -33,14 +32,13 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource)
 
     internal const string GetSql = $"select {Columns} from crawl_runs where id = @id";
 
-    // The first page starts before every row: created_at is never infinity here.
+    // The cursor also says where the listing ends: (created_at, id) < (t, the least uuid) is created_at < t.
     internal const string ListSql =
         $"""
         select {Columns}
         from crawl_runs
         where (created_at, id) < (@cursor_created_at, @cursor_id)
           and created_at >= @created_from
-          and created_at < @created_before
           and (@statuses is null or status = any (@statuses::crawl_status[]))
           and (@app_package is null or app_package = @app_package)
         order by created_at desc, id desc
@@ -51,8 +49,8 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource)
         """
         select status::text, count(*)
         from crawl_runs
-        where created_at >= @created_from
-          and created_at < @created_before
+        where (created_at, id) < (@cursor_created_at, @cursor_id)
+          and created_at >= @created_from
           and (@statuses is null or status = any (@statuses::crawl_status[]))
           and (@app_package is null or app_package = @app_package)
         group by status
@@ -92,10 +90,10 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource)
         var id = run.Id ?? Guid.CreateVersion7();
         try
         {
-            var rows = await QueryAsync(InsertSql, new Parameters
+            var parameters = new Parameters
             {
                 { "id", NpgsqlDbType.Uuid, id },
-                { "status", NpgsqlDbType.Text, ToText(run.Status) },
+                { "status", NpgsqlDbType.Text, run.Status.ToText() },
                 { "app_package", NpgsqlDbType.Varchar, run.AppPackage },
                 { "device_config", NpgsqlDbType.Jsonb, run.DeviceConfig?.Utf8 },
                 { "max_steps", NpgsqlDbType.Integer, run.MaxSteps },
@@ -105,20 +103,20 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource)
                 { "completed_at", NpgsqlDbType.Timestamp, Timestamps.ToZoneless(run.CompletedAt) },
                 { "cancelled_at", NpgsqlDbType.Timestamp, Timestamps.ToZoneless(run.CancelledAt) },
                 { "error_message", NpgsqlDbType.Text, run.ErrorMessage },
-            }, transaction, cancellationToken).ConfigureAwait(false);
-            return rows[0];
+            };
+            return (await dataSource.ReadListAsync(Command(InsertSql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false))[0];
         }
-        catch (PostgresException exception) when (exception is { SqlState: PostgresErrorCodes.UniqueViolation, TableName: "crawl_runs" })
+        catch (PostgresException exception) when (exception is { SqlState: PostgresErrorCodes.UniqueViolation, ConstraintName: "crawl_runs_pkey" })
         {
             throw new CrawlAlreadyExistsException(id, exception);
         }
     }
 
     /// <summary>Gets a run; null when there is none.</summary>
-    public async Task<CrawlRun?> GetAsync(Guid id, CancellationToken cancellationToken = default)
+    public async Task<CrawlRun?> GetAsync(Guid id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
-        var rows = await QueryAsync(GetSql, new Parameters { { "id", NpgsqlDbType.Uuid, id } }, null, cancellationToken).ConfigureAwait(false);
-        return rows.SingleOrDefault();
+        var parameters = new Parameters { { "id", NpgsqlDbType.Uuid, id } };
+        return (await dataSource.ReadListAsync(Command(GetSql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false)).SingleOrDefault();
     }
 
     /// <summary>Lists runs, newest first, a page at a time.</summary>
@@ -127,21 +125,25 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource)
     /// <param name="cursor">The page before's <see cref="Page{T}.NextCursor"/>; null for the first page. A page starts after a run, not at a number: rows
     /// that come or go meanwhile
     /// make no other row appear twice or be passed over.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
-    /// <exception cref="InvalidValueException">The cursor is not one that this method returned.</exception>
-    /// <exception cref="ArgumentOutOfRangeException">The page size is out of range.</exception>
+    /// <exception cref="InvalidValueException">The cursor is not one that this method returned, or the page size is out of range.</exception>
     public async Task<Page<CrawlRun>> ListAsync(
-        CrawlRunFilter? filter = null, int pageSize = 50, string? cursor = null, CancellationToken cancellationToken = default)
+        CrawlRunFilter? filter = null,
+        int pageSize = 50,
+        string? cursor = null,
+        NpgsqlTransaction? transaction = null,
+        CancellationToken cancellationToken = default)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(pageSize, 1);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(pageSize, LargestPageSize);
-        var after = cursor is null ? (KeysetCursor?)null : KeysetCursor.Decode(cursor);
-        var parameters = ToParameters(filter ?? CrawlRunFilter.All);
-        parameters.Add("cursor_created_at", NpgsqlDbType.Timestamp, Timestamps.ToZoneless(after?.CreatedAt) ?? DateTime.MaxValue);
-        parameters.Add("cursor_id", NpgsqlDbType.Uuid, after?.Id ?? Guid.AllBitsSet);
+        if (pageSize is < 1 or > LargestPageSize)
+        {
+            throw new InvalidValueException("page_size", $"is {pageSize}; it takes 1 to {LargestPageSize}");
+        }
+
+        var parameters = ToParameters(filter, cursor is null ? null : KeysetCursor.Decode(cursor));
         parameters.Add("limit", NpgsqlDbType.Integer, pageSize + 1);
 
-        var rows = await QueryAsync(ListSql, parameters, null, cancellationToken).ConfigureAwait(false);
+        var rows = await dataSource.ReadListAsync(Command(ListSql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false);
         if (rows.Count <= pageSize)
         {
             return new Page<CrawlRun> { Items = rows };
@@ -153,15 +155,15 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource)
 
     /// <summary>Counts runs by status.</summary>
     /// <param name="filter">Which runs; all when null.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
     /// <returns>A count for every status, 0 where there is no run.</returns>
-    public async Task<IReadOnlyDictionary<CrawlStatus, long>> CountByStatusAsync(CrawlRunFilter? filter = null, CancellationToken cancellationToken = default)
+    public async Task<IReadOnlyDictionary<CrawlStatus, long>> CountByStatusAsync(
+        CrawlRunFilter? filter = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
-        var command = ToParameters(filter ?? CrawlRunFilter.All).ToDapper(CountByStatusSql, null, cancellationToken);
-        var rows = await dataSource.UseAsync(
-            null, connection => connection.QueryAsync<(CrawlStatus Status, long Count)>(command), cancellationToken).ConfigureAwait(false);
+        var command = Command(CountByStatusSql, ToParameters(filter, null), transaction, cancellationToken);
         var counts = Enum.GetValues<CrawlStatus>().ToDictionary(status => status, _ => 0L);
-        foreach (var (status, count) in rows)
+        foreach (var (status, count) in await dataSource.ReadListAsync(command, row => (CrawlStatusText.Parse(row.GetString(0)), row.GetInt64(1))).ConfigureAwait(false))
         {
             counts[status] = count;
         }
@@ -204,63 +206,59 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource)
     /// <returns>Whether there was such a run.</returns>
     public async Task<bool> DeleteAsync(Guid id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
-        var command = new Parameters { { "id", NpgsqlDbType.Uuid, id } }.ToDapper(DeleteSql, transaction, cancellationToken);
+        var command = Command(DeleteSql, new Parameters { { "id", NpgsqlDbType.Uuid, id } }, transaction, cancellationToken);
         return await dataSource.UseAsync(transaction, connection => connection.ExecuteAsync(command), cancellationToken).ConfigureAwait(false) == 1;
     }
 
     private async Task<CrawlTransition> TransitionAsync(
         Guid id, CrawlStatus[] from, CrawlStatus to, string? errorMessage, NpgsqlTransaction? transaction, CancellationToken cancellationToken)
     {
-        var command = new Parameters
+        var parameters = new Parameters
         {
             { "id", NpgsqlDbType.Uuid, id },
-            { "from", NpgsqlDbType.Array | NpgsqlDbType.Text, from.Select(ToText).ToArray() },
-            { "to", NpgsqlDbType.Text, ToText(to) },
+            { "from", NpgsqlDbType.Array | NpgsqlDbType.Text, from.Select(CrawlStatusText.ToText).ToArray() },
+            { "to", NpgsqlDbType.Text, to.ToText() },
             { "error_message", NpgsqlDbType.Text, errorMessage },
-        }.ToDapper(TransitionSql, transaction, cancellationToken);
-        var rows = await dataSource.UseAsync(
-            transaction,
-            connection => connection.QueryAsync<CrawlRun, string?, bool, CrawlTransition>(command, ToTransition, "device_config,applied"),
-            cancellationToken).ConfigureAwait(false);
-        return rows.SingleOrDefault() ?? CrawlTransition.NotFound;
+        };
+        var transitions = await dataSource.ReadListAsync(Command(TransitionSql, parameters, transaction, cancellationToken), row => new CrawlTransition
+        {
+            CrawlId = id,
+            Outcome = row.GetBoolean(row.FieldCount - 1) ? CrawlTransitionOutcome.Applied : CrawlTransitionOutcome.Refused,
+            Run = Read(row),
+        }).ConfigureAwait(false);
+        return transitions.SingleOrDefault() ?? new CrawlTransition { CrawlId = id, Outcome = CrawlTransitionOutcome.NotFound };
     }
 
-    private async Task<List<CrawlRun>> QueryAsync(string sql, Parameters parameters, NpgsqlTransaction? transaction, CancellationToken cancellationToken)
+    private static CrawlRun Read(DbDataReader row) => new()
     {
-        var command = parameters.ToDapper(sql, transaction, cancellationToken);
-        var rows = await dataSource.UseAsync(
-            transaction,
-            connection => connection.QueryAsync<CrawlRun, string?, CrawlRun>(command, WithDeviceConfig, "device_config"),
-            cancellationToken).ConfigureAwait(false);
-        return rows.AsList();
+        Id = row.GetGuid(0),
+        Status = CrawlStatusText.Parse(row.GetString(1)),
+        AppPackage = row.GetString(2),
+        DeviceConfig = row.GetNullable<byte[]>(3) is { } json ? Jsonb.FromDatabase(json) : null,
+        MaxSteps = row.GetInt32(4),
+        Goal = row.GetNullable<string>(5),
+        CreatedAt = row.GetInstant(6),
+        StartedAt = row.GetNullableInstant(7),
+        CompletedAt = row.GetNullableInstant(8),
+        CancelledAt = row.GetNullableInstant(9),
+        ErrorMessage = row.GetNullable<string>(10),
+    };
+
+    private static Parameters ToParameters(CrawlRunFilter? filter, KeysetCursor? cursor)
+    {
+        filter ??= CrawlRunFilter.All;
+        if (filter.CreatedBefore is { } end && (cursor is null || cursor.Value.CreatedAt >= end))
+        {
+            cursor = new KeysetCursor(end, Guid.Empty);
+        }
+
+        return new Parameters
+        {
+            { "statuses", NpgsqlDbType.Array | NpgsqlDbType.Text, filter.Statuses?.Select(CrawlStatusText.ToText).ToArray() },
+            { "app_package", NpgsqlDbType.Text, filter.AppPackage },
+            { "created_from", NpgsqlDbType.Timestamp, Timestamps.ToZoneless(filter.CreatedFrom) ?? DateTime.MinValue },
+            { "cursor_created_at", NpgsqlDbType.Timestamp, Timestamps.ToZoneless(cursor?.CreatedAt) ?? DateTime.MaxValue },
+            { "cursor_id", NpgsqlDbType.Uuid, cursor?.Id ?? Guid.AllBitsSet },
+        };
     }
-
-    // Mapped here and not by a type handler: those are process-wide, the application's to add and to reset.
-    private static CrawlRun WithDeviceConfig(CrawlRun run, string? deviceConfig) =>
-        deviceConfig is null ? run : run with { DeviceConfig = Jsonb.FromDatabase(deviceConfig) };
-
-    private static CrawlTransition ToTransition(CrawlRun run, string? deviceConfig, bool applied) => new()
-    {
-        Outcome = applied ? CrawlTransitionOutcome.Applied : CrawlTransitionOutcome.Refused,
-        Run = WithDeviceConfig(run, deviceConfig),
-    };
-
-    private static Parameters ToParameters(CrawlRunFilter filter) => new()
-    {
-        { "statuses", NpgsqlDbType.Array | NpgsqlDbType.Text, filter.Statuses?.Select(ToText).ToArray() },
-        { "app_package", NpgsqlDbType.Text, filter.AppPackage },
-        { "created_from", NpgsqlDbType.Timestamp, Timestamps.ToZoneless(filter.CreatedFrom) ?? DateTime.MinValue },
-        { "created_before", NpgsqlDbType.Timestamp, Timestamps.ToZoneless(filter.CreatedBefore) ?? DateTime.MaxValue },
-    };
-
-    // As text, and cast in the statement: Npgsql's enum mapping goes stale when a migration makes the type.
-    private static string ToText(CrawlStatus status) => status switch
-    {
-        CrawlStatus.Pending => "PENDING",
-        CrawlStatus.Running => "RUNNING",
-        CrawlStatus.Completed => "COMPLETED",
-        CrawlStatus.Failed => "FAILED",
-        CrawlStatus.Cancelled => "CANCELLED",
-        _ => throw new InvalidValueException("status", $"is {(int)status}, which is not a CrawlStatus"),
-    };
 }

@@ -16,7 +16,8 @@ public enum CrawlTransitionOutcome
 /// <summary>The outcome of a transition, with the run as it is.</summary>
 public sealed record CrawlTransition
 {
-    internal static readonly CrawlTransition NotFound = new() { Outcome = CrawlTransitionOutcome.NotFound };
+    /// <summary>The run that was to go to another status.</summary>
+    public required Guid CrawlId { get; init; }
 
     /// <summary>How it came out.</summary>
     public required CrawlTransitionOutcome Outcome { get; init; }
@@ -24,4 +25,15 @@ public sealed record CrawlTransition
     /// <summary>The run after the transition or, when it was refused, as it is: the latest committed row, not the one that the caller may have seen. Null
     /// when there is no such run.</summary>
     public CrawlRun? Run { get; init; }
+
+    /// <summary>For a caller to whom only an applied transition will do.</summary>
+    /// <returns>The run after the transition.</returns>
+    /// <exception cref="CrawlTransitionRefusedException">It was refused.</exception>
+    /// <exception cref="CrawlNotFoundException">There is no such run.</exception>
+    public CrawlRun EnsureApplied() => (Outcome, Run) switch
+    {
+        (CrawlTransitionOutcome.Applied, { } run) => run,
+        (CrawlTransitionOutcome.Refused, { } run) => throw new CrawlTransitionRefusedException(run),
+        _ => throw new CrawlNotFoundException([CrawlId]),
+    };
 }

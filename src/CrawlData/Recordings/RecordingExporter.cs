@@ -26,7 +26,7 @@ public sealed class RecordingExporter(NpgsqlDataSource dataSource)
         Guid crawlId, Stream recording, IProgress<RecordingProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(recording);
-        var run = await runs.GetAsync(crawlId, cancellationToken).ConfigureAwait(false) ?? throw new CrawlNotFoundException([crawlId]);
+        var run = await runs.GetAsync(crawlId, null, cancellationToken).ConfigureAwait(false) ?? throw new CrawlNotFoundException([crawlId]);
         var buffer = new ArrayBufferWriter<byte>(ChunkBytes);
         var writer = new Utf8JsonWriter(buffer, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, MaxDepth = int.MaxValue });
         await using var disposal = writer.ConfigureAwait(false);

@@ -12,14 +12,13 @@ internal static class RecordingFormat
 
     public const string CrawlEvents = "crawl_events";
 
-    /// <summary>Rows as objects of columns: nothing unknown, nothing twice, no null where the column takes none.</summary>
+    /// <summary>Rows as objects of columns: nothing unknown, no null where the column takes none.</summary>
     public static JsonSerializerOptions Rows { get; } = new()
     {
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
         UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
-        AllowDuplicateProperties = false,
         RespectNullableAnnotations = true,
-        MaxDepth = JsonbOptions.LargestMaxDepth,
+        MaxDepth = JsonbOptions.LargestMaxDepth + 2,
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
         Converters = { new InstantConverter() },
     };

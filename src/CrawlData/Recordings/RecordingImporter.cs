@@ -30,7 +30,7 @@ public sealed record RecordingProgress
 }
 
 /// <summary>What an import stored.</summary>
-public sealed record RecordingImportResult
+public sealed class RecordingImportResult
 {
     /// <summary>The ids of the runs, in the recording's order.</summary>
     public required IReadOnlyList<Guid> CrawlIds { get; init; }
@@ -79,11 +79,12 @@ public sealed class RecordingImporter(NpgsqlDataSource dataSource)
         RecordingImportOptions options,
         IProgress<RecordingProgress>? progress)
     {
-        private readonly JsonbOptions lineOptions = new() { MaxBytes = LargestLineBytes, MaxDepth = JsonbOptions.LargestMaxDepth, Repair = options.Repair };
+        private static ReadOnlySpan<byte> ByteOrderMark => "\ufeff"u8;
+
+        private readonly JsonbOptions lineOptions = JsonbOptions.ForLine(LargestLineBytes, options.Repair);
         private readonly List<Guid> crawlIds = [];
-        private readonly Dictionary<Guid, Guid> newIds = [];
+        private readonly Dictionary<Guid, Guid> idsByRecorded = [];
         private readonly List<(Guid CrawlId, NewCrawlEvent Event)> batch = [];
-        private readonly List<long> batchLines = [];
         private long batchBytes;
         private long line;
         private RecordingProgress total = new();
@@ -155,7 +156,7 @@ public sealed class RecordingImporter(NpgsqlDataSource dataSource)
                         batchBytes += bytes.Length;
                         break;
                     default:
-                        throw new RecordingException(line, "is of a table that cannot be imported.");
+                        throw new RecordingException(line, $"is of a table other than {RecordingFormat.CrawlRuns} and {RecordingFormat.CrawlEvents}.");
                 }
             }
             catch (JsonException exception)
@@ -177,13 +178,18 @@ public sealed class RecordingImporter(NpgsqlDataSource dataSource)
         private RecordingFormat.Line? Parse(ReadOnlySequence<byte> bytes)
         {
             var text = bytes.IsSingleSegment ? bytes.FirstSpan : bytes.ToArray();
-            return text.TrimEnd((byte)'\r').IsEmpty ? null : Jsonb.Parse(text, lineOptions).To<RecordingFormat.Line>(RecordingFormat.Rows);
+            if (line == 1 && text.StartsWith(ByteOrderMark))
+            {
+                text = text[ByteOrderMark.Length..];
+            }
+
+            return text.Trim(" \t\r"u8).IsEmpty ? null : Jsonb.Parse(text, lineOptions).To<RecordingFormat.Line>(RecordingFormat.Rows);
         }
 
         private async Task AddRunAsync(NewCrawlRun run, CancellationToken cancellationToken)
         {
             var id = options.NewIds || run.Id is null ? Guid.CreateVersion7() : run.Id.Value;
-            if (run.Id is { } recorded && !newIds.TryAdd(recorded, id))
+            if (run.Id is { } recorded && !idsByRecorded.TryAdd(recorded, id))
             {
                 throw new RecordingException(line, $"Crawl {recorded} stands in the recording twice.");
             }
@@ -196,25 +202,16 @@ public sealed class RecordingImporter(NpgsqlDataSource dataSource)
         private void AddEvent(RecordingFormat.EventRow row)
         {
             var crawlEvent = new NewCrawlEvent { EventType = row.EventType, Payload = row.Payload, CreatedAt = row.CreatedAt };
-            batch.Add((newIds.GetValueOrDefault(row.CrawlId, row.CrawlId), crawlEvent));
-            batchLines.Add(line);
+            batch.Add(idsByRecorded.TryGetValue(row.CrawlId, out var crawlId)
+                ? (crawlId, crawlEvent)
+                : throw new RecordingException(line, $"There is no crawl {row.CrawlId} in the recording before this line."));
         }
 
         private async Task FlushAsync(CancellationToken cancellationToken)
         {
-            try
-            {
-                await events.AppendAsync(batch, transaction, cancellationToken).ConfigureAwait(false);
-            }
-            catch (CrawlNotFoundException exception)
-            {
-                var first = batch.FindIndex(item => exception.CrawlIds.Contains(item.CrawlId));
-                throw new RecordingException(batchLines[first], $"There is no crawl {batch[first].CrawlId}; its run comes before its events.", exception);
-            }
-
+            await events.AppendAsync(batch, transaction, cancellationToken).ConfigureAwait(false);
             total = total with { Events = total.Events + batch.Count };
             batch.Clear();
-            batchLines.Clear();
             batchBytes = 0;
             progress?.Report(total);
         }

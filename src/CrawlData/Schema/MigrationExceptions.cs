@@ -1,12 +1,13 @@
 namespace CrawlData.Schema;
 
-/// <summary>The schema could not be brought up to date: a script failed, and nothing of it was kept. Those before it in the same call stay applied.</summary>
+/// <summary>The schema could not be brought up to date: a script failed, and nothing of it was kept; those before it in the same call stay applied. Or the
+/// database or the data source cannot be migrated at all.</summary>
 public class MigrationException : CrawlDataException
 {
-    internal MigrationException(string script, string message, Exception? innerException = null) : base(message, innerException) => Script = script;
+    internal MigrationException(string? script, string message, Exception? innerException = null) : base(message, innerException) => Script = script;
 
-    /// <summary>The script's name, such as <c>001_crawl_schema.sql</c>.</summary>
-    public string Script { get; }
+    /// <summary>The name of the script that it is about, such as <c>001_crawl_schema.sql</c>; null when it is about none.</summary>
+    public string? Script { get; }
 }
 
 /// <summary>A script was edited after it had run in this database: what the library holds is not what the database has. Released scripts never change; a
@@ -32,9 +33,9 @@ public sealed class SchemaMismatchException : MigrationException
 }
 
 /// <summary>Another instance was still migrating when <see cref="SchemaMigratorOptions.LockTimeout"/> had passed. Nothing was changed.</summary>
-public sealed class MigrationLockTimeoutException : CrawlDataException
+public sealed class MigrationLockTimeoutException : MigrationException
 {
-    internal MigrationLockTimeoutException(TimeSpan waited) : base($"Another instance was still migrating this database after {waited.TotalSeconds:0} s.")
+    internal MigrationLockTimeoutException(TimeSpan waited) : base(null, $"Another instance was still migrating this database after {waited.TotalSeconds:0} s.")
     {
     }
 }

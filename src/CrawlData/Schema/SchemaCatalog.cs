@@ -1,4 +1,3 @@
-using Dapper;
 using Npgsql;
 
 namespace CrawlData.Schema;
@@ -12,13 +11,13 @@ internal sealed class SchemaCatalog(IEnumerable<(string Object, string Definitio
     internal const string ReadSql =
         """
         with relations as (
-            select oid, relname, relkind from pg_class where relnamespace = current_schema()::regnamespace
+            select oid, relname, relkind from pg_class where relnamespace = quote_ident(current_schema())::regnamespace
         )
         select 'type ' || typname as object,
                'type ' || typname || ' enum ('
                    || (select string_agg(quote_literal(enumlabel), ', ' order by enumsortorder) from pg_enum where enumtypid = pg_type.oid) || ')' as definition
         from pg_type
-        where typnamespace = current_schema()::regnamespace and typtype = 'e'
+        where typnamespace = quote_ident(current_schema())::regnamespace and typtype = 'e'
         union all
         select 'table ' || relname, 'table ' || relname from relations where relkind in ('r', 'p')
         union all
@@ -40,6 +39,10 @@ internal sealed class SchemaCatalog(IEnumerable<(string Object, string Definitio
         join pg_index on indrelid = relations.oid and not indisprimary
         join pg_class as index on index.oid = indexrelid
         where relations.relkind in ('r', 'p')
+        union all
+        select 'sequence ' || relname, 'sequence ' || relname || ' increment ' || seqincrement || ' cache ' || seqcache
+        from relations
+        join pg_sequence on seqrelid = relations.oid
         """;
 
     private readonly HashSet<(string Object, string Definition)> lines = [.. lines];
@@ -47,8 +50,8 @@ internal sealed class SchemaCatalog(IEnumerable<(string Object, string Definitio
     /// <summary>Reads the first schema of the connection's search path.</summary>
     public static async Task<SchemaCatalog> ReadAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, CancellationToken cancellationToken)
     {
-        var command = new CommandDefinition(ReadSql, transaction: transaction, cancellationToken: cancellationToken);
-        return new SchemaCatalog(await connection.QueryAsync<(string, string)>(command).ConfigureAwait(false));
+        var command = Database.Command(ReadSql, null, transaction, cancellationToken);
+        return new SchemaCatalog(await connection.ReadListAsync(command, row => (row.GetString(0), row.GetString(1))).ConfigureAwait(false));
     }
 
     /// <summary>What is here and was not there.</summary>

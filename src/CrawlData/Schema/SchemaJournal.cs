@@ -1,5 +1,4 @@
 using System.Data;
-using Dapper;
 using DbUp.Engine;
 using Npgsql;
 using NpgsqlTypes;
@@ -19,7 +18,9 @@ internal sealed class SchemaJournal(IReadOnlyList<SchemaScript> scripts, IReadOn
         )
         """;
 
-    internal const string ExistsSql = "select to_regclass('crawldata_journal') is not null";
+    // Where the scripts go, and nowhere else on the search path.
+    internal const string ExistsSql =
+        "select exists (select from pg_class where relname = 'crawldata_journal' and relnamespace = quote_ident(current_schema())::regnamespace)";
 
     internal const string ReadSql = "select script_name, script_hash from crawldata_journal";
 
@@ -28,14 +29,15 @@ internal sealed class SchemaJournal(IReadOnlyList<SchemaScript> scripts, IReadOn
     /// <summary>What has run, by name, with its hash; empty in a database without journal.</summary>
     public static async Task<IReadOnlyDictionary<string, string>> ReadAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
-        if (!await connection.ExecuteScalarAsync<bool>(new CommandDefinition(ExistsSql, cancellationToken: cancellationToken)).ConfigureAwait(false))
+        var exists = await connection.ReadListAsync(Database.Command(ExistsSql, null, null, cancellationToken), row => row.GetBoolean(0)).ConfigureAwait(false);
+        if (!exists[0])
         {
             return new Dictionary<string, string>();
         }
 
-        var command = new CommandDefinition(ReadSql, cancellationToken: cancellationToken);
-        var rows = await connection.QueryAsync<(string Name, string Hash)>(command).ConfigureAwait(false);
-        return rows.ToDictionary(row => row.Name, row => row.Hash);
+        var rows = await connection.ReadListAsync(
+            Database.Command(ReadSql, null, null, cancellationToken), row => KeyValuePair.Create(row.GetString(0), row.GetString(1))).ConfigureAwait(false);
+        return rows.ToDictionary();
     }
 
     public static Parameters StoreParameters(SchemaScript script) => new()
@@ -56,9 +58,9 @@ internal sealed class SchemaJournal(IReadOnlyList<SchemaScript> scripts, IReadOn
     // In the script's own transaction: both are kept, or neither.
     public void StoreExecutedScript(SqlScript script, Func<IDbCommand> dbCommandFactory)
     {
-        using var command = (NpgsqlCommand)dbCommandFactory();
+        using var command = dbCommandFactory();
         command.CommandText = StoreSql;
-        command.Parameters.AddRange(StoreParameters(scripts.Single(known => known.Name == script.Name)).ToArray());
+        StoreParameters(scripts.Single(known => known.Name == script.Name)).AddTo(command);
         command.ExecuteNonQuery();
     }
 }

@@ -28,6 +28,8 @@ public sealed partial class SchemaMigrator
 
     internal const string UnlockSql = "select pg_advisory_unlock(4860209034541326708); reset client_connection_check_interval";
 
+    internal const string EncodingSql = "select current_setting('server_encoding')";
+
     internal const string CheckClientSql = "set client_connection_check_interval = '1s'";
 
     private static readonly TimeSpan ShortestPoll = TimeSpan.FromMilliseconds(20);
@@ -67,7 +69,8 @@ public sealed partial class SchemaMigrator
     /// connections are dropped and its types
     /// loaded again.</summary>
     /// <returns>The names of the scripts that this call ran, in their order; empty when there was nothing to do.</returns>
-    /// <exception cref="MigrationException">A script failed; the message names it, and the server's error is the inner exception.</exception>
+    /// <exception cref="MigrationException">A script failed; the message names it, and the server's error is the inner
+    /// exception. Or the database's encoding is not UTF8, or the data source multiplexes.</exception>
     /// <exception cref="ScriptChangedException">A script was edited after it had run. Nothing was run.</exception>
     /// <exception cref="MigrationLockTimeoutException">Another instance was still migrating after <see cref="SchemaMigratorOptions.LockTimeout"/>.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; the script that was running was rolled back, those before it stay.</exception>
@@ -111,11 +114,10 @@ public sealed partial class SchemaMigrator
 
         return await connection.InTransactionAsync<IReadOnlyList<string>>(async transaction =>
         {
-            var create = new CommandDefinition(SchemaJournal.CreateSql, transaction: transaction, cancellationToken: cancellationToken);
-            await connection.ExecuteAsync(create).ConfigureAwait(false);
+            await connection.ExecuteAsync(Database.Command(SchemaJournal.CreateSql, null, transaction, cancellationToken)).ConfigureAwait(false);
             foreach (var script in adoptable)
             {
-                var store = SchemaJournal.StoreParameters(script).ToDapper(SchemaJournal.StoreSql, transaction, cancellationToken);
+                var store = Database.Command(SchemaJournal.StoreSql, SchemaJournal.StoreParameters(script), transaction, cancellationToken);
                 await connection.ExecuteAsync(store).ConfigureAwait(false);
                 LogAdopted(logger, script.Name);
             }
@@ -135,10 +137,11 @@ public sealed partial class SchemaMigrator
     private Task<IReadOnlyList<string>> WithLockAsync(Func<NpgsqlConnection, Task<IReadOnlyList<string>>> work, CancellationToken cancellationToken) =>
         dataSource.UseAsync(null, async connection =>
         {
-            await CheckForLostClientAsync(connection, cancellationToken).ConfigureAwait(false);
-            await LockAsync(connection, cancellationToken).ConfigureAwait(false);
+            await RequireMigratableAsync(connection, cancellationToken).ConfigureAwait(false);
             try
             {
+                await CheckForLostClientAsync(connection, cancellationToken).ConfigureAwait(false);
+                await LockAsync(connection, cancellationToken).ConfigureAwait(false);
                 return await work(connection).ConfigureAwait(false);
             }
             finally
@@ -151,11 +154,26 @@ public sealed partial class SchemaMigrator
             }
         }, cancellationToken);
 
+    private static async Task RequireMigratableAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        if (new NpgsqlConnectionStringBuilder(connection.ConnectionString).Multiplexing)
+        {
+            throw new MigrationException(null, "The data source multiplexes, so no lock holds among instances: give the migrator one that does not.");
+        }
+
+        var command = Database.Command(EncodingSql, null, null, cancellationToken);
+        var encoding = (await connection.ReadListAsync(command, row => row.GetString(0)).ConfigureAwait(false))[0];
+        if (encoding != "UTF8")
+        {
+            throw new MigrationException(null, $"The database's encoding is {encoding}, which cannot store all that a crawler finds: make one with encoding UTF8.");
+        }
+    }
+
     private static async Task CheckForLostClientAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
         try
         {
-            await connection.ExecuteAsync(new CommandDefinition(CheckClientSql, cancellationToken: cancellationToken)).ConfigureAwait(false);
+            await connection.ExecuteAsync(Database.Command(CheckClientSql, null, null, cancellationToken)).ConfigureAwait(false);
         }
         catch (PostgresException exception) when (exception.SqlState == PostgresErrorCodes.InvalidParameterValue)
         {
@@ -170,7 +188,7 @@ public sealed partial class SchemaMigrator
         var logged = TimeSpan.MinValue;
         for (var poll = ShortestPoll; ; poll = poll * 1.5 < LongestPoll ? poll * 1.5 : LongestPoll)
         {
-            if (await connection.ExecuteScalarAsync<bool>(new CommandDefinition(TryLockSql, cancellationToken: cancellationToken)).ConfigureAwait(false))
+            if ((await connection.ReadListAsync(Database.Command(TryLockSql, null, null, cancellationToken), row => row.GetBoolean(0)).ConfigureAwait(false))[0])
             {
                 return;
             }
@@ -255,7 +273,7 @@ public sealed partial class SchemaMigrator
             ? [.. pending.TakeWhile(script => string.CompareOrdinal(script.Name, last.Name) <= 0)]
             : throw new SchemaMismatchException(last.Name, differences);
 
-        Task ExecuteAsync(string sql) => connection.ExecuteAsync(new CommandDefinition(sql, transaction: transaction, cancellationToken: cancellationToken));
+        Task ExecuteAsync(string sql) => connection.ExecuteAsync(Database.Command(sql, null, transaction, cancellationToken));
     }
 
     [LoggerMessage(EventId = 1, Level = LogLevel.Information, Message = "Applied schema script {Script}.")]

@@ -88,11 +88,23 @@ public sealed class CrawlEventRepositoryAppendTests : DatabaseTest
     public async Task Nothing_to_append_is_nothing_done() => Assert.That(await Events.AppendAsync(Guid.CreateVersion7(), (IEnumerable<NewCrawlEvent>)[]), Is.Empty);
 
     [Test]
+    public async Task A_null_among_events_is_named_by_its_place_and_stores_nothing()
+    {
+        var crawl = await CreateCrawlAsync();
+        NewCrawlEvent[] events = [Event(1), Event(2), null!];
+
+        await Assert.ThatAsync(() => Events.AppendAsync(crawl, events), Throws.InstanceOf<InvalidValueException>().With.Message.EqualTo("events: has null at index 2."));
+        await Assert.ThatAsync(() => Events.AppendStreamAsync(crawl, events.ToAsyncEnumerable()), Throws.InstanceOf<InvalidValueException>());
+
+        Assert.That(await Events.CountAsync(crawl), Is.Zero);
+    }
+
+    [Test]
     public async Task A_stream_is_appended_in_order([Values(0, 1, 1_000, 3_456)] int count)
     {
         var crawl = await CreateCrawlAsync();
 
-        Assert.That(await Events.AppendAsync(crawl, EventsOf(count).ToAsyncEnumerable()), Is.EqualTo(count));
+        Assert.That(await Events.AppendStreamAsync(crawl, EventsOf(count).ToAsyncEnumerable()), Is.EqualTo(count));
 
         Assert.That((await Events.ListAsync(crawl)).Select(Number), Is.EqualTo(Enumerable.Range(1, count)));
     }
@@ -102,14 +114,14 @@ public sealed class CrawlEventRepositoryAppendTests : DatabaseTest
     {
         var crawl = await CreateCrawlAsync();
 
-        await Assert.ThrowsAsync<InvalidOperationException>(() => Events.AppendAsync(crawl, BreaksOffAfter(2_500)));
+        await Assert.ThrowsAsync<InvalidOperationException>(() => Events.AppendStreamAsync(crawl, BreaksOffAfter(2_500)));
 
         Assert.That(await Events.CountAsync(crawl), Is.Zero);
     }
 
     [Test]
     public async Task A_stream_to_an_unknown_crawl_is_a_typed_error() =>
-        await Assert.ThrowsAsync<CrawlNotFoundException>(() => Events.AppendAsync(Guid.CreateVersion7(), EventsOf(5).ToAsyncEnumerable()));
+        await Assert.ThrowsAsync<CrawlNotFoundException>(() => Events.AppendStreamAsync(Guid.CreateVersion7(), EventsOf(5).ToAsyncEnumerable()));
 
     [Test]
     public async Task A_stream_that_breaks_off_leaves_the_caller_s_transaction_as_it_was()
@@ -119,11 +131,42 @@ public sealed class CrawlEventRepositoryAppendTests : DatabaseTest
         await using var transaction = await connection.BeginTransactionAsync();
         await Events.AppendAsync(crawl, Event(1), transaction);
 
-        await Assert.ThrowsAsync<InvalidOperationException>(() => Events.AppendAsync(crawl, BreaksOffAfter(2_500), transaction));
+        await Assert.ThrowsAsync<InvalidOperationException>(() => Events.AppendStreamAsync(crawl, BreaksOffAfter(2_500), transaction));
         await Events.AppendAsync(crawl, Event(2), transaction);
         await transaction.CommitAsync();
 
         Assert.That((await Events.ListAsync(crawl)).Select(Number), Is.EqualTo(new[] { 1, 2 }));
+    }
+
+    /// <summary>Goes red when the token reaches the writes of COPY: cancelling inside one breaks the connection.</summary>
+    [Test]
+    public async Task Cancelling_a_stream_at_any_moment_leaves_the_caller_s_transaction_as_it_was()
+    {
+        var crawl = await CreateCrawlAsync();
+        var payload = Jsonb.From(new string('x', 20_000));
+        for (var round = 0; round < 12; round++)
+        {
+            using var cancellation = new CancellationTokenSource();
+            await using var connection = await DataSource.OpenConnectionAsync();
+            await using var transaction = await connection.BeginTransactionAsync();
+            await Events.AppendAsync(crawl, Event(round), transaction);
+            cancellation.CancelAfter(TimeSpan.FromMilliseconds(5 + (3 * round)));
+
+            await Assert.ThatAsync(
+                () => Events.AppendStreamAsync(crawl, Endless(), transaction, cancellation.Token), Throws.InstanceOf<OperationCanceledException>());
+            await transaction.CommitAsync();
+
+            Assert.That(await Events.CountAsync(crawl), Is.EqualTo(round + 1));
+        }
+
+        async IAsyncEnumerable<NewCrawlEvent> Endless()
+        {
+            while (true)
+            {
+                yield return new NewCrawlEvent { EventType = "page", Payload = payload };
+                await Task.CompletedTask;
+            }
+        }
     }
 
     [Test]
@@ -135,7 +178,7 @@ public sealed class CrawlEventRepositoryAppendTests : DatabaseTest
         long start = 0;
         long most = 0;
 
-        await Events.AppendAsync(crawl, MeasuredAsync());
+        await Events.AppendStreamAsync(crawl, MeasuredAsync());
 
         Assert.That(await Events.CountAsync(crawl), Is.EqualTo(count));
         Assert.That(most - start, Is.LessThan(bound), "60,000 events of 1 KB are 60 MB and more");

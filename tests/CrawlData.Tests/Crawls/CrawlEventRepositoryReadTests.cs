@@ -74,6 +74,58 @@ public sealed class CrawlEventRepositoryReadTests : DatabaseTest
     }
 
     [Test]
+    public async Task Events_that_others_wrote_with_a_time_of_infinity_are_read_too()
+    {
+        var crawl = await CreateCrawlAsync();
+        await using var insert = DataSource.CreateCommand("insert into crawl_events (crawl_id, event_type, payload, created_at) select $1, 'step', '{}', unnest(array['infinity', '-infinity']::timestamp[])");
+        insert.Parameters.Add(new NpgsqlParameter { Value = crawl });
+        await insert.ExecuteNonQueryAsync();
+
+        Assert.That((await Events.ListAsync(crawl)).Select(crawlEvent => crawlEvent.CreatedAt), Is.EqualTo(new[] { DateTimeOffset.MaxValue, DateTimeOffset.MinValue }));
+        Assert.That(await Events.CountAsync(crawl), Is.EqualTo(2));
+    }
+
+    [Test]
+    public async Task A_read_in_the_caller_s_transaction_sees_what_it_wrote()
+    {
+        var crawl = await CreateCrawlAsync();
+        await using var connection = await DataSource.OpenConnectionAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        await Runs.StartAsync(crawl, transaction);
+        var id = await Events.AppendAsync(crawl, Event(1), transaction);
+
+        Assert.That((await Runs.GetAsync(crawl, transaction))!.Status, Is.EqualTo(CrawlStatus.Running));
+        Assert.That((await Events.GetLastAsync(crawl, transaction))!.Id, Is.EqualTo(id));
+        Assert.That((await Events.ListAsync(crawl, null, transaction)).Count, Is.EqualTo(await Events.CountAsync(crawl, null, transaction)));
+        Assert.That(await Events.CountAsync(crawl), Is.Zero, "others do not see it yet");
+    }
+
+    [Test]
+    public void A_type_that_no_event_can_have_is_refused() =>
+        Assert.That(() => new CrawlEventQuery { EventTypes = ["a", "b\0"] }, Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("event_types"));
+
+    [Test]
+    public async Task A_stream_ends_at_the_next_event_when_it_is_cancelled()
+    {
+        var (crawl, _) = await TenEventsAsync();
+        using var cancellation = new CancellationTokenSource();
+        var read = 0;
+
+        await Assert.ThatAsync(
+            async () =>
+            {
+                await foreach (var _ in Events.StreamAsync(crawl, null, cancellation.Token))
+                {
+                    read++;
+                    await cancellation.CancelAsync();
+                }
+            },
+            Throws.InstanceOf<OperationCanceledException>());
+
+        Assert.That(read, Is.EqualTo(1));
+    }
+
+    [Test]
     public void A_limit_below_one_is_refused() =>
         Assert.That(() => new CrawlEventQuery { Limit = 0 }, Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("limit"));
 

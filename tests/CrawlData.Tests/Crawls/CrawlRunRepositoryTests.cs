@@ -1,4 +1,5 @@
 using CrawlData.Crawls;
+using Npgsql;
 
 namespace CrawlData.Tests.Crawls;
 
@@ -76,6 +77,20 @@ public sealed class CrawlRunRepositoryTests : DatabaseTest
 
         Assert.That(exception!.CrawlId, Is.EqualTo(id));
     }
+
+    [Test]
+    public async Task A_unique_index_of_the_application_s_own_is_not_taken_for_the_id()
+    {
+        await using var index = DataSource.CreateCommand("create unique index of_ours on crawl_runs (goal) where goal = 'only once'");
+        await index.ExecuteNonQueryAsync();
+        await Runs.CreateAsync(new NewCrawlRun { AppPackage = "org.example.app", Goal = "only once" });
+
+        await Assert.ThrowsAsync<PostgresException>(() => Runs.CreateAsync(new NewCrawlRun { AppPackage = "org.example.app", Goal = "only once" }));
+    }
+
+    [Test]
+    public async Task A_page_size_out_of_range_is_refused([Values(0, 1_001)] int pageSize) =>
+        await Assert.ThatAsync(() => Runs.ListAsync(pageSize: pageSize), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("page_size"));
 
     [Test]
     public void A_value_that_does_not_fit_is_refused_where_it_is_set()

@@ -77,9 +77,21 @@ public sealed class CrawlRunRepositoryTransitionTests : DatabaseTest
     [Test]
     public async Task No_such_run_is_told_apart()
     {
-        var transition = await Runs.StartAsync(Guid.CreateVersion7());
+        var nobody = Guid.CreateVersion7();
 
-        Assert.That(transition, Is.EqualTo(new CrawlTransition { Outcome = CrawlTransitionOutcome.NotFound }));
+        var transition = await Runs.StartAsync(nobody);
+
+        Assert.That(transition, Is.EqualTo(new CrawlTransition { CrawlId = nobody, Outcome = CrawlTransitionOutcome.NotFound }));
+        Assert.That(transition.EnsureApplied, Throws.InstanceOf<CrawlNotFoundException>());
+    }
+
+    [Test]
+    public async Task A_caller_to_whom_only_an_applied_transition_will_do_says_so()
+    {
+        var crawl = await CreateCrawlAsync();
+
+        Assert.That((await Runs.CompleteAsync(crawl)).EnsureApplied, Throws.InstanceOf<CrawlTransitionRefusedException>().With.Property("Run").EqualTo(await Runs.GetAsync(crawl)));
+        Assert.That((await Runs.StartAsync(crawl)).EnsureApplied().Status, Is.EqualTo(CrawlStatus.Running));
     }
 
     [Test]

@@ -44,15 +44,15 @@ public sealed class RecordingTests : DatabaseTest
     }
 
     [TestCase("{\"table\":", "Line 3: json: is not well-formed, at or after byte 9.")]
-    [TestCase("{\"table\":\"artifacts\",\"row\":{}}", "Line 3: is of a table that cannot be imported.")]
+    [TestCase("{\"table\":\"artifacts\",\"row\":{}}", "Line 3: is of a table other than crawl_runs and crawl_events.")]
     [TestCase("{\"row\":{}}", "Line 3: is not a row of its table, at $.")]
     [TestCase("""{"table":"crawl_events","row":{"crawl_id":"db893442-4075-4ab8-8b1e-865d89f72223","event_type":"a"}}""", "Line 3: is not a row of its table, at $.")]
     [TestCase("""{"table":"crawl_events","row":{"crawl_id":"db893442-4075-4ab8-8b1e-865d89f72223","event_type":"a","payload":1,"secret":1}}""", "Line 3: is not a row of its table, at $.secret.")]
     [TestCase("""{"table":"crawl_events","row":{"crawl_id":"db893442-4075-4ab8-8b1e-865d89f72223","event_type":"a","payload":1,"created_at":"2026-11-23T00:18:58"}}""", "Line 3: is not a row of its table, at $.created_at.")]
     [TestCase("""{"table":"crawl_events","row":{"crawl_id":"db893442-4075-4ab8-8b1e-865d89f72223","event_type":null,"payload":1}}""", "Line 3: is not a row of its table, at $.event_type.")]
     [TestCase("""{"table":"crawl_events","row":{"crawl_id":"db893442-4075-4ab8-8b1e-865d89f72223","event_type":"","payload":1}}""", "Line 3: event_type: is empty; it takes 1 to 50 characters.")]
-    [TestCase("""{"table":"crawl_events","row":{"crawl_id":"db893442-4075-4ab8-8b1e-865d89f72223","event_type":"a","payload":"\u0000"}}""", "Line 3: json: holds U+0000 at byte 109, which jsonb cannot store; JsonbOptions.Repair replaces it.")]
-    [TestCase("""{"table":"crawl_events","row":{"crawl_id":"11111111-4075-4ab8-8b1e-865d89f72223","event_type":"a","payload":1}}""", "Line 3: There is no crawl 11111111-4075-4ab8-8b1e-865d89f72223; its run comes before its events.")]
+    [TestCase("""{"table":"crawl_events","row":{"crawl_id":"db893442-4075-4ab8-8b1e-865d89f72223","event_type":"a","payload":"\u0000"}}""", "Line 3: json: holds U+0000 at byte 109, which jsonb cannot store (repair would replace it).")]
+    [TestCase("""{"table":"crawl_events","row":{"crawl_id":"11111111-4075-4ab8-8b1e-865d89f72223","event_type":"a","payload":1}}""", "Line 3: There is no crawl 11111111-4075-4ab8-8b1e-865d89f72223 in the recording before this line.")]
     public async Task A_bad_line_is_an_error_with_its_number_and_nothing_is_stored(string line, string message)
     {
         var app = $"app.{Guid.NewGuid():N}";
@@ -86,6 +86,46 @@ public sealed class RecordingTests : DatabaseTest
         var stored = await Events.GetLastAsync(crawl);
         Assert.That((stored!.EventType, stored.Payload), Is.EqualTo(("a\ufffd", Jsonb.Parse("\"\ufffd\""))));
     }
+
+    [Test]
+    public async Task Events_never_go_to_a_crawl_that_is_not_in_the_recording([Values] bool newIds)
+    {
+        var crawl = await CreateCrawlAsync();
+        var recording = EventLine("step", "{}").Replace(Recorded.ToString(), crawl.ToString(), StringComparison.Ordinal) + "\n"
+            + Run.Replace(Recorded.ToString(), crawl.ToString(), StringComparison.Ordinal);
+
+        await Assert.ThrowsAsync<RecordingException>(() => ImportAsync(recording, new RecordingImportOptions { NewIds = newIds }));
+
+        Assert.That(await Events.CountAsync(crawl), Is.Zero);
+    }
+
+    [Test]
+    public async Task What_the_largest_limits_let_in_goes_out_and_in_again()
+    {
+        var crawl = await CreateCrawlAsync();
+        var largest = new JsonbOptions { MaxDepth = JsonbOptions.LargestMaxDepth, MaxBytes = JsonbOptions.LargestMaxBytes };
+        await Events.AppendAsync(crawl, new NewCrawlEvent { EventType = "deep", Payload = Jsonb.Parse(new string('[', 1_000) + new string(']', 1_000), largest) });
+        await Events.AppendAsync(crawl, new NewCrawlEvent { EventType = "long", Payload = Jsonb.From(new string('x', 20_000_000), options: largest) });
+        await Events.AppendAsync(crawl, new NewCrawlEvent { EventType = "twice", Payload = Jsonb.Parse("""{"a": 1, "a": 2}""") });
+
+        var copy = (await ImportAsync(await ExportAsync(crawl), new RecordingImportOptions { NewIds = true })).CrawlIds.Single();
+
+        Assert.That((await Events.ListAsync(copy)).Select(stored => stored.Payload), Is.EqualTo((await Events.ListAsync(crawl)).Select(stored => stored.Payload)));
+    }
+
+    [TestCase("\"RUNNING, COMPLETED\"")]
+    [TestCase("\"running\"")]
+    [TestCase("4")]
+    public async Task A_status_is_one_of_its_labels(string status)
+    {
+        var recording = Run.Replace("\"COMPLETED\"", status, StringComparison.Ordinal);
+
+        await Assert.ThatAsync(() => ImportAsync(recording, new RecordingImportOptions { NewIds = true }), Throws.InstanceOf<RecordingException>());
+    }
+
+    [Test]
+    public async Task A_byte_order_mark_and_lines_of_white_space_are_passed_over() =>
+        Assert.That((await ImportAsync("\ufeff" + Run + "\n \t\r\n\n", new RecordingImportOptions { NewIds = true })).CrawlIds, Has.Count.EqualTo(1));
 
     [Test]
     public async Task A_last_line_without_its_end_counts()

@@ -55,7 +55,7 @@ public sealed class ApplicationRoleTests : MigratorTest
         var step = new NewCrawlEvent { EventType = "step", Payload = Jsonb.Parse("{}") };
         await events.AppendAsync(run.Id, step);
         await events.AppendAsync(run.Id, Enumerable.Repeat(step, 1_500));
-        await events.AppendAsync(run.Id, Enumerable.Repeat(step, 10).ToAsyncEnumerable());
+        await events.AppendStreamAsync(run.Id, Enumerable.Repeat(step, 10).ToAsyncEnumerable());
         await runs.CompleteAsync(run.Id);
         Assert.That((await runs.ListAsync()).Items, Has.Count.EqualTo(1));
         Assert.That((await runs.CountByStatusAsync())[CrawlStatus.Completed], Is.EqualTo(1));

@@ -42,6 +42,7 @@ public sealed class SchemaAdoptionTests : MigratorTest
     [TestCase("drop index idx_crawl_events_crawl_id", "missing: index CREATE INDEX idx_crawl_events_crawl_id")]
     [TestCase("alter type crawl_status add value 'PAUSED'", "type crawl_status enum")]
     [TestCase("drop table crawl_events", "missing: table crawl_events")]
+    [TestCase("alter sequence crawl_events_id_seq cache 20", "missing: sequence crawl_events_id_seq increment 1 cache 1")]
     [TestCase("create table artifacts (id int)", "not expected: column artifacts.id integer")]
     public async Task A_database_that_differs_is_not_adopted_and_the_difference_is_named(string change, string difference)
     {

@@ -171,6 +171,65 @@ public sealed class SchemaMigratorTests : MigratorTest
     }
 
     [Test]
+    public async Task A_schema_behind_the_first_on_the_search_path_does_not_count()
+    {
+        await new SchemaMigrator(DataSource).MigrateAsync();
+        await ExecuteAsync("create schema \"Tenant-1\"");
+        await using var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { SearchPath = "\"Tenant-1\", public" });
+
+        Assert.That(await new SchemaMigrator(source).MigrateAsync(), Is.EqualTo(AllScripts));
+        await new CrawlRunRepository(source).CreateAsync(new NewCrawlRun { AppPackage = "org.example.app" });
+
+        Assert.That(await ScalarAsync<long>("select count(*) from \"Tenant-1\".crawl_runs"), Is.EqualTo(1));
+        Assert.That(await ScalarAsync<long>("select count(*) from public.crawl_runs"), Is.Zero);
+        await ExecuteAsync("drop table \"Tenant-1\".crawldata_journal");
+        Assert.That(await new SchemaMigrator(source).AdoptAsync(), Is.EqualTo(AllScripts));
+    }
+
+    [Test]
+    public async Task A_data_source_that_multiplexes_is_refused()
+    {
+        await using var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { Multiplexing = true });
+
+        var exception = await Assert.ThrowsAsync<MigrationException>(() => new SchemaMigrator(source).MigrateAsync());
+
+        Assert.That(exception!.Message, Does.Contain("multiplexes"));
+    }
+
+    [Test]
+    public async Task A_database_that_cannot_store_every_character_is_refused()
+    {
+        var latin = $"latin_{Guid.NewGuid():N}";
+        await ExecuteAsync($"create database {latin} template template0 encoding 'LATIN1' lc_collate 'C' lc_ctype 'C'");
+        try
+        {
+            await using var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { Database = latin, Pooling = false });
+
+            var exception = await Assert.ThrowsAsync<MigrationException>(() => new SchemaMigrator(source).MigrateAsync());
+
+            Assert.That(exception!.Message, Does.Contain("LATIN1"));
+        }
+        finally
+        {
+            await ExecuteAsync($"drop database {latin} with (force)");
+        }
+    }
+
+    /// <summary>Nor the setting that goes with it.</summary>
+    [Test]
+    public async Task A_wait_that_ends_at_its_limit_leaves_the_connection_as_it_was()
+    {
+        await using var other = await DataSource.OpenConnectionAsync();
+        await other.ExecuteAsync(SchemaMigrator.TryLockSql);
+        await using var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { NoResetOnClose = true, MaxPoolSize = 1 });
+
+        await Assert.ThrowsAsync<MigrationLockTimeoutException>(() => new SchemaMigrator(source, new SchemaMigratorOptions { LockTimeout = TimeSpan.Zero }).MigrateAsync());
+
+        await using var show = source.CreateCommand("show client_connection_check_interval");
+        Assert.That(await show.ExecuteScalarAsync(), Is.EqualTo("0"));
+    }
+
+    [Test]
     public void Scripts_are_numbered_from_001_without_gap_and_named_in_snake_case()
     {
         Assert.That(SchemaScript.All.Select(script => script.Name), Is.All.Match(@"^\d{3}_[a-z0-9_]+\.sql$"));
