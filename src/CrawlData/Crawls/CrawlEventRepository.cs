@@ -14,6 +14,7 @@ namespace CrawlData.Crawls;
 /// lock of the run (<c>for no key update</c>), which every append takes before it draws an id and holds to its commit; it holds for all who append through
 /// this class, in any number of
 /// processes, and not beside plain INSERTs that take no such lock. Writers of one crawl so take turns; writers of different crawls do not.</para>
+/// <para>In a transaction of the caller's at REPEATABLE READ or above, a run that was created after its snapshot does not exist.</para>
 /// <para><b>Status.</b> Events are appended whatever the status of their run: what a crawler has still to say after its end is not lost.</para>
 /// <para>Methods that write take the caller's transaction, which then holds the run's lock until it ends; without one each is a transaction of its own.
 /// Transactions that append to several

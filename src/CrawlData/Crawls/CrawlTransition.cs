@@ -22,7 +22,7 @@ public sealed record CrawlTransition
     /// <summary>How it came out.</summary>
     public required CrawlTransitionOutcome Outcome { get; init; }
 
-    /// <summary>The run after the transition or, when it was refused, as it is: the latest committed row, not the one that the caller may have seen. Null
+    /// <summary>The run after the transition or, when it was refused, as it is: the latest committed row that the transaction's isolation lets it see. Null
     /// when there is no such run.</summary>
     public CrawlRun? Run { get; init; }
 
