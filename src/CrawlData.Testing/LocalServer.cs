@@ -7,16 +7,15 @@ using Npgsql;
 
 namespace CrawlData.Testing;
 
-/// <summary>A server from binaries of this machine, in a folder of its own. A watchdog process stands by before there is anything to clean up: its
-/// standard input is a pipe from this process, and at the pipe's end, however this process came to its end, it stops the server and removes the
-/// folder. On Unix the watchdog also runs the steps of the start, one after the other, so that being killed in the middle of one leaves nothing
-/// either.</summary>
+/// <summary>A server from binaries of this machine, in a folder of its own. A watchdog process stands by before there is anything to clean up: its standard
+/// input is a pipe from this process, and at the pipe's end, however this process came to its end, it stops the server and removes the folder. On Unix the
+/// watchdog also runs the steps of the start, one after the other, so that being killed in the middle of one leaves nothing either.</summary>
 internal sealed class LocalServer : IAsyncDisposable
 {
     private const int PortAttempts = 5;
 
-    // Ctrl-C goes to a whole process group and a closed terminal to a session: hence the ignored signals, and a session of its own where setsid
-    // exists. PIPE, since nobody reads the answers of a watchdog whose parent is gone.
+    // Ctrl-C goes to a whole process group and a closed terminal to a session: hence the ignored signals, and a session of its own where setsid exists. PIPE,
+    // since nobody reads the answers of a watchdog whose parent is gone.
     private const string UnixSession = """trap '' INT TERM HUP PIPE; command -v setsid >/dev/null && exec setsid "$0" "$@"; exec "$0" "$@" """;
     private const string UnixWatchdog = """
         umask 077

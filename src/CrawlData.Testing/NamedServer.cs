@@ -4,9 +4,9 @@ using Npgsql;
 
 namespace CrawlData.Testing;
 
-/// <summary>A server that somebody else runs, and that other processes use as well. This process holds an advisory lock on a random key for its
-/// lifetime, and the key is part of its databases' names: databases whose key can be locked have lost their process, and are dropped. An advisory
-/// lock belongs to one database, so the names also say which one.</summary>
+/// <summary>A server that somebody else runs, and that other processes use as well. This process holds an advisory lock on a random key for its lifetime, and
+/// the key is part of its databases' names: databases whose key can be locked have lost their process, and are dropped. An advisory lock belongs to one
+/// database, so the names also say which one.</summary>
 internal static class NamedServer
 {
     private const string DefaultDatabase = "postgres";

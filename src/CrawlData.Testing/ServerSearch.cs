@@ -2,8 +2,8 @@ using Microsoft.Extensions.Logging;
 
 namespace CrawlData.Testing;
 
-/// <summary>Which server to take. A variable that is set (not to nothing) is an order: when it cannot be honoured, that is the error, and nothing
-/// else is tried.</summary>
+/// <summary>Which server to take. A variable that is set (not to nothing) is an order: when it cannot be honoured, that is the error, and nothing else is
+/// tried.</summary>
 internal static class ServerSearch
 {
     public const string ConnectionVariable = "CRAWLDATA_TEST_CONNECTION";

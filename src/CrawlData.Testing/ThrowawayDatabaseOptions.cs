@@ -8,7 +8,7 @@ public sealed class ThrowawayDatabaseOptions
     /// <summary>Whether the database holds CrawlData's schema: by default it does. <see langword="false"/> gives an empty database.</summary>
     public bool Migrate { get; init; } = true;
 
-    /// <summary>Is told, at <see cref="LogLevel.Information"/> and once a process, which server was taken and why; also of the steps of a container's
-    /// start. Without it that one line goes to standard error. Only the call that starts the server uses it.</summary>
+    /// <summary>Is told, at <see cref="LogLevel.Information"/> and once a process, which server was taken and why; also of the steps of a container's start.
+    /// Without it that one line goes to standard error. Only the call that starts the server uses it.</summary>
     public ILogger? Logger { get; init; }
 }

@@ -1,7 +1,7 @@
 namespace CrawlData.Testing;
 
-/// <summary>There is no PostgreSQL to be had for a <see cref="ThrowawayDatabase"/>, or the one that an environment variable orders cannot be had.
-/// The message says what went wrong and lists the ways to provide one; it holds no password.</summary>
+/// <summary>There is no PostgreSQL to be had for a <see cref="ThrowawayDatabase"/>, or the one that an environment variable orders cannot be had. The message
+/// says what went wrong and lists the ways to provide one; it holds no password.</summary>
 public sealed class ThrowawayServerException : CrawlDataException
 {
     private const string Ways = $"""

@@ -1,7 +1,7 @@
 namespace CrawlData;
 
-/// <summary>The base of every exception that this library throws on its own account. What the server or the connection reports comes as Npgsql's
-/// own <see cref="Npgsql.NpgsqlException"/>. No message holds a payload, a row or a password.</summary>
+/// <summary>The base of every exception that this library throws on its own account. What the server or the connection reports comes as Npgsql's own <see
+/// cref="Npgsql.NpgsqlException"/>. No message holds a payload, a row or a password.</summary>
 public abstract class CrawlDataException : Exception
 {
     /// <summary>Takes the message and, where there is one, the cause.</summary>

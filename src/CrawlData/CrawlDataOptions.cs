@@ -8,8 +8,7 @@ namespace CrawlData;
 public sealed class CrawlDataOptions
 {
     /// <summary>Whether the schema is migrated when the host starts, before any hosted service does. On unless set; turn it off where the application's role
-    /// may not create tables, and run
-    /// <c>crawldata migrate</c> in the deployment instead.</summary>
+    /// may not create tables, and run <c>crawldata migrate</c> in the deployment instead.</summary>
     public bool MigrateAtStartup { get; set; } = true;
 
     /// <summary>How long the migration waits.</summary>

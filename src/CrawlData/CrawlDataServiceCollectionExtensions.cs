@@ -11,8 +11,7 @@ namespace Microsoft.Extensions.DependencyInjection;
 public static class CrawlDataServiceCollectionExtensions
 {
     /// <summary>Registers the repositories, the migrator and, unless turned off, the migration at start-up, all as singletons over the application's <see
-    /// cref="Npgsql.NpgsqlDataSource"/>.
-    /// A migration that fails keeps the host from starting. A second call changes nothing.</summary>
+    /// cref="Npgsql.NpgsqlDataSource"/>. A migration that fails keeps the host from starting. A second call changes nothing.</summary>
     /// <param name="services">The application's services.</param>
     /// <param name="configure">Sets options; may be null.</param>
     public static IServiceCollection AddCrawlData(this IServiceCollection services, Action<CrawlDataOptions>? configure = null)

@@ -34,7 +34,8 @@ public static class CrawledText
     /// <summary>Checks a text column's value.</summary>
     /// <param name="text">The value.</param>
     /// <param name="column">The column's name, for the error.</param>
-    /// <param name="maxLength">The column's length in characters as PostgreSQL counts them: Unicode code points. A value with a limit has at least one.</param>
+    /// <param name="maxLength">The column's length in characters as PostgreSQL counts them: Unicode code points. A value with a limit has at least
+    /// one.</param>
     /// <exception cref="InvalidValueException">The value is too long, empty where a length is set, or holds what PostgreSQL cannot store.</exception>
     internal static string Require(string text, string column, int? maxLength = null)
     {

@@ -8,7 +8,8 @@ namespace CrawlData;
 /// conventions that are process-wide, and the application's to change.</summary>
 internal static class Database
 {
-    /// <summary>Works on the caller's transaction's connection or, without one, on a connection of the data source, which then goes back to the pool.</summary>
+    /// <summary>Works on the caller's transaction's connection or, without one, on a connection of the data source, which then goes back to the
+    /// pool.</summary>
     /// <exception cref="InvalidOperationException">The transaction has ended.</exception>
     public static async Task<T> UseAsync<T>(
         this NpgsqlDataSource dataSource, NpgsqlTransaction? transaction, Func<NpgsqlConnection, Task<T>> work, CancellationToken cancellationToken)

@@ -13,13 +13,12 @@ namespace CrawlData;
 /// <summary>A value of a jsonb column: one JSON text in UTF-8, checked when it is made, so that PostgreSQL takes it.</summary>
 /// <remarks>
 /// <para>Every way of making one throws <see cref="InvalidValueException"/> (its field is <c>json</c>) for what PostgreSQL refuses or what would hurt it:
-/// text that is not
-/// well-formed, U+0000 and lone surrogates, nesting and size over the limits of <see cref="JsonbOptions"/>, and numbers of more than <see
-/// cref="MaxNumberDigits"/>
-/// digits when written out (PostgreSQL stores <c>1e130000</c>, 8 bytes, as 130,000 digits). One bad payload so fails alone, at its own line.</para>
+/// text that is not well-formed, U+0000 and lone surrogates, nesting and size over the limits of <see cref="JsonbOptions"/>, and numbers of more than <see
+/// cref="MaxNumberDigits"/> digits when written out (PostgreSQL stores <c>1e130000</c>, 8 bytes, as 130,000 digits). One bad payload so fails alone, at its
+/// own line.</para>
 /// <para>jsonb keeps the value and not the text: what is read back may have its keys in another order and its numbers written otherwise (<c>1E2</c> as
-/// <c>100</c>), and of
-/// keys that occur twice only the last. Equality follows that, except that a text with a key that occurs twice does not equal one where it occurs once.</para>
+/// <c>100</c>), and of keys that occur twice only the last. Equality follows that, except that a text with a key that occurs twice does not equal one where
+/// it occurs once.</para>
 /// <para>System.Text.Json writes it raw, as the JSON that it is. <c>default</c> is the JSON literal <c>null</c>.</para>
 /// </remarks>
 [JsonConverter(typeof(JsonbConverter))]

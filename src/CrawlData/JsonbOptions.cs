@@ -3,7 +3,8 @@ namespace CrawlData;
 /// <summary>The limits that a <see cref="Jsonb"/> is checked against when it is made, and whether crawled text in it is repaired.</summary>
 public sealed record JsonbOptions
 {
-    /// <summary>The largest size that can be set: 32 MiB. PostgreSQL takes longer strings, but of an array with more elements than that can hold it gives up.</summary>
+    /// <summary>The largest size that can be set: 32 MiB. PostgreSQL takes longer strings, but of an array with more elements than that can hold it gives
+    /// up.</summary>
     public const int LargestMaxBytes = 32 * 1024 * 1024;
 
     /// <summary>The deepest nesting that can be set. PostgreSQL itself gives up at the depth of its stack, some thousands of levels.</summary>
@@ -31,12 +32,13 @@ public sealed record JsonbOptions
     /// <exception cref="ArgumentOutOfRangeException">The value is out of range.</exception>
     public int MaxDepth { get => maxDepth; init => maxDepth = RequireInRange(value, LargestMaxDepth); }
 
-    /// <summary>The most bytes of UTF-8, 1 to <see cref="LargestMaxBytes"/>, with its numbers as they are and with them written out; 16 MiB unless set.</summary>
+    /// <summary>The most bytes of UTF-8, 1 to <see cref="LargestMaxBytes"/>, with its numbers as they are and with them written out; 16 MiB unless
+    /// set.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The value is out of range.</exception>
     public int MaxBytes { get => maxBytes; init => maxBytes = RequireInRange(value, LargestMaxBytes); }
 
-    /// <summary>Whether U+0000 and lone surrogates, raw or escaped, and bytes that are not UTF-8 become U+FFFD. Off unless set: then each of them is an
-    /// <see cref="InvalidValueException"/>.</summary>
+    /// <summary>Whether U+0000 and lone surrogates, raw or escaped, and bytes that are not UTF-8 become U+FFFD. Off unless set: then each of them is an <see
+    /// cref="InvalidValueException"/>.</summary>
     public bool Repair { get; init; }
 
     /// <summary>For a text that wraps one value more: two levels deeper, and as long as is said.</summary>

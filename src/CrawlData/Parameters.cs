@@ -6,7 +6,8 @@ using NpgsqlTypes;
 
 namespace CrawlData;
 
-/// <summary>A statement's parameters, each with its PostgreSQL type, so that neither Dapper nor the type handlers that an application gave it guess one.</summary>
+/// <summary>A statement's parameters, each with its PostgreSQL type, so that neither Dapper nor the type handlers that an application gave it guess
+/// one.</summary>
 internal sealed class Parameters : SqlMapper.IDynamicParameters, IEnumerable<NpgsqlParameter>
 {
     private readonly List<NpgsqlParameter> parameters = [];

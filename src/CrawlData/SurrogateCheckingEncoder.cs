@@ -3,8 +3,7 @@ using System.Text.Encodings.Web;
 namespace CrawlData;
 
 /// <summary>System.Text.Json writes U+FFFD for a lone surrogate without a word. This encoder, the relaxed one otherwise, refuses it instead: the writer shows
-/// it every
-/// string before it encodes it.</summary>
+/// it every string before it encodes it.</summary>
 internal sealed class SurrogateCheckingEncoder : JavaScriptEncoder
 {
     public static readonly SurrogateCheckingEncoder Instance = new();

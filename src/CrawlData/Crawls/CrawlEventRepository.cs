@@ -10,16 +10,15 @@ namespace CrawlData.Crawls;
 /// <summary>The table <c>crawl_events</c>: each crawl's stream of events. Safe for use by many tasks at once.</summary>
 /// <remarks>
 /// <para><b>Order.</b> Within one crawl, ids rise in the order in which events are committed, so a reader that asks for what comes after the last id it saw
-/// misses nothing. It rests on the row
-/// lock of the run (<c>for no key update</c>), which every append takes before it draws an id and holds to its commit; it holds for all who append through
-/// this class, in any number of
-/// processes, and not beside plain INSERTs that take no such lock. Writers of one crawl so take turns; writers of different crawls do not.</para>
-/// <para>In a transaction of the caller's at REPEATABLE READ or above, a run that was created after its snapshot does not exist.</para>
+/// misses nothing. It rests on the row lock of the run (<c>for no key update</c>), which every append takes before it draws an id and holds to its commit; it
+/// holds for all who append through this class, in any number of processes, and not beside plain INSERTs that take no such lock. Writers of one crawl so take
+/// turns; writers of different crawls do not.</para>
+/// <para>After an error of the server or a cancellation a transaction of the caller's is aborted, as after any; <see cref="AppendStreamAsync"/> saves it. At
+/// REPEATABLE READ or above, a run that was created after its snapshot does not exist.</para>
 /// <para><b>Status.</b> Events are appended whatever the status of their run: what a crawler has still to say after its end is not lost.</para>
 /// <para>Methods that write take the caller's transaction, which then holds the run's lock until it ends; without one each is a transaction of its own.
-/// Transactions that append to several
-/// crawls in several calls should do so in one order, as with any row locks. Errors of the server and of the connection come as <see
-/// cref="NpgsqlException"/>.</para>
+/// Transactions that append to several crawls in several calls should do so in one order, as with any row locks. Errors of the server and of the connection
+/// come as <see cref="NpgsqlException"/>.</para>
 /// </remarks>
 /// <param name="dataSource">The application's data source; it stays the application's to dispose of.</param>
 public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
@@ -44,8 +43,7 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
         """;
 
     // All the locks first, in id order, so that calls with several crawls cannot deadlock: the count makes the lock come before the first id is drawn, and
-    // keeps everything out when a
-    // crawl is unknown. The ids are drawn above the sort, in the order of the events.
+    // keeps everything out when a crawl is unknown. The ids are drawn above the sort, in the order of the events.
     internal const string InsertSql =
         """
         with runs as materialized (
@@ -156,10 +154,8 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
 
     /// <summary>Appends a stream of events to one crawl, all or none, however long it is: a few megabytes of it are held at a time.</summary>
     /// <remarks>From the first events to the end of the stream the run's lock and one connection are held, so others who append to this crawl wait: meant for
-    /// a source that does not
-    /// wait itself, such as a file. In a transaction of the caller's a savepoint is used: when the source throws, the call is cancelled or the server refuses
-    /// an event, the transaction is
-    /// as it was before the call, and still usable.</remarks>
+    /// a source that does not wait itself, such as a file. In a transaction of the caller's a savepoint is used: when the source throws, the call is
+    /// cancelled or the server refuses an event, the transaction is as it was before the call, and still usable.</remarks>
     /// <returns>How many events were appended.</returns>
     /// <exception cref="CrawlNotFoundException">There is no such crawl. Nothing is stored.</exception>
     public Task<long> AppendStreamAsync(
@@ -173,9 +169,8 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
 
     /// <summary>Streams a crawl's events in the order of their ids, each as it arrives.</summary>
     /// <remarks>One query, with one snapshot, on one connection that is held while the enumeration goes on; memory is that of a row. A consumer that is slow
-    /// or waits for others reads
-    /// pages with <see cref="ListAsync"/> instead. Leaving early cancels the query on the server and does not read the rest; cancelling leaves the pool
-    /// healthy.</remarks>
+    /// or waits for others reads pages with <see cref="ListAsync"/> instead. Leaving early cancels the query on the server and does not read the rest;
+    /// cancelling leaves the pool healthy.</remarks>
     /// <param name="crawlId">The crawl; one that does not exist has no events.</param>
     /// <param name="query">Which events; all when null.</param>
     /// <param name="cancellationToken">Ends the enumeration with <see cref="OperationCanceledException"/>.</param>
@@ -204,8 +199,8 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
         }
         finally
         {
-            // Left while an event was given: disposing reads what is left, and of a cancelled query little is.
-            // Not otherwise, since a cancel request costs a connection.
+            // Left while an event was given: disposing reads what is left, and of a cancelled query little is. Not otherwise, since a cancel request costs a
+            // connection.
             if (given)
             {
                 command.Cancel();
@@ -214,8 +209,7 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
     }
 
     /// <summary>Reads a crawl's events in the order of their ids into a list: for a page set <see cref="CrawlEventQuery.Limit"/>, and ask for the next with
-    /// the last id as
-    /// <see cref="CrawlEventQuery.AfterId"/>.</summary>
+    /// the last id as <see cref="CrawlEventQuery.AfterId"/>.</summary>
     /// <param name="crawlId">The crawl; one that does not exist has no events.</param>
     /// <param name="query">Which events; all when null.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>

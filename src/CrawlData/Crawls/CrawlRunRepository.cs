@@ -7,8 +7,8 @@ using static CrawlData.Database;
 namespace CrawlData.Crawls;
 
 /// <summary>The table <c>crawl_runs</c>. Safe for use by many tasks at once.</summary>
-/// <remarks>Methods that write take the caller's transaction; without one each is a transaction of its own. Errors of the server and of the connection come as
-/// <see cref="NpgsqlException"/>.</remarks>
+/// <remarks>Methods that write take the caller's transaction; without one each is a transaction of its own. Errors of the server and of the connection come
+/// as <see cref="NpgsqlException"/>.</remarks>
 /// <param name="dataSource">The application's data source; it stays the application's to dispose of.</param>
 public sealed class CrawlRunRepository(NpgsqlDataSource dataSource)
 {
@@ -56,8 +56,8 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource)
         group by status
         """;
 
-    // The row is locked and read first, so that who loses a race sees what the winner committed and not its own older snapshot.
-    // clock_timestamp(), since a transaction may have begun long before it comes here.
+    // The row is locked and read first, so that who loses a race sees what the winner committed and not its own older snapshot. clock_timestamp(), since a
+    // transaction may have begun long before it comes here.
     internal const string TransitionSql =
         $"""
         with standing as materialized (
@@ -123,8 +123,7 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource)
     /// <param name="filter">Which runs; all when null. Give the same filter with every page of a listing.</param>
     /// <param name="pageSize">The most runs on the page, 1 to <see cref="LargestPageSize"/>.</param>
     /// <param name="cursor">The page before's <see cref="Page{T}.NextCursor"/>; null for the first page. A page starts after a run, not at a number: rows
-    /// that come or go meanwhile
-    /// make no other row appear twice or be passed over.</param>
+    /// that come or go meanwhile make no other row appear twice or be passed over.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
     /// <exception cref="InvalidValueException">The cursor is not one that this method returned, or the page size is out of range.</exception>
@@ -173,8 +172,7 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource)
 
     /// <summary>PENDING → RUNNING; stamps <c>started_at</c> with the database's clock.</summary>
     /// <remarks>One atomic statement, which takes the run's row lock: of two transitions that race, one is applied, and the other is refused and sees what
-    /// the first committed. In a
-    /// transaction at REPEATABLE READ or above the loser gets the server's 40001 instead.</remarks>
+    /// the first committed. In a transaction at REPEATABLE READ or above the loser gets the server's 40001 instead.</remarks>
     public Task<CrawlTransition> StartAsync(Guid id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
         TransitionAsync(id, [CrawlStatus.Pending], CrawlStatus.Running, null, transaction, cancellationToken);
 

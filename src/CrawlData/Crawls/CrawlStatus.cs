@@ -2,8 +2,8 @@ using System.Text.Json.Serialization;
 
 namespace CrawlData.Crawls;
 
-/// <summary>Where a crawl run stands: PostgreSQL's <c>crawl_status</c>. A run goes PENDING → RUNNING → COMPLETED or FAILED; PENDING or RUNNING → CANCELLED; and
-/// PENDING → FAILED when it never started.</summary>
+/// <summary>Where a crawl run stands: PostgreSQL's <c>crawl_status</c>. A run goes PENDING → RUNNING → COMPLETED or FAILED; PENDING or RUNNING → CANCELLED;
+/// and PENDING → FAILED when it never started.</summary>
 [JsonConverter(typeof(CrawlStatusConverter))]
 public enum CrawlStatus
 {

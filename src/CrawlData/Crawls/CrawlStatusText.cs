@@ -3,7 +3,8 @@ using System.Text.Json.Serialization;
 
 namespace CrawlData.Crawls;
 
-/// <summary>A status as PostgreSQL and recordings write it. Text, and cast in the statement: Npgsql's enum mapping goes stale when a migration makes the type.</summary>
+/// <summary>A status as PostgreSQL and recordings write it. Text, and cast in the statement: Npgsql's enum mapping goes stale when a migration makes the
+/// type.</summary>
 internal static class CrawlStatusText
 {
     /// <exception cref="InvalidValueException">The value is none of the enum's.</exception>

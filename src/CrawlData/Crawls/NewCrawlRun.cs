@@ -3,8 +3,8 @@ namespace CrawlData.Crawls;
 /// <summary>A crawl run to be created. Only the app package must be given; the status and the times are for runs that happened elsewhere, such as an
 /// import.</summary>
 /// <remarks>Each property is checked where it is set and throws <see cref="InvalidValueException"/>, which names the column and the limit. Times may have any
-/// offset; they are
-/// kept in UTC, cut to microseconds, and may be neither <see cref="DateTimeOffset.MinValue"/> nor <see cref="DateTimeOffset.MaxValue"/>.</remarks>
+/// offset; they are kept in UTC, cut to microseconds, and may be neither <see cref="DateTimeOffset.MinValue"/> nor <see
+/// cref="DateTimeOffset.MaxValue"/>.</remarks>
 public sealed record NewCrawlRun
 {
     /// <summary>The run's id; a new UUID version 7, whose order is that of creation, when null.</summary>

@@ -59,7 +59,7 @@ public sealed class RecordingImporter(NpgsqlDataSource dataSource)
     /// <param name="progress">Told every thousand events or so; may be null.</param>
     /// <param name="cancellationToken">Cancels; nothing is stored then.</param>
     /// <exception cref="RecordingException">A line cannot be imported: it is malformed, of another table, a value is refused, a run's id is taken, or an
-    /// event's run does not exist.</exception>
+    /// event's run does not come before it in the recording.</exception>
     public Task<RecordingImportResult> ImportAsync(
         Stream recording, RecordingImportOptions? options = null, IProgress<RecordingProgress>? progress = null, CancellationToken cancellationToken = default)
     {

@@ -3,8 +3,7 @@ using Npgsql;
 namespace CrawlData.Schema;
 
 /// <summary>What a schema holds, from PostgreSQL's catalog, in one line each: the type with its labels, the column with type, nullability and default, the
-/// constraint, the index. Names are
-/// without schema, so that the same objects in two schemas read the same.</summary>
+/// constraint, the index. Names are without schema, so that the same objects in two schemas read the same.</summary>
 internal sealed class SchemaCatalog(IEnumerable<(string Object, string Definition)> lines)
 {
     // The deparsing functions leave out the names of schemas that are on the search path, so each schema is read with itself in front.

@@ -9,16 +9,13 @@ using Npgsql;
 namespace CrawlData.Schema;
 
 /// <summary>Brings a database's schema up to date by the scripts embedded in this library, with DbUp. They go into the first schema of the search path,
-/// beside their journal
-/// <c>crawldata_journal</c>.</summary>
+/// beside their journal <c>crawldata_journal</c>.</summary>
 /// <remarks>
 /// <para>Any number of instances may start at once: one migrates and the others wait, by a session-level advisory lock that is polled on the very connection
-/// that runs the scripts. Through a
-/// PgBouncer in transaction mode such a lock does not hold: give the migrator a direct connection.</para>
+/// that runs the scripts. Through a PgBouncer in transaction mode such a lock does not hold: give the migrator a direct connection.</para>
 /// <para>Each script runs in a transaction of its own together with its line in the journal. A process that is killed leaves nothing of the script that it
-/// was in; its backend ends, and frees the
-/// lock, within a second or so where the server's platform can notice a lost client (<c>client_connection_check_interval</c>), otherwise at the end of the
-/// statement.</para>
+/// was in; its backend ends, and frees the lock, within a second or so where the server's platform can notice a lost client
+/// (<c>client_connection_check_interval</c>), otherwise at the end of the statement.</para>
 /// <para>It needs a role that may create in that schema. Once migrated, an application role needs only SELECT, INSERT, UPDATE and DELETE on the tables and
 /// USAGE on the sequences.</para>
 /// </remarks>
@@ -66,13 +63,13 @@ public sealed partial class SchemaMigrator
             [.. (await FindPendingAsync(connection, cancellationToken).ConfigureAwait(false)).Select(script => script.Name)], cancellationToken);
 
     /// <summary>Runs the scripts that have not run in this database. Afterwards the data source is usable at once, also where it was used before: its idle
-    /// connections are dropped and its types
-    /// loaded again.</summary>
+    /// connections are dropped and its types loaded again.</summary>
     /// <returns>The names of the scripts that this call ran, in their order; empty when there was nothing to do.</returns>
-    /// <exception cref="MigrationException">A script failed; the message names it, and the server's error is the inner
-    /// exception. Or the database's encoding is not UTF8, or the data source multiplexes.</exception>
+    /// <exception cref="MigrationException">A script failed; the message names it, and the server's error is the inner exception. Or the database's encoding
+    /// is not UTF8, or the data source multiplexes.</exception>
     /// <exception cref="ScriptChangedException">A script was edited after it had run. Nothing was run.</exception>
-    /// <exception cref="MigrationLockTimeoutException">Another instance was still migrating after <see cref="SchemaMigratorOptions.LockTimeout"/>.</exception>
+    /// <exception cref="MigrationLockTimeoutException">Another instance was still migrating after <see
+    /// cref="SchemaMigratorOptions.LockTimeout"/>.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; the script that was running was rolled back, those before it stay.</exception>
     public async Task<IReadOnlyList<string>> MigrateAsync(CancellationToken cancellationToken = default)
     {
@@ -94,15 +91,14 @@ public sealed partial class SchemaMigrator
     }
 
     /// <summary>Marks scripts as applied in a database whose tables were made by hand, after checking that the catalog holds what the script makes: types,
-    /// columns, defaults, constraints, indexes.
-    /// Marked are the scripts up to the last of which something is there; those after it stay pending.</summary>
+    /// columns, defaults, constraints, indexes. Marked are the scripts up to the last of which something is there; those after it stay pending.</summary>
     /// <remarks>The check runs the scripts in a schema of its own, in a transaction that is rolled back, so the role needs CREATE on the database. Further
-    /// indexes on the tables are no difference;
-    /// further columns and constraints are.</remarks>
+    /// indexes on the tables are no difference; further columns and constraints are.</remarks>
     /// <returns>The names of the scripts that were marked.</returns>
     /// <exception cref="SchemaMismatchException">Something of a script is there, and not all as the scripts up to it make it. Nothing was marked.</exception>
     /// <exception cref="ScriptChangedException">A script was edited after it had run.</exception>
-    /// <exception cref="MigrationLockTimeoutException">Another instance was still migrating after <see cref="SchemaMigratorOptions.LockTimeout"/>.</exception>
+    /// <exception cref="MigrationLockTimeoutException">Another instance was still migrating after <see
+    /// cref="SchemaMigratorOptions.LockTimeout"/>.</exception>
     public Task<IReadOnlyList<string>> AdoptAsync(CancellationToken cancellationToken = default) => WithLockAsync(async connection =>
     {
         var pending = await FindPendingAsync(connection, cancellationToken).ConfigureAwait(false);

@@ -4,8 +4,7 @@ namespace CrawlData.Schema;
 public sealed class SchemaMigratorOptions
 {
     /// <summary>The longest wait for another instance that is migrating; 10 minutes unless set, <see cref="Timeout.InfiniteTimeSpan"/> for no limit. Make it
-    /// longer than the longest
-    /// script takes on your data: a short one makes a fleet restart in circles.</summary>
+    /// longer than the longest script takes on your data: a short one makes a fleet restart in circles.</summary>
     public TimeSpan LockTimeout { get; set; } = TimeSpan.FromMinutes(10);
 
     /// <summary>The longest that one script may take, to the second; no limit unless set, since building an index takes as long as the table is
