@@ -57,10 +57,10 @@ internal sealed class DemoCommand : ToolCommand
         }
 
         Console.WriteLine("""
-            The database was a throwaway one, which writes nothing through to disk, and is
-            gone. Next, with a database of yours, which exists:
+            The database was a throwaway one (fsync off), and is gone. Next, with a
+            database of yours:
 
-              export CRAWLDATA_CONNECTION='Host=localhost;Username=me;Password=…;Database=crawls'
+              export CRAWLDATA_CONNECTION='Host=localhost;Username=me;Database=crawls'
               crawldata demo
               crawldata runs
             """);
