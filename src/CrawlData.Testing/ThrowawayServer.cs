@@ -89,7 +89,7 @@ internal sealed partial class ThrowawayServer : IAsyncDisposable
         AppDomain.CurrentDomain.ProcessExit += (_, _) => server.Stop();
         if (logger is null)
         {
-            await Console.Error.WriteLineAsync($"Throwaway databases: {server.Description}.".AsMemory(), cancellationToken).ConfigureAwait(false);
+            await Console.Error.WriteLineAsync($"Throwaway databases: {server.Description}.").ConfigureAwait(false);
         }
         else
         {

@@ -41,7 +41,7 @@ internal static class Database
 
     /// <summary>A statement, with the caller's transaction or none.</summary>
     public static CommandDefinition Command(string sql, Parameters? parameters, NpgsqlTransaction? transaction, CancellationToken cancellationToken) =>
-        new(sql, parameters, transaction, cancellationToken: cancellationToken);
+        new(sql, parameters ?? new Parameters(), transaction, cancellationToken: cancellationToken);
 
     /// <summary>Reads all rows of a statement.</summary>
     public static Task<List<T>> ReadListAsync<T>(this NpgsqlDataSource dataSource, CommandDefinition command, Func<DbDataReader, T> read) =>

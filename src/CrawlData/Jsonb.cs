@@ -179,9 +179,9 @@ public readonly struct Jsonb : IEquatable<Jsonb>
             {
                 serialize(writer);
             }
-            catch (ArgumentException exception)
+            catch (Exception exception) when (exception is ArgumentException or JsonException { InnerException: InvalidOperationException })
             {
-                throw new InvalidValueException(Field, "holds what JSON has no form for, such as a number that is NaN or infinite", exception);
+                throw new InvalidValueException(Field, "could not be serialized, as a number that is NaN or infinite or an element with a lone surrogate", exception);
             }
         }
 

@@ -10,7 +10,7 @@ internal sealed class JsonbConverter : JsonConverter<Jsonb>
     public override bool HandleNull => true;
 
     public override Jsonb Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
-        Jsonb.FromElement(JsonElement.ParseValue(ref reader), JsonbOptions.Largest);
+        Jsonb.FromElement(JsonElement.ParseValue(ref reader), JsonbOptions.Stored);
 
     public override void Write(Utf8JsonWriter writer, Jsonb value, JsonSerializerOptions options) =>
         writer.WriteRawValue(value.Utf8.Span, skipInputValidation: true);

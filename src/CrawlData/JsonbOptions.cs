@@ -12,7 +12,8 @@ public sealed record JsonbOptions
 
     internal static readonly JsonbOptions Default = new();
 
-    internal static readonly JsonbOptions Largest = new() { MaxDepth = LargestMaxDepth, MaxBytes = LargestMaxBytes };
+    // For what comes out of the database: jsonb's text has a space after each comma and colon.
+    internal static readonly JsonbOptions Stored = new(LargestMaxDepth, 2 * LargestMaxBytes);
 
     private readonly int maxDepth = 64;
     private readonly int maxBytes = 16 * 1024 * 1024;

@@ -22,7 +22,12 @@ internal sealed class Parameters : SqlMapper.IDynamicParameters, IEnumerable<Npg
         }
     }
 
-    void SqlMapper.IDynamicParameters.AddParameters(IDbCommand command, SqlMapper.Identity identity) => AddTo(command);
+    void SqlMapper.IDynamicParameters.AddParameters(IDbCommand command, SqlMapper.Identity identity)
+    {
+        // Dapper has given it a time-out that is process-wide; the connection's counts.
+        command.CommandTimeout = ((NpgsqlConnection)command.Connection!).CommandTimeout;
+        AddTo(command);
+    }
 
     public IEnumerator<NpgsqlParameter> GetEnumerator() => parameters.GetEnumerator();
 

@@ -144,6 +144,7 @@ public sealed partial class JsonbTests : DatabaseTest
             Assert.That(() => Jsonb.From(new { text = "a\ud83d" }), Throws.InstanceOf<InvalidValueException>(), "System.Text.Json alone would write U+FFFD");
             Assert.That(() => Jsonb.From(new Dictionary<string, int> { ["\ude00"] = 1 }), Throws.InstanceOf<InvalidValueException>());
             Assert.That(() => Jsonb.From(new { text = "a\0" }), Throws.InstanceOf<InvalidValueException>());
+            Assert.That(() => Jsonb.From(new { e = JsonDocument.Parse("\"a\\ud800\"").RootElement }), Throws.InstanceOf<InvalidValueException>());
             Assert.That(() => Jsonb.From(new { load_ms = double.NaN }), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("json"));
         });
     }

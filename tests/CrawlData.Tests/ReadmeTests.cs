@@ -65,7 +65,7 @@ public sealed class ReadmeTests : MigratorTest
         // Many events in one call: all or none, the ids in their order. Much faster than one by one.
         var ids = await events.AppendAsync(run.Id, [first, second, third]);
 
-        // Several steps as one: every method that writes, and every read but a stream, takes your transaction.
+        // Several steps as one: every method of the repositories but StreamAsync takes your transaction.
         await using var connection = await dataSource.OpenConnectionAsync();
         await using var transaction = await connection.BeginTransactionAsync();
         await events.AppendAsync(run.Id, last, transaction);

@@ -115,7 +115,7 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
         return ids.Count == 1 ? ids[0] : throw new CrawlNotFoundException([crawlId]);
     }
 
-    /// <summary>Appends events to one crawl, all or none.</summary>
+    /// <summary>Appends events to one crawl, all or none. When there are none, nothing is done, and the crawl is not looked for.</summary>
     /// <returns>The ids, in the order of the events; they rise.</returns>
     /// <exception cref="CrawlNotFoundException">There is no such crawl. Nothing is stored.</exception>
     public Task<IReadOnlyList<long>> AppendAsync(
@@ -156,7 +156,7 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
     /// <remarks>From the first events to the end of the stream the run's lock and one connection are held, so others who append to this crawl wait: meant for
     /// a source that does not wait itself, such as a file. In a transaction of the caller's a savepoint is used: when the source throws, the call is
     /// cancelled or the server refuses an event, the transaction is as it was before the call, and still usable.</remarks>
-    /// <returns>How many events were appended.</returns>
+    /// <returns>How many events were appended; 0 for an empty stream, whose crawl is not looked for.</returns>
     /// <exception cref="CrawlNotFoundException">There is no such crawl. Nothing is stored.</exception>
     public Task<long> AppendStreamAsync(
         Guid crawlId, IAsyncEnumerable<NewCrawlEvent> events, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)

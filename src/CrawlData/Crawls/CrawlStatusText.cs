@@ -19,14 +19,17 @@ internal static class CrawlStatusText
     };
 
     /// <exception cref="InvalidValueException">The text is none of the type's labels.</exception>
-    public static CrawlStatus Parse(string? text) => text switch
+    public static CrawlStatus Parse(string? text) =>
+        TryParse(text) ?? throw new InvalidValueException("status", "is not one of PENDING, RUNNING, COMPLETED, FAILED, CANCELLED");
+
+    public static CrawlStatus? TryParse(string? text) => text switch
     {
         "PENDING" => CrawlStatus.Pending,
         "RUNNING" => CrawlStatus.Running,
         "COMPLETED" => CrawlStatus.Completed,
         "FAILED" => CrawlStatus.Failed,
         "CANCELLED" => CrawlStatus.Cancelled,
-        _ => throw new InvalidValueException("status", "is not one of PENDING, RUNNING, COMPLETED, FAILED, CANCELLED"),
+        _ => null,
     };
 }
 
@@ -34,7 +37,13 @@ internal static class CrawlStatusText
 internal sealed class CrawlStatusConverter : JsonConverter<CrawlStatus>
 {
     public override CrawlStatus Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
-        reader.TokenType == JsonTokenType.String ? CrawlStatusText.Parse(reader.GetString()) : throw new JsonException();
+        (reader.TokenType == JsonTokenType.String ? CrawlStatusText.TryParse(reader.GetString()) : null) ?? throw new JsonException();
 
     public override void Write(Utf8JsonWriter writer, CrawlStatus value, JsonSerializerOptions options) => writer.WriteStringValue(value.ToText());
+
+    public override CrawlStatus ReadAsPropertyName(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+        CrawlStatusText.TryParse(reader.GetString()) ?? throw new JsonException();
+
+    public override void WriteAsPropertyName(Utf8JsonWriter writer, CrawlStatus value, JsonSerializerOptions options) =>
+        writer.WritePropertyName(value.ToText());
 }

@@ -16,6 +16,8 @@ public sealed class RecordingExporter(NpgsqlDataSource dataSource)
     private readonly CrawlEventRepository events = new(dataSource);
 
     /// <summary>Writes a crawl's run and its events, in the order of their ids and without them, in bounded memory.</summary>
+    /// <remarks>Run and events are read one after the other. A device_config of the JSON literal null becomes one that is missing, as a recording has one
+    /// null.</remarks>
     /// <param name="crawlId">The crawl. While it runs, events that are appended after the export began are left out.</param>
     /// <param name="recording">Takes NDJSON in UTF-8; left open.</param>
     /// <param name="progress">Told every thousand events; may be null.</param>

@@ -12,9 +12,10 @@ internal static class RecordingFormat
 
     public const string CrawlEvents = "crawl_events";
 
-    /// <summary>Rows as objects of columns: nothing unknown, no null where the column takes none.</summary>
+    /// <summary>Rows as objects of columns: nothing unknown, nothing twice, no null where the column takes none.</summary>
     public static JsonSerializerOptions Rows { get; } = new()
     {
+        AllowDuplicateProperties = false,
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
         UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
         RespectNullableAnnotations = true,
@@ -22,6 +23,9 @@ internal static class RecordingFormat
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
         Converters = { new InstantConverter() },
     };
+
+    /// <summary>Lines, whose rows are not looked into: what a payload has twice is PostgreSQL's to settle.</summary>
+    public static JsonSerializerOptions Lines { get; } = new(Rows) { AllowDuplicateProperties = true };
 
     /// <summary>A line of a recording.</summary>
     public sealed record Line

@@ -149,20 +149,15 @@ public sealed class RecordingImporter(NpgsqlDataSource dataSource)
                 switch (parsed.Table)
                 {
                     case RecordingFormat.CrawlRuns:
-                        await AddRunAsync(parsed.Row.Deserialize<NewCrawlRun>(RecordingFormat.Rows)!, cancellationToken).ConfigureAwait(false);
+                        await AddRunAsync(ToRow<NewCrawlRun>(parsed), cancellationToken).ConfigureAwait(false);
                         break;
                     case RecordingFormat.CrawlEvents:
-                        AddEvent(parsed.Row.Deserialize<RecordingFormat.EventRow>(RecordingFormat.Rows)!);
+                        AddEvent(ToRow<RecordingFormat.EventRow>(parsed));
                         batchBytes += bytes.Length;
                         break;
                     default:
                         throw new RecordingException(line, $"is of a table other than {RecordingFormat.CrawlRuns} and {RecordingFormat.CrawlEvents}.");
                 }
-            }
-            catch (JsonException exception)
-            {
-                // Without the cause: its message may quote the line.
-                throw new RecordingException(line, $"is not a row of its table, at {exception.Path ?? "$"}.");
             }
             catch (Exception exception) when (exception is InvalidValueException or CrawlAlreadyExistsException)
             {
@@ -183,7 +178,34 @@ public sealed class RecordingImporter(NpgsqlDataSource dataSource)
                 text = text[ByteOrderMark.Length..];
             }
 
-            return text.Trim(" \t\r"u8).IsEmpty ? null : Jsonb.Parse(text, lineOptions).To<RecordingFormat.Line>(RecordingFormat.Rows);
+            if (text.Trim(" \t\r"u8).IsEmpty)
+            {
+                return null;
+            }
+
+            try
+            {
+                return Jsonb.Parse(text, lineOptions).To<RecordingFormat.Line>(RecordingFormat.Lines) ?? throw new JsonException();
+            }
+            catch (JsonException)
+            {
+                // Without the cause, here and below: its message may quote the line.
+                throw new RecordingException(line, "is not of the form {\"table\": name, \"row\": {column: value}}.");
+            }
+        }
+
+        private T ToRow<T>(RecordingFormat.Line parsed)
+        {
+            try
+            {
+                return parsed.Row.Deserialize<T>(RecordingFormat.Rows) ?? throw new JsonException();
+            }
+            catch (JsonException exception)
+            {
+                var column = exception.Path?.TrimStart('$', '.');
+                var known = RecordingFormat.Rows.GetTypeInfo(typeof(T)).Properties.Any(property => property.Name == column);
+                throw new RecordingException(line, known ? $"{column}: has a value that its column does not take." : $"is not a row of {parsed.Table}.");
+            }
         }
 
         private async Task AddRunAsync(NewCrawlRun run, CancellationToken cancellationToken)

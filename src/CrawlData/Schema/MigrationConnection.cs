@@ -41,8 +41,10 @@ internal sealed class MigrationConnection(NpgsqlConnection connection, Cancellat
     public T ExecuteCommandsWithManagedConnection<T>(Func<Func<IDbCommand>, T> actionWithResult)
     {
         NpgsqlCommand? current = null;
-        using var cancellation = cancellationToken.Register(() => Volatile.Read(ref current)?.Cancel());
         using var transaction = connection.BeginTransaction();
+
+        // Ends before the transaction does, so that no cancel request of ours goes out while it is rolled back.
+        using var cancellation = cancellationToken.Register(() => Volatile.Read(ref current)?.Cancel());
         var result = actionWithResult(() =>
         {
             cancellationToken.ThrowIfCancellationRequested();

@@ -142,11 +142,7 @@ public sealed partial class SchemaMigrator
             }
             finally
             {
-                // The pool may be told not to reset connections, so it is done here; a broken connection has no lock.
-                if (connection.State == System.Data.ConnectionState.Open)
-                {
-                    await connection.ExecuteAsync(UnlockSql).ConfigureAwait(false);
-                }
+                await UnlockAsync(connection).ConfigureAwait(false);
             }
         }, cancellationToken);
 
@@ -201,6 +197,21 @@ public sealed partial class SchemaMigrator
             }
 
             await Task.Delay(poll, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    // The pool may be told not to reset connections, so the lock is given back here.
+    private async Task UnlockAsync(NpgsqlConnection connection)
+    {
+        try
+        {
+            await connection.ExecuteAsync(UnlockSql).ConfigureAwait(false);
+        }
+        catch (Exception exception) when (exception is NpgsqlException or InvalidOperationException)
+        {
+            // The session is broken, or a late cancel request has hit its rollback. It must not live on in the pool with the lock, and what went wrong before
+            // is what the caller is to see.
+            dataSource.Clear();
         }
     }
 

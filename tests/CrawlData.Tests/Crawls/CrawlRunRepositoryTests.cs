@@ -1,3 +1,4 @@
+using System.Text.Json;
 using CrawlData.Crawls;
 using Npgsql;
 
@@ -198,6 +199,7 @@ public sealed class CrawlRunRepositoryTests : DatabaseTest
             [CrawlStatus.Failed] = 1,
             [CrawlStatus.Cancelled] = 1,
         }));
+        Assert.That(JsonSerializer.Serialize(await Runs.CountByStatusAsync(new CrawlRunFilter { AppPackage = app })), Does.StartWith("{\"PENDING\":2,"));
         Assert.That((await Runs.CountByStatusAsync(new CrawlRunFilter { AppPackage = "nobody" })).Values, Is.All.Zero.And.Exactly(5).Items);
     }
 
