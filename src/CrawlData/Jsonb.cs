@@ -161,9 +161,6 @@ public readonly struct Jsonb : IEquatable<Jsonb>
     /// <summary>Takes over what the server sent, which needs no check.</summary>
     internal static Jsonb FromDatabase(byte[] utf8) => new(utf8);
 
-    /// <inheritdoc cref="FromDatabase(byte[])"/>
-    internal static Jsonb FromDatabase(string json) => new(Encoding.UTF8.GetBytes(json));
-
     private static Jsonb Serialize(Action<Utf8JsonWriter> serialize, JsonbOptions? options)
     {
         options ??= JsonbOptions.Default;

@@ -30,7 +30,7 @@ public sealed partial class JsonbTests : DatabaseTest
 
         await using var command = DataSource.CreateCommand("select $1");
         command.Parameters.Add(new NpgsqlParameter { Value = value.Utf8, NpgsqlDbType = NpgsqlDbType.Jsonb });
-        var back = Jsonb.FromDatabase((string)(await command.ExecuteScalarAsync())!);
+        var back = Jsonb.FromDatabase(Encoding.UTF8.GetBytes((string)(await command.ExecuteScalarAsync())!));
 
         if (json.Contains("\"a\": 1, \"a\": 2", StringComparison.Ordinal))
         {

@@ -1,6 +1,3 @@
-using System.Buffers;
-using System.Text.Encodings.Web;
-using System.Text.Json;
 using CrawlData.Crawls;
 using Npgsql;
 
@@ -10,8 +7,6 @@ namespace CrawlData.Recordings;
 /// <param name="dataSource">The application's data source; it stays the application's to dispose of.</param>
 public sealed class RecordingExporter(NpgsqlDataSource dataSource)
 {
-    private const int ChunkBytes = 64 * 1024;
-
     private readonly CrawlRunRepository runs = new(dataSource);
     private readonly CrawlEventRepository events = new(dataSource);
 
@@ -29,54 +24,29 @@ public sealed class RecordingExporter(NpgsqlDataSource dataSource)
     {
         ArgumentNullException.ThrowIfNull(recording);
         var run = await runs.GetAsync(crawlId, null, cancellationToken).ConfigureAwait(false) ?? throw new CrawlNotFoundException([crawlId]);
-        var buffer = new ArrayBufferWriter<byte>(ChunkBytes);
-        var writer = new Utf8JsonWriter(buffer, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, MaxDepth = int.MaxValue });
-        await using var disposal = writer.ConfigureAwait(false);
+        using var writer = new NdjsonWriter(recording);
         var total = new RecordingProgress { Runs = 1 };
 
-        WriteLine(RecordingFormat.CrawlRuns, run);
+        await writer.WriteAsync(RecordingFormat.Row(RecordingFormat.CrawlRuns, run), cancellationToken).ConfigureAwait(false);
         await foreach (var crawlEvent in events.StreamAsync(crawlId, null, cancellationToken).ConfigureAwait(false))
         {
-            WriteLine(RecordingFormat.CrawlEvents, new RecordingFormat.EventRow
+            await writer.WriteAsync(RecordingFormat.Row(RecordingFormat.CrawlEvents, new RecordingFormat.EventRow
             {
                 CrawlId = crawlEvent.CrawlId,
                 EventType = crawlEvent.EventType,
                 Payload = crawlEvent.Payload,
                 CreatedAt = crawlEvent.CreatedAt,
-            });
-            total = total with { Events = total.Events + 1 };
-            if (buffer.WrittenCount >= ChunkBytes)
-            {
-                await FlushAsync().ConfigureAwait(false);
-            }
-
+            }), cancellationToken).ConfigureAwait(false);
+            total = total with { Events = total.Events + 1, Bytes = writer.BytesWritten };
             if (total.Events % 1_000 == 0)
             {
                 progress?.Report(total);
             }
         }
 
-        await FlushAsync().ConfigureAwait(false);
+        await writer.FlushAsync(cancellationToken).ConfigureAwait(false);
+        total = total with { Bytes = writer.BytesWritten };
         progress?.Report(total);
         return total;
-
-        void WriteLine<T>(string table, T row)
-        {
-            writer.WriteStartObject();
-            writer.WriteString("table", table);
-            writer.WritePropertyName("row");
-            JsonSerializer.Serialize(writer, row, RecordingFormat.Rows);
-            writer.WriteEndObject();
-            writer.Flush();
-            writer.Reset();
-            buffer.Write("\n"u8);
-        }
-
-        async Task FlushAsync()
-        {
-            await recording.WriteAsync(buffer.WrittenMemory, cancellationToken).ConfigureAwait(false);
-            total = total with { Bytes = total.Bytes + buffer.WrittenCount };
-            buffer.ResetWrittenCount();
-        }
     }
 }

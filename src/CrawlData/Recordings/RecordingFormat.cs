@@ -27,13 +27,15 @@ internal static class RecordingFormat
     /// <summary>Lines, whose rows are not looked into: what a payload has twice is PostgreSQL's to settle.</summary>
     public static JsonSerializerOptions Lines { get; } = new(Rows) { AllowDuplicateProperties = true };
 
-    /// <summary>A line of a recording.</summary>
-    public sealed record Line
+    /// <summary>A line of a recording: as an element to be looked into, or as a row to be written.</summary>
+    public sealed record Line<T>
     {
         public required string Table { get; init; }
 
-        public required JsonElement Row { get; init; }
+        public required T Row { get; init; }
     }
+
+    public static Line<T> Row<T>(string table, T row) => new() { Table = table, Row = row };
 
     /// <summary>A row of <c>crawl_events</c> in a recording, where order stands for the id.</summary>
     public sealed record EventRow

@@ -170,7 +170,7 @@ public sealed class RecordingImporter(NpgsqlDataSource dataSource)
             }
         }
 
-        private RecordingFormat.Line? Parse(ReadOnlySequence<byte> bytes)
+        private RecordingFormat.Line<JsonElement>? Parse(ReadOnlySequence<byte> bytes)
         {
             var text = bytes.IsSingleSegment ? bytes.FirstSpan : bytes.ToArray();
             if (line == 1 && text.StartsWith(ByteOrderMark))
@@ -185,7 +185,7 @@ public sealed class RecordingImporter(NpgsqlDataSource dataSource)
 
             try
             {
-                return Jsonb.Parse(text, lineOptions).To<RecordingFormat.Line>(RecordingFormat.Lines) ?? throw new JsonException();
+                return Jsonb.Parse(text, lineOptions).To<RecordingFormat.Line<JsonElement>>(RecordingFormat.Lines) ?? throw new JsonException();
             }
             catch (JsonException)
             {
@@ -194,7 +194,7 @@ public sealed class RecordingImporter(NpgsqlDataSource dataSource)
             }
         }
 
-        private T ToRow<T>(RecordingFormat.Line parsed)
+        private T ToRow<T>(RecordingFormat.Line<JsonElement> parsed)
         {
             try
             {

@@ -36,7 +36,6 @@ internal sealed class SchemaCatalog(IEnumerable<(string Object, string Definitio
         select 'table ' || relations.relname, 'index ' || pg_get_indexdef(indexrelid, 0, true)
         from relations
         join pg_index on indrelid = relations.oid and not indisprimary
-        join pg_class as index on index.oid = indexrelid
         where relations.relkind in ('r', 'p')
         union all
         select 'sequence ' || relname, 'sequence ' || relname || ' increment ' || seqincrement || ' cache ' || seqcache

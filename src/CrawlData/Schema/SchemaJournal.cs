@@ -7,7 +7,7 @@ namespace CrawlData.Schema;
 
 /// <summary>Which scripts ran in a database, and what they said when they did. DbUp's own journal knows no hash, lets a name in twice, and keeps local
 /// time.</summary>
-internal sealed class SchemaJournal(IReadOnlyList<SchemaScript> scripts, IReadOnlyCollection<string> executed) : IJournal
+internal sealed class SchemaJournal(IReadOnlyList<SchemaScript> pending) : IJournal
 {
     internal const string CreateSql =
         """
@@ -46,7 +46,8 @@ internal sealed class SchemaJournal(IReadOnlyList<SchemaScript> scripts, IReadOn
         { "script_hash", NpgsqlDbType.Text, script.Hash },
     };
 
-    public string[] GetExecutedScripts() => [.. executed];
+    // DbUp is handed what is pending and nothing else.
+    public string[] GetExecutedScripts() => [];
 
     public void EnsureTableExistsAndIsLatestVersion(Func<IDbCommand> dbCommandFactory)
     {
@@ -60,7 +61,7 @@ internal sealed class SchemaJournal(IReadOnlyList<SchemaScript> scripts, IReadOn
     {
         using var command = dbCommandFactory();
         command.CommandText = StoreSql;
-        StoreParameters(scripts.Single(known => known.Name == script.Name)).AddTo(command);
+        StoreParameters(pending.Single(known => known.Name == script.Name)).AddTo(command);
         command.ExecuteNonQuery();
     }
 }

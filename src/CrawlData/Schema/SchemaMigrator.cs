@@ -217,7 +217,6 @@ public sealed partial class SchemaMigrator
 
     private IReadOnlyList<string> Upgrade(NpgsqlConnection connection, IReadOnlyList<SchemaScript> pending, CancellationToken cancellationToken)
     {
-        var executed = scripts.Except(pending).Select(script => script.Name).ToList();
         var manager = new MigrationConnection(connection, cancellationToken);
         if (options.ScriptTimeout != Timeout.InfiniteTimeSpan)
         {
@@ -226,7 +225,7 @@ public sealed partial class SchemaMigrator
 
         var engine = DeployChanges.To.PostgresqlDatabase(manager)
             .WithScripts(pending.Select(script => new SqlScript(script.Name, script.Sql)))
-            .JournalTo(new SchemaJournal(scripts, executed))
+            .JournalTo(new SchemaJournal(pending))
             .WithVariablesDisabled()
             .WithTransactionPerScript()
             .LogToNowhere()

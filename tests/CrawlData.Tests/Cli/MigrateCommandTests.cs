@@ -1,14 +1,14 @@
-using System.Diagnostics;
 using CrawlData.Schema;
 using CrawlData.Testing;
 using Dapper;
-using Npgsql;
 
 namespace CrawlData.Tests.Cli;
 
 [Parallelizable(ParallelScope.All)]
 public sealed class MigrateCommandTests
 {
+    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(20);
+
     private static readonly ThrowawayDatabaseOptions Empty = new() { Migrate = false, Logger = TestLog.Instance };
 
     [Test]
@@ -37,13 +37,13 @@ public sealed class MigrateCommandTests
         await using var blocking = await blocker.BeginTransactionAsync();
         await blocker.ExecuteAsync("create table crawl_events (id int)");
         using var killed = Tool.Start(database.ConnectionString, ["migrate"]);
-        await UntilAsync(database.DataSource, "select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')");
+        await Wait.UntilAsync(database.DataSource, "select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')", Longest);
 
         killed.Kill();
         await killed.WaitForExitAsync();
 
         // The backend ends, though what it waits for goes on.
-        await UntilAsync(database.DataSource, "select not exists (select from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and wait_event_type = 'Lock')");
+        await Wait.UntilAsync(database.DataSource, "select not exists (select from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and wait_event_type = 'Lock')", Longest);
         await blocking.RollbackAsync();
         Assert.That(await blocker.ExecuteScalarAsync<long>("select count(*) from pg_class where relname in ('crawl_runs', 'crawl_events')"), Is.Zero);
         var next = await Tool.RunAsync(database.ConnectionString, "migrate");
@@ -64,16 +64,5 @@ public sealed class MigrateCommandTests
 
         Assert.That((adopted.ExitCode, adopted.Error), Is.EqualTo((0, "")));
         Assert.That(adopted.Column("state"), Is.Not.Empty.And.All.EqualTo("adopted"));
-    }
-
-    private static async Task UntilAsync(NpgsqlDataSource dataSource, string condition)
-    {
-        // Not in a transaction, where pg_stat_activity stands still.
-        await using var connection = await dataSource.OpenConnectionAsync();
-        for (var watch = Stopwatch.StartNew(); !await connection.ExecuteScalarAsync<bool>(condition);)
-        {
-            Assert.That(watch.Elapsed, Is.LessThan(TimeSpan.FromSeconds(20)), condition);
-            await Task.Delay(50);
-        }
     }
 }

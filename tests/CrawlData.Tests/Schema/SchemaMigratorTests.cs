@@ -8,6 +8,8 @@ namespace CrawlData.Tests.Schema;
 
 public sealed class SchemaMigratorTests : MigratorTest
 {
+    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(10);
+
     [Test]
     public async Task An_empty_database_gets_every_script_once_in_order()
     {
@@ -108,7 +110,7 @@ public sealed class SchemaMigratorTests : MigratorTest
     {
         using var cancellation = new CancellationTokenSource();
         var migrating = Migrator(new SchemaScript("001_slow.sql", "create table slow (); select pg_sleep(60)")).MigrateAsync(cancellation.Token);
-        await UntilAsync("select exists (select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep')");
+        await Wait.UntilAsync(DataSource, "select exists (select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep')", Longest);
         var watch = Stopwatch.StartNew();
 
         await cancellation.CancelAsync();
@@ -237,17 +239,7 @@ public sealed class SchemaMigratorTests : MigratorTest
         Assert.That(SchemaScript.All.Take(2).Select(script => script.Name), Is.EqualTo(AllScripts));
     }
 
-    private Task AssertUnlockedAsync() => UntilAsync("select not exists (select from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database()))");
-
-    private async Task UntilAsync(string condition)
-    {
-        var watch = Stopwatch.StartNew();
-        while (!await ScalarAsync<bool>(condition))
-        {
-            Assert.That(watch.Elapsed, Is.LessThan(TimeSpan.FromSeconds(10)), condition);
-            await Task.Delay(20);
-        }
-    }
+    private Task AssertUnlockedAsync() => Wait.UntilAsync(DataSource, "select not exists (select from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database()))", Longest);
 
     private sealed class UpperCase : INpgsqlNameTranslator
     {
