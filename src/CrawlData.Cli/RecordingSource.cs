@@ -1,5 +1,4 @@
 using System.IO.Compression;
-using CrawlData.Crawls;
 using CrawlData.Recordings;
 using Npgsql;
 
@@ -7,7 +6,7 @@ namespace CrawlData.Cli;
 
 /// <summary>A line of a recording cannot be imported: <c>FILE:LINE: reason</c>.</summary>
 internal sealed class RecordingLineException(string source, RecordingException cause)
-    : Exception($"{source}:{cause.Line}: {cause.Reason}{(cause.InnerException is CrawlAlreadyExistsException ? " With --new-ids it gets another id." : "")}", cause);
+    : Exception($"{source}:{cause.Line}: {cause.Reason}{(cause.InnerException is RowAlreadyExistsException ? " With --new-ids it gets another id." : "")}", cause);
 
 /// <summary>Where a recording comes from: a file, standard input, or the tool itself.</summary>
 internal sealed class RecordingSource : IAsyncDisposable

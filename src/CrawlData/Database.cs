@@ -1,4 +1,6 @@
+using System.Data;
 using System.Data.Common;
+using System.Runtime.CompilerServices;
 using Dapper;
 using Npgsql;
 
@@ -62,6 +64,59 @@ internal static class Database
             return rows;
         }
     }
+
+    /// <summary>Reads counts by an enum's labels: one for each, 0 where there is no row.</summary>
+    public static async Task<IReadOnlyDictionary<T, long>> CountByLabelAsync<T>(this NpgsqlDataSource dataSource, CommandDefinition command) where T : struct, Enum
+    {
+        var counts = Enum.GetValues<T>().ToDictionary(value => value, _ => 0L);
+        foreach (var (value, count) in await dataSource.ReadListAsync(command, row => (row.GetLabel<T>(0), row.GetInt64(1))).ConfigureAwait(false))
+        {
+            counts[value] = count;
+        }
+
+        return counts;
+    }
+
+    /// <summary>Reads the rows of a statement each as it arrives, on a connection that is held meanwhile.</summary>
+    public static async IAsyncEnumerable<T> StreamAsync<T>(
+        this NpgsqlDataSource dataSource, string sql, Parameters parameters, Func<DbDataReader, T> read, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var connection = await dataSource.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+        await using var connectionDisposal = connection.ConfigureAwait(false);
+        var command = new NpgsqlCommand(sql, connection);
+        await using var commandDisposal = command.ConfigureAwait(false);
+        parameters.AddTo(command);
+        var reader = await command.ExecuteReaderAsync(CommandBehavior.SingleResult, cancellationToken).ConfigureAwait(false);
+        await using var readerDisposal = reader.ConfigureAwait(false);
+        var given = false;
+        try
+        {
+            while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
+            {
+                given = true;
+                yield return read(reader);
+
+                // The reader itself looks at the token only when it has to wait.
+                cancellationToken.ThrowIfCancellationRequested();
+                given = false;
+            }
+        }
+        finally
+        {
+            // Left while a row was given: disposing reads what is left, and of a cancelled query little is. Not otherwise, since a cancel request costs a
+            // connection.
+            if (given)
+            {
+                command.Cancel();
+            }
+        }
+    }
+
+    /// <summary>Reads an enum from its label.</summary>
+    public static T GetLabel<T>(this DbDataReader reader, int ordinal) where T : struct, Enum => EnumLabels.Parse<T>(reader.GetString(ordinal));
+
+    /// <summary>Reads a jsonb column.</summary>
+    public static Jsonb GetJsonb(this DbDataReader reader, int ordinal) => Jsonb.FromDatabase(reader.GetFieldValue<byte[]>(ordinal));
 
     /// <summary>Reads a column that may be null.</summary>
     public static T? GetNullable<T>(this DbDataReader reader, int ordinal) => reader.IsDBNull(ordinal) ? default : reader.GetFieldValue<T>(ordinal);

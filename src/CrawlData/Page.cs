@@ -11,3 +11,27 @@ public sealed class Page<T>
     /// expire.</summary>
     public string? NextCursor { get; init; }
 }
+
+internal static class Page
+{
+    /// <exception cref="InvalidValueException">The size is out of range.</exception>
+    public static void RequireSize(int size, int largest)
+    {
+        if (size < 1 || size > largest)
+        {
+            throw new InvalidValueException("page_size", $"is {size}; it takes 1 to {largest}");
+        }
+    }
+
+    /// <summary>Makes a page of rows that were read with one more than fits, which says whether another page follows.</summary>
+    public static Page<T> Of<T, TId>(List<T> rows, int size, Func<T, KeysetCursor<TId>> cursor) where TId : unmanaged
+    {
+        if (rows.Count <= size)
+        {
+            return new Page<T> { Items = rows };
+        }
+
+        rows.RemoveAt(size);
+        return new Page<T> { Items = rows, NextCursor = cursor(rows[^1]).Encode() };
+    }
+}

@@ -42,7 +42,7 @@ public sealed class HostileHandlersTests : MigratorTest
         await events.AppendAsync(run.Id, step);
         await events.AppendAsync(run.Id, [step, step]);
         await events.AppendStreamAsync(run.Id, new[] { step }.ToAsyncEnumerable());
-        await Assert.ThrowsAsync<CrawlNotFoundException>(() => events.AppendAsync([(Guid.CreateVersion7(), step)]));
+        await Assert.ThrowsAsync<RowNotFoundException>(() => events.AppendAsync([(Guid.CreateVersion7(), step)]));
         await runs.CompleteAsync(run.Id);
 
         Assert.That((await runs.ListAsync()).Items.Single().DeviceConfig, Is.EqualTo(step.Payload));

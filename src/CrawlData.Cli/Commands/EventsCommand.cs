@@ -43,7 +43,7 @@ internal sealed class EventsCommand : ToolCommand
             : await WriteAsync(new CrawlEventRepository(dataSource), crawlId, query, cancellationToken);
         if (!any && await new CrawlRunRepository(dataSource).GetAsync(crawlId, cancellationToken: cancellationToken) is null)
         {
-            throw new CrawlNotFoundException([crawlId]);
+            throw new RowNotFoundException("crawl_runs", [crawlId]);
         }
     }
 

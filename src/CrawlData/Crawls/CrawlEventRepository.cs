@@ -1,6 +1,5 @@
 using System.Data;
 using System.Data.Common;
-using System.Runtime.CompilerServices;
 using Npgsql;
 using NpgsqlTypes;
 using static CrawlData.Database;
@@ -23,11 +22,7 @@ namespace CrawlData.Crawls;
 /// <param name="dataSource">The application's data source; it stays the application's to dispose of.</param>
 public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
 {
-    // Below, one INSERT of one round trip; from here on COPY, which is faster the more there are.
-    private const int CopyFromEvents = 1_000;
-
-    // What is gathered of a stream, and the most that one INSERT's parameters may hold.
-    private const int ChunkBytes = 4 * 1024 * 1024;
+    private const string ParentTable = "crawl_runs";
 
     private const string Columns = "id, crawl_id, event_type, payload, created_at";
 
@@ -47,13 +42,13 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
     internal const string InsertSql =
         """
         with runs as materialized (
-            select id from crawl_runs where id = any (@crawl_ids) order by id for no key update
+            select id from crawl_runs where id = any (@parent_ids) order by id for no key update
         )
         insert into crawl_events (crawl_id, event_type, payload, created_at)
         select crawl_id, event_type, payload::jsonb, coalesce(created_at, now() at time zone 'utc')
-        from unnest(@event_crawl_ids, @event_types, @payloads, @created_ats)
+        from unnest(@row_parent_ids, @event_types, @payloads, @created_ats)
             with ordinality as events (crawl_id, event_type, payload, created_at, position)
-        where (select count(*) from runs) = cardinality(@crawl_ids)
+        where (select count(*) from runs) = cardinality(@parent_ids)
         order by position
         returning id
         """;
@@ -62,18 +57,18 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
     internal const string ReserveSql =
         """
         with runs as materialized (
-            select id from crawl_runs where id = any (@crawl_ids) order by id for no key update
+            select id from crawl_runs where id = any (@parent_ids) order by id for no key update
         )
-        select array(select nextval('crawl_events_id_seq') from generate_series(1, case locked.runs when cardinality(@crawl_ids) then @events else 0 end)),
+        select array(select nextval('crawl_events_id_seq') from generate_series(1, case locked.runs when cardinality(@parent_ids) then @rows else 0 end)),
                now() at time zone 'utc'
         from (select count(*) as runs from runs) as locked
         """;
 
     internal const string CopySql = $"copy crawl_events ({Columns}) from stdin (format binary)";
 
-    internal const string UnknownCrawlsSql =
+    internal const string UnknownParentsSql =
         """
-        select id from unnest(@crawl_ids) as asked (id)
+        select id from unnest(@parent_ids) as asked (id)
         where not exists (select from crawl_runs where crawl_runs.id = asked.id)
         """;
 
@@ -97,9 +92,11 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
 
     internal const string LastSql = $"select {Columns} from crawl_events where crawl_id = @crawl_id order by crawl_id desc, id desc limit 1";
 
+    private readonly Appender appender = new(dataSource);
+
     /// <summary>Appends one event.</summary>
     /// <returns>Its id.</returns>
-    /// <exception cref="CrawlNotFoundException">There is no such crawl. Nothing is stored.</exception>
+    /// <exception cref="RowNotFoundException">There is no such crawl. Nothing is stored.</exception>
     public async Task<long> AppendAsync(
         Guid crawlId, NewCrawlEvent crawlEvent, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
@@ -112,12 +109,12 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
             { "created_at", NpgsqlDbType.Timestamp, Timestamps.ToZoneless(crawlEvent.CreatedAt) },
         };
         var ids = await dataSource.ReadListAsync(Command(InsertOneSql, parameters, transaction, cancellationToken), ReadId).ConfigureAwait(false);
-        return ids.Count == 1 ? ids[0] : throw new CrawlNotFoundException([crawlId]);
+        return ids.Count == 1 ? ids[0] : throw new RowNotFoundException(ParentTable, [crawlId]);
     }
 
     /// <summary>Appends events to one crawl, all or none. When there are none, nothing is done, and the crawl is not looked for.</summary>
     /// <returns>The ids, in the order of the events; they rise.</returns>
-    /// <exception cref="CrawlNotFoundException">There is no such crawl. Nothing is stored.</exception>
+    /// <exception cref="RowNotFoundException">There is no such crawl. Nothing is stored.</exception>
     public Task<IReadOnlyList<long>> AppendAsync(
         Guid crawlId, IEnumerable<NewCrawlEvent> events, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
@@ -128,28 +125,12 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
     /// <summary>Appends events to one or several crawls, all or none. Such calls never deadlock with each other: each takes the locks of its runs first, in
     /// one order.</summary>
     /// <returns>The ids, in the order of the events; they rise.</returns>
-    /// <exception cref="CrawlNotFoundException">One or more of the crawls do not exist. Nothing is stored.</exception>
-    public async Task<IReadOnlyList<long>> AppendAsync(
+    /// <exception cref="RowNotFoundException">One or more of the crawls do not exist. Nothing is stored.</exception>
+    public Task<IReadOnlyList<long>> AppendAsync(
         IReadOnlyList<(Guid CrawlId, NewCrawlEvent Event)> events, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(events);
-        if (events.Count == 0)
-        {
-            return [];
-        }
-
-        for (var index = 0; index < events.Count; index++)
-        {
-            RequireNotNull(events[index].Event, index);
-        }
-
-        var copy = events.Count >= CopyFromEvents || events.Sum(static item => (long)item.Event.Payload.Utf8.Length) > ChunkBytes;
-        return await dataSource.UseAsync(transaction, connection => (copy, transaction) switch
-        {
-            (false, _) => InsertAsync(connection, transaction, events, cancellationToken),
-            (true, not null) => CopyAsync(connection, transaction, events, cancellationToken),
-            (true, null) => connection.InTransactionAsync(own => CopyAsync(connection, own, events, cancellationToken), cancellationToken),
-        }, cancellationToken).ConfigureAwait(false);
+        return appender.AppendAsync(events, transaction, cancellationToken);
     }
 
     /// <summary>Appends a stream of events to one crawl, all or none, however long it is: a few megabytes of it are held at a time.</summary>
@@ -157,7 +138,7 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
     /// a source that does not wait itself, such as a file. In a transaction of the caller's a savepoint is used: when the source throws, the call is
     /// cancelled or the server refuses an event, the transaction is as it was before the call, and still usable.</remarks>
     /// <returns>How many events were appended; 0 for an empty stream, whose crawl is not looked for.</returns>
-    /// <exception cref="CrawlNotFoundException">There is no such crawl. Nothing is stored.</exception>
+    /// <exception cref="RowNotFoundException">There is no such crawl. Nothing is stored.</exception>
     public Task<long> AppendStreamAsync(
         Guid crawlId, IAsyncEnumerable<NewCrawlEvent> events, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
@@ -174,39 +155,8 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
     /// <param name="crawlId">The crawl; one that does not exist has no events.</param>
     /// <param name="query">Which events; all when null.</param>
     /// <param name="cancellationToken">Ends the enumeration with <see cref="OperationCanceledException"/>.</param>
-    public async IAsyncEnumerable<CrawlEvent> StreamAsync(
-        Guid crawlId, CrawlEventQuery? query = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
-    {
-        var connection = await dataSource.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
-        await using var connectionDisposal = connection.ConfigureAwait(false);
-        var command = new NpgsqlCommand(ReadSql, connection);
-        await using var commandDisposal = command.ConfigureAwait(false);
-        ToParameters(crawlId, query).AddTo(command);
-        var reader = await command.ExecuteReaderAsync(CommandBehavior.SingleResult, cancellationToken).ConfigureAwait(false);
-        await using var readerDisposal = reader.ConfigureAwait(false);
-        var given = false;
-        try
-        {
-            while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
-            {
-                given = true;
-                yield return Read(reader);
-
-                // The reader itself looks at the token only when it has to wait.
-                cancellationToken.ThrowIfCancellationRequested();
-                given = false;
-            }
-        }
-        finally
-        {
-            // Left while an event was given: disposing reads what is left, and of a cancelled query little is. Not otherwise, since a cancel request costs a
-            // connection.
-            if (given)
-            {
-                command.Cancel();
-            }
-        }
-    }
+    public IAsyncEnumerable<CrawlEvent> StreamAsync(Guid crawlId, CrawlEventQuery? query = null, CancellationToken cancellationToken = default) =>
+        dataSource.StreamAsync(ReadSql, ToParameters(crawlId, query), Read, cancellationToken);
 
     /// <summary>Reads a crawl's events in the order of their ids into a list: for a page set <see cref="CrawlEventQuery.Limit"/>, and ask for the next with
     /// the last id as <see cref="CrawlEventQuery.AfterId"/>.</summary>
@@ -251,88 +201,20 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
         return counts.ToDictionary();
     }
 
-    private static async Task<IReadOnlyList<long>> InsertAsync(
-        NpgsqlConnection connection,
-        NpgsqlTransaction? transaction,
-        IReadOnlyList<(Guid CrawlId, NewCrawlEvent Event)> events,
-        CancellationToken cancellationToken)
-    {
-        var crawlIds = DistinctCrawlIds(events);
-        var parameters = new Parameters
-        {
-            { "crawl_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, crawlIds },
-            { "event_crawl_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, events.Select(item => item.CrawlId).ToArray() },
-            { "event_types", NpgsqlDbType.Array | NpgsqlDbType.Text, events.Select(item => item.Event.EventType).ToArray() },
-            { "payloads", NpgsqlDbType.Array | NpgsqlDbType.Text, events.Select(item => item.Event.Payload.Utf8).ToArray() },
-            { "created_ats", NpgsqlDbType.Array | NpgsqlDbType.Timestamp, events.Select(item => Timestamps.ToZoneless(item.Event.CreatedAt)).ToArray() },
-        };
-        var ids = await connection.ReadListAsync(Command(InsertSql, parameters, transaction, cancellationToken), ReadId).ConfigureAwait(false);
-        if (ids.Count == 0)
-        {
-            throw await UnknownCrawlsAsync(connection, transaction, crawlIds, cancellationToken).ConfigureAwait(false);
-        }
-
-        // The order of RETURNING is not promised; that ids are drawn in the order of the events is.
-        ids.Sort();
-        return ids;
-    }
-
-    private static async Task<IReadOnlyList<long>> CopyAsync(
-        NpgsqlConnection connection,
-        NpgsqlTransaction transaction,
-        IReadOnlyList<(Guid CrawlId, NewCrawlEvent Event)> events,
-        CancellationToken cancellationToken)
-    {
-        var crawlIds = DistinctCrawlIds(events);
-        var parameters = new Parameters
-        {
-            { "crawl_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, crawlIds },
-            { "events", NpgsqlDbType.Integer, events.Count },
-        };
-        var reserve = Command(ReserveSql, parameters, transaction, cancellationToken);
-        var reserved = await connection.ReadListAsync(reserve, row => (Ids: row.GetFieldValue<long[]>(0), Now: row.GetDateTime(1))).ConfigureAwait(false);
-        var (ids, now) = reserved[0];
-        if (ids.Length == 0)
-        {
-            throw await UnknownCrawlsAsync(connection, transaction, crawlIds, cancellationToken).ConfigureAwait(false);
-        }
-
-        // Cancelled between rows and not inside a write, which would break the connection, and with it a transaction of the caller's.
-        var importer = await connection.BeginBinaryImportAsync(CopySql, CancellationToken.None).ConfigureAwait(false);
-        await using (importer.ConfigureAwait(false))
-        {
-            for (var index = 0; index < ids.Length; index++)
-            {
-                cancellationToken.ThrowIfCancellationRequested();
-                var (crawlId, crawlEvent) = events[index];
-                await importer.StartRowAsync(CancellationToken.None).ConfigureAwait(false);
-                await importer.WriteAsync(ids[index], NpgsqlDbType.Bigint, CancellationToken.None).ConfigureAwait(false);
-                await importer.WriteAsync(crawlId, NpgsqlDbType.Uuid, CancellationToken.None).ConfigureAwait(false);
-                await importer.WriteAsync(crawlEvent.EventType, NpgsqlDbType.Varchar, CancellationToken.None).ConfigureAwait(false);
-                await importer.WriteAsync(crawlEvent.Payload.Utf8, NpgsqlDbType.Jsonb, CancellationToken.None).ConfigureAwait(false);
-                await importer.WriteAsync(Timestamps.ToZoneless(crawlEvent.CreatedAt) ?? now, NpgsqlDbType.Timestamp, CancellationToken.None).ConfigureAwait(false);
-            }
-
-            await importer.CompleteAsync(CancellationToken.None).ConfigureAwait(false);
-        }
-
-        return ids;
-    }
-
-    private static async Task<long> CopyAsync(
+    private async Task<long> CopyAsync(
         NpgsqlConnection connection, NpgsqlTransaction transaction, Guid crawlId, IAsyncEnumerable<NewCrawlEvent> events, CancellationToken cancellationToken)
     {
         long appended = 0;
         long bytes = 0;
-        var chunk = new List<(Guid, NewCrawlEvent)>(CopyFromEvents);
+        var chunk = new List<(Guid, NewCrawlEvent)>(Appender.CopyFromRows);
         await foreach (var crawlEvent in events.WithCancellation(cancellationToken).ConfigureAwait(false))
         {
-            RequireNotNull(crawlEvent, appended + chunk.Count);
+            appender.RequireNotNull(crawlEvent, appended + chunk.Count);
             chunk.Add((crawlId, crawlEvent));
-            bytes += crawlEvent.Payload.Utf8.Length;
-            if (chunk.Count == CopyFromEvents || bytes >= ChunkBytes)
+            bytes += appender.BytesOf(crawlEvent);
+            if (chunk.Count == Appender.CopyFromRows || bytes >= Appender.ChunkBytes)
             {
-                await CopyAsync(connection, transaction, chunk, cancellationToken).ConfigureAwait(false);
+                await appender.CopyAsync(connection, transaction, chunk, cancellationToken).ConfigureAwait(false);
                 appended += chunk.Count;
                 bytes = 0;
                 chunk.Clear();
@@ -341,13 +223,13 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
 
         if (chunk.Count > 0)
         {
-            await CopyAsync(connection, transaction, chunk, cancellationToken).ConfigureAwait(false);
+            await appender.CopyAsync(connection, transaction, chunk, cancellationToken).ConfigureAwait(false);
         }
 
         return appended + chunk.Count;
     }
 
-    private static async Task<long> CopyWithSavepointAsync(
+    private async Task<long> CopyWithSavepointAsync(
         NpgsqlConnection connection, NpgsqlTransaction transaction, Guid crawlId, IAsyncEnumerable<NewCrawlEvent> events, CancellationToken cancellationToken)
     {
         const string savepoint = "crawldata_append";
@@ -365,27 +247,6 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
         }
     }
 
-    private static async Task<CrawlNotFoundException> UnknownCrawlsAsync(
-        NpgsqlConnection connection, NpgsqlTransaction? transaction, Guid[] crawlIds, CancellationToken cancellationToken)
-    {
-        var parameters = new Parameters { { "crawl_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, crawlIds } };
-        var unknown = await connection.ReadListAsync(Command(UnknownCrawlsSql, parameters, transaction, cancellationToken), row => row.GetGuid(0)).ConfigureAwait(false);
-
-        // None, when they have been created since.
-        return new CrawlNotFoundException(unknown.Count > 0 ? unknown : crawlIds);
-    }
-
-    private static void RequireNotNull(NewCrawlEvent? crawlEvent, long index)
-    {
-        if (crawlEvent is null)
-        {
-            throw new InvalidValueException("events", $"has null at index {index}");
-        }
-    }
-
-    private static Guid[] DistinctCrawlIds(IReadOnlyList<(Guid CrawlId, NewCrawlEvent Event)> events) =>
-        events.Select(item => item.CrawlId).Distinct().ToArray();
-
     private static long ReadId(DbDataReader row) => row.GetInt64(0);
 
     // In the order of Columns. The payload stays the bytes that came.
@@ -394,7 +255,7 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
         Id = row.GetInt64(0),
         CrawlId = row.GetGuid(1),
         EventType = row.GetString(2),
-        Payload = Jsonb.FromDatabase(row.GetFieldValue<byte[]>(3)),
+        Payload = row.GetJsonb(3),
         CreatedAt = row.GetInstant(4),
     };
 
@@ -411,5 +272,35 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
             { "created_before", NpgsqlDbType.Timestamp, Timestamps.ToZoneless(query.CreatedBefore) },
             { "limit", NpgsqlDbType.Bigint, query.Limit },
         };
+    }
+    private sealed class Appender(NpgsqlDataSource dataSource) : Appender<NewCrawlEvent>(dataSource)
+    {
+        protected override string InsertSql => CrawlEventRepository.InsertSql;
+
+        protected override string ReserveSql => CrawlEventRepository.ReserveSql;
+
+        protected override string CopySql => CrawlEventRepository.CopySql;
+
+        protected override string UnknownParentsSql => CrawlEventRepository.UnknownParentsSql;
+
+        protected override string ParentTable => CrawlEventRepository.ParentTable;
+
+        protected override string RowsName => "events";
+
+        public override int BytesOf(NewCrawlEvent row) => row.Payload.Utf8.Length;
+
+        protected override void AddColumns(Parameters parameters, IReadOnlyList<(Guid ParentId, NewCrawlEvent Row)> rows)
+        {
+            parameters.Add("event_types", NpgsqlDbType.Array | NpgsqlDbType.Text, rows.Select(item => item.Row.EventType).ToArray());
+            parameters.Add("payloads", NpgsqlDbType.Array | NpgsqlDbType.Text, rows.Select(item => item.Row.Payload.Utf8).ToArray());
+            parameters.Add("created_ats", NpgsqlDbType.Array | NpgsqlDbType.Timestamp, rows.Select(item => Timestamps.ToZoneless(item.Row.CreatedAt)).ToArray());
+        }
+
+        protected override async Task WriteAsync(NpgsqlBinaryImporter importer, NewCrawlEvent row, DateTime now)
+        {
+            await importer.WriteAsync(row.EventType, NpgsqlDbType.Varchar, CancellationToken.None).ConfigureAwait(false);
+            await importer.WriteAsync(row.Payload.Utf8, NpgsqlDbType.Jsonb, CancellationToken.None).ConfigureAwait(false);
+            await importer.WriteAsync(Timestamps.ToZoneless(row.CreatedAt) ?? now, NpgsqlDbType.Timestamp, CancellationToken.None).ConfigureAwait(false);
+        }
     }
 }

@@ -15,6 +15,8 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource)
     /// <summary>The most runs on a page.</summary>
     public const int LargestPageSize = 1_000;
 
+    private const string Table = "crawl_runs";
+
     // In the order in which Read takes them.
     private const string Columns =
         """
@@ -82,7 +84,7 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource)
 
     /// <summary>Creates a run.</summary>
     /// <returns>The row as it was stored.</returns>
-    /// <exception cref="CrawlAlreadyExistsException">A run with that id exists. A transaction of the caller's is then aborted, as after any error of the
+    /// <exception cref="RowAlreadyExistsException">A run with that id exists. A transaction of the caller's is then aborted, as after any error of the
     /// server.</exception>
     public async Task<CrawlRun> CreateAsync(NewCrawlRun run, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
@@ -93,7 +95,7 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource)
             var parameters = new Parameters
             {
                 { "id", NpgsqlDbType.Uuid, id },
-                { "status", NpgsqlDbType.Text, run.Status.ToText() },
+                { "status", NpgsqlDbType.Text, run.Status.ToLabel() },
                 { "app_package", NpgsqlDbType.Varchar, run.AppPackage },
                 { "device_config", NpgsqlDbType.Jsonb, run.DeviceConfig?.Utf8 },
                 { "max_steps", NpgsqlDbType.Integer, run.MaxSteps },
@@ -108,7 +110,7 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource)
         }
         catch (PostgresException exception) when (exception is { SqlState: PostgresErrorCodes.UniqueViolation, ConstraintName: "crawl_runs_pkey" })
         {
-            throw new CrawlAlreadyExistsException(id, exception);
+            throw new RowAlreadyExistsException(Table, [id], exception);
         }
     }
 
@@ -134,22 +136,12 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource)
         NpgsqlTransaction? transaction = null,
         CancellationToken cancellationToken = default)
     {
-        if (pageSize is < 1 or > LargestPageSize)
-        {
-            throw new InvalidValueException("page_size", $"is {pageSize}; it takes 1 to {LargestPageSize}");
-        }
-
-        var parameters = ToParameters(filter, cursor is null ? null : KeysetCursor.Decode(cursor));
+        Page.RequireSize(pageSize, LargestPageSize);
+        var parameters = ToParameters(filter, cursor is null ? null : KeysetCursor<Guid>.Decode(cursor));
         parameters.Add("limit", NpgsqlDbType.Integer, pageSize + 1);
 
         var rows = await dataSource.ReadListAsync(Command(ListSql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false);
-        if (rows.Count <= pageSize)
-        {
-            return new Page<CrawlRun> { Items = rows };
-        }
-
-        rows.RemoveAt(pageSize);
-        return new Page<CrawlRun> { Items = rows, NextCursor = new KeysetCursor(rows[^1].CreatedAt, rows[^1].Id).Encode() };
+        return Page.Of(rows, pageSize, last => new KeysetCursor<Guid>(last.CreatedAt, last.Id));
     }
 
     /// <summary>Counts runs by status.</summary>
@@ -161,24 +153,18 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource)
         CrawlRunFilter? filter = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         var command = Command(CountByStatusSql, ToParameters(filter, null), transaction, cancellationToken);
-        var counts = Enum.GetValues<CrawlStatus>().ToDictionary(status => status, _ => 0L);
-        foreach (var (status, count) in await dataSource.ReadListAsync(command, row => (CrawlStatusText.Parse(row.GetString(0)), row.GetInt64(1))).ConfigureAwait(false))
-        {
-            counts[status] = count;
-        }
-
-        return counts;
+        return await dataSource.CountByLabelAsync<CrawlStatus>(command).ConfigureAwait(false);
     }
 
     /// <summary>PENDING → RUNNING; stamps <c>started_at</c> with the database's clock.</summary>
     /// <remarks>One atomic statement, which takes the run's row lock: of two transitions that race, one is applied, and the other is refused and sees what
     /// the first committed. In a transaction at REPEATABLE READ or above the loser gets the server's 40001 instead.</remarks>
-    public Task<CrawlTransition> StartAsync(Guid id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
+    public Task<Transition<CrawlRun>> StartAsync(Guid id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
         TransitionAsync(id, [CrawlStatus.Pending], CrawlStatus.Running, null, transaction, cancellationToken);
 
     /// <summary>RUNNING → COMPLETED; stamps <c>completed_at</c>.</summary>
     /// <inheritdoc cref="StartAsync" path="/remarks"/>
-    public Task<CrawlTransition> CompleteAsync(Guid id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
+    public Task<Transition<CrawlRun>> CompleteAsync(Guid id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
         TransitionAsync(id, [CrawlStatus.Running], CrawlStatus.Completed, null, transaction, cancellationToken);
 
     /// <summary>RUNNING → FAILED, or PENDING → FAILED for a run that never started; stamps <c>completed_at</c> and keeps the reason.</summary>
@@ -188,7 +174,7 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource)
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the statement.</param>
     /// <exception cref="InvalidValueException">The message holds U+0000 or a lone surrogate.</exception>
-    public Task<CrawlTransition> FailAsync(
+    public Task<Transition<CrawlRun>> FailAsync(
         Guid id, string errorMessage, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         CrawledText.Require(errorMessage, "error_message");
@@ -197,7 +183,7 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource)
 
     /// <summary>PENDING or RUNNING → CANCELLED; stamps <c>cancelled_at</c>.</summary>
     /// <inheritdoc cref="StartAsync" path="/remarks"/>
-    public Task<CrawlTransition> CancelAsync(Guid id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
+    public Task<Transition<CrawlRun>> CancelAsync(Guid id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
         TransitionAsync(id, [CrawlStatus.Pending, CrawlStatus.Running], CrawlStatus.Cancelled, null, transaction, cancellationToken);
 
     /// <summary>Deletes a run with all its events, in one statement: it takes as long as the events are many.</summary>
@@ -208,31 +194,26 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource)
         return await dataSource.UseAsync(transaction, connection => connection.ExecuteAsync(command), cancellationToken).ConfigureAwait(false) == 1;
     }
 
-    private async Task<CrawlTransition> TransitionAsync(
+    private async Task<Transition<CrawlRun>> TransitionAsync(
         Guid id, CrawlStatus[] from, CrawlStatus to, string? errorMessage, NpgsqlTransaction? transaction, CancellationToken cancellationToken)
     {
         var parameters = new Parameters
         {
             { "id", NpgsqlDbType.Uuid, id },
-            { "from", NpgsqlDbType.Array | NpgsqlDbType.Text, from.Select(CrawlStatusText.ToText).ToArray() },
-            { "to", NpgsqlDbType.Text, to.ToText() },
+            { "from", NpgsqlDbType.Array | NpgsqlDbType.Text, from.ToLabels() },
+            { "to", NpgsqlDbType.Text, to.ToLabel() },
             { "error_message", NpgsqlDbType.Text, errorMessage },
         };
-        var transitions = await dataSource.ReadListAsync(Command(TransitionSql, parameters, transaction, cancellationToken), row => new CrawlTransition
-        {
-            CrawlId = id,
-            Outcome = row.GetBoolean(row.FieldCount - 1) ? CrawlTransitionOutcome.Applied : CrawlTransitionOutcome.Refused,
-            Run = Read(row),
-        }).ConfigureAwait(false);
-        return transitions.SingleOrDefault() ?? new CrawlTransition { CrawlId = id, Outcome = CrawlTransitionOutcome.NotFound };
+        return await dataSource.ReadTransitionAsync(
+            Command(TransitionSql, parameters, transaction, cancellationToken), Table, id, Read, run => $"is {run.Status.ToLabel()}").ConfigureAwait(false);
     }
 
     private static CrawlRun Read(DbDataReader row) => new()
     {
         Id = row.GetGuid(0),
-        Status = CrawlStatusText.Parse(row.GetString(1)),
+        Status = row.GetLabel<CrawlStatus>(1),
         AppPackage = row.GetString(2),
-        DeviceConfig = row.GetNullable<byte[]>(3) is { } json ? Jsonb.FromDatabase(json) : null,
+        DeviceConfig = row.IsDBNull(3) ? null : row.GetJsonb(3),
         MaxSteps = row.GetInt32(4),
         Goal = row.GetNullable<string>(5),
         CreatedAt = row.GetInstant(6),
@@ -242,20 +223,20 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource)
         ErrorMessage = row.GetNullable<string>(10),
     };
 
-    private static Parameters ToParameters(CrawlRunFilter? filter, KeysetCursor? cursor)
+    private static Parameters ToParameters(CrawlRunFilter? filter, KeysetCursor<Guid>? cursor)
     {
         filter ??= CrawlRunFilter.All;
-        if (filter.CreatedBefore is { } end && (cursor is null || cursor.Value.CreatedAt >= end))
+        if (filter.CreatedBefore is { } end && (cursor is null || cursor.Value.Time >= end))
         {
-            cursor = new KeysetCursor(end, Guid.Empty);
+            cursor = new KeysetCursor<Guid>(end, Guid.Empty);
         }
 
         return new Parameters
         {
-            { "statuses", NpgsqlDbType.Array | NpgsqlDbType.Text, filter.Statuses?.Select(CrawlStatusText.ToText).ToArray() },
+            { "statuses", NpgsqlDbType.Array | NpgsqlDbType.Text, filter.Statuses.ToLabels() },
             { "app_package", NpgsqlDbType.Text, filter.AppPackage },
             { "created_from", NpgsqlDbType.Timestamp, Timestamps.ToZoneless(filter.CreatedFrom) ?? DateTime.MinValue },
-            { "cursor_created_at", NpgsqlDbType.Timestamp, Timestamps.ToZoneless(cursor?.CreatedAt) ?? DateTime.MaxValue },
+            { "cursor_created_at", NpgsqlDbType.Timestamp, Timestamps.ToZoneless(cursor?.Time) ?? DateTime.MaxValue },
             { "cursor_id", NpgsqlDbType.Uuid, cursor?.Id ?? Guid.AllBitsSet },
         };
     }

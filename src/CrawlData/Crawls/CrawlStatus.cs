@@ -4,21 +4,26 @@ namespace CrawlData.Crawls;
 
 /// <summary>Where a crawl run stands: PostgreSQL's <c>crawl_status</c>. A run goes PENDING → RUNNING → COMPLETED or FAILED; PENDING or RUNNING → CANCELLED;
 /// and PENDING → FAILED when it never started.</summary>
-[JsonConverter(typeof(CrawlStatusConverter))]
+[JsonConverter(typeof(LabelConverter<CrawlStatus>))]
 public enum CrawlStatus
 {
-    /// <summary><c>PENDING</c>: created, not started.</summary>
+    /// <summary>Created, not started.</summary>
+    [JsonStringEnumMemberName("PENDING")]
     Pending,
 
-    /// <summary><c>RUNNING</c>: started, not ended.</summary>
+    /// <summary>Started, not ended.</summary>
+    [JsonStringEnumMemberName("RUNNING")]
     Running,
 
-    /// <summary><c>COMPLETED</c>: ended well.</summary>
+    /// <summary>Ended well.</summary>
+    [JsonStringEnumMemberName("COMPLETED")]
     Completed,
 
-    /// <summary><c>FAILED</c>: ended with an error.</summary>
+    /// <summary>Ended with an error.</summary>
+    [JsonStringEnumMemberName("FAILED")]
     Failed,
 
-    /// <summary><c>CANCELLED</c>: called off before it ended.</summary>
+    /// <summary>Called off before it ended.</summary>
+    [JsonStringEnumMemberName("CANCELLED")]
     Cancelled,
 }

@@ -27,11 +27,7 @@ public sealed record NewCrawlRun
     public string? Goal { get; init => field = value is null ? null : CrawledText.Require(value, "goal"); }
 
     /// <summary>Where the run stands; PENDING unless set.</summary>
-    public CrawlStatus Status
-    {
-        get;
-        init => field = Enum.IsDefined(value) ? value : throw new InvalidValueException("status", $"is {(int)value}, which is not a CrawlStatus");
-    }
+    public CrawlStatus Status { get; init => field = EnumLabels.Require(value, "status"); }
 
     /// <summary>When the run was made; the database's clock at the start of the transaction when null.</summary>
     public DateTimeOffset? CreatedAt { get; init => field = Timestamps.Require(value, "created_at"); }

@@ -18,12 +18,12 @@ public sealed class RecordingExporter(NpgsqlDataSource dataSource)
     /// <param name="progress">Told every thousand events; may be null.</param>
     /// <param name="cancellationToken">Cancels; what was written stays.</param>
     /// <returns>How much it was.</returns>
-    /// <exception cref="CrawlNotFoundException">There is no such crawl. Nothing was written.</exception>
+    /// <exception cref="RowNotFoundException">There is no such crawl. Nothing was written.</exception>
     public async Task<RecordingProgress> ExportAsync(
         Guid crawlId, Stream recording, IProgress<RecordingProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(recording);
-        var run = await runs.GetAsync(crawlId, null, cancellationToken).ConfigureAwait(false) ?? throw new CrawlNotFoundException([crawlId]);
+        var run = await runs.GetAsync(crawlId, null, cancellationToken).ConfigureAwait(false) ?? throw new RowNotFoundException(RecordingFormat.CrawlRuns, [crawlId]);
         using var writer = new NdjsonWriter(recording);
         var total = new RecordingProgress { Runs = 1 };
 

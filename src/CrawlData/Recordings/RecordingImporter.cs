@@ -159,7 +159,7 @@ public sealed class RecordingImporter(NpgsqlDataSource dataSource)
                         throw new RecordingException(line, $"is of a table other than {RecordingFormat.CrawlRuns} and {RecordingFormat.CrawlEvents}.");
                 }
             }
-            catch (Exception exception) when (exception is InvalidValueException or CrawlAlreadyExistsException)
+            catch (Exception exception) when (exception is InvalidValueException or RowAlreadyExistsException)
             {
                 throw new RecordingException(line, exception.Message, exception);
             }

@@ -65,9 +65,9 @@ public sealed class CrawlEventRepositoryAppendTests : DatabaseTest
         var known = await CreateCrawlAsync();
         var unknown = Guid.CreateVersion7();
 
-        var exception = await Assert.ThrowsAsync<CrawlNotFoundException>(() => Events.AppendAsync([(unknown, Event(0)), .. EventsOf(count).Select(crawlEvent => (known, crawlEvent))]));
+        var exception = await Assert.ThrowsAsync<RowNotFoundException>(() => Events.AppendAsync([(unknown, Event(0)), .. EventsOf(count).Select(crawlEvent => (known, crawlEvent))]));
 
-        Assert.That(exception!.CrawlIds, Is.EqualTo(new[] { unknown }));
+        Assert.That(exception!.Ids, Is.EqualTo(new[] { unknown }));
         Assert.That(await Events.CountAsync(known), Is.Zero);
     }
 
@@ -121,7 +121,7 @@ public sealed class CrawlEventRepositoryAppendTests : DatabaseTest
 
     [Test]
     public async Task A_stream_to_an_unknown_crawl_is_a_typed_error() =>
-        await Assert.ThrowsAsync<CrawlNotFoundException>(() => Events.AppendStreamAsync(Guid.CreateVersion7(), EventsOf(5).ToAsyncEnumerable()));
+        await Assert.ThrowsAsync<RowNotFoundException>(() => Events.AppendStreamAsync(Guid.CreateVersion7(), EventsOf(5).ToAsyncEnumerable()));
 
     [Test]
     public async Task A_stream_that_breaks_off_leaves_the_caller_s_transaction_as_it_was()
@@ -247,7 +247,7 @@ public sealed class CrawlEventRepositoryAppendTests : DatabaseTest
         await using var connection = await DataSource.OpenConnectionAsync();
         await using var transaction = await connection.BeginTransactionAsync();
 
-        await Assert.ThrowsAsync<CrawlNotFoundException>(() => Events.AppendAsync(Guid.CreateVersion7(), EventsOf(count), transaction));
+        await Assert.ThrowsAsync<RowNotFoundException>(() => Events.AppendAsync(Guid.CreateVersion7(), EventsOf(count), transaction));
         await Events.AppendAsync(crawl, Event(1), transaction);
         await transaction.CommitAsync();
 

@@ -74,9 +74,9 @@ public sealed class CrawlRunRepositoryTests : DatabaseTest
     {
         var id = await CreateCrawlAsync();
 
-        var exception = await Assert.ThrowsAsync<CrawlAlreadyExistsException>(() => Runs.CreateAsync(new NewCrawlRun { Id = id, AppPackage = "org.example.app" }));
+        var exception = await Assert.ThrowsAsync<RowAlreadyExistsException>(() => Runs.CreateAsync(new NewCrawlRun { Id = id, AppPackage = "org.example.app" }));
 
-        Assert.That(exception!.CrawlId, Is.EqualTo(id));
+        Assert.That(exception!.Ids, Is.EqualTo(new[] { id }));
     }
 
     [Test]

@@ -27,20 +27,20 @@ public sealed class CrawlRunRepositoryTransitionTests : DatabaseTest
 
         var transition = await MoveAsync(before.Id, to);
 
-        Assert.That(transition.Outcome, Is.EqualTo(allowed ? CrawlTransitionOutcome.Applied : CrawlTransitionOutcome.Refused));
-        Assert.That(transition.Run, Is.EqualTo(await Runs.GetAsync(before.Id)));
-        Assert.That(transition.Run!.Status, Is.EqualTo(allowed ? to : from));
-        Assert.That(allowed || transition.Run == before);
+        Assert.That(transition.Outcome, Is.EqualTo(allowed ? TransitionOutcome.Applied : TransitionOutcome.Refused));
+        Assert.That(transition.Row, Is.EqualTo(await Runs.GetAsync(before.Id)));
+        Assert.That(transition.Row!.Status, Is.EqualTo(allowed ? to : from));
+        Assert.That(allowed || transition.Row == before);
     }
 
     [Test]
     public async Task Each_transition_stamps_its_time_with_the_database_s_clock()
     {
         var completed = await CreateCrawlAsync();
-        var started = (await Runs.StartAsync(completed)).Run!;
-        var ended = (await Runs.CompleteAsync(completed)).Run!;
-        var cancelled = (await Runs.CancelAsync(await CreateCrawlAsync())).Run!;
-        var failed = (await Runs.FailAsync(await CreateCrawlAsync(), "no device")).Run!;
+        var started = (await Runs.StartAsync(completed)).Row!;
+        var ended = (await Runs.CompleteAsync(completed)).Row!;
+        var cancelled = (await Runs.CancelAsync(await CreateCrawlAsync())).Row!;
+        var failed = (await Runs.FailAsync(await CreateCrawlAsync(), "no device")).Row!;
 
         Assert.Multiple(() =>
         {
@@ -69,7 +69,7 @@ public sealed class CrawlRunRepositoryTransitionTests : DatabaseTest
 
         await Task.Delay(20);
         await Runs.StartAsync(crawl);
-        var ended = (await Runs.CompleteAsync(crawl, transaction)).Run!;
+        var ended = (await Runs.CompleteAsync(crawl, transaction)).Row!;
 
         Assert.That(ended.CompletedAt, Is.GreaterThanOrEqualTo(ended.StartedAt!));
     }
@@ -81,8 +81,8 @@ public sealed class CrawlRunRepositoryTransitionTests : DatabaseTest
 
         var transition = await Runs.StartAsync(nobody);
 
-        Assert.That(transition, Is.EqualTo(new CrawlTransition { CrawlId = nobody, Outcome = CrawlTransitionOutcome.NotFound }));
-        Assert.That(transition.EnsureApplied, Throws.InstanceOf<CrawlNotFoundException>());
+        Assert.That(transition, Is.EqualTo(new Transition<CrawlRun> { Table = "crawl_runs", Id = nobody, Outcome = TransitionOutcome.NotFound }));
+        Assert.That(transition.EnsureApplied, Throws.InstanceOf<RowNotFoundException>());
     }
 
     [Test]
@@ -90,7 +90,7 @@ public sealed class CrawlRunRepositoryTransitionTests : DatabaseTest
     {
         var crawl = await CreateCrawlAsync();
 
-        Assert.That((await Runs.CompleteAsync(crawl)).EnsureApplied, Throws.InstanceOf<CrawlTransitionRefusedException>().With.Property("Run").EqualTo(await Runs.GetAsync(crawl)));
+        Assert.That((await Runs.CompleteAsync(crawl)).EnsureApplied, Throws.InstanceOf<TransitionRefusedException>().With.Message.EqualTo($"Crawl {crawl} is PENDING, which does not allow the transition."));
         Assert.That((await Runs.StartAsync(crawl)).EnsureApplied().Status, Is.EqualTo(CrawlStatus.Running));
     }
 
@@ -104,8 +104,8 @@ public sealed class CrawlRunRepositoryTransitionTests : DatabaseTest
 
             var transitions = await Task.WhenAll(Enumerable.Range(0, 8).Select(racer => Task.Run(() => racer % 2 == 0 ? Runs.CompleteAsync(crawl) : Runs.FailAsync(crawl, $"racer {racer}"))));
 
-            var winner = transitions.Single(transition => transition.Outcome == CrawlTransitionOutcome.Applied).Run;
-            Assert.That(transitions.Select(transition => transition.Run), Is.All.EqualTo(winner));
+            var winner = transitions.Single(transition => transition.Outcome == TransitionOutcome.Applied).Row;
+            Assert.That(transitions.Select(transition => transition.Row), Is.All.EqualTo(winner));
             Assert.That(await Runs.GetAsync(crawl), Is.EqualTo(winner));
         }
     }
@@ -126,15 +126,15 @@ public sealed class CrawlRunRepositoryTransitionTests : DatabaseTest
         await transaction.CommitAsync();
 
         var loser = await losing;
-        Assert.That(loser.Outcome, Is.EqualTo(CrawlTransitionOutcome.Refused));
-        Assert.That(loser.Run, Is.EqualTo(winner.Run));
+        Assert.That(loser.Outcome, Is.EqualTo(TransitionOutcome.Refused));
+        Assert.That(loser.Row, Is.EqualTo(winner.Row));
     }
 
     [Test]
     public void A_reason_that_cannot_be_stored_is_refused_before_anything_is_sent() =>
         Assert.That(() => Runs.FailAsync(Guid.CreateVersion7(), "a\0b"), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("error_message"));
 
-    private Task<CrawlTransition> MoveAsync(Guid crawl, CrawlStatus to) => to switch
+    private Task<Transition<CrawlRun>> MoveAsync(Guid crawl, CrawlStatus to) => to switch
     {
         CrawlStatus.Running => Runs.StartAsync(crawl),
         CrawlStatus.Completed => Runs.CompleteAsync(crawl),

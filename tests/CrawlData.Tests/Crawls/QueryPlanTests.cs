@@ -81,7 +81,7 @@ public sealed class QueryPlanTests : DatabaseTest
     public async Task An_append_takes_its_locks_before_it_draws_an_id()
     {
         var plan = await ExplainAsync("force_custom_plan", CrawlEventRepository.InsertSql,
-            ["crawl_ids", $"array['{Crawl}']::uuid[]", "event_crawl_ids", $"array['{Crawl}']::uuid[]", "event_types", "array['step']", "payloads", "array['{}']", "created_ats", "array[null]::timestamp[]"]);
+            ["parent_ids", $"array['{Crawl}']::uuid[]", "row_parent_ids", $"array['{Crawl}']::uuid[]", "event_types", "array['step']", "payloads", "array['{}']", "created_ats", "array[null]::timestamp[]"]);
 
         Assert.That(plan, Does.Contain("LockRows").And.Contain("One-Time Filter"), plan);
     }

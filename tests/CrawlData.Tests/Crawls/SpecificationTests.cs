@@ -52,8 +52,8 @@ public sealed class SpecificationTests : DatabaseTest
     {
         var nobody = Guid.CreateVersion7();
 
-        var refused = await Assert.ThrowsAsync<CrawlNotFoundException>(() => Events.AppendAsync(nobody, Event(1)));
-        Assert.That(refused!.CrawlIds, Is.EqualTo(new[] { nobody }));
+        var refused = await Assert.ThrowsAsync<RowNotFoundException>(() => Events.AppendAsync(nobody, Event(1)));
+        Assert.That(refused!.Ids, Is.EqualTo(new[] { nobody }));
 
         await using var insert = DataSource.CreateCommand("insert into crawl_events (crawl_id, event_type, payload) values ($1, 'step', '{}')");
         insert.Parameters.Add(new NpgsqlParameter { Value = nobody });

@@ -143,7 +143,7 @@ public sealed class RecordingTests : DatabaseTest
     {
         using var recording = new MemoryStream();
 
-        await Assert.ThrowsAsync<CrawlNotFoundException>(() => Exporter.ExportAsync(Guid.CreateVersion7(), recording));
+        await Assert.ThrowsAsync<RowNotFoundException>(() => Exporter.ExportAsync(Guid.CreateVersion7(), recording));
 
         Assert.That(recording.Length, Is.Zero);
     }

@@ -1,0 +1,142 @@
+using Npgsql;
+using NpgsqlTypes;
+using static CrawlData.Database;
+
+namespace CrawlData;
+
+/// <summary>Appends rows to a table with a bigserial key, each row to its parent: all or none, the ids in the order of the rows. Small batches go by one
+/// INSERT of one round trip, large ones by COPY with reserved ids, which is faster the more there are.</summary>
+internal abstract class Appender<T>(NpgsqlDataSource dataSource) where T : class
+{
+    /// <summary>From here on COPY.</summary>
+    public const int CopyFromRows = 1_000;
+
+    /// <summary>The most that one INSERT's parameters may hold, and what is gathered of a stream.</summary>
+    public const int ChunkBytes = 4 * 1024 * 1024;
+
+    /// <summary>Takes the parents' row locks, and returns ids, or no row when a parent is unknown.</summary>
+    protected abstract string InsertSql { get; }
+
+    /// <summary>Takes the parents' row locks, and returns an array of <c>@rows</c> ids, empty when a parent is unknown, and the transaction's time.</summary>
+    protected abstract string ReserveSql { get; }
+
+    protected abstract string CopySql { get; }
+
+    /// <summary>Returns those of <c>@parent_ids</c> that are not there.</summary>
+    protected abstract string UnknownParentsSql { get; }
+
+    protected abstract string ParentTable { get; }
+
+    /// <summary>What the rows are called, for the error of one that is null.</summary>
+    protected abstract string RowsName { get; }
+
+    public async Task<IReadOnlyList<long>> AppendAsync(
+        IReadOnlyList<(Guid ParentId, T Row)> rows, NpgsqlTransaction? transaction, CancellationToken cancellationToken)
+    {
+        if (rows.Count == 0)
+        {
+            return [];
+        }
+
+        for (var index = 0; index < rows.Count; index++)
+        {
+            RequireNotNull(rows[index].Row, index);
+        }
+
+        var copy = rows.Count >= CopyFromRows || rows.Sum(item => (long)BytesOf(item.Row)) > ChunkBytes;
+        return await dataSource.UseAsync(transaction, connection => (copy, transaction) switch
+        {
+            (false, _) => InsertAsync(connection, transaction, rows, cancellationToken),
+            (true, not null) => CopyAsync(connection, transaction, rows, cancellationToken),
+            (true, null) => connection.InTransactionAsync(own => CopyAsync(connection, own, rows, cancellationToken), cancellationToken),
+        }, cancellationToken).ConfigureAwait(false);
+    }
+
+    public async Task<IReadOnlyList<long>> CopyAsync(
+        NpgsqlConnection connection, NpgsqlTransaction transaction, IReadOnlyList<(Guid ParentId, T Row)> rows, CancellationToken cancellationToken)
+    {
+        var parentIds = DistinctParentIds(rows);
+        var parameters = new Parameters
+        {
+            { "parent_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, parentIds },
+            { "rows", NpgsqlDbType.Integer, rows.Count },
+        };
+        var reserve = Command(ReserveSql, parameters, transaction, cancellationToken);
+        var reserved = await connection.ReadListAsync(reserve, row => (Ids: row.GetFieldValue<long[]>(0), Now: row.GetDateTime(1))).ConfigureAwait(false);
+        var (ids, now) = reserved[0];
+        if (ids.Length == 0)
+        {
+            throw await UnknownParentsAsync(connection, transaction, parentIds, cancellationToken).ConfigureAwait(false);
+        }
+
+        // Cancelled between rows and not inside a write, which would break the connection, and with it a transaction of the caller's.
+        var importer = await connection.BeginBinaryImportAsync(CopySql, CancellationToken.None).ConfigureAwait(false);
+        await using (importer.ConfigureAwait(false))
+        {
+            for (var index = 0; index < ids.Length; index++)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                await importer.StartRowAsync(CancellationToken.None).ConfigureAwait(false);
+                await importer.WriteAsync(ids[index], NpgsqlDbType.Bigint, CancellationToken.None).ConfigureAwait(false);
+                await importer.WriteAsync(rows[index].ParentId, NpgsqlDbType.Uuid, CancellationToken.None).ConfigureAwait(false);
+                await WriteAsync(importer, rows[index].Row, now).ConfigureAwait(false);
+            }
+
+            await importer.CompleteAsync(CancellationToken.None).ConfigureAwait(false);
+        }
+
+        return ids;
+    }
+
+    /// <exception cref="InvalidValueException">The row is null.</exception>
+    public void RequireNotNull(T? row, long index)
+    {
+        if (row is null)
+        {
+            throw new InvalidValueException(RowsName, $"has null at index {index}");
+        }
+    }
+
+    /// <summary>About how many bytes a row is sent with.</summary>
+    public abstract int BytesOf(T row);
+
+    /// <summary>Adds what <see cref="InsertSql"/> takes beside <c>@parent_ids</c> and <c>@row_parent_ids</c>.</summary>
+    protected abstract void AddColumns(Parameters parameters, IReadOnlyList<(Guid ParentId, T Row)> rows);
+
+    /// <summary>Writes what <see cref="CopySql"/> takes after the id and the parent's id. Without a token: see <see cref="CopyAsync"/>.</summary>
+    protected abstract Task WriteAsync(NpgsqlBinaryImporter importer, T row, DateTime now);
+
+    private async Task<IReadOnlyList<long>> InsertAsync(
+        NpgsqlConnection connection, NpgsqlTransaction? transaction, IReadOnlyList<(Guid ParentId, T Row)> rows, CancellationToken cancellationToken)
+    {
+        var parentIds = DistinctParentIds(rows);
+        var parameters = new Parameters
+        {
+            { "parent_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, parentIds },
+            { "row_parent_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, rows.Select(item => item.ParentId).ToArray() },
+        };
+        AddColumns(parameters, rows);
+        var ids = await connection.ReadListAsync(Command(InsertSql, parameters, transaction, cancellationToken), row => row.GetInt64(0)).ConfigureAwait(false);
+        if (ids.Count == 0)
+        {
+            throw await UnknownParentsAsync(connection, transaction, parentIds, cancellationToken).ConfigureAwait(false);
+        }
+
+        // The order of RETURNING is not promised; that ids are drawn in the order of the rows is.
+        ids.Sort();
+        return ids;
+    }
+
+    private async Task<RowNotFoundException> UnknownParentsAsync(
+        NpgsqlConnection connection, NpgsqlTransaction? transaction, Guid[] parentIds, CancellationToken cancellationToken)
+    {
+        var parameters = new Parameters { { "parent_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, parentIds } };
+        var command = Command(UnknownParentsSql, parameters, transaction, cancellationToken);
+        var unknown = await connection.ReadListAsync(command, row => row.GetGuid(0)).ConfigureAwait(false);
+
+        // None, when they have been created since.
+        return new RowNotFoundException(ParentTable, unknown.Count > 0 ? unknown : parentIds);
+    }
+
+    private static Guid[] DistinctParentIds(IReadOnlyList<(Guid ParentId, T Row)> rows) => rows.Select(item => item.ParentId).Distinct().ToArray();
+}
