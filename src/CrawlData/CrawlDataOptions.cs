@@ -1,3 +1,4 @@
+using CrawlData.Audits;
 using CrawlData.Schema;
 using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
@@ -13,6 +14,9 @@ public sealed class CrawlDataOptions
 
     /// <summary>How long the migration waits.</summary>
     public SchemaMigratorOptions Migration { get; } = new();
+
+    /// <summary>How long artifacts are kept, by their session's retention policy.</summary>
+    public RetentionDurations Retention { get; } = new();
 
     /// <summary>Which data source to use, where the application has several; the registered <see cref="NpgsqlDataSource"/> unless set. It stays the
     /// application's to dispose of.</summary>

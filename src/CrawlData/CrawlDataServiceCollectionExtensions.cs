@@ -1,6 +1,8 @@
 using CrawlData;
+using CrawlData.Audits;
 using CrawlData.Crawls;
 using CrawlData.Recordings;
+using CrawlData.Retention;
 using CrawlData.Schema;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -28,6 +30,11 @@ public static class CrawlDataServiceCollectionExtensions
             provider => new SchemaMigrator(options.DataSource(provider), options.Migration, provider.GetService<ILogger<SchemaMigrator>>()));
         services.AddSingleton(provider => new CrawlRunRepository(options.DataSource(provider)));
         services.AddSingleton(provider => new CrawlEventRepository(options.DataSource(provider)));
+        services.AddSingleton(provider => new AuditSessionRepository(options.DataSource(provider)));
+        services.AddSingleton(provider => new AuditPageRepository(options.DataSource(provider)));
+        services.AddSingleton(provider => new ArtifactRepository(options.DataSource(provider), options.Retention));
+        services.AddSingleton(provider => new CrawlLogRepository(options.DataSource(provider)));
+        services.AddSingleton(provider => new RetentionCleanup(options.DataSource(provider)));
         services.AddSingleton(provider => new RecordingImporter(options.DataSource(provider)));
         services.AddSingleton(provider => new RecordingExporter(options.DataSource(provider)));
         if (options.MigrateAtStartup)

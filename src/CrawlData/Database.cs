@@ -36,7 +36,10 @@ internal static class Database
         await using (transaction.ConfigureAwait(false))
         {
             var result = await work(transaction).ConfigureAwait(false);
-            await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
+
+            // Cancelled before it and not in it, where nobody could say whether it was done.
+            cancellationToken.ThrowIfCancellationRequested();
+            await transaction.CommitAsync(CancellationToken.None).ConfigureAwait(false);
             return result;
         }
     }
@@ -75,6 +78,27 @@ internal static class Database
         }
 
         return counts;
+    }
+
+    /// <summary>Reads counts by a text column.</summary>
+    public static async Task<IReadOnlyDictionary<string, long>> CountByTextAsync(this NpgsqlDataSource dataSource, CommandDefinition command) =>
+        (await dataSource.ReadListAsync(command, row => KeyValuePair.Create(row.GetString(0), row.GetInt64(1))).ConfigureAwait(false)).ToDictionary();
+
+    /// <summary>Inserts rows whose ids the caller made.</summary>
+    /// <returns>The rows in the order of the ids; none when the statement inserted none.</returns>
+    /// <exception cref="RowAlreadyExistsException">One of the ids is taken.</exception>
+    public static async Task<IReadOnlyList<T>> InsertRowsAsync<T>(
+        this NpgsqlDataSource dataSource, CommandDefinition command, string table, IReadOnlyList<Guid> ids, Func<DbDataReader, T> read, Func<T, Guid> id)
+    {
+        try
+        {
+            var rows = (await dataSource.ReadListAsync(command, read).ConfigureAwait(false)).ToDictionary(id);
+            return rows.Count == 0 ? [] : [.. ids.Select(inserted => rows[inserted])];
+        }
+        catch (PostgresException exception) when (exception.SqlState == PostgresErrorCodes.UniqueViolation && exception.ConstraintName == $"{table}_pkey")
+        {
+            throw new RowAlreadyExistsException(table, ids, exception);
+        }
     }
 
     /// <summary>Reads the rows of a statement each as it arrives, on a connection that is held meanwhile.</summary>

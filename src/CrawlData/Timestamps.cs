@@ -21,7 +21,7 @@ internal static class Timestamps
     /// <summary>The value for a <c>timestamp</c> column, which holds UTC and no zone.</summary>
     public static DateTime? ToZoneless(DateTimeOffset? value) => value is { } given ? DateTime.SpecifyKind(given.UtcDateTime, DateTimeKind.Unspecified) : null;
 
-    /// <summary>What a <c>timestamp</c> column holds, as the instant that it means.</summary>
+    /// <summary>What a <c>timestamp</c> or <c>timestamptz</c> column holds, as the instant that it means.</summary>
     public static DateTimeOffset GetInstant(this DbDataReader reader, int ordinal) => new(reader.GetDateTime(ordinal).Ticks, TimeSpan.Zero);
 
     /// <inheritdoc cref="GetInstant"/>

@@ -1,4 +1,6 @@
+using CrawlData.Audits;
 using CrawlData.Crawls;
+using CrawlData.Retention;
 using CrawlData.Testing;
 using Npgsql;
 
@@ -16,6 +18,16 @@ public abstract class DatabaseTest
 
     protected CrawlEventRepository Events { get; private set; } = null!;
 
+    protected AuditSessionRepository Sessions { get; private set; } = null!;
+
+    protected AuditPageRepository Pages { get; private set; } = null!;
+
+    protected ArtifactRepository Artifacts { get; private set; } = null!;
+
+    protected CrawlLogRepository Logs { get; private set; } = null!;
+
+    protected RetentionCleanup Cleanup { get; private set; } = null!;
+
     [OneTimeSetUp]
     public async Task StartDatabaseAsync()
     {
@@ -29,12 +41,35 @@ public abstract class DatabaseTest
         DataSource.Clear();
         Runs = new CrawlRunRepository(DataSource);
         Events = new CrawlEventRepository(DataSource);
+        Sessions = new AuditSessionRepository(DataSource);
+        Pages = new AuditPageRepository(DataSource);
+        Artifacts = new ArtifactRepository(DataSource);
+        Logs = new CrawlLogRepository(DataSource);
+        Cleanup = new RetentionCleanup(DataSource);
     }
 
     [OneTimeTearDown]
     public async Task DropDatabaseAsync() => await Database.DisposeAsync();
 
     protected async Task<Guid> CreateCrawlAsync(string appPackage = "org.example.app") => (await Runs.CreateAsync(new NewCrawlRun { AppPackage = appPackage })).Id;
+
+    protected static NewAuditSession Session(string url = "https://example.org/") =>
+        new() { Url = url, CrawlPolicyVersion = "2026.11", ConfigSnapshot = Jsonb.Parse("""{"timeout_ms": 5000}""") };
+
+    protected async Task<Guid> EnqueueAsync(string url = "https://example.org/") => (await Sessions.EnqueueAsync(Session(url))).Id;
+
+    protected static NewAuditPage Page(PageType pageType = PageType.Homepage, Viewport viewport = Viewport.Desktop) => new() { PageType = pageType, Viewport = viewport };
+
+    protected static NewArtifact Artifact(Guid pageId, int number = 1) =>
+        new() { PageId = pageId, Type = ArtifactType.Screenshot, StorageUri = $"s3://audits/{number}.png", SizeBytes = number };
+
+    protected static NewCrawlLog Line(int number, DateTimeOffset? timestamp = null) => new()
+    {
+        EventType = CrawlLogEventType.Navigation,
+        Message = $"line {number}",
+        Details = Jsonb.From(new { number }),
+        Timestamp = timestamp,
+    };
 
     protected static NewCrawlEvent Event(int number, string eventType = "step") => new() { EventType = eventType, Payload = Jsonb.From(new { number }) };
 

@@ -193,13 +193,9 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
     /// <returns>A count for each type that occurs.</returns>
-    public async Task<IReadOnlyDictionary<string, long>> CountByTypeAsync(
-        Guid crawlId, CrawlEventQuery? query = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
-    {
-        var command = Command(CountByTypeSql, ToParameters(crawlId, query), transaction, cancellationToken);
-        var counts = await dataSource.ReadListAsync(command, row => KeyValuePair.Create(row.GetString(0), row.GetInt64(1))).ConfigureAwait(false);
-        return counts.ToDictionary();
-    }
+    public Task<IReadOnlyDictionary<string, long>> CountByTypeAsync(
+        Guid crawlId, CrawlEventQuery? query = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
+        dataSource.CountByTextAsync(Command(CountByTypeSql, ToParameters(crawlId, query), transaction, cancellationToken));
 
     private async Task<long> CopyAsync(
         NpgsqlConnection connection, NpgsqlTransaction transaction, Guid crawlId, IAsyncEnumerable<NewCrawlEvent> events, CancellationToken cancellationToken)

@@ -90,28 +90,22 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource)
     {
         ArgumentNullException.ThrowIfNull(run);
         var id = run.Id ?? Guid.CreateVersion7();
-        try
+        var parameters = new Parameters
         {
-            var parameters = new Parameters
-            {
-                { "id", NpgsqlDbType.Uuid, id },
-                { "status", NpgsqlDbType.Text, run.Status.ToLabel() },
-                { "app_package", NpgsqlDbType.Varchar, run.AppPackage },
-                { "device_config", NpgsqlDbType.Jsonb, run.DeviceConfig?.Utf8 },
-                { "max_steps", NpgsqlDbType.Integer, run.MaxSteps },
-                { "goal", NpgsqlDbType.Text, run.Goal },
-                { "created_at", NpgsqlDbType.Timestamp, Timestamps.ToZoneless(run.CreatedAt) },
-                { "started_at", NpgsqlDbType.Timestamp, Timestamps.ToZoneless(run.StartedAt) },
-                { "completed_at", NpgsqlDbType.Timestamp, Timestamps.ToZoneless(run.CompletedAt) },
-                { "cancelled_at", NpgsqlDbType.Timestamp, Timestamps.ToZoneless(run.CancelledAt) },
-                { "error_message", NpgsqlDbType.Text, run.ErrorMessage },
-            };
-            return (await dataSource.ReadListAsync(Command(InsertSql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false))[0];
-        }
-        catch (PostgresException exception) when (exception is { SqlState: PostgresErrorCodes.UniqueViolation, ConstraintName: "crawl_runs_pkey" })
-        {
-            throw new RowAlreadyExistsException(Table, [id], exception);
-        }
+            { "id", NpgsqlDbType.Uuid, id },
+            { "status", NpgsqlDbType.Text, run.Status.ToLabel() },
+            { "app_package", NpgsqlDbType.Varchar, run.AppPackage },
+            { "device_config", NpgsqlDbType.Jsonb, run.DeviceConfig?.Utf8 },
+            { "max_steps", NpgsqlDbType.Integer, run.MaxSteps },
+            { "goal", NpgsqlDbType.Text, run.Goal },
+            { "created_at", NpgsqlDbType.Timestamp, Timestamps.ToZoneless(run.CreatedAt) },
+            { "started_at", NpgsqlDbType.Timestamp, Timestamps.ToZoneless(run.StartedAt) },
+            { "completed_at", NpgsqlDbType.Timestamp, Timestamps.ToZoneless(run.CompletedAt) },
+            { "cancelled_at", NpgsqlDbType.Timestamp, Timestamps.ToZoneless(run.CancelledAt) },
+            { "error_message", NpgsqlDbType.Text, run.ErrorMessage },
+        };
+        return (await dataSource.InsertRowsAsync(Command(InsertSql, parameters, transaction, cancellationToken), Table, [id], Read, inserted => inserted.Id)
+            .ConfigureAwait(false))[0];
     }
 
     /// <summary>Gets a run; null when there is none.</summary>

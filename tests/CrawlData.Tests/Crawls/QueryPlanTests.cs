@@ -8,7 +8,7 @@ public sealed class QueryPlanTests : DatabaseTest
 {
     private static readonly Guid Crawl = new("00000000-0000-7000-8000-000000000032");
 
-    private static readonly Dictionary<string, string> Page = new()
+    private static readonly Dictionary<string, string> FirstPage = new()
     {
         ["crawl_id"] = $"'{Crawl}'",
         ["after_id"] = "50000",
@@ -88,7 +88,7 @@ public sealed class QueryPlanTests : DatabaseTest
 
     private async Task<string> ExplainAsync(string mode, string sql, string[] literals)
     {
-        var values = new Dictionary<string, string>(Page);
+        var values = new Dictionary<string, string>(FirstPage);
         foreach (var pair in literals.Chunk(2))
         {
             values[pair[0]] = pair[1];

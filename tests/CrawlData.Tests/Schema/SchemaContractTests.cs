@@ -1,3 +1,6 @@
+using System.Reflection;
+using System.Text.Json.Serialization;
+using CrawlData.Crawls;
 using Dapper;
 
 namespace CrawlData.Tests.Schema;
@@ -161,6 +164,29 @@ public sealed class SchemaContractTests : DatabaseTest
     [Test]
     public async Task Indexes_have_the_contract_s_names_and_columns() =>
         Assert.That(await QueryAsync("select pg_get_indexdef(indexrelid, 0, true) from pg_index where not indisprimary"), Is.SupersetOf(Indexes));
+
+    /// <summary>Without one, a row that is deleted above reads the whole table below.</summary>
+    [Test]
+    public async Task Every_foreign_key_has_an_index_that_begins_with_its_columns() =>
+        Assert.That(
+            await QueryAsync(
+                """
+                select conrelid::regclass || ' ' || conname from pg_constraint
+                where contype = 'f' and connamespace = 'public'::regnamespace and not exists (
+                    select from pg_index
+                    where indrelid = conrelid and indpred is null and indisvalid
+                      and (indkey::smallint[])[0:cardinality(conkey) - 1] @> conkey and (indkey::smallint[])[0:cardinality(conkey) - 1] <@ conkey)
+                """),
+            Is.Empty);
+
+    /// <summary>The labels that stand beside an enum's members are those of its PostgreSQL type, in order.</summary>
+    [Test]
+    public async Task Enums_of_the_library_have_the_catalog_s_labels() =>
+        Assert.That(
+            typeof(CrawlStatus).Assembly.GetTypes()
+                .Where(type => type.IsEnum && type.GetFields().Any(field => field.IsDefined(typeof(JsonStringEnumMemberNameAttribute), false)))
+                .Select(type => string.Join(", ", Enum.GetNames(type).Select(name => type.GetField(name)!.GetCustomAttribute<JsonStringEnumMemberNameAttribute>()!.Name))),
+            Is.EquivalentTo(await QueryAsync("select string_agg(enumlabel, ', ' order by enumsortorder) from pg_enum group by enumtypid")));
 
     private async Task<List<string>> QueryAsync(string sql, object? parameters = null)
     {

@@ -1,0 +1,235 @@
+using System.Data.Common;
+using Dapper;
+using Npgsql;
+using NpgsqlTypes;
+using static CrawlData.Database;
+
+namespace CrawlData.Audits;
+
+/// <summary>The table <c>artifacts</c>: what was kept of each page, and where it lies. Safe for use by many tasks at once.</summary>
+/// <remarks>Methods that write take the caller's transaction; without one each is a transaction of its own. Errors of the server and of the connection come as
+/// <see cref="NpgsqlException"/>: a page that is deleted at the very moment gives its 23503.</remarks>
+/// <param name="dataSource">The application's data source; it stays the application's to dispose of.</param>
+/// <param name="retention">How long artifacts are kept by their session's policy; the defaults when null.</param>
+public sealed class ArtifactRepository(NpgsqlDataSource dataSource, RetentionDurations? retention = null)
+{
+    internal const string Table = "artifacts";
+
+    // In the order in which Read takes them.
+    private const string Columns = "id, session_id, page_id, type::text, storage_uri, size_bytes, created_at, retention_until, deleted_at, checksum";
+
+    internal const string InsertSql =
+        $"""
+        with given as materialized (
+            select artifacts.*, coalesce(given_at, now()) as stored_at, audit_sessions.retention_policy
+            from unnest(@ids, @session_ids, @page_ids, @types, @storage_uris, @sizes_bytes, @created_times, @retention_untils, @keep_forevers, @deleted_ats, @checksums)
+                as artifacts (id, session_id, page_id, type, storage_uri, size_bytes, given_at, retention_until, keep_forever, deleted_at, checksum)
+            join audit_pages on audit_pages.id = artifacts.page_id and audit_pages.session_id = artifacts.session_id
+            join audit_sessions on audit_sessions.id = artifacts.session_id
+        )
+        insert into artifacts (id, session_id, page_id, type, storage_uri, size_bytes, created_at, retention_until, deleted_at, checksum)
+        select id, session_id, page_id, type::artifact_type_enum, storage_uri, size_bytes, stored_at,
+               case when not keep_forever
+                   then coalesce(retention_until, stored_at + case retention_policy when 'standard' then @standard when 'short' then @short when 'long' then @long end)
+               end,
+               deleted_at, checksum
+        from given
+        where (select count(*) from given) = cardinality(@ids)
+        returning {Columns}
+        """;
+
+    internal const string UnknownPagesSql =
+        """
+        select distinct page_id from unnest(@page_ids, @session_ids) as asked (page_id, session_id)
+        where not exists (select from audit_pages where audit_pages.id = asked.page_id and audit_pages.session_id = asked.session_id)
+        """;
+
+    internal const string GetSql = $"select {Columns} from artifacts where id = @id and session_id = @session_id";
+
+    private const string Condition =
+        """
+        where session_id = @session_id
+          and (@page_id is null or page_id = @page_id)
+          and (@types is null or type = any (@types::artifact_type_enum[]))
+          and (@include_deleted or deleted_at is null)
+        """;
+
+    internal const string ListSql = $"select {Columns} from artifacts {Condition} order by created_at, id";
+
+    internal const string TotalsByTypeSql = $"select type::text, count(*), sum(size_bytes)::bigint from artifacts {Condition} group by type";
+
+    internal const string AllTotalsByTypeSql =
+        "select type::text, count(*), sum(size_bytes)::bigint from artifacts where @include_deleted or deleted_at is null group by type";
+
+    internal const string MarkDeletedSql =
+        "update artifacts set deleted_at = clock_timestamp() where id = any (@ids) and session_id = @session_id and deleted_at is null";
+
+    private readonly RetentionDurations retention = retention ?? new RetentionDurations();
+
+    /// <summary>Inserts an artifact.</summary>
+    /// <returns>The row as it was stored, with its <see cref="Artifact.RetentionUntil"/>.</returns>
+    /// <exception cref="RowNotFoundException">The session has no such page.</exception>
+    /// <exception cref="RowAlreadyExistsException">An artifact with that id exists.</exception>
+    /// <exception cref="InvalidValueException">It has a time of retention, and is to be kept for ever.</exception>
+    public async Task<Artifact> InsertAsync(
+        Guid sessionId, NewArtifact artifact, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
+        (await InsertAsync(sessionId, [artifact], transaction, cancellationToken).ConfigureAwait(false))[0];
+
+    /// <summary>Inserts artifacts, all or none. When there are none, nothing is done, and the session is not looked for.</summary>
+    /// <returns>The rows as they were stored, in the order of the artifacts.</returns>
+    /// <exception cref="RowNotFoundException">The session does not have one or more of the pages.</exception>
+    /// <exception cref="RowAlreadyExistsException">An artifact with one of the ids exists.</exception>
+    /// <exception cref="InvalidValueException">One of the artifacts is null, or has a time of retention and is to be kept for ever.</exception>
+    public Task<IReadOnlyList<Artifact>> InsertAsync(
+        Guid sessionId, IEnumerable<NewArtifact> artifacts, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(artifacts);
+        return InsertAsync([.. artifacts.Select(artifact => (sessionId, artifact, (DateTimeOffset?)null))], transaction, cancellationToken);
+    }
+
+    /// <summary>Gets an artifact; null when the session has none with that id.</summary>
+    public async Task<Artifact?> GetAsync(Guid sessionId, Guid id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
+    {
+        var parameters = new Parameters { { "session_id", NpgsqlDbType.Uuid, sessionId }, { "id", NpgsqlDbType.Uuid, id } };
+        return (await dataSource.ReadListAsync(Command(GetSql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false)).SingleOrDefault();
+    }
+
+    /// <summary>Lists a session's artifacts, by time of creation and id.</summary>
+    /// <param name="sessionId">The session; one that does not exist has no artifacts.</param>
+    /// <param name="filter">Which artifacts; all that are not deleted when null.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
+    /// <param name="cancellationToken">Cancels the query.</param>
+    public async Task<IReadOnlyList<Artifact>> ListAsync(
+        Guid sessionId, ArtifactFilter? filter = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
+        await dataSource.ReadListAsync(Command(ListSql, ToParameters(sessionId, filter), transaction, cancellationToken), Read).ConfigureAwait(false);
+
+    /// <summary>Totals a session's artifacts by type.</summary>
+    /// <param name="sessionId">The session; one that does not exist has no artifacts.</param>
+    /// <param name="filter">Which artifacts; all that are not deleted when null.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
+    /// <param name="cancellationToken">Cancels the query.</param>
+    /// <returns>A total for every type, zero where there is no artifact.</returns>
+    public Task<IReadOnlyDictionary<ArtifactType, ArtifactTotal>> TotalByTypeAsync(
+        Guid sessionId, ArtifactFilter? filter = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
+        ReadTotalsAsync(Command(TotalsByTypeSql, ToParameters(sessionId, filter), transaction, cancellationToken));
+
+    /// <summary>Totals the artifacts of all sessions by type. It reads the whole table.</summary>
+    /// <param name="includeDeleted">Whether those count that are marked as deleted.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
+    /// <param name="cancellationToken">Cancels the query.</param>
+    /// <returns>A total for every type, zero where there is no artifact.</returns>
+    public Task<IReadOnlyDictionary<ArtifactType, ArtifactTotal>> TotalByTypeAsync(
+        bool includeDeleted = false, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
+        ReadTotalsAsync(Command(
+            AllTotalsByTypeSql, new Parameters { { "include_deleted", NpgsqlDbType.Boolean, includeDeleted } }, transaction, cancellationToken));
+
+    /// <summary>Marks artifacts as deleted, when they have been deleted from their storage. Those that are marked already stay as they are.</summary>
+    /// <param name="sessionId">The session that they belong to.</param>
+    /// <param name="ids">The artifacts.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
+    /// <param name="cancellationToken">Cancels the statement.</param>
+    /// <returns>How many were marked by this call.</returns>
+    public Task<int> MarkDeletedAsync(
+        Guid sessionId, IEnumerable<Guid> ids, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
+    {
+        var parameters = new Parameters
+        {
+            { "session_id", NpgsqlDbType.Uuid, sessionId },
+            { "ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, ids.ToArray() },
+        };
+        var command = Command(MarkDeletedSql, parameters, transaction, cancellationToken);
+        return dataSource.UseAsync(transaction, connection => connection.ExecuteAsync(command), cancellationToken);
+    }
+
+    /// <summary>Inserts artifacts of several sessions, all or none, also such as are deleted.</summary>
+    internal async Task<IReadOnlyList<Artifact>> InsertAsync(
+        IReadOnlyList<(Guid SessionId, NewArtifact Artifact, DateTimeOffset? DeletedAt)> artifacts,
+        NpgsqlTransaction? transaction,
+        CancellationToken cancellationToken)
+    {
+        if (artifacts.Count == 0)
+        {
+            return [];
+        }
+
+        Guid[] ids = [.. artifacts.Select((item, index) => Require(item.Artifact, index).Id ?? Guid.CreateVersion7())];
+        var sessionIds = artifacts.Select(item => item.SessionId).ToArray();
+        var pageIds = artifacts.Select(item => item.Artifact.PageId).ToArray();
+        var parameters = new Parameters
+        {
+            { "ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, ids },
+            { "session_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, sessionIds },
+            { "page_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, pageIds },
+            { "types", NpgsqlDbType.Array | NpgsqlDbType.Text, artifacts.Select(item => item.Artifact.Type).ToLabels() },
+            { "storage_uris", NpgsqlDbType.Array | NpgsqlDbType.Text, artifacts.Select(item => item.Artifact.StorageUri).ToArray() },
+            { "sizes_bytes", NpgsqlDbType.Array | NpgsqlDbType.Bigint, artifacts.Select(item => item.Artifact.SizeBytes).ToArray() },
+            { "created_times", NpgsqlDbType.Array | NpgsqlDbType.TimestampTz, artifacts.Select(item => item.Artifact.CreatedAt).ToArray() },
+            { "retention_untils", NpgsqlDbType.Array | NpgsqlDbType.TimestampTz, artifacts.Select(item => item.Artifact.RetentionUntil).ToArray() },
+            { "keep_forevers", NpgsqlDbType.Array | NpgsqlDbType.Boolean, artifacts.Select(item => item.Artifact.KeepForever).ToArray() },
+            { "deleted_ats", NpgsqlDbType.Array | NpgsqlDbType.TimestampTz, artifacts.Select(item => item.DeletedAt).ToArray() },
+            { "checksums", NpgsqlDbType.Array | NpgsqlDbType.Text, artifacts.Select(item => item.Artifact.Checksum).ToArray() },
+            { "standard", NpgsqlDbType.Interval, retention.Standard },
+            { "short", NpgsqlDbType.Interval, retention.Short },
+            { "long", NpgsqlDbType.Interval, retention.Long },
+        };
+        var insert = Command(InsertSql, parameters, transaction, cancellationToken);
+        var rows = await dataSource.InsertRowsAsync(insert, Table, ids, Read, artifact => artifact.Id).ConfigureAwait(false);
+        if (rows.Count > 0)
+        {
+            return rows;
+        }
+
+        var asked = new Parameters
+        {
+            { "page_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, pageIds },
+            { "session_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, sessionIds },
+        };
+        var unknown = await dataSource.ReadListAsync(Command(UnknownPagesSql, asked, transaction, cancellationToken), row => row.GetGuid(0)).ConfigureAwait(false);
+        throw new RowNotFoundException(AuditPageRepository.Table, unknown.Count > 0 ? unknown : pageIds);
+    }
+
+    private async Task<IReadOnlyDictionary<ArtifactType, ArtifactTotal>> ReadTotalsAsync(CommandDefinition command)
+    {
+        var totals = Enum.GetValues<ArtifactType>().ToDictionary(type => type, _ => default(ArtifactTotal));
+        foreach (var (type, total) in await dataSource.ReadListAsync(command, row =>
+            (row.GetLabel<ArtifactType>(0), new ArtifactTotal { Count = row.GetInt64(1), SizeBytes = row.GetInt64(2) })).ConfigureAwait(false))
+        {
+            totals[type] = total;
+        }
+
+        return totals;
+    }
+
+    private static NewArtifact Require(NewArtifact? artifact, int index) => artifact switch
+    {
+        null => throw new InvalidValueException("artifacts", $"has null at index {index}"),
+        { KeepForever: true, RetentionUntil: not null } => throw new InvalidValueException("retention_until", $"is set beside {nameof(NewArtifact.KeepForever)}"),
+        _ => artifact,
+    };
+
+    private static Artifact Read(DbDataReader row) => new()
+    {
+        Id = row.GetGuid(0),
+        SessionId = row.GetGuid(1),
+        PageId = row.GetGuid(2),
+        Type = row.GetLabel<ArtifactType>(3),
+        StorageUri = row.GetString(4),
+        SizeBytes = row.GetInt64(5),
+        CreatedAt = row.GetInstant(6),
+        RetentionUntil = row.GetNullableInstant(7),
+        DeletedAt = row.GetNullableInstant(8),
+        Checksum = row.GetNullable<string>(9),
+    };
+
+    private static Parameters ToParameters(Guid sessionId, ArtifactFilter? filter)
+    {
+        filter ??= ArtifactFilter.All;
+        return new Parameters
+        {
+            { "session_id", NpgsqlDbType.Uuid, sessionId },
+            { "page_id", NpgsqlDbType.Uuid, filter.PageId },
+            { "types", NpgsqlDbType.Array | NpgsqlDbType.Text, filter.Types.ToLabels() },
+            { "include_deleted", NpgsqlDbType.Boolean, filter.IncludeDeleted },
+        };
+    }
+}

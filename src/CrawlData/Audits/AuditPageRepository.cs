@@ -1,0 +1,178 @@
+using System.Data.Common;
+using Npgsql;
+using NpgsqlTypes;
+using static CrawlData.Database;
+
+namespace CrawlData.Audits;
+
+/// <summary>The table <c>audit_pages</c>: each session's pages. Safe for use by many tasks at once.</summary>
+/// <remarks>Methods that write take the caller's transaction; without one each is a transaction of its own. Errors of the server and of the connection come as
+/// <see cref="NpgsqlException"/>: a session that is deleted at the very moment gives its 23503.</remarks>
+/// <param name="dataSource">The application's data source; it stays the application's to dispose of.</param>
+public sealed class AuditPageRepository(NpgsqlDataSource dataSource)
+{
+    internal const string Table = "audit_pages";
+
+    // In the order in which Read takes them.
+    private const string Columns = "id, session_id, page_type::text, viewport::text, status::text, load_timings, low_confidence_reasons";
+
+    internal const string InsertSql =
+        $"""
+        insert into audit_pages (id, session_id, page_type, viewport, status, load_timings, low_confidence_reasons)
+        select id, session_id, page_type::page_type_enum, viewport::viewport_enum, status::page_status_enum, load_timings::jsonb, low_confidence_reasons::jsonb
+        from unnest(@ids, @session_ids, @page_types, @viewports, @statuses, @page_load_timings, @page_low_confidence_reasons)
+            as pages (id, session_id, page_type, viewport, status, load_timings, low_confidence_reasons)
+        where (select count(*) from audit_sessions where id = any (@parent_ids)) = cardinality(@parent_ids)
+        returning {Columns}
+        """;
+
+    internal const string UnknownSessionsSql =
+        """
+        select id from unnest(@parent_ids) as asked (id)
+        where not exists (select from audit_sessions where audit_sessions.id = asked.id)
+        """;
+
+    internal const string SetStatusSql =
+        $"""
+        update audit_pages
+        set status = @status::page_status_enum,
+            load_timings = coalesce(@load_timings, load_timings),
+            low_confidence_reasons = coalesce(@low_confidence_reasons, low_confidence_reasons)
+        where id = @id and session_id = @session_id
+        returning {Columns}
+        """;
+
+    internal const string GetSql = $"select {Columns} from audit_pages where id = @id and session_id = @session_id";
+
+    internal const string ListSql =
+        $"""
+        select {Columns}
+        from audit_pages
+        where session_id = @session_id
+          and (@page_type is null or page_type = @page_type::page_type_enum)
+          and (@viewport is null or viewport = @viewport::viewport_enum)
+        order by audit_pages.page_type, audit_pages.viewport, id
+        """;
+
+    /// <summary>Inserts a page.</summary>
+    /// <returns>The row as it was stored.</returns>
+    /// <exception cref="RowNotFoundException">There is no such session.</exception>
+    /// <exception cref="RowAlreadyExistsException">A page with that id exists.</exception>
+    public async Task<AuditPage> InsertAsync(
+        Guid sessionId, NewAuditPage page, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
+        (await InsertAsync(sessionId, [page], transaction, cancellationToken).ConfigureAwait(false))[0];
+
+    /// <summary>Inserts pages, all or none. When there are none, nothing is done, and the session is not looked for.</summary>
+    /// <returns>The rows as they were stored, in the order of the pages.</returns>
+    /// <exception cref="RowNotFoundException">There is no such session.</exception>
+    /// <exception cref="RowAlreadyExistsException">A page with one of the ids exists.</exception>
+    /// <exception cref="InvalidValueException">One of the pages is null.</exception>
+    public Task<IReadOnlyList<AuditPage>> InsertAsync(
+        Guid sessionId, IEnumerable<NewAuditPage> pages, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(pages);
+        return InsertAsync([.. pages.Select(page => (sessionId, page))], transaction, cancellationToken);
+    }
+
+    /// <summary>Sets a page's status, and what was measured of it.</summary>
+    /// <param name="sessionId">The session that it belongs to.</param>
+    /// <param name="id">The page.</param>
+    /// <param name="status">Whether it was seen.</param>
+    /// <param name="loadTimings">Timestamps and durations of its load; null leaves what stands.</param>
+    /// <param name="lowConfidenceReasons">Why its findings are to be taken with care; null leaves what stands.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
+    /// <param name="cancellationToken">Cancels the statement.</param>
+    /// <returns>The page as it is now.</returns>
+    /// <exception cref="RowNotFoundException">The session has no such page.</exception>
+    public async Task<AuditPage> SetStatusAsync(
+        Guid sessionId,
+        Guid id,
+        PageStatus status,
+        Jsonb? loadTimings = null,
+        Jsonb? lowConfidenceReasons = null,
+        NpgsqlTransaction? transaction = null,
+        CancellationToken cancellationToken = default)
+    {
+        var parameters = new Parameters
+        {
+            { "session_id", NpgsqlDbType.Uuid, sessionId },
+            { "id", NpgsqlDbType.Uuid, id },
+            { "status", NpgsqlDbType.Text, status.ToLabel() },
+            { "load_timings", NpgsqlDbType.Jsonb, loadTimings?.Utf8 },
+            { "low_confidence_reasons", NpgsqlDbType.Jsonb, lowConfidenceReasons?.Utf8 },
+        };
+        var pages = await dataSource.ReadListAsync(Command(SetStatusSql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false);
+        return pages is [var page] ? page : throw new RowNotFoundException(Table, [id]);
+    }
+
+    /// <summary>Gets a page; null when the session has none with that id.</summary>
+    public async Task<AuditPage?> GetAsync(Guid sessionId, Guid id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
+    {
+        var parameters = new Parameters { { "session_id", NpgsqlDbType.Uuid, sessionId }, { "id", NpgsqlDbType.Uuid, id } };
+        return (await dataSource.ReadListAsync(Command(GetSql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false)).SingleOrDefault();
+    }
+
+    /// <summary>Lists a session's pages, by type, viewport and id.</summary>
+    /// <param name="sessionId">The session; one that does not exist has no pages.</param>
+    /// <param name="filter">Which pages; all when null.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
+    /// <param name="cancellationToken">Cancels the query.</param>
+    public async Task<IReadOnlyList<AuditPage>> ListAsync(
+        Guid sessionId, AuditPageFilter? filter = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
+    {
+        filter ??= AuditPageFilter.All;
+        var parameters = new Parameters
+        {
+            { "session_id", NpgsqlDbType.Uuid, sessionId },
+            { "page_type", NpgsqlDbType.Text, filter.PageType?.ToLabel() },
+            { "viewport", NpgsqlDbType.Text, filter.Viewport?.ToLabel() },
+        };
+        return await dataSource.ReadListAsync(Command(ListSql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false);
+    }
+
+    /// <summary>Inserts pages of several sessions, all or none.</summary>
+    internal async Task<IReadOnlyList<AuditPage>> InsertAsync(
+        IReadOnlyList<(Guid SessionId, NewAuditPage Page)> pages, NpgsqlTransaction? transaction, CancellationToken cancellationToken)
+    {
+        if (pages.Count == 0)
+        {
+            return [];
+        }
+
+        Guid[] ids = [.. pages.Select((item, index) =>
+            (item.Page ?? throw new InvalidValueException("pages", $"has null at index {index}")).Id ?? Guid.CreateVersion7())];
+        Guid[] sessionIds = [.. pages.Select(item => item.SessionId).Distinct()];
+        var parameters = new Parameters
+        {
+            { "parent_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, sessionIds },
+            { "ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, ids },
+            { "session_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, pages.Select(item => item.SessionId).ToArray() },
+            { "page_types", NpgsqlDbType.Array | NpgsqlDbType.Text, pages.Select(item => item.Page.PageType).ToLabels() },
+            { "viewports", NpgsqlDbType.Array | NpgsqlDbType.Text, pages.Select(item => item.Page.Viewport).ToLabels() },
+            { "statuses", NpgsqlDbType.Array | NpgsqlDbType.Text, pages.Select(item => item.Page.Status).ToLabels() },
+            { "page_load_timings", NpgsqlDbType.Array | NpgsqlDbType.Text, pages.Select(item => item.Page.LoadTimings.Utf8).ToArray() },
+            { "page_low_confidence_reasons", NpgsqlDbType.Array | NpgsqlDbType.Text, pages.Select(item => item.Page.LowConfidenceReasons.Utf8).ToArray() },
+        };
+        var insert = Command(InsertSql, parameters, transaction, cancellationToken);
+        var rows = await dataSource.InsertRowsAsync(insert, Table, ids, Read, page => page.Id).ConfigureAwait(false);
+        if (rows.Count > 0)
+        {
+            return rows;
+        }
+
+        var asked = new Parameters { { "parent_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, sessionIds } };
+        var unknown = await dataSource.ReadListAsync(Command(UnknownSessionsSql, asked, transaction, cancellationToken), row => row.GetGuid(0)).ConfigureAwait(false);
+        throw new RowNotFoundException(AuditSessionRepository.Table, unknown.Count > 0 ? unknown : sessionIds);
+    }
+
+    private static AuditPage Read(DbDataReader row) => new()
+    {
+        Id = row.GetGuid(0),
+        SessionId = row.GetGuid(1),
+        PageType = row.GetLabel<PageType>(2),
+        Viewport = row.GetLabel<Viewport>(3),
+        Status = row.GetLabel<PageStatus>(4),
+        LoadTimings = row.GetJsonb(5),
+        LowConfidenceReasons = row.GetJsonb(6),
+    };
+}

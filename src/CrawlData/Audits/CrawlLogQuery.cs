@@ -1,0 +1,22 @@
+namespace CrawlData.Audits;
+
+/// <summary>Which lines of a session's log to read; a property that is null lets all through. Lines come in the order of their timestamps, and of their ids where
+/// those are equal.</summary>
+public sealed record CrawlLogQuery
+{
+    internal static readonly CrawlLogQuery All = new();
+
+    /// <summary>Lines of one of these levels; none at all when empty.</summary>
+    public IReadOnlyCollection<CrawlLogLevel>? Levels { get; init; }
+
+    /// <summary>Lines about one of these; none at all when empty.</summary>
+    public IReadOnlyCollection<CrawlLogEventType>? EventTypes { get; init; }
+
+    /// <summary>Lines of this instant or later.</summary>
+    /// <exception cref="InvalidValueException">The value is <see cref="DateTimeOffset.MinValue"/> or <see cref="DateTimeOffset.MaxValue"/>.</exception>
+    public DateTimeOffset? From { get; init => field = Timestamps.Require(value, "from"); }
+
+    /// <summary>Lines before this instant.</summary>
+    /// <exception cref="InvalidValueException">The value is <see cref="DateTimeOffset.MinValue"/> or <see cref="DateTimeOffset.MaxValue"/>.</exception>
+    public DateTimeOffset? Before { get; init => field = Timestamps.Require(value, "before"); }
+}

@@ -1,0 +1,31 @@
+namespace CrawlData.Retention;
+
+/// <summary>How far a sweep has come, or what it came to.</summary>
+public sealed record SweepTotal
+{
+    /// <summary>Expired artifacts that were found, and handed to the deleter unless it was a dry run.</summary>
+    public long Expired { get; init; }
+
+    /// <summary>The size of those, in bytes.</summary>
+    public long ExpiredBytes { get; init; }
+
+    /// <summary>Artifacts that the deleter acknowledged, and which are marked as deleted.</summary>
+    public long Deleted { get; init; }
+
+    /// <summary>The size of those, in bytes.</summary>
+    public long DeletedBytes { get; init; }
+}
+
+/// <summary>How far a deletion of whole sessions or crawls has come, or what it came to.</summary>
+public sealed record DeletionTotal
+{
+    /// <summary>Sessions or crawls that were deleted whole, or would be.</summary>
+    public long Deleted { get; init; }
+
+    /// <summary>Rows that were deleted with them, or would be: events, or pages, artifacts and log lines.</summary>
+    public long Rows { get; init; }
+
+    /// <summary>Sessions or crawls that are old enough and were left: of sessions because artifacts of theirs still lie in their storage, and of both because
+    /// somebody was at work on them.</summary>
+    public long Left { get; init; }
+}
