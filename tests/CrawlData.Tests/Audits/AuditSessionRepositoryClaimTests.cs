@@ -1,0 +1,162 @@
+using CrawlData.Audits;
+
+namespace CrawlData.Tests.Audits;
+
+public sealed class AuditSessionRepositoryClaimTests : EmptiedDatabaseTest
+{
+    private static readonly TimeSpan Silence = TimeSpan.FromMinutes(5);
+
+    [Test]
+    public async Task The_oldest_queued_session_is_claimed_and_runs_its_next_attempt()
+    {
+        var sessions = await Sessions.EnqueueAsync([Session("https://example.org/1"), Session("https://example.org/2"), Session("https://example.org/0") with { CreatedAt = DateTimeOffset.UnixEpoch }]);
+
+        var claimed = new[] { await Sessions.ClaimNextAsync(), await Sessions.ClaimNextAsync(), await Sessions.ClaimNextAsync() };
+
+        Assert.That(claimed.Select(session => session!.Id), Is.EqualTo(new[] { sessions[2].Id, sessions[0].Id, sessions[1].Id }));
+        Assert.That(claimed[0], Is.EqualTo(sessions[2] with { Status = AuditSessionStatus.Running, Attempts = 1 }));
+        Assert.That(await Sessions.GetAsync(sessions[2].Id), Is.EqualTo(claimed[0]));
+        Assert.That(await Sessions.ClaimNextAsync(), Is.Null);
+    }
+
+    [Test]
+    public async Task Each_attempt_writes_the_first_line_of_its_log()
+    {
+        var id = await EnqueueAsync();
+        await Sessions.ClaimNextAsync();
+        await Sessions.FailAsync(id, 1, "no route");
+        await Sessions.RequeueAsync(id);
+        await Sessions.StartAsync(id);
+
+        var lines = (await Logs.ListAsync(id)).Items;
+
+        Assert.That(lines.Select(line => (line.EventType, line.Message)), Is.EqualTo(new[] { (CrawlLogEventType.Navigation, "attempt 1 begins"), (CrawlLogEventType.Retry, "attempt 2 begins") }));
+        Assert.That(lines.Select(line => line.Details), Is.EqualTo(new[] { Jsonb.Parse("""{"attempt": 1}"""), Jsonb.Parse("""{"attempt": 2}""") }));
+    }
+
+    [Test]
+    public async Task A_claim_waits_for_nobody_and_passes_over_what_another_is_claiming()
+    {
+        var first = await EnqueueAsync();
+        var second = await EnqueueAsync();
+        await using var connection = await DataSource.OpenConnectionAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+
+        var mine = await Sessions.ClaimNextAsync(transaction);
+        var others = await Sessions.ClaimNextAsync();
+        var none = await Sessions.ClaimNextAsync();
+        await transaction.RollbackAsync();
+        var again = await Sessions.ClaimNextAsync();
+
+        Assert.That((mine!.Id, others!.Id, none, again!.Id), Is.EqualTo((first, second, (AuditSession?)null, first)));
+        Assert.That(again.Attempts, Is.EqualTo(1));
+    }
+
+    /// <summary>Goes red with <c>for update</c>, which the lock of a foreign key's check keeps out: the session would be passed over.</summary>
+    [Test]
+    public async Task A_session_that_somebody_is_adding_to_is_claimed_all_the_same()
+    {
+        var id = await EnqueueAsync();
+        await using var connection = await DataSource.OpenConnectionAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        await Logs.AppendAsync(id, Line(1), transaction);
+
+        Assert.That((await Sessions.ClaimNextAsync())?.Id, Is.EqualTo(id));
+    }
+
+    [Test]
+    public async Task A_worker_that_was_given_up_cannot_overwrite_its_successor()
+    {
+        var id = await EnqueueAsync();
+        var slow = (await Sessions.ClaimNextAsync())!;
+        await SilenceAsync(id);
+        await Sessions.ReleaseAbandonedAsync(Silence, maxAttempts: 3);
+
+        Assert.That((await Sessions.CompleteAsync(id, slow.Attempts)).Outcome, Is.EqualTo(TransitionOutcome.Refused), "while it is queued");
+        var successor = (await Sessions.ClaimNextAsync())!;
+
+        foreach (var change in new[]
+        {
+            await Sessions.CompleteAsync(id, slow.Attempts),
+            await Sessions.CompletePartiallyAsync(id, slow.Attempts, "half"),
+            await Sessions.FailAsync(id, slow.Attempts, "slow"),
+            await Sessions.RecordAsync(id, slow.Attempts, new AuditFindings { FinalUrl = "https://example.org/slow" }),
+        })
+        {
+            Assert.That((change.Outcome, change.Row), Is.EqualTo((TransitionOutcome.Refused, successor)));
+        }
+
+        Assert.That((await Sessions.CompleteAsync(id, successor.Attempts)).EnsureApplied().Attempts, Is.EqualTo(2));
+    }
+
+    [Test]
+    public async Task Sessions_whose_log_is_silent_are_found_and_no_others()
+    {
+        var queued = await EnqueueAsync("https://example.org/queued");
+        await SilenceAsync(queued);
+        var silent = await ClaimNewAsync("https://example.org/silent");
+        await SilenceAsync(silent.Id);
+        var silentToo = await ClaimNewAsync("https://example.org/silent-too");
+        await Logs.AppendAsync(silentToo.Id, Line(1, DateTimeOffset.UtcNow - (2 * Silence)));
+        await SilenceAsync(silentToo.Id);
+        var talking = await ClaimNewAsync("https://example.org/talking");
+        await SilenceAsync(talking.Id);
+        await Logs.AppendAsync(talking.Id, Line(1, DateTimeOffset.UtcNow - (Silence / 2)));
+        await ClaimNewAsync("https://example.org/just-claimed");
+        var ended = await ClaimNewAsync("https://example.org/ended");
+        await SilenceAsync(ended.Id);
+        await Sessions.CompleteAsync(ended.Id, ended.Attempts);
+
+        Assert.That((await Sessions.ListAbandonedAsync(Silence)).Select(session => session.Id), Is.EqualTo(new[] { silent.Id, silentToo.Id }));
+        Assert.That((await Sessions.ListAbandonedAsync(Silence, limit: 1)).Select(session => session.Id), Is.EqualTo(new[] { silent.Id }));
+        Assert.That((await Sessions.ReleaseAbandonedAsync(Silence, 2, limit: 1)).Select(session => session.Id), Is.EqualTo(new[] { silent.Id }));
+        Assert.That((await Sessions.ReleaseAbandonedAsync(Silence, 2)).Select(session => session.Id), Is.EqualTo(new[] { silentToo.Id }));
+    }
+
+    [Test]
+    public async Task What_was_given_up_is_queued_again_and_fails_after_the_last_attempt()
+    {
+        var id = await EnqueueAsync();
+        await Sessions.ClaimNextAsync();
+        await SilenceAsync(id);
+        var released = (await Sessions.ReleaseAbandonedAsync(Silence, maxAttempts: 2)).Single();
+        var claimed = await Sessions.ClaimNextAsync();
+        await SilenceAsync(id);
+        var failed = (await Sessions.ReleaseAbandonedAsync(Silence, maxAttempts: 2)).Single();
+
+        Assert.That((released.Status, released.Attempts, released.ErrorSummary), Is.EqualTo((AuditSessionStatus.Queued, 1, "attempt 1 was given up: it wrote no log line for 00:05:00")));
+        Assert.That((claimed!.Id, claimed.Attempts), Is.EqualTo((id, 2)));
+        Assert.That((failed.Status, failed.Attempts, failed.ErrorSummary), Is.EqualTo((AuditSessionStatus.Failed, 2, "attempt 2 was given up: it wrote no log line for 00:05:00")));
+        Assert.That(await Sessions.GetAsync(id), Is.EqualTo(failed));
+    }
+
+    [Test]
+    public async Task Of_many_that_give_up_at_once_each_session_is_released_by_one()
+    {
+        for (var number = 0; number < 50; number++)
+        {
+            await SilenceAsync((await ClaimNewAsync($"https://example.org/{number}")).Id);
+        }
+
+        var released = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(() => Sessions.ReleaseAbandonedAsync(Silence, maxAttempts: 3))));
+
+        Assert.That(released.SelectMany(sessions => sessions).Select(session => session.Id).ToList(), Is.Unique.And.Count.EqualTo(50));
+    }
+
+    [Test]
+    public void Times_and_numbers_out_of_range_are_refused() => Assert.Multiple(() =>
+    {
+        Assert.That(() => Sessions.ListAbandonedAsync(TimeSpan.Zero), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("silent_for"));
+        Assert.That(() => Sessions.ReleaseAbandonedAsync(Silence, 0), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("max_attempts"));
+        Assert.That(() => Sessions.ReleaseAbandonedAsync(Silence, 1, 0), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("limit"));
+    });
+
+    private async Task<AuditSession> ClaimNewAsync(string url)
+    {
+        var id = await EnqueueAsync(url);
+        return (await Sessions.StartAsync(id)).EnsureApplied();
+    }
+
+    /// <summary>Makes a session's log look as if its last line had been written long ago.</summary>
+    private Task SilenceAsync(Guid id) => ExecuteAsync("update crawl_logs set timestamp = timestamp - @ago where session_id = @id", new { id, ago = 2 * Silence });
+}

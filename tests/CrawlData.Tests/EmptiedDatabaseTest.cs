@@ -1,0 +1,23 @@
+using Dapper;
+
+namespace CrawlData.Tests;
+
+/// <summary>A fixture whose cases each begin with empty tables, and come one after the other: for what works on whatever is there, such as a queue.</summary>
+[Parallelizable(ParallelScope.Self)]
+public abstract class EmptiedDatabaseTest : DatabaseTest
+{
+    [SetUp]
+    public Task EmptyAsync() => ExecuteAsync("truncate crawl_runs, audit_sessions cascade");
+
+    protected async Task ExecuteAsync(string sql, object? parameters = null)
+    {
+        await using var connection = await DataSource.OpenConnectionAsync();
+        await connection.ExecuteAsync(sql, parameters);
+    }
+
+    protected async Task<List<T>> QueryAsync<T>(string sql, object? parameters = null)
+    {
+        await using var connection = await DataSource.OpenConnectionAsync();
+        return (await connection.QueryAsync<T>(sql, parameters)).AsList();
+    }
+}

@@ -1,0 +1,225 @@
+using CrawlData.Audits;
+using CrawlData.Retention;
+using Npgsql;
+
+namespace CrawlData.Tests.Retention;
+
+public sealed class SweepTests : EmptiedDatabaseTest
+{
+    private static readonly DateTimeOffset Past = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
+
+    [Test]
+    public async Task What_has_expired_and_still_lies_in_its_storage_is_handed_over_the_longest_expired_first()
+    {
+        var expired = await InsertAsync(25);
+        await InsertAsync(1, artifact => artifact with { RetentionUntil = DateTimeOffset.UtcNow.AddHours(1) });
+        await InsertAsync(1, artifact => artifact with { RetentionUntil = null, KeepForever = true });
+        await InsertAsync(1, artifact => artifact with { RetentionUntil = null });
+        var gone = (await InsertAsync(1))[0];
+        await Artifacts.MarkDeletedAsync(gone.SessionId, [gone.Id]);
+        var batches = new List<IReadOnlyList<ExpiredArtifact>>();
+
+        var total = await Cleanup.SweepAsync((batch, _) => Note(batches, batch, batch), batchSize: 10);
+
+        Assert.That(batches.Select(batch => batch.Count), Is.EqualTo(new[] { 10, 10, 5 }));
+        Assert.That(batches.SelectMany(batch => batch), Is.EqualTo(expired.Select(artifact => new ExpiredArtifact
+        {
+            Id = artifact.Id,
+            SessionId = artifact.SessionId,
+            StorageUri = artifact.StorageUri,
+            Checksum = artifact.Checksum,
+            SizeBytes = artifact.SizeBytes,
+            RetentionUntil = artifact.RetentionUntil!.Value,
+        })));
+        Assert.That(total, Is.EqualTo(new SweepTotal { Expired = 25, ExpiredBytes = 325, Deleted = 25, DeletedBytes = 325 }));
+        Assert.That(await MarkedAsync(), Is.EquivalentTo(expired.Append(gone).Select(artifact => artifact.Id)));
+    }
+
+    [Test]
+    public async Task Only_what_the_deleter_acknowledges_is_marked_and_the_rest_comes_again_with_the_next_sweep()
+    {
+        var expired = await InsertAsync(20);
+        var refused = expired.Where(artifact => artifact.SizeBytes % 3 == 0).Select(artifact => artifact.Id).ToHashSet();
+        var batches = new List<IReadOnlyList<ExpiredArtifact>>();
+
+        var first = await Cleanup.SweepAsync((batch, _) => Note(batches, batch, batch.Where(artifact => !refused.Contains(artifact.Id))), batchSize: 7);
+        var second = await Cleanup.SweepAsync((batch, _) => Note(batches, batch, []), batchSize: 7);
+
+        Assert.That(batches.Take(3).SelectMany(batch => batch).Select(artifact => artifact.Id), Is.EqualTo(expired.Select(artifact => artifact.Id)));
+        Assert.That(batches.Skip(3).SelectMany(batch => batch).Select(artifact => artifact.Id), Is.EquivalentTo(refused));
+        Assert.That((first.Expired, first.Deleted, second.Expired, second.Deleted), Is.EqualTo((20, 14, 6, 0)));
+        Assert.That(await MarkedAsync(), Is.EquivalentTo(expired.Select(artifact => artifact.Id).Except(refused)));
+    }
+
+    [Test]
+    public async Task An_acknowledgement_of_something_else_marks_nothing()
+    {
+        await InsertAsync(1);
+        var other = (await InsertAsync(1, artifact => artifact with { RetentionUntil = null, KeepForever = true }))[0];
+
+        var total = await Cleanup.SweepAsync((_, _) => Task.FromResult<IReadOnlyCollection<Guid>>([other.Id, Guid.NewGuid()]));
+
+        Assert.That((total.Expired, total.Deleted), Is.EqualTo((1, 0)));
+        Assert.That(await MarkedAsync(), Is.Empty);
+    }
+
+    [Test]
+    public async Task Sweeps_that_run_at_once_never_have_the_same_artifact()
+    {
+        await InsertAsync(300);
+        var held = new HashSet<Guid>();
+        var handed = new List<Guid>();
+
+        await Task.WhenAll(Enumerable.Range(0, 6).Select(_ => Task.Run(() => Cleanup.SweepAsync(
+            async (batch, _) =>
+            {
+                lock (held)
+                {
+                    Assert.That(batch.Select(artifact => artifact.Id).All(held.Add), "two have it");
+                    handed.AddRange(batch.Select(artifact => artifact.Id));
+                }
+
+                await Task.Delay(20, CancellationToken.None);
+                lock (held)
+                {
+                    held.ExceptWith(batch.Select(artifact => artifact.Id));
+                }
+
+                return [.. batch.Select(artifact => artifact.Id)];
+            },
+            batchSize: 10))));
+
+        Assert.That(handed, Is.Unique.And.Count.EqualTo(300));
+        Assert.That(await MarkedAsync(), Is.EquivalentTo(handed));
+    }
+
+    [Test]
+    public async Task A_deleter_that_throws_ends_the_sweep_and_leaves_its_batch_unmarked()
+    {
+        var expired = await InsertAsync(20);
+        var calls = 0;
+
+        var exception = await Assert.ThrowsAsync<IOException>(() => Cleanup.SweepAsync(
+            (batch, _) => ++calls == 2 ? throw new IOException("storage") : Acknowledge(batch), batchSize: 8));
+
+        Assert.That(exception!.Message, Is.EqualTo("storage"));
+        Assert.That(await MarkedAsync(), Is.EquivalentTo(expired.Take(8).Select(artifact => artifact.Id)));
+    }
+
+    /// <summary>Goes red when the mark or its commit looks at the token.</summary>
+    [Test]
+    public async Task What_is_acknowledged_is_marked_though_the_sweep_was_cancelled_meanwhile()
+    {
+        var expired = await InsertAsync(20);
+        using var cancellation = new CancellationTokenSource();
+
+        await Assert.ThatAsync(() => Cleanup.SweepAsync(
+            async (batch, _) =>
+            {
+                await cancellation.CancelAsync();
+                return [.. batch.Select(artifact => artifact.Id)];
+            },
+            batchSize: 8,
+            cancellationToken: cancellation.Token), Throws.InstanceOf<OperationCanceledException>());
+
+        Assert.That(await MarkedAsync(), Is.EquivalentTo(expired.Take(8).Select(artifact => artifact.Id)));
+    }
+
+    [Test]
+    public async Task A_dry_run_counts_and_does_nothing()
+    {
+        var expired = await InsertAsync(1_500);
+
+        var total = await Cleanup.SweepAsync((_, _) => throw new InvalidOperationException("it was called"), dryRun: true);
+        var listed = await Cleanup.ListExpiredAsync().ToListAsync();
+
+        Assert.That(total, Is.EqualTo(new SweepTotal { Expired = 1_500, ExpiredBytes = expired.Sum(artifact => artifact.SizeBytes) }));
+        Assert.That(listed.Select(artifact => artifact.Id), Is.EqualTo(expired.Select(artifact => artifact.Id)));
+        Assert.That(await MarkedAsync(), Is.Empty);
+    }
+
+    /// <summary>The deleter dies before, in and after its work, and connections are cut between the work and its mark.</summary>
+    [Test]
+    public async Task Killed_at_random_and_run_again_it_ends_with_exactly_the_acknowledged_artifacts_marked()
+    {
+        var random = new Random(7);
+        var expired = await InsertAsync(400);
+        var kept = (await InsertAsync(50, artifact => artifact with { RetentionUntil = DateTimeOffset.UtcNow.AddDays(1) })).Select(artifact => artifact.Id).ToHashSet();
+        var stuck = expired.Where(artifact => artifact.SizeBytes % 40 == 0).Select(artifact => artifact.Id).ToHashSet();
+        var storage = expired.Select(artifact => artifact.Id).Concat(kept).ToHashSet();
+        var (ended, deaths) = (false, 0);
+
+        async Task<IReadOnlyCollection<Guid>> DeleteAsync(IReadOnlyList<ExpiredArtifact> batch)
+        {
+            var deaf = random.Next(6);
+            if (deaf == 0)
+            {
+                throw new IOException("died before");
+            }
+
+            var acknowledged = new List<Guid>();
+            foreach (var artifact in batch.Where(artifact => !stuck.Contains(artifact.Id)))
+            {
+                storage.Remove(artifact.Id);
+                acknowledged.Add(artifact.Id);
+                if (deaf == 1 && random.Next(batch.Count) == 0)
+                {
+                    throw new IOException("died in the middle");
+                }
+            }
+
+            if (deaf == 2)
+            {
+                await ExecuteAsync("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and state = 'idle in transaction'");
+            }
+
+            return acknowledged;
+        }
+
+        while (!ended)
+        {
+            try
+            {
+                await Cleanup.SweepAsync((batch, _) => DeleteAsync(batch), batchSize: 20);
+                ended = true;
+            }
+            catch (Exception exception) when (exception is IOException or NpgsqlException)
+            {
+                deaths++;
+                Assert.That(storage.Intersect(await MarkedAsync()), Is.Empty, "marked, and still in its storage");
+            }
+        }
+
+        Assert.That(deaths, Is.GreaterThan(5));
+        Assert.That(await MarkedAsync(), Is.EquivalentTo(expired.Select(artifact => artifact.Id).Except(stuck)));
+        Assert.That(storage, Is.EquivalentTo(stuck.Union(kept)));
+    }
+
+    [TestCase(0)]
+    [TestCase(RetentionCleanup.LargestBatchSize + 1)]
+    public void A_batch_size_out_of_range_is_refused(int batchSize) =>
+        Assert.That(() => Cleanup.SweepAsync((batch, _) => Acknowledge(batch), batchSize), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("batch_size"));
+
+    /// <summary>Inserts artifacts of one page, of sizes from 1 on, that expired one second after the other.</summary>
+    private async Task<IReadOnlyList<Artifact>> InsertAsync(int count, Func<NewArtifact, NewArtifact>? change = null)
+    {
+        var session = await EnqueueAsync();
+        var page = (await Pages.InsertAsync(session, Page())).Id;
+        return await Artifacts.InsertAsync(session, Enumerable.Range(1, count).Select(number =>
+        {
+            var artifact = Artifact(page, number) with { RetentionUntil = Past.AddSeconds(number), Checksum = $"sha256:{number}" };
+            return change is null ? artifact : change(artifact);
+        }));
+    }
+
+    private Task<List<Guid>> MarkedAsync() => QueryAsync<Guid>("select id from artifacts where deleted_at is not null");
+
+    private static Task<IReadOnlyCollection<Guid>> Acknowledge(IEnumerable<ExpiredArtifact> batch) =>
+        Task.FromResult<IReadOnlyCollection<Guid>>([.. batch.Select(artifact => artifact.Id)]);
+
+    private static Task<IReadOnlyCollection<Guid>> Note(List<IReadOnlyList<ExpiredArtifact>> batches, IReadOnlyList<ExpiredArtifact> batch, IEnumerable<ExpiredArtifact> acknowledged)
+    {
+        batches.Add(batch);
+        return Acknowledge(acknowledged);
+    }
+}
