@@ -1,4 +1,6 @@
+using CrawlData.Audits;
 using CrawlData.Crawls;
+using CrawlData.Retention;
 using CrawlData.Schema;
 using CrawlData.Tests.Schema;
 using Npgsql;
@@ -48,6 +50,85 @@ public sealed class ReadmeTests : MigratorTest
         var tested = Between(Resource("ReadmeTests.cs"), "// README" + " goes on", "// README" + " pauses");
 
         Assert.That(Between(Resource("README.md"), "```csharp", "```", skip: 1), Is.EqualTo(tested).And.Not.Empty);
+    }
+
+    [Test]
+    public async Task The_README_s_audit_works()
+    {
+        await new SchemaMigrator(DataSource).MigrateAsync();
+
+        await AuditAsync(DataSource);
+
+        var sessions = new AuditSessionRepository(DataSource);
+        var session = (await sessions.ListAsync()).Items.Single();
+        Assert.That((session.Status, session.FinalUrl), Is.EqualTo((AuditSessionStatus.Completed, "https://example.org/home")));
+        Assert.That((await new AuditPageRepository(DataSource).ListAsync(session.Id)).Single().Status, Is.EqualTo(PageStatus.Ok));
+        Assert.That((await new ArtifactRepository(DataSource).ListAsync(session.Id)).Single().RetentionUntil, Is.EqualTo(DateTimeOffset.UtcNow.AddDays(90)).Within(TimeSpan.FromMinutes(1)));
+        Assert.That((await new CrawlLogRepository(DataSource).ListAsync(session.Id)).Items, Has.Count.EqualTo(2));
+    }
+
+    [Test]
+    public void The_README_s_audit_is_the_one_that_is_tested()
+    {
+        var tested = Between(Resource("ReadmeTests.cs"), "// README" + " audits", "// README" + " has audited");
+
+        Assert.That(
+            Between(Resource("README.md"), "```csharp", "```", skip: 2).Where(line => !line.StartsWith("using ", StringComparison.Ordinal)), Is.EqualTo(tested).And.Not.Empty);
+    }
+
+    private static async Task AuditAsync(NpgsqlDataSource dataSource)
+    {
+        // README audits
+        var sessions = new AuditSessionRepository(dataSource);
+        var pages = new AuditPageRepository(dataSource);
+        var artifacts = new ArtifactRepository(dataSource);
+        var logs = new CrawlLogRepository(dataSource);
+        var cleanup = new RetentionCleanup(dataSource);
+
+        // What is to be audited goes into the queue.
+        await sessions.EnqueueAsync(new NewAuditSession
+        {
+            Url = "https://example.org/",
+            CrawlPolicyVersion = "2026.11",
+            ConfigSnapshot = Jsonb.From(new { timeout_ms = 5_000 }),
+        });
+
+        // A worker claims one session after the other. Its attempt's number proves, with each change, that it is still its turn.
+        while (await sessions.ClaimNextAsync() is { } session)
+        {
+            var page = await pages.InsertAsync(session.Id, new NewAuditPage { PageType = PageType.Homepage, Viewport = Viewport.Desktop });
+            await logs.AppendAsync(session.Id, new NewCrawlLog { EventType = CrawlLogEventType.Navigation, Message = $"opening {session.Url}" });
+            await artifacts.InsertAsync(session.Id, new NewArtifact
+            {
+                PageId = page.Id,
+                Type = ArtifactType.Screenshot,
+                StorageUri = "file:///var/audits/home.png",
+                SizeBytes = 95_881,
+            });
+            await pages.SetStatusAsync(session.Id, page.Id, PageStatus.Ok, loadTimings: Jsonb.From(new { load_ms = 125.6 }));
+            await sessions.RecordAsync(session.Id, session.Attempts, new AuditFindings { FinalUrl = "https://example.org/home" });
+            var finish = await sessions.CompleteAsync(session.Id, session.Attempts);
+            if (finish.Outcome == TransitionOutcome.Refused)
+            {
+                Console.WriteLine("It took so long that another worker has the session.");
+            }
+        }
+
+        // A janitor, now and then: what dead workers left, what has expired, and what is old.
+        await sessions.ReleaseAbandonedAsync(silentFor: TimeSpan.FromMinutes(5), maxAttempts: 3);
+        await cleanup.SweepAsync((batch, _) =>
+        {
+            foreach (var artifact in batch)
+            {
+                File.Delete(new Uri(artifact.StorageUri).LocalPath);
+            }
+
+            return Task.FromResult<IReadOnlyCollection<Guid>>([.. batch.Select(artifact => artifact.Id)]);
+        });
+        await cleanup.PurgeAsync(age: TimeSpan.FromDays(30));
+        await cleanup.DeleteSessionsAsync(age: TimeSpan.FromDays(400));
+        await cleanup.DeleteCrawlsAsync(age: TimeSpan.FromDays(400));
+        // README has audited
     }
 
     private static async Task FurtherAsync(
