@@ -6,7 +6,7 @@ namespace CrawlData;
 
 /// <summary>Appends rows to a table with a bigserial key, each row to its parent: all or none, the ids in the order of the rows. Small batches go by one
 /// INSERT of one round trip, large ones by COPY with reserved ids, which is faster the more there are.</summary>
-internal abstract class Appender<T>(NpgsqlDataSource dataSource) where T : class
+internal abstract class Appender<T>(NpgsqlDataSource dataSource, SettledTransaction settled) where T : class
 {
     /// <summary>From here on COPY.</summary>
     public const int CopyFromRows = 1_000;
@@ -14,10 +14,13 @@ internal abstract class Appender<T>(NpgsqlDataSource dataSource) where T : class
     /// <summary>The most that one INSERT's parameters may hold, and what is gathered of a stream.</summary>
     public const int ChunkBytes = 4 * 1024 * 1024;
 
-    /// <summary>Takes the parents' row locks, and returns ids, or no row when a parent is unknown.</summary>
+    /// <summary>Runs what is not in a transaction of the caller's.</summary>
+    public SettledTransaction Settled => settled;
+
+    /// <summary>Takes the parents' row locks, and returns ids and the transaction's id, or no row when a parent is unknown.</summary>
     protected abstract string InsertSql { get; }
 
-    /// <summary>Takes the parents' row locks, and returns an array of <c>@rows</c> ids, empty when a parent is unknown, and the transaction's time.</summary>
+    /// <summary>Takes the parents' row locks, and returns an array of <c>@rows</c> ids, empty when a parent is unknown, the transaction's time and its id.</summary>
     protected abstract string ReserveSql { get; }
 
     protected abstract string CopySql { get; }
@@ -44,15 +47,16 @@ internal abstract class Appender<T>(NpgsqlDataSource dataSource) where T : class
         }
 
         var copy = rows.Count >= CopyFromRows || rows.Sum(item => (long)BytesOf(item.Row)) > ChunkBytes;
-        return await dataSource.UseAsync(transaction, connection => (copy, transaction) switch
-        {
-            (false, _) => InsertAsync(connection, transaction, rows, cancellationToken),
-            (true, not null) => CopyAsync(connection, transaction, rows, cancellationToken),
-            (true, null) => connection.InTransactionAsync(own => CopyAsync(connection, own, rows, cancellationToken), cancellationToken),
-        }, cancellationToken).ConfigureAwait(false);
+        return transaction is null
+            ? await Settled.RunAsync(AppendAsync, cancellationToken).ConfigureAwait(false)
+            : (await dataSource.UseAsync(transaction, connection => AppendAsync(connection, transaction), cancellationToken).ConfigureAwait(false)).Ids;
+
+        Task<Appended> AppendAsync(NpgsqlConnection connection, NpgsqlTransaction inTransaction) => copy
+            ? CopyAsync(connection, inTransaction, rows, cancellationToken)
+            : InsertAsync(connection, inTransaction, rows, cancellationToken);
     }
 
-    public async Task<IReadOnlyList<long>> CopyAsync(
+    public async Task<Appended> CopyAsync(
         NpgsqlConnection connection, NpgsqlTransaction transaction, IReadOnlyList<(Guid ParentId, T Row)> rows, CancellationToken cancellationToken)
     {
         var parentIds = DistinctParentIds(rows);
@@ -62,8 +66,8 @@ internal abstract class Appender<T>(NpgsqlDataSource dataSource) where T : class
             { "rows", NpgsqlDbType.Integer, rows.Count },
         };
         var reserve = Command(ReserveSql, parameters, transaction, cancellationToken);
-        var reserved = await connection.ReadListAsync(reserve, row => (Ids: row.GetFieldValue<long[]>(0), Now: row.GetDateTime(1))).ConfigureAwait(false);
-        var (ids, now) = reserved[0];
+        var reserved = await connection.ReadListAsync(reserve, row => (Ids: row.GetFieldValue<long[]>(0), Now: row.GetDateTime(1), TransactionId: row.GetFieldValue<ulong>(2))).ConfigureAwait(false);
+        var (ids, now, transactionId) = reserved[0];
         if (ids.Length == 0)
         {
             throw await UnknownParentsAsync(connection, transaction, parentIds, cancellationToken).ConfigureAwait(false);
@@ -85,7 +89,7 @@ internal abstract class Appender<T>(NpgsqlDataSource dataSource) where T : class
             await importer.CompleteAsync(CancellationToken.None).ConfigureAwait(false);
         }
 
-        return ids;
+        return new Appended(ids, transactionId);
     }
 
     /// <exception cref="InvalidValueException">The row is null.</exception>
@@ -106,8 +110,8 @@ internal abstract class Appender<T>(NpgsqlDataSource dataSource) where T : class
     /// <summary>Writes what <see cref="CopySql"/> takes after the id and the parent's id. Without a token: see <see cref="CopyAsync"/>.</summary>
     protected abstract Task WriteAsync(NpgsqlBinaryImporter importer, T row, DateTime now);
 
-    private async Task<IReadOnlyList<long>> InsertAsync(
-        NpgsqlConnection connection, NpgsqlTransaction? transaction, IReadOnlyList<(Guid ParentId, T Row)> rows, CancellationToken cancellationToken)
+    private async Task<Appended> InsertAsync(
+        NpgsqlConnection connection, NpgsqlTransaction transaction, IReadOnlyList<(Guid ParentId, T Row)> rows, CancellationToken cancellationToken)
     {
         var parentIds = DistinctParentIds(rows);
         var parameters = new Parameters
@@ -116,7 +120,12 @@ internal abstract class Appender<T>(NpgsqlDataSource dataSource) where T : class
             { "row_parent_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, rows.Select(item => item.ParentId).ToArray() },
         };
         AddColumns(parameters, rows);
-        var ids = await connection.ReadListAsync(Command(InsertSql, parameters, transaction, cancellationToken), row => row.GetInt64(0)).ConfigureAwait(false);
+        ulong transactionId = 0;
+        var ids = await connection.ReadListAsync(Command(InsertSql, parameters, transaction, cancellationToken), row =>
+        {
+            transactionId = row.GetFieldValue<ulong>(1);
+            return row.GetInt64(0);
+        }).ConfigureAwait(false);
         if (ids.Count == 0)
         {
             throw await UnknownParentsAsync(connection, transaction, parentIds, cancellationToken).ConfigureAwait(false);
@@ -124,11 +133,11 @@ internal abstract class Appender<T>(NpgsqlDataSource dataSource) where T : class
 
         // The order of RETURNING is not promised; that ids are drawn in the order of the rows is.
         ids.Sort();
-        return ids;
+        return new Appended(ids, transactionId);
     }
 
     private async Task<RowNotFoundException> UnknownParentsAsync(
-        NpgsqlConnection connection, NpgsqlTransaction? transaction, Guid[] parentIds, CancellationToken cancellationToken)
+        NpgsqlConnection connection, NpgsqlTransaction transaction, Guid[] parentIds, CancellationToken cancellationToken)
     {
         var parameters = new Parameters { { "parent_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, parentIds } };
         var command = Command(UnknownParentsSql, parameters, transaction, cancellationToken);

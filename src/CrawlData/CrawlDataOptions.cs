@@ -1,4 +1,5 @@
 using CrawlData.Audits;
+using CrawlData.Crawls;
 using CrawlData.Schema;
 using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
@@ -14,6 +15,12 @@ public sealed class CrawlDataOptions
 
     /// <summary>How long the migration waits.</summary>
     public SchemaMigratorOptions Migration { get; } = new();
+
+    /// <summary>How long appends are tried again, and settled, when the server cannot be reached.</summary>
+    public RetryOptions Retry { get; } = new();
+
+    /// <summary>When the <see cref="CrawlEventWriter"/> flushes, and how much it holds.</summary>
+    public CrawlEventWriterOptions Writer { get; } = new();
 
     /// <summary>How long artifacts are kept, by their session's retention policy.</summary>
     public RetentionDurations Retention { get; } = new();

@@ -12,8 +12,9 @@ namespace Microsoft.Extensions.DependencyInjection;
 /// <summary>Registers CrawlData.</summary>
 public static class CrawlDataServiceCollectionExtensions
 {
-    /// <summary>Registers the repositories, the migrator and, unless turned off, the migration at start-up, all as singletons over the application's <see
-    /// cref="Npgsql.NpgsqlDataSource"/>. A migration that fails keeps the host from starting. A second call changes nothing.</summary>
+    /// <summary>Registers the repositories, the writer, the migrator and, unless turned off, the migration at start-up, all as singletons over the application's <see
+    /// cref="Npgsql.NpgsqlDataSource"/>. A migration that fails keeps the host from starting; what the <see cref="CrawlEventWriter"/> holds is flushed when all
+    /// services have stopped. A second call changes nothing.</summary>
     /// <param name="services">The application's services.</param>
     /// <param name="configure">Sets options; may be null.</param>
     public static IServiceCollection AddCrawlData(this IServiceCollection services, Action<CrawlDataOptions>? configure = null)
@@ -29,11 +30,13 @@ public static class CrawlDataServiceCollectionExtensions
         services.AddSingleton(
             provider => new SchemaMigrator(options.DataSource(provider), options.Migration, provider.GetService<ILogger<SchemaMigrator>>()));
         services.AddSingleton(provider => new CrawlRunRepository(options.DataSource(provider)));
-        services.AddSingleton(provider => new CrawlEventRepository(options.DataSource(provider)));
+        services.AddSingleton(provider => new CrawlEventRepository(options.DataSource(provider), options.Retry));
+        services.AddSingleton(provider => new CrawlEventWriter(provider.GetRequiredService<CrawlEventRepository>(), options.Writer));
+        services.AddHostedService<FlushAtShutdown>();
         services.AddSingleton(provider => new AuditSessionRepository(options.DataSource(provider)));
         services.AddSingleton(provider => new AuditPageRepository(options.DataSource(provider)));
         services.AddSingleton(provider => new ArtifactRepository(options.DataSource(provider), options.Retention));
-        services.AddSingleton(provider => new CrawlLogRepository(options.DataSource(provider)));
+        services.AddSingleton(provider => new CrawlLogRepository(options.DataSource(provider), options.Retry));
         services.AddSingleton(provider => new RetentionCleanup(options.DataSource(provider)));
         services.AddSingleton(provider => new RecordingImporter(options.DataSource(provider)));
         services.AddSingleton(provider => new RecordingExporter(options.DataSource(provider)));
@@ -46,9 +49,20 @@ public static class CrawlDataServiceCollectionExtensions
     }
 
     // StartingAsync of all services comes before StartAsync of any.
-    private sealed class MigrationAtStartup(SchemaMigrator migrator) : IHostedLifecycleService
+    private sealed class MigrationAtStartup(SchemaMigrator migrator) : LifecycleService
     {
-        public Task StartingAsync(CancellationToken cancellationToken) => migrator.MigrateAsync(cancellationToken);
+        public override Task StartingAsync(CancellationToken cancellationToken) => migrator.MigrateAsync(cancellationToken);
+    }
+
+    // StoppedAsync comes after StopAsync of all services, which may still write.
+    private sealed class FlushAtShutdown(CrawlEventWriter writer) : LifecycleService
+    {
+        public override Task StoppedAsync(CancellationToken cancellationToken) => writer.FlushAsync(cancellationToken);
+    }
+
+    private abstract class LifecycleService : IHostedLifecycleService
+    {
+        public virtual Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
         public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
@@ -58,6 +72,6 @@ public static class CrawlDataServiceCollectionExtensions
 
         public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-        public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+        public virtual Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 }

@@ -16,4 +16,8 @@ internal static class Wait
             Assert.That(watch.Elapsed, Is.LessThan(longest), condition);
         }
     }
+
+    /// <summary>Waits until another session waits for a lock of this one's.</summary>
+    public static Task UntilBlockedByAsync(NpgsqlDataSource dataSource, NpgsqlConnection holder) => UntilAsync(
+        dataSource, $"select exists (select from pg_stat_activity where {holder.ProcessID} = any (pg_blocking_pids(pid)))", TimeSpan.FromSeconds(10));
 }

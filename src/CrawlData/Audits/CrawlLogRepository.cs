@@ -13,8 +13,11 @@ namespace CrawlData.Audits;
 /// and of the connection come as <see cref="NpgsqlException"/>.</para>
 /// </remarks>
 /// <param name="dataSource">The application's data source; it stays the application's to dispose of.</param>
-public sealed class CrawlLogRepository(NpgsqlDataSource dataSource)
+/// <param name="retry">How long appends are tried again and settled; the defaults when null.</param>
+public sealed class CrawlLogRepository(NpgsqlDataSource dataSource, RetryOptions? retry = null)
 {
+    private const string Table = "crawl_logs";
+
     /// <summary>The most lines on a page.</summary>
     public const int LargestPageSize = 10_000;
 
@@ -33,7 +36,7 @@ public sealed class CrawlLogRepository(NpgsqlDataSource dataSource)
             with ordinality as lines (session_id, level, event_type, message, details, timestamp, position)
         where (select count(*) from sessions) = cardinality(@parent_ids)
         order by position
-        returning id
+        returning id, pg_current_xact_id()
         """;
 
     internal const string ReserveSql =
@@ -41,9 +44,14 @@ public sealed class CrawlLogRepository(NpgsqlDataSource dataSource)
         with sessions as materialized (
             select id from audit_sessions where id = any (@parent_ids) order by id for key share
         )
-        select array(select nextval('crawl_logs_id_seq') from generate_series(1, case locked.sessions when cardinality(@parent_ids) then @rows else 0 end)), now()
+        select array(select nextval('crawl_logs_id_seq') from generate_series(1, case locked.sessions when cardinality(@parent_ids) then @rows else 0 end)),
+               now(),
+               pg_current_xact_id()
         from (select count(*) as sessions from sessions) as locked
         """;
+
+    internal const string SettleSql =
+        $"select {SettledTransaction.TransactionStatus}, exists (select from crawl_logs where id = @row_id and xmin = @transaction_id::xid)";
 
     internal const string CopySql = "copy crawl_logs (id, session_id, level, event_type, message, details, timestamp) from stdin (format binary)";
 
@@ -61,7 +69,7 @@ public sealed class CrawlLogRepository(NpgsqlDataSource dataSource)
         limit @limit
         """;
 
-    private readonly Appender appender = new(dataSource);
+    private readonly Appender appender = new(dataSource, retry ?? new RetryOptions());
 
     /// <summary>Appends a line.</summary>
     /// <returns>Its id.</returns>
@@ -154,7 +162,8 @@ public sealed class CrawlLogRepository(NpgsqlDataSource dataSource)
         };
     }
 
-    private sealed class Appender(NpgsqlDataSource dataSource) : Appender<NewCrawlLog>(dataSource)
+    private sealed class Appender(NpgsqlDataSource dataSource, RetryOptions retry)
+        : Appender<NewCrawlLog>(dataSource, new SettledTransaction(dataSource, retry.Limit, SettleSql, Table))
     {
         protected override string InsertSql => CrawlLogRepository.InsertSql;
 

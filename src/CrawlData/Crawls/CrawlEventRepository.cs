@@ -1,5 +1,6 @@
 using System.Data;
 using System.Data.Common;
+using System.Runtime.CompilerServices;
 using Npgsql;
 using NpgsqlTypes;
 using static CrawlData.Database;
@@ -20,8 +21,11 @@ namespace CrawlData.Crawls;
 /// come as <see cref="NpgsqlException"/>.</para>
 /// </remarks>
 /// <param name="dataSource">The application's data source; it stays the application's to dispose of.</param>
-public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
+/// <param name="retry">How long appends are tried again and settled; the defaults when null.</param>
+public sealed class CrawlEventRepository(NpgsqlDataSource dataSource, RetryOptions? retry = null)
 {
+    private const string Table = "crawl_events";
+
     private const string ParentTable = "crawl_runs";
 
     private const string Columns = "id, crawl_id, event_type, payload, created_at";
@@ -34,7 +38,7 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
         )
         insert into crawl_events (crawl_id, event_type, payload, created_at)
         select id, @event_type, @payload, coalesce(@created_at, now() at time zone 'utc') from run
-        returning id
+        returning id, pg_current_xact_id()
         """;
 
     // All the locks first, in id order, so that calls with several crawls cannot deadlock: the count makes the lock come before the first id is drawn, and
@@ -50,7 +54,7 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
             with ordinality as events (crawl_id, event_type, payload, created_at, position)
         where (select count(*) from runs) = cardinality(@parent_ids)
         order by position
-        returning id
+        returning id, pg_current_xact_id()
         """;
 
     // As above: generate_series waits for the count, and nextval for both.
@@ -60,9 +64,13 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
             select id from crawl_runs where id = any (@parent_ids) order by id for no key update
         )
         select array(select nextval('crawl_events_id_seq') from generate_series(1, case locked.runs when cardinality(@parent_ids) then @rows else 0 end)),
-               now() at time zone 'utc'
+               now() at time zone 'utc',
+               pg_current_xact_id()
         from (select count(*) as runs from runs) as locked
         """;
+
+    internal const string SettleSql =
+        $"select {SettledTransaction.TransactionStatus}, exists (select from crawl_events where id = @row_id and xmin = @transaction_id::xid)";
 
     internal const string CopySql = $"copy crawl_events ({Columns}) from stdin (format binary)";
 
@@ -92,7 +100,7 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
 
     internal const string LastSql = $"select {Columns} from crawl_events where crawl_id = @crawl_id order by crawl_id desc, id desc limit 1";
 
-    private readonly Appender appender = new(dataSource);
+    private readonly Appender appender = new(dataSource, retry ?? new RetryOptions());
 
     /// <summary>Appends one event.</summary>
     /// <returns>Its id.</returns>
@@ -101,15 +109,24 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
         Guid crawlId, NewCrawlEvent crawlEvent, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(crawlEvent);
-        var parameters = new Parameters
+        var ids = transaction is null
+            ? await appender.Settled.RunAsync(InsertAsync, cancellationToken).ConfigureAwait(false)
+            : (await dataSource.UseAsync(transaction, connection => InsertAsync(connection, transaction), cancellationToken).ConfigureAwait(false)).Ids;
+        return ids[0];
+
+        async Task<Appended> InsertAsync(NpgsqlConnection connection, NpgsqlTransaction inTransaction)
         {
-            { "crawl_id", NpgsqlDbType.Uuid, crawlId },
-            { "event_type", NpgsqlDbType.Varchar, crawlEvent.EventType },
-            { "payload", NpgsqlDbType.Jsonb, crawlEvent.Payload.Utf8 },
-            { "created_at", NpgsqlDbType.Timestamp, Timestamps.ToZoneless(crawlEvent.CreatedAt) },
-        };
-        var ids = await dataSource.ReadListAsync(Command(InsertOneSql, parameters, transaction, cancellationToken), ReadId).ConfigureAwait(false);
-        return ids.Count == 1 ? ids[0] : throw new RowNotFoundException(ParentTable, [crawlId]);
+            var parameters = new Parameters
+            {
+                { "crawl_id", NpgsqlDbType.Uuid, crawlId },
+                { "event_type", NpgsqlDbType.Varchar, crawlEvent.EventType },
+                { "payload", NpgsqlDbType.Jsonb, crawlEvent.Payload.Utf8 },
+                { "created_at", NpgsqlDbType.Timestamp, Timestamps.ToZoneless(crawlEvent.CreatedAt) },
+            };
+            var insert = Command(InsertOneSql, parameters, inTransaction, cancellationToken);
+            var rows = await connection.ReadListAsync(insert, row => new Appended([row.GetInt64(0)], row.GetFieldValue<ulong>(1))).ConfigureAwait(false);
+            return rows is [var inserted] ? inserted : throw new RowNotFoundException(ParentTable, [crawlId]);
+        }
     }
 
     /// <summary>Appends events to one crawl, all or none. When there are none, nothing is done, and the crawl is not looked for.</summary>
@@ -126,11 +143,13 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
     /// one order.</summary>
     /// <returns>The ids, in the order of the events; they rise.</returns>
     /// <exception cref="RowNotFoundException">One or more of the crawls do not exist. Nothing is stored.</exception>
-    public Task<IReadOnlyList<long>> AppendAsync(
+    public async Task<IReadOnlyList<long>> AppendAsync(
         IReadOnlyList<(Guid CrawlId, NewCrawlEvent Event)> events, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(events);
-        return appender.AppendAsync(events, transaction, cancellationToken);
+        return events is [(var crawlId, { } crawlEvent)]
+            ? [await AppendAsync(crawlId, crawlEvent, transaction, cancellationToken).ConfigureAwait(false)]
+            : await appender.AppendAsync(events, transaction, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Appends a stream of events to one crawl, all or none, however long it is: a few megabytes of it are held at a time.</summary>
@@ -139,13 +158,33 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
     /// cancelled or the server refuses an event, the transaction is as it was before the call, and still usable.</remarks>
     /// <returns>How many events were appended; 0 for an empty stream, whose crawl is not looked for.</returns>
     /// <exception cref="RowNotFoundException">There is no such crawl. Nothing is stored.</exception>
-    public Task<long> AppendStreamAsync(
+    public async Task<long> AppendStreamAsync(
         Guid crawlId, IAsyncEnumerable<NewCrawlEvent> events, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(events);
-        return dataSource.UseAsync(transaction, connection => transaction is null
-            ? connection.InTransactionAsync(own => CopyAsync(connection, own, crawlId, events, cancellationToken), cancellationToken)
-            : CopyWithSavepointAsync(connection, transaction, crawlId, events, cancellationToken), cancellationToken);
+        long appended = 0;
+        if (transaction is not null)
+        {
+            await dataSource.UseAsync(transaction, connection => CopyWithSavepointAsync(connection, transaction, CopyAsync, cancellationToken), cancellationToken).ConfigureAwait(false);
+        }
+        else
+        {
+            await appender.Settled.RunOnceAsync(CopyAsync, cancellationToken).ConfigureAwait(false);
+        }
+
+        return appended;
+
+        async Task<Appended> CopyAsync(NpgsqlConnection connection, NpgsqlTransaction inTransaction)
+        {
+            Appended last = default;
+            await foreach (var chunk in ChunkAsync(crawlId, events, cancellationToken).ConfigureAwait(false))
+            {
+                last = await appender.CopyAsync(connection, inTransaction, chunk, cancellationToken).ConfigureAwait(false);
+                appended += chunk.Count;
+            }
+
+            return last;
+        }
     }
 
     /// <summary>Streams a crawl's events in the order of their ids, each as it arrives.</summary>
@@ -197,21 +236,22 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
         Guid crawlId, CrawlEventQuery? query = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
         dataSource.CountByTextAsync(Command(CountByTypeSql, ToParameters(crawlId, query), transaction, cancellationToken));
 
-    private async Task<long> CopyAsync(
-        NpgsqlConnection connection, NpgsqlTransaction transaction, Guid crawlId, IAsyncEnumerable<NewCrawlEvent> events, CancellationToken cancellationToken)
+    /// <summary>Gathers events into chunks that are copied at once; each chunk is good until the next.</summary>
+    private async IAsyncEnumerable<IReadOnlyList<(Guid, NewCrawlEvent)>> ChunkAsync(
+        Guid crawlId, IAsyncEnumerable<NewCrawlEvent> events, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        long appended = 0;
+        long before = 0;
         long bytes = 0;
         var chunk = new List<(Guid, NewCrawlEvent)>(Appender.CopyFromRows);
         await foreach (var crawlEvent in events.WithCancellation(cancellationToken).ConfigureAwait(false))
         {
-            appender.RequireNotNull(crawlEvent, appended + chunk.Count);
+            appender.RequireNotNull(crawlEvent, before + chunk.Count);
             chunk.Add((crawlId, crawlEvent));
             bytes += appender.BytesOf(crawlEvent);
             if (chunk.Count == Appender.CopyFromRows || bytes >= Appender.ChunkBytes)
             {
-                await appender.CopyAsync(connection, transaction, chunk, cancellationToken).ConfigureAwait(false);
-                appended += chunk.Count;
+                yield return chunk;
+                before += chunk.Count;
                 bytes = 0;
                 chunk.Clear();
             }
@@ -219,20 +259,18 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
 
         if (chunk.Count > 0)
         {
-            await appender.CopyAsync(connection, transaction, chunk, cancellationToken).ConfigureAwait(false);
+            yield return chunk;
         }
-
-        return appended + chunk.Count;
     }
 
-    private async Task<long> CopyWithSavepointAsync(
-        NpgsqlConnection connection, NpgsqlTransaction transaction, Guid crawlId, IAsyncEnumerable<NewCrawlEvent> events, CancellationToken cancellationToken)
+    private static async Task<Appended> CopyWithSavepointAsync(
+        NpgsqlConnection connection, NpgsqlTransaction transaction, Func<NpgsqlConnection, NpgsqlTransaction, Task<Appended>> copy, CancellationToken cancellationToken)
     {
         const string savepoint = "crawldata_append";
         await transaction.SaveAsync(savepoint, cancellationToken).ConfigureAwait(false);
         try
         {
-            var appended = await CopyAsync(connection, transaction, crawlId, events, cancellationToken).ConfigureAwait(false);
+            var appended = await copy(connection, transaction).ConfigureAwait(false);
             await transaction.ReleaseAsync(savepoint, CancellationToken.None).ConfigureAwait(false);
             return appended;
         }
@@ -242,8 +280,6 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
             throw;
         }
     }
-
-    private static long ReadId(DbDataReader row) => row.GetInt64(0);
 
     // In the order of Columns. The payload stays the bytes that came.
     private static CrawlEvent Read(DbDataReader row) => new()
@@ -269,7 +305,8 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource)
             { "limit", NpgsqlDbType.Bigint, query.Limit },
         };
     }
-    private sealed class Appender(NpgsqlDataSource dataSource) : Appender<NewCrawlEvent>(dataSource)
+    private sealed class Appender(NpgsqlDataSource dataSource, RetryOptions retry)
+        : Appender<NewCrawlEvent>(dataSource, new SettledTransaction(dataSource, retry.Limit, SettleSql, Table))
     {
         protected override string InsertSql => CrawlEventRepository.InsertSql;
 

@@ -1,0 +1,178 @@
+using System.Diagnostics;
+using CrawlData.Audits;
+using CrawlData.Crawls;
+using Npgsql;
+
+namespace CrawlData.Tests.Faults;
+
+/// <summary>Appends through a proxy that loses connections: each ends stored once, or not stored and with an error that says so.</summary>
+public sealed class AppendFaultTests : DatabaseTest
+{
+    private static readonly int[] Sizes = [1, 3, 1_000];
+
+    /// <summary>Goes red when a lost COMMIT is not settled but thrown, or tried again unasked.</summary>
+    [Test]
+    public async Task An_append_whose_connection_is_cut_at_any_step_is_stored_once(
+        [Values(Fault.CutBefore, Fault.CutMiddle, Fault.CutDuring, Fault.CutAfter, Fault.Silence)] Fault fault, [ValueSource(nameof(Sizes))] int count)
+    {
+        await using var proxy = new FaultProxy(Database.ConnectionString);
+        await using var dataSource = proxy.CreateDataSource(Database.ConnectionString, settings => settings.MaxPoolSize = 1);
+        var events = new CrawlEventRepository(dataSource);
+        var steps = await CountStepsAsync(proxy, events, count);
+        Assert.That(steps, Is.GreaterThanOrEqualTo(2));
+
+        // All the first, some of the many of a COPY, and the COMMIT, which stands for 0 here. Of a server that does not notice only that: before, it holds the
+        // crawl's lock until it does.
+        foreach (var step in Enumerable.Range(0, steps).Where(step => step == 0 || (fault != Fault.Silence && (step <= 4 || step % 5 == 0))))
+        {
+            var crawl = await CreateCrawlAsync();
+            var faults = 0;
+            proxy.Restart();
+            proxy.OnSent = (number, piece) => (step == 0 ? FaultProxy.IsCommit(piece) : number == step) && Interlocked.Exchange(ref faults, 1) == 0 ? fault : Fault.None;
+
+            var ids = await AppendAsync(events, crawl, count);
+
+            var stored = await Events.ListAsync(crawl);
+            Assert.That(stored.Select(crawlEvent => crawlEvent.Id), Is.EqualTo(ids), $"cut at step {step} of {steps}");
+            Assert.That((stored.Count, faults), Is.EqualTo((count, 1)));
+        }
+    }
+
+    [Test]
+    public async Task A_log_s_lines_are_settled_too([Values(Fault.CutBefore, Fault.CutAfter)] Fault fault)
+    {
+        await using var proxy = new FaultProxy(Database.ConnectionString);
+        await using var dataSource = proxy.CreateDataSource(Database.ConnectionString);
+        var session = await EnqueueAsync();
+        var cut = 0;
+        proxy.OnSent = (_, piece) => FaultProxy.IsCommit(piece) && Interlocked.Exchange(ref cut, 1) == 0 ? fault : Fault.None;
+
+        var ids = await new CrawlLogRepository(dataSource).AppendAsync(session, [Line(1), Line(2)]);
+
+        Assert.That(cut, Is.EqualTo(1));
+        Assert.That((await Logs.ListAsync(session)).Items.Select(line => line.Id), Is.EqualTo(ids));
+    }
+
+    [Test]
+    public async Task A_stream_whose_commit_is_lost_is_stored_once_or_told_as_not_stored([Values(Fault.CutBefore, Fault.CutAfter)] Fault fault)
+    {
+        await using var proxy = new FaultProxy(Database.ConnectionString);
+        await using var dataSource = proxy.CreateDataSource(Database.ConnectionString);
+        var crawl = await CreateCrawlAsync();
+        var cut = 0;
+        proxy.OnSent = (_, piece) => FaultProxy.IsCommit(piece) && Interlocked.Exchange(ref cut, 1) == 0 ? fault : Fault.None;
+
+        async Task<long> AppendAsync() => await new CrawlEventRepository(dataSource).AppendStreamAsync(crawl, EventsOf(2_500).ToAsyncEnumerable());
+
+        if (fault == Fault.CutAfter)
+        {
+            Assert.That(await AppendAsync(), Is.EqualTo(2_500));
+        }
+        else
+        {
+            await Assert.ThatAsync(AppendAsync, Throws.InstanceOf<NpgsqlException>());
+        }
+
+        Assert.That(await Events.CountAsync(crawl), Is.EqualTo(fault == Fault.CutAfter ? 2_500 : 0));
+    }
+
+    [Test]
+    public async Task When_the_server_cannot_be_asked_the_outcome_is_told_to_be_unknown_with_the_ids_to_look_for([Values(Fault.CutBefore, Fault.CutAfter)] Fault fault)
+    {
+        await using var proxy = new FaultProxy(Database.ConnectionString);
+        await using var dataSource = proxy.CreateDataSource(Database.ConnectionString);
+        var crawl = await CreateCrawlAsync();
+        proxy.OnSent = (_, piece) =>
+        {
+            proxy.Down |= FaultProxy.IsCommit(piece);
+            return proxy.Down ? fault : Fault.None;
+        };
+        var watch = Stopwatch.StartNew();
+
+        var exception = await Assert.ThrowsAsync<AppendOutcomeUnknownException>(
+            () => new CrawlEventRepository(dataSource, new RetryOptions { Limit = TimeSpan.FromSeconds(1) }).AppendAsync(crawl, EventsOf(3)));
+
+        Assert.That(watch.Elapsed, Is.LessThan(TimeSpan.FromSeconds(10)));
+        Assert.That(exception!.Ids, Has.Count.EqualTo(3));
+        Assert.That((await Events.ListAsync(crawl)).Select(crawlEvent => crawlEvent.Id), Is.EqualTo(fault == Fault.CutAfter ? exception.Ids : []));
+    }
+
+    [Test]
+    public async Task Nothing_is_tried_again_in_a_caller_s_transaction()
+    {
+        await using var proxy = new FaultProxy(Database.ConnectionString);
+        await using var dataSource = proxy.CreateDataSource(Database.ConnectionString);
+        var crawl = await CreateCrawlAsync();
+        await using var connection = await dataSource.OpenConnectionAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        var events = new CrawlEventRepository(dataSource);
+        await events.AppendAsync(crawl, Event(1), transaction);
+        proxy.OnSent = (_, _) => Fault.CutBefore;
+        proxy.Restart();
+
+        await Assert.ThatAsync(() => events.AppendAsync(crawl, Event(2), transaction), Throws.InstanceOf<NpgsqlException>());
+
+        Assert.That(proxy.Sent, Is.EqualTo(1));
+        Assert.That(await Events.CountAsync(crawl), Is.Zero);
+    }
+
+    [Test]
+    public async Task A_deadlock_is_tried_again()
+    {
+        var (first, second) = (await CreateCrawlAsync(), await CreateCrawlAsync());
+        await using var connection = await DataSource.OpenConnectionAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+
+        // This one waits longest, so the append is the victim.
+        await new NpgsqlCommand("set local deadlock_timeout = '1h'", connection, transaction).ExecuteNonQueryAsync();
+        var (low, high) = first.CompareTo(second) < 0 ? (first, second) : (second, first);
+        await Events.AppendAsync(high, Event(1), transaction);
+        var append = Events.AppendAsync([(low, Event(2)), (high, Event(3))]);
+        await Wait.UntilBlockedByAsync(DataSource, connection);
+        var blocked = Events.AppendAsync(low, Event(4), transaction);
+        await blocked;
+        await transaction.CommitAsync();
+
+        Assert.That(await append, Has.Count.EqualTo(2));
+        Assert.That((await Events.CountAsync(low), await Events.CountAsync(high)), Is.EqualTo((2L, 2L)));
+    }
+
+    [Test]
+    public async Task A_cancelled_append_is_stored_or_not_stored_and_never_later([Range(0, 7)] int round)
+    {
+        var random = new Random(round);
+        var crawl = await CreateCrawlAsync();
+        var acknowledged = new List<long>();
+        var cancelled = 0;
+        for (var append = 0; append < 40; append++)
+        {
+            using var cancellation = new CancellationTokenSource();
+            cancellation.CancelAfter(TimeSpan.FromMicroseconds(random.Next(1, 8_000)));
+            try
+            {
+                acknowledged.AddRange(await Events.AppendAsync(crawl, EventsOf(append % 8 == 0 ? 1_200 : 5), cancellationToken: cancellation.Token));
+            }
+            catch (OperationCanceledException)
+            {
+                cancelled++;
+                Assert.That((await Events.ListAsync(crawl)).Select(crawlEvent => crawlEvent.Id), Is.EqualTo(acknowledged), "what was cancelled is not stored");
+            }
+        }
+
+        TestContext.Out.WriteLine($"{cancelled} of 40 were cancelled");
+        Assert.That((await Events.ListAsync(crawl)).Select(crawlEvent => crawlEvent.Id), Is.EqualTo(acknowledged));
+    }
+
+    /// <summary>How many pieces an append sends on a connection that is there already.</summary>
+    private async Task<int> CountStepsAsync(FaultProxy proxy, CrawlEventRepository events, int count)
+    {
+        var crawl = await CreateCrawlAsync();
+        await AppendAsync(events, crawl, count);
+        proxy.Restart();
+        await AppendAsync(events, crawl, count);
+        return proxy.Sent;
+    }
+
+    private static async Task<IReadOnlyList<long>> AppendAsync(CrawlEventRepository events, Guid crawl, int count) =>
+        count == 1 ? [await events.AppendAsync(crawl, Event(1))] : await events.AppendAsync(crawl, EventsOf(count));
+}
