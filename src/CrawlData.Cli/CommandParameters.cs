@@ -12,11 +12,9 @@ internal static class CommandParameters
 
     public delegate bool TryParse<T>(string token, out T value);
 
-    public static Argument<Guid> Crawl() => new("CRAWL")
-    {
-        Description = "The crawl's id, as `crawldata runs` shows it.",
-        CustomParser = result => ParseOne<Guid>(result, "CRAWL", "a crawl's id, which is a UUID", Guid.TryParse),
-    };
+    public static Argument<Guid> Crawl() => Id("CRAWL", "crawl", "runs");
+
+    public static Argument<Guid> Session() => Id("SESSION", "session", "sessions");
 
     public static Option<bool> Json() => new("--json") { Description = "Write NDJSON, a row a line, on a terminal too; redirected output always is." };
 
@@ -33,6 +31,25 @@ internal static class CommandParameters
         HelpName = helpName,
         CustomParser = result => ParseOne(result, name, expected, parse),
     };
+
+    /// <summary>An option that takes one of an enum's labels, in any case.</summary>
+    public static Option<T?> Label<T>(string name, string helpName, string description) where T : struct, Enum =>
+        Optional<T>(name, helpName, $"{description}: one of {Labels<T>()}.", $"one of {Labels<T>()}", TryParseLabel);
+
+    /// <summary>An option that takes an enum's labels, in any case, and may be given several times.</summary>
+    public static Option<T[]> Labels<T>(string name, string helpName, string description) where T : struct, Enum => new(name)
+    {
+        Description = $"{description}, one of {Labels<T>()}; may be given several times.",
+        HelpName = helpName,
+        CustomParser = result => ParseAll<T>(result, name, $"one of {Labels<T>()}", TryParseLabel),
+    };
+
+    /// <summary>An option that takes a time such as 30d, 12h or 5m.</summary>
+    public static Option<TimeSpan?> Age(string name, string description) =>
+        Optional<TimeSpan>(name, "AGE", description, "an age such as 30d, 12h or 5m", TryParseAge);
+
+    /// <summary>What an option that takes several values was given; null when it was not given at all.</summary>
+    public static T[]? GetGiven<T>(this ParseResult arguments, Option<T[]> option) => arguments.GetResult(option) is null ? null : arguments.GetValue(option);
 
     public static bool TryParseNumber<T>(string token, out T value) where T : struct, INumber<T> =>
         T.TryParse(token, NumberStyles.None, CultureInfo.InvariantCulture, out value);
@@ -54,4 +71,39 @@ internal static class CommandParameters
     }
 
     private static T ParseOne<T>(ArgumentResult result, string name, string expected, TryParse<T> parse) => ParseAll(result, name, expected, parse)[0];
+
+    private static Argument<Guid> Id(string name, string noun, string command) => new(name)
+    {
+        Description = $"The {noun}'s id, as `crawldata {command}` shows it.",
+        CustomParser = result => ParseOne<Guid>(result, name, $"a {noun}'s id, which is a UUID", Guid.TryParse),
+    };
+
+    private static string Labels<T>() where T : struct, Enum => string.Join(", ", EnumLabels.All<T>());
+
+    private static bool TryParseLabel<T>(string token, out T value) where T : struct, Enum
+    {
+        var found = EnumLabels.TryParse<T>(EnumLabels.All<T>().FirstOrDefault(label => label.Equals(token, StringComparison.OrdinalIgnoreCase)));
+        value = found.GetValueOrDefault();
+        return found is not null;
+    }
+
+    private static bool TryParseAge(string token, out TimeSpan value)
+    {
+        // At most a hundred years, as far as dates go back.
+        const int mostDays = 36_500;
+        value = default;
+        if (token.Length < 2 || !TryParseNumber(token[..^1], out int count))
+        {
+            return false;
+        }
+
+        var unit = token[^1] switch { 'd' => TimeSpan.FromDays(1), 'h' => TimeSpan.FromHours(1), 'm' => TimeSpan.FromMinutes(1), _ => TimeSpan.Zero };
+        if (unit == TimeSpan.Zero || count > mostDays * (TimeSpan.FromDays(1) / unit))
+        {
+            return false;
+        }
+
+        value = count * unit;
+        return true;
+    }
 }

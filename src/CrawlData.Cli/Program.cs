@@ -5,7 +5,7 @@ using CrawlData.Cli.Commands;
 
 var root = new RootCommand(
     """
-    Crawls in PostgreSQL: makes and migrates the tables, imports and exports recordings of crawls, and shows what is there.
+    Crawls and audits in PostgreSQL: makes and migrates the tables, imports and exports recordings, shows what is there, and deletes what is old.
 
     The database is named by --connection or CRAWLDATA_CONNECTION; only demo can do without. To people the tool shows tables; redirected or with --json it writes NDJSON, a row a line.
 
@@ -14,7 +14,11 @@ var root = new RootCommand(
     crawldata import crawl.ndjson.gz        store a recording
     crawldata runs --status RUNNING         list runs, newest first
     crawldata events CRAWL | jq .payload    read a crawl's events
-    crawldata export CRAWL > crawl.ndjson   write a recording
+    crawldata sessions --status failed      list audit sessions, newest first
+    crawldata logs SESSION --level error    read a session's log
+    crawldata export ID > crawl.ndjson      write a recording of a crawl or session
+    crawldata sweep --dry-run               show artifacts that have expired
+    crawldata purge --crawls 400d           delete old crawls
 
     Exit codes: 0 done, 1 the operation failed, 2 wrong usage. An error is one line on standard error.
     """)
@@ -24,8 +28,12 @@ var root = new RootCommand(
     new MigrateCommand(),
     new RunsCommand(),
     new EventsCommand(),
+    new SessionsCommand(),
+    new LogsCommand(),
     new ImportCommand(),
     new ExportCommand(),
+    new SweepCommand(),
+    new PurgeCommand(),
 };
 root.HelpName = "crawldata";
 

@@ -11,6 +11,10 @@ internal sealed class RecordingLineException(string source, RecordingException c
 /// <summary>Where a recording comes from: a file, standard input, or the tool itself.</summary>
 internal sealed class RecordingSource : IAsyncDisposable
 {
+    public const string CarriedCrawl = "postgresql-docs.crawl.ndjson.gz";
+
+    public const string CarriedAudits = "postgresql-docs.audit.ndjson.gz";
+
     private readonly Stream stored;
     private readonly Stream recording;
 
@@ -28,12 +32,9 @@ internal sealed class RecordingSource : IAsyncDisposable
         ? new RecordingSource("<stdin>", Console.OpenStandardInput(), compressed: false)
         : new RecordingSource(file, File.OpenRead(file), IsCompressed(file));
 
-    /// <summary>Opens the recording of a real crawl that the tool carries.</summary>
-    public static RecordingSource OpenDemo()
-    {
-        const string name = "postgresql-docs.crawl.ndjson.gz";
-        return new RecordingSource(name, typeof(RecordingSource).Assembly.GetManifestResourceStream(name)!, IsCompressed(name));
-    }
+    /// <summary>Opens one of the recordings that the tool carries, of a real crawl and of real audits.</summary>
+    public static RecordingSource OpenCarried(string name) =>
+        new(name, typeof(RecordingSource).Assembly.GetManifestResourceStream(name)!, IsCompressed(name));
 
     public static bool IsCompressed(string file) => file.EndsWith(".gz", StringComparison.OrdinalIgnoreCase);
 

@@ -68,13 +68,16 @@ internal static class Terminal
         {
             var task = context.AddTask(title, maxValue: 1);
             task.IsIndeterminate = fraction is null;
-            return await work(new Progress(progress =>
+            return await work(Report(progress =>
             {
-                task.Description = $"{title}, {progress.Events:N0} events";
+                task.Description = $"{title}, {progress.Rows:N0} rows";
                 task.Value = fraction?.Invoke(progress) ?? 0;
             }));
         });
     }
+
+    /// <summary>Tells progress at once: System.Progress would tell it later, on another thread.</summary>
+    public static IProgress<RecordingProgress> Report(Action<RecordingProgress> report) => new Progress(report);
 
     /// <summary>The text in one line and without control characters: what was crawled does not get to steer the terminal.</summary>
     public static string Printable(this string text) => string.Create(text.Length, text, static (printable, source) =>
@@ -103,6 +106,16 @@ internal static class Terminal
 
     public static string Count(long count, string noun) => $"{count:N0} {noun}{(count == 1 ? "" : "s")}";
 
+    /// <summary>What there is of each, in words.</summary>
+    public static string Format(RecordingProgress total)
+    {
+        (long Count, string Noun)[] counts =
+        [
+            (total.Runs, "run"), (total.Events, "event"), (total.Sessions, "session"), (total.Pages, "page"), (total.Artifacts, "artifact"), (total.Logs, "log line"),
+        ];
+        return total.Rows == 0 ? "nothing" : string.Join(", ", counts.Where(one => one.Count > 0).Select(one => Count(one.Count, one.Noun)));
+    }
+
     // Spectre.Console takes a build server for a terminal with colours, redirected or not, and no terminal for one that moves where standard input is
     // redirected.
     private static IAnsiConsole Create(TextWriter writer, bool redirected) => AnsiConsole.Create(new AnsiConsoleSettings
@@ -126,7 +139,6 @@ internal static class Terminal
             text.GetCellWidth() <= maxWidth ? [new Segment(text)] : [Segment.Truncate(new Segment(text), maxWidth - 1) ?? Segment.Empty, new Segment("…")];
     }
 
-    // At once: System.Progress would tell it later, on another thread.
     private sealed class Progress(Action<RecordingProgress> report) : IProgress<RecordingProgress>
     {
         public void Report(RecordingProgress value) => report(value);

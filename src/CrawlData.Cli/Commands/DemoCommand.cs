@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Diagnostics;
+using CrawlData.Audits;
 using CrawlData.Crawls;
 using CrawlData.Recordings;
 using CrawlData.Schema;
@@ -9,7 +10,7 @@ using Npgsql;
 
 namespace CrawlData.Cli.Commands;
 
-/// <summary><c>crawldata demo</c>: a real crawl into a database and back, timed.</summary>
+/// <summary><c>crawldata demo</c>: a real crawl and real audits into a database and back, timed.</summary>
 internal sealed class DemoCommand : ToolCommand
 {
     private const int EventsRead = 10_000;
@@ -17,11 +18,11 @@ internal sealed class DemoCommand : ToolCommand
 
     private readonly Argument<string?> file = new("FILE")
     {
-        Description = "The recording to import; unless given that of a real crawl of PostgreSQL's documentation, which the tool carries.",
+        Description = "The recording to import; unless given those of a real crawl and of real audits of PostgreSQL's documentation, which the tool carries.",
         Arity = ArgumentArity.ZeroOrOne,
     };
 
-    public DemoCommand() : base("demo", $"Migrates a database, imports a recording, reads {EventsRead:N0} of its events back, and shows how long each part took.", """
+    public DemoCommand() : base("demo", "Migrates a database, imports recordings of a crawl and of audits, reads them back, and shows how long each part took.", """
         Without a connection it starts a throwaway PostgreSQL, in a container or from the server binaries of this machine, and removes it afterwards. With one it works there, and what it imports stays.
         """)
     {
@@ -38,11 +39,11 @@ internal sealed class DemoCommand : ToolCommand
             var (server, connecting) = await TimeAsync("Connecting", () => DescribeAsync(named, cancellationToken));
             Add(parts, "connect", "to the named database", connecting);
             Console.WriteLine($"Server: {server}");
-            var crawlId = await RunAsync(arguments, named, parts, cancellationToken);
+            var commands = await RunAsync(arguments, named, parts, cancellationToken);
             Console.WriteLine($"""
-                The crawl stays in the database. Look at it:
+                All of it stays in the database. Look at it:
 
-                  crawldata events {crawlId}
+                {string.Join("\n", commands.Select(command => $"  {command}"))}
                 """);
             return;
         }
@@ -67,35 +68,69 @@ internal sealed class DemoCommand : ToolCommand
     }
 
     /// <summary>Shows the parts and the counts.</summary>
-    /// <returns>The crawl that was read.</returns>
-    private async Task<Guid> RunAsync(ParseResult arguments, NpgsqlDataSource dataSource, Spectre.Console.Table parts, CancellationToken cancellationToken)
+    /// <returns>The commands that show what was imported.</returns>
+    private async Task<IReadOnlyList<string>> RunAsync(
+        ParseResult arguments, NpgsqlDataSource dataSource, Spectre.Console.Table parts, CancellationToken cancellationToken)
     {
         var (scripts, migrating) = await TimeAsync("Migrating", () => new SchemaMigrator(dataSource).MigrateAsync(cancellationToken));
         Add(parts, "migrate", Terminal.Count(scripts.Count, "script"), migrating);
 
-        await using var source = arguments.GetValue(file) is { } path ? RecordingSource.Open(path) : RecordingSource.OpenDemo();
-        var watch = Stopwatch.StartNew();
-        var imported = await source.ImportAsync(dataSource, new RecordingImportOptions { NewIds = true }, cancellationToken);
-        var what = $"{Terminal.Count(imported.Total.Runs, "run")}, {Terminal.Count(imported.Total.Events, "event")}, {Terminal.FormatBytes(imported.Total.Bytes)}";
-        Add(parts, "import", what, watch.Elapsed, imported.Total.Events);
-
-        if (imported.CrawlIds is not [var crawlId, ..])
+        var crawlIds = new List<Guid>();
+        var sessionIds = new List<Guid>();
+        IEnumerable<Func<RecordingSource>> recordings = arguments.GetValue(file) is { } path
+            ? [() => RecordingSource.Open(path)]
+            : [() => RecordingSource.OpenCarried(RecordingSource.CarriedCrawl), () => RecordingSource.OpenCarried(RecordingSource.CarriedAudits)];
+        foreach (var open in recordings)
         {
-            throw new InvalidDataException($"{source.Name} holds no run, so there is nothing to read back.");
+            await using var source = open();
+            var watch = Stopwatch.StartNew();
+            var imported = await source.ImportAsync(dataSource, new RecordingImportOptions { NewIds = true }, cancellationToken);
+            var what = imported.Total.Sessions > 0
+                ? $"{Terminal.Count(imported.Total.Sessions, "session")}, {Terminal.Count(imported.Total.Rows, "row")} in all"
+                : Terminal.Format(imported.Total);
+            Add(parts, "import", $"{what}, {Terminal.FormatBytes(imported.Total.Bytes)}", watch.Elapsed, imported.Total.Rows);
+            crawlIds.AddRange(imported.CrawlIds);
+            sessionIds.AddRange(imported.SessionIds);
         }
 
-        var events = new CrawlEventRepository(dataSource);
+        var counts = new List<Spectre.Console.Table>();
+        var commands = new List<string>();
+        if (crawlIds is [var crawlId, ..])
+        {
+            counts.Add(await ReadCrawlAsync(new CrawlEventRepository(dataSource), crawlId, parts, cancellationToken));
+            commands.Add($"crawldata events {crawlId}");
+        }
+
+        if (sessionIds is [var sessionId, ..])
+        {
+            counts.Add(await ReadSessionsAsync(dataSource, sessionIds, parts, cancellationToken));
+            commands.Add($"crawldata logs {sessionId}");
+        }
+
+        Console.WriteLine();
+        parts.Show();
+        Console.WriteLine();
+        foreach (var table in counts)
+        {
+            table.Show("The recording has no events.");
+            Console.WriteLine();
+        }
+
+        return commands.Count > 0 ? commands : throw new InvalidDataException("The recording holds neither a run nor a session, so there is nothing to read back.");
+    }
+
+    private static async Task<Spectre.Console.Table> ReadCrawlAsync(
+        CrawlEventRepository events, Guid crawlId, Spectre.Console.Table parts, CancellationToken cancellationToken)
+    {
         var read = 0;
         var first = TimeSpan.Zero;
-        watch.Restart();
+        var watch = Stopwatch.StartNew();
         await foreach (var _ in events.StreamAsync(crawlId, new CrawlEventQuery { Limit = EventsRead }, cancellationToken))
         {
             first = read++ == 0 ? watch.Elapsed : first;
         }
 
         Add(parts, "read", $"{Terminal.Count(read, "event")}, the first after {Terminal.Format(first)}", watch.Elapsed, read);
-        Console.WriteLine();
-        parts.Show();
 
         var counts = await events.CountByTypeAsync(crawlId, cancellationToken: cancellationToken);
         var types = Terminal.Table(flexible: "event type", "event type", $"{"events",10}");
@@ -110,10 +145,39 @@ internal sealed class DemoCommand : ToolCommand
             types.AddCells($"{Terminal.Count(others.Count, "other type")}", $"{others.Sum(),10:N0}");
         }
 
-        Console.WriteLine();
-        types.Show("The recording has no events.");
-        Console.WriteLine();
-        return crawlId;
+        return types;
+    }
+
+    private static async Task<Spectre.Console.Table> ReadSessionsAsync(
+        NpgsqlDataSource dataSource, List<Guid> sessionIds, Spectre.Console.Table parts, CancellationToken cancellationToken)
+    {
+        var (artifacts, logs) = (new ArtifactRepository(dataSource), new CrawlLogRepository(dataSource));
+        var totals = new Dictionary<ArtifactType, ArtifactTotal>();
+        var read = 0;
+        var watch = Stopwatch.StartNew();
+        foreach (var sessionId in sessionIds)
+        {
+            foreach (var (type, total) in await artifacts.TotalByTypeAsync(sessionId, cancellationToken: cancellationToken))
+            {
+                var before = totals.GetValueOrDefault(type);
+                totals[type] = new ArtifactTotal { Count = before.Count + total.Count, SizeBytes = before.SizeBytes + total.SizeBytes };
+            }
+
+            await foreach (var _ in logs.StreamAsync(sessionId, cancellationToken: cancellationToken))
+            {
+                read++;
+            }
+        }
+
+        Add(parts, "read", $"{Terminal.Count(sessionIds.Count, "session")}: {Terminal.Count(read, "log line")}", watch.Elapsed, read);
+
+        var types = Terminal.Table(flexible: "artifact type", "artifact type", $"{"artifacts",10}", $"{"size",10}");
+        foreach (var (type, total) in totals)
+        {
+            types.AddCells(type.ToLabel(), $"{total.Count,10:N0}", $"{Terminal.FormatBytes(total.SizeBytes),10}");
+        }
+
+        return types;
     }
 
     private static async Task<string> DescribeAsync(NpgsqlDataSource dataSource, CancellationToken cancellationToken)
@@ -128,6 +192,6 @@ internal sealed class DemoCommand : ToolCommand
         return (await Terminal.WithProgressAsync(title, null, _ => work()), watch.Elapsed);
     }
 
-    private static void Add(Spectre.Console.Table parts, string part, string what, TimeSpan time, long? events = null) =>
-        parts.AddCells(part, what, $"{Terminal.Format(time),8}", events is { } count ? $"{count / time.TotalSeconds,7:N0} events/s" : "");
+    private static void Add(Spectre.Console.Table parts, string part, string what, TimeSpan time, long? rows = null) =>
+        parts.AddCells(part, what, $"{Terminal.Format(time),8}", rows is { } count ? $"{count / time.TotalSeconds,9:N0} rows/s" : "");
 }

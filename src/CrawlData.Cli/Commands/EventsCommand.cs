@@ -8,6 +8,15 @@ internal sealed class EventsCommand : ToolCommand
 {
     private const int ShownUnasked = 100;
 
+    private static readonly Listing<CrawlEvent> Listing = new()
+    {
+        ShownUnasked = ShownUnasked,
+        Table = () => Terminal.Table(flexible: "payload", "id", "at (UTC)", "type", "payload"),
+        Cells = crawlEvent => [$"{crawlEvent.Id}", $"{crawlEvent.CreatedAt:HH:mm:ss.fff}", crawlEvent.EventType, $"{crawlEvent.Payload}"],
+        WhenEmpty = "No events.",
+        WhenMore = last => $"The first {ShownUnasked} events. The next: --after {last.Id}. More: --limit N. All, as NDJSON: --json.",
+    };
+
     private readonly Argument<Guid> crawl = CommandParameters.Crawl();
 
     private readonly Option<long?> after = CommandParameters.Optional<long>("--after", "ID", "Only events after this one: the last id seen, to go on reading.", "an event's id", CommandParameters.TryParseNumber);
@@ -31,52 +40,21 @@ internal sealed class EventsCommand : ToolCommand
     private async Task RunAsync(ParseResult arguments, CancellationToken cancellationToken)
     {
         await using var dataSource = Connection.Required(arguments);
+        var events = new CrawlEventRepository(dataSource);
         var crawlId = arguments.GetValue(crawl);
         var query = new CrawlEventQuery
         {
             AfterId = arguments.GetValue(after),
-            EventTypes = arguments.GetResult(types) is null ? null : arguments.GetValue(types),
-            Limit = arguments.GetValue(limit),
+            EventTypes = arguments.GetGiven(types),
         };
-        var any = Terminal.IsForPeople(arguments, json)
-            ? await ShowAsync(new CrawlEventRepository(dataSource), crawlId, query, cancellationToken)
-            : await WriteAsync(new CrawlEventRepository(dataSource), crawlId, query, cancellationToken);
+        var any = await Listing.ShowAsync(
+            Terminal.IsForPeople(arguments, json),
+            arguments.GetValue(limit),
+            most => events.StreamAsync(crawlId, query with { Limit = most }, cancellationToken),
+            cancellationToken);
         if (!any && await new CrawlRunRepository(dataSource).GetAsync(crawlId, cancellationToken: cancellationToken) is null)
         {
             throw new RowNotFoundException("crawl_runs", [crawlId]);
         }
-    }
-
-    private static async Task<bool> WriteAsync(CrawlEventRepository events, Guid crawlId, CrawlEventQuery query, CancellationToken cancellationToken)
-    {
-        var any = false;
-        await using var rows = new RowWriter();
-        await foreach (var crawlEvent in events.StreamAsync(crawlId, query, cancellationToken))
-        {
-            any = true;
-            await rows.WriteAsync(crawlEvent, cancellationToken);
-        }
-
-        return any;
-    }
-
-    private static async Task<bool> ShowAsync(CrawlEventRepository events, Guid crawlId, CrawlEventQuery query, CancellationToken cancellationToken)
-    {
-        // One more than is shown, to know whether there are more.
-        var read = await events.ListAsync(crawlId, query with { Limit = query.Limit ?? ShownUnasked + 1 }, cancellationToken: cancellationToken);
-        var shown = query.Limit is null ? [.. read.Take(ShownUnasked)] : read;
-        var table = Terminal.Table(flexible: "payload", "id", "at (UTC)", "type", "payload");
-        foreach (var crawlEvent in shown)
-        {
-            table.AddCells($"{crawlEvent.Id}", $"{crawlEvent.CreatedAt:HH:mm:ss.fff}", crawlEvent.EventType, $"{crawlEvent.Payload}");
-        }
-
-        table.Show("No events.");
-        if (shown.Count < read.Count)
-        {
-            Console.WriteLine($"The first {ShownUnasked} events. The next: --after {shown[^1].Id}. More: --limit N. All, as NDJSON: --json.");
-        }
-
-        return shown.Count > 0;
     }
 }

@@ -6,10 +6,15 @@ using Npgsql;
 
 namespace CrawlData.Cli.Commands;
 
-/// <summary><c>crawldata export</c>: writes a crawl as a recording.</summary>
+/// <summary><c>crawldata export</c>: writes crawls and audit sessions as a recording.</summary>
 internal sealed class ExportCommand : ToolCommand
 {
-    private readonly Argument<Guid> crawl = CommandParameters.Crawl();
+    private readonly Argument<Guid[]> ids = new("ID")
+    {
+        Description = "A crawl's or an audit session's id, as `crawldata runs` and `crawldata sessions` show it; several go into one recording.",
+        Arity = ArgumentArity.OneOrMore,
+        CustomParser = result => CommandParameters.ParseAll<Guid>(result, "ID", "a crawl's or session's id, which is a UUID", Guid.TryParse),
+    };
 
     private readonly Option<string?> output = new("--output")
     {
@@ -17,9 +22,9 @@ internal sealed class ExportCommand : ToolCommand
         HelpName = "FILE",
     };
 
-    public ExportCommand() : base("export", "Writes a crawl's run and events as a recording, NDJSON that `crawldata import` reads.")
+    public ExportCommand() : base("export", "Writes crawls with their events, and audit sessions with all that is theirs, as a recording: NDJSON that `crawldata import` reads.")
     {
-        Add(crawl);
+        Add(ids);
         Add(output);
         SetAction(RunAsync);
     }
@@ -27,22 +32,22 @@ internal sealed class ExportCommand : ToolCommand
     private async Task RunAsync(ParseResult arguments, CancellationToken cancellationToken)
     {
         await using var dataSource = Connection.Required(arguments);
-        var crawlId = arguments.GetValue(crawl);
+        var exported = arguments.GetValue(ids)!;
         if (arguments.GetValue(output) is not { } file)
         {
             await using var standardOutput = StandardOutput.Open();
-            await ExportAsync(dataSource, crawlId, standardOutput, watched: Console.IsOutputRedirected, cancellationToken);
+            await ExportAsync(dataSource, exported, standardOutput, watched: Console.IsOutputRedirected, cancellationToken);
             return;
         }
 
-        var exported = await ExportAsync(dataSource, crawlId, file, cancellationToken);
+        var total = await ExportAsync(dataSource, exported, file, cancellationToken);
         if (!Console.IsOutputRedirected)
         {
-            Console.WriteLine($"Wrote {Terminal.Count(exported.Events, "event")}, {Terminal.FormatBytes(exported.Bytes)} of NDJSON, to {file}");
+            Console.WriteLine($"Wrote {Terminal.Format(total)}, {Terminal.FormatBytes(total.Bytes)} of NDJSON, to {file}");
         }
     }
 
-    private static async Task<RecordingProgress> ExportAsync(NpgsqlDataSource dataSource, Guid crawlId, string file, CancellationToken cancellationToken)
+    private static async Task<RecordingProgress> ExportAsync(NpgsqlDataSource dataSource, Guid[] ids, string file, CancellationToken cancellationToken)
     {
         var partial = file + ".partial";
         var stored = File.Create(partial);
@@ -52,8 +57,8 @@ internal sealed class ExportCommand : ToolCommand
             await using (stored)
             {
                 exported = RecordingSource.IsCompressed(file)
-                    ? await CompressAsync(dataSource, crawlId, stored, cancellationToken)
-                    : await ExportAsync(dataSource, crawlId, stored, watched: true, cancellationToken);
+                    ? await CompressAsync(dataSource, ids, stored, cancellationToken)
+                    : await ExportAsync(dataSource, ids, stored, watched: true, cancellationToken);
                 stored.Flush(flushToDisk: true);
             }
 
@@ -67,22 +72,51 @@ internal sealed class ExportCommand : ToolCommand
         }
     }
 
-    private static async Task<RecordingProgress> CompressAsync(NpgsqlDataSource dataSource, Guid crawlId, Stream stored, CancellationToken cancellationToken)
+    private static async Task<RecordingProgress> CompressAsync(NpgsqlDataSource dataSource, Guid[] ids, Stream stored, CancellationToken cancellationToken)
     {
         await using var recording = new GZipStream(stored, CompressionLevel.Optimal, leaveOpen: true);
-        return await ExportAsync(dataSource, crawlId, recording, watched: true, cancellationToken);
+        return await ExportAsync(dataSource, ids, recording, watched: true, cancellationToken);
     }
 
-    private static async Task<RecordingProgress> ExportAsync(NpgsqlDataSource dataSource, Guid crawlId, Stream recording, bool watched, CancellationToken cancellationToken)
+    private static Task<RecordingProgress> ExportAsync(NpgsqlDataSource dataSource, Guid[] ids, Stream recording, bool watched, CancellationToken cancellationToken) =>
+        watched
+            ? Terminal.WithProgressAsync("Exporting", null, progress => ExportAsync(dataSource, ids, recording, progress, cancellationToken))
+            : ExportAsync(dataSource, ids, recording, null, cancellationToken);
+
+    private static async Task<RecordingProgress> ExportAsync(
+        NpgsqlDataSource dataSource, Guid[] ids, Stream recording, IProgress<RecordingProgress>? progress, CancellationToken cancellationToken)
     {
+        var runs = new CrawlRunRepository(dataSource);
         var exporter = new RecordingExporter(dataSource);
-        if (!watched || !Terminal.ShowsProgress)
+        var total = new RecordingProgress();
+        foreach (var id in ids)
         {
-            return await exporter.ExportAsync(crawlId, recording, null, cancellationToken);
+            var before = total;
+            var whole = progress is null ? null : Terminal.Report(one => progress.Report(Sum(before, one)));
+            var isCrawl = await runs.GetAsync(id, cancellationToken: cancellationToken) is not null;
+            try
+            {
+                total = Sum(before, isCrawl
+                    ? await exporter.ExportCrawlAsync(id, recording, whole, cancellationToken)
+                    : await exporter.ExportSessionAsync(id, recording, whole, cancellationToken));
+            }
+            catch (RowNotFoundException) when (!isCrawl)
+            {
+                throw new InvalidDataException($"There is no crawl or session {id}.");
+            }
         }
 
-        var events = await new CrawlEventRepository(dataSource).CountAsync(crawlId, cancellationToken: cancellationToken);
-        return await Terminal.WithProgressAsync(
-            "Exporting", done => events == 0 ? 1 : (double)done.Events / events, progress => exporter.ExportAsync(crawlId, recording, progress, cancellationToken));
+        return total;
     }
+
+    private static RecordingProgress Sum(RecordingProgress one, RecordingProgress other) => new()
+    {
+        Runs = one.Runs + other.Runs,
+        Events = one.Events + other.Events,
+        Sessions = one.Sessions + other.Sessions,
+        Pages = one.Pages + other.Pages,
+        Artifacts = one.Artifacts + other.Artifacts,
+        Logs = one.Logs + other.Logs,
+        Bytes = one.Bytes + other.Bytes,
+    };
 }

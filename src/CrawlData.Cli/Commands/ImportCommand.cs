@@ -9,7 +9,7 @@ internal sealed class ImportCommand : ToolCommand
 {
     private readonly Argument<string> file = new("FILE") { Description = "The recording, decompressed when its name ends in .gz; - is standard input." };
 
-    private readonly Option<bool> newIds = new("--new-ids") { Description = "Give the runs new ids, so that a recording can be imported again." };
+    private readonly Option<bool> newIds = new("--new-ids") { Description = "Give runs, sessions, pages and artifacts new ids, so that a recording can be imported again." };
 
     private readonly Option<bool> repair = new("--repair")
     {
@@ -18,8 +18,8 @@ internal sealed class ImportCommand : ToolCommand
 
     private readonly Option<bool> json = CommandParameters.Json();
 
-    public ImportCommand() : base("import", "Stores a recording of crawls, all of it or nothing, and prints the ids of its runs.", """
-        A recording is NDJSON, each run before its events:
+    public ImportCommand() : base("import", "Stores a recording of crawls and audits, all of it or nothing, and prints the ids of its runs and sessions.", """
+        A recording is NDJSON, each run before its events, each session before its pages, artifacts and log lines:
         {"table":"crawl_runs","row":{"id":"…","app_package":"com.example.app"}}
         {"table":"crawl_events","row":{"crawl_id":"…","event_type":"page.opened","payload":{}}}
         A line that cannot be imported is told as FILE:LINE: reason.
@@ -41,8 +41,8 @@ internal sealed class ImportCommand : ToolCommand
         var imported = await source.ImportAsync(dataSource, options, cancellationToken);
         if (Terminal.IsForPeople(arguments, json))
         {
-            Console.WriteLine(
-                $"Stored {Terminal.Count(imported.Total.Runs, "run")} with {Terminal.Count(imported.Total.Events, "event")} in {Terminal.Format(watch.Elapsed)}: {string.Join(", ", imported.CrawlIds)}");
+            var ids = string.Concat(imported.CrawlIds.Concat(imported.SessionIds).Select(id => $"\n{id}"));
+            Console.WriteLine($"Stored {Terminal.Format(imported.Total)} in {Terminal.Format(watch.Elapsed)}:{ids}");
             return;
         }
 
@@ -51,10 +51,20 @@ internal sealed class ImportCommand : ToolCommand
         {
             await rows.WriteAsync(new CrawlRow { CrawlId = crawlId }, cancellationToken);
         }
+
+        foreach (var sessionId in imported.SessionIds)
+        {
+            await rows.WriteAsync(new SessionRow { SessionId = sessionId }, cancellationToken);
+        }
     }
 
     private sealed record CrawlRow
     {
         public required Guid CrawlId { get; init; }
+    }
+
+    private sealed record SessionRow
+    {
+        public required Guid SessionId { get; init; }
     }
 }

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Runtime.CompilerServices;
 using CrawlData.Crawls;
 
 namespace CrawlData.Cli.Commands;
@@ -9,7 +8,16 @@ internal sealed class RunsCommand : ToolCommand
 {
     private const int ShownUnasked = 20;
 
-    private readonly Option<CrawlStatus[]> statuses = new("--status") { HelpName = "STATUS" };
+    private static readonly Listing<CrawlRun> Listing = new()
+    {
+        ShownUnasked = ShownUnasked,
+        Table = () => Terminal.Table(flexible: "app", "id", "status", "created (UTC)", "app"),
+        Cells = run => [$"{run.Id}", run.Status.ToLabel(), Terminal.Format(run.CreatedAt), run.AppPackage],
+        WhenEmpty = "No runs.",
+        WhenMore = _ => $"The newest {ShownUnasked} runs. More: --limit N. All, as NDJSON: --json.",
+    };
+
+    private readonly Option<CrawlStatus[]> statuses = CommandParameters.Labels<CrawlStatus>("--status", "STATUS", "Only runs in this status");
 
     private readonly Option<string?> app = new("--app") { Description = "Only runs of this app package, exactly.", HelpName = "PACKAGE" };
 
@@ -23,10 +31,6 @@ internal sealed class RunsCommand : ToolCommand
 
     public RunsCommand() : base("runs", "Lists crawl runs, newest first.")
     {
-        var names = string.Join(", ", Enum.GetNames<CrawlStatus>()).ToUpperInvariant();
-        statuses.Description = $"Only runs in this status, one of {names}; may be given several times.";
-        statuses.CustomParser = result => CommandParameters.ParseAll(
-            result, "--status", $"one of {names}", (string token, out CrawlStatus status) => Enum.TryParse(token, ignoreCase: true, out status) && token.All(char.IsLetter));
         Add(statuses);
         Add(app);
         Add(since);
@@ -39,62 +43,19 @@ internal sealed class RunsCommand : ToolCommand
     private async Task RunAsync(ParseResult arguments, CancellationToken cancellationToken)
     {
         await using var dataSource = Connection.Required(arguments);
+        var runs = new CrawlRunRepository(dataSource);
         var filter = new CrawlRunFilter
         {
-            Statuses = arguments.GetResult(statuses) is null ? null : arguments.GetValue(statuses),
+            Statuses = arguments.GetGiven(statuses),
             AppPackage = arguments.GetValue(app),
             CreatedFrom = arguments.GetValue(since),
             CreatedBefore = arguments.GetValue(until),
         };
-        var runs = new CrawlRunRepository(dataSource);
-        var most = arguments.GetValue(limit);
-        if (!Terminal.IsForPeople(arguments, json))
-        {
-            await using var rows = new RowWriter();
-            await foreach (var run in ListAsync(runs, filter, most ?? int.MaxValue, cancellationToken))
-            {
-                await rows.WriteAsync(run, cancellationToken);
-            }
-
-            return;
-        }
-
-        var table = Terminal.Table(flexible: "app", "id", "status", "created (UTC)", "app");
-        var more = false;
-
-        // One more than is shown, to know whether there are more.
-        await foreach (var run in ListAsync(runs, filter, most ?? ShownUnasked + 1, cancellationToken))
-        {
-            if (most is null && table.Rows.Count == ShownUnasked)
-            {
-                more = true;
-                break;
-            }
-
-            table.AddCells($"{run.Id}", $"{run.Status}".ToUpperInvariant(), Terminal.Format(run.CreatedAt), run.AppPackage);
-        }
-
-        table.Show("No runs.");
-        if (more)
-        {
-            Console.WriteLine($"The newest {ShownUnasked} runs. More: --limit N. All, as NDJSON: --json.");
-        }
-    }
-
-    private static async IAsyncEnumerable<CrawlRun> ListAsync(
-        CrawlRunRepository runs, CrawlRunFilter filter, int limit, [EnumeratorCancellation] CancellationToken cancellationToken)
-    {
-        var page = new Page<CrawlRun> { Items = [] };
-        do
-        {
-            page = await runs.ListAsync(filter, Math.Min(limit, CrawlRunRepository.LargestPageSize), page.NextCursor, cancellationToken: cancellationToken);
-            foreach (var run in page.Items)
-            {
-                yield return run;
-            }
-
-            limit -= page.Items.Count;
-        }
-        while (limit > 0 && page.NextCursor is not null);
+        await Listing.ShowAsync(
+            Terminal.IsForPeople(arguments, json),
+            arguments.GetValue(limit),
+            most => Pages.ReadAsync<CrawlRun>(
+                (size, cursor, token) => runs.ListAsync(filter, size, cursor, cancellationToken: token), most, CrawlRunRepository.LargestPageSize),
+            cancellationToken);
     }
 }

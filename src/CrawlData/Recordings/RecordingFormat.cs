@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using CrawlData.Audits;
 
 namespace CrawlData.Recordings;
 
@@ -11,6 +12,14 @@ internal static class RecordingFormat
     public const string CrawlRuns = "crawl_runs";
 
     public const string CrawlEvents = "crawl_events";
+
+    public const string AuditSessions = "audit_sessions";
+
+    public const string AuditPages = "audit_pages";
+
+    public const string Artifacts = "artifacts";
+
+    public const string CrawlLogs = "crawl_logs";
 
     /// <summary>Rows as objects of columns: nothing unknown, nothing twice, no null where the column takes none.</summary>
     public static JsonSerializerOptions Rows { get; } = new()
@@ -47,6 +56,117 @@ internal static class RecordingFormat
         public required Jsonb Payload { get; init; }
 
         public DateTimeOffset? CreatedAt { get; init; }
+    }
+
+    /// <summary>A row of <c>audit_sessions</c> in a recording: what the table takes without a default has to be there.</summary>
+    public sealed record SessionRow
+    {
+        public Guid? Id { get; init; }
+
+        public required string Url { get; init; }
+
+        public required AuditSessionStatus Status { get; init; }
+
+        public DateTimeOffset? CreatedAt { get; init; }
+
+        public string? FinalUrl { get; init; }
+
+        public required AuditMode Mode { get; init; }
+
+        public required RetentionPolicy RetentionPolicy { get; init; }
+
+        public int Attempts { get; init => field = value >= 0 ? value : throw new InvalidValueException("attempts", $"is {value}; the least is 0"); }
+
+        public string? ErrorSummary { get; init; }
+
+        public required string CrawlPolicyVersion { get; init; }
+
+        public required Jsonb ConfigSnapshot { get; init; }
+
+        public bool LowConfidence { get; init; }
+
+        public string? PdpUrl { get; init; }
+
+        /// <summary>Checked as a session that is enqueued, and otherwise as it is.</summary>
+        /// <exception cref="InvalidValueException">A value is one that its column does not take.</exception>
+        public AuditSession ToSession(Guid id)
+        {
+            var enqueued = new NewAuditSession { Url = Url, CrawlPolicyVersion = CrawlPolicyVersion, ConfigSnapshot = ConfigSnapshot, CreatedAt = CreatedAt };
+            return new AuditSession
+            {
+                Id = id,
+                Url = enqueued.Url,
+                Status = Status,
+                CreatedAt = enqueued.CreatedAt ?? default,
+                FinalUrl = FinalUrl,
+                Mode = Mode,
+                RetentionPolicy = RetentionPolicy,
+                Attempts = Attempts,
+                ErrorSummary = ErrorSummary,
+                CrawlPolicyVersion = CrawlPolicyVersion,
+                ConfigSnapshot = ConfigSnapshot,
+                LowConfidence = LowConfidence,
+                PdpUrl = PdpUrl,
+            };
+        }
+    }
+
+    /// <summary>A row of <c>audit_pages</c> in a recording.</summary>
+    public sealed record PageRow
+    {
+        public Guid? Id { get; init; }
+
+        public required Guid SessionId { get; init; }
+
+        public required PageType PageType { get; init; }
+
+        public required Viewport Viewport { get; init; }
+
+        public required PageStatus Status { get; init; }
+
+        public required Jsonb LoadTimings { get; init; }
+
+        public required Jsonb LowConfidenceReasons { get; init; }
+    }
+
+    /// <summary>A row of <c>artifacts</c> in a recording, kept as long as it says and not as a policy does.</summary>
+    public sealed record ArtifactRow
+    {
+        public Guid? Id { get; init; }
+
+        public required Guid SessionId { get; init; }
+
+        public required Guid PageId { get; init; }
+
+        public required ArtifactType Type { get; init; }
+
+        public required string StorageUri { get; init; }
+
+        public required long SizeBytes { get; init; }
+
+        public DateTimeOffset? CreatedAt { get; init; }
+
+        public DateTimeOffset? RetentionUntil { get; init; }
+
+        public DateTimeOffset? DeletedAt { get; init => field = Timestamps.Require(value, "deleted_at"); }
+
+        public string? Checksum { get; init; }
+    }
+
+    /// <summary>A row of <c>crawl_logs</c> in a recording, where order stands for the id.</summary>
+    public sealed record LogRow
+    {
+        public required Guid SessionId { get; init; }
+
+        public required CrawlLogLevel Level { get; init; }
+
+        public required CrawlLogEventType EventType { get; init; }
+
+        public required string Message { get; init; }
+
+        public required Jsonb Details { get; init; }
+
+        public DateTimeOffset? Timestamp { get; init; }
     }
 
     // System.Text.Json takes a time without offset for the machine's local time.

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.IO.Pipelines;
 using System.Text.Json;
+using CrawlData.Audits;
 using CrawlData.Crawls;
 using Npgsql;
 
@@ -9,7 +10,8 @@ namespace CrawlData.Recordings;
 /// <summary>How to import a recording.</summary>
 public sealed class RecordingImportOptions
 {
-    /// <summary>Whether runs get new ids, so that one recording can be imported several times. Off unless set: a run whose id is taken is an error.</summary>
+    /// <summary>Whether runs, sessions, pages and artifacts get new ids, so that one recording can be imported several times. Off unless set: an id that is taken
+    /// is an error.</summary>
     public bool NewIds { get; init; }
 
     /// <summary>Whether U+0000, lone surrogates and bytes that are not UTF-8 become U+FFFD. Off unless set: then a line that holds one is an error.</summary>
@@ -25,6 +27,21 @@ public sealed record RecordingProgress
     /// <summary>Events read or written.</summary>
     public long Events { get; init; }
 
+    /// <summary>Audit sessions read or written.</summary>
+    public long Sessions { get; init; }
+
+    /// <summary>Pages read or written.</summary>
+    public long Pages { get; init; }
+
+    /// <summary>Artifacts read or written.</summary>
+    public long Artifacts { get; init; }
+
+    /// <summary>Lines of sessions' logs read or written.</summary>
+    public long Logs { get; init; }
+
+    /// <summary>All of these together.</summary>
+    public long Rows => Runs + Events + Sessions + Pages + Artifacts + Logs;
+
     /// <summary>Bytes of NDJSON read or written.</summary>
     public long Bytes { get; init; }
 }
@@ -35,31 +52,33 @@ public sealed class RecordingImportResult
     /// <summary>The ids of the runs, in the recording's order.</summary>
     public required IReadOnlyList<Guid> CrawlIds { get; init; }
 
+    /// <summary>The ids of the audit sessions, in the recording's order.</summary>
+    public required IReadOnlyList<Guid> SessionIds { get; init; }
+
     /// <summary>How much it was.</summary>
     public required RecordingProgress Total { get; init; }
 }
 
-/// <summary>Reads recordings of crawls into the database: NDJSON, one <c>{"table": name, "row": {column: value}}</c> a line.</summary>
+/// <summary>Reads recordings of crawls and audits into the database: NDJSON, one <c>{"table": name, "row": {column: value}}</c> a line.</summary>
 /// <param name="dataSource">The application's data source; it stays the application's to dispose of.</param>
 public sealed class RecordingImporter(NpgsqlDataSource dataSource)
 {
     /// <summary>The longest line, in bytes.</summary>
     public const int LargestLineBytes = 64 * 1024 * 1024;
 
-    private const int BatchEvents = 1_000;
+    private const int BatchRows = 1_000;
     private const long BatchBytes = 4 * 1024 * 1024;
 
-    private readonly CrawlRunRepository runs = new(dataSource);
-    private readonly CrawlEventRepository events = new(dataSource);
+    private readonly Tables tables = new(dataSource);
 
-    /// <summary>Imports a recording of any length in one transaction, all or nothing. Events keep their order and get new ids; empty lines are passed
-    /// over.</summary>
+    /// <summary>Imports a recording of any length in one transaction, all or nothing. Events and log lines keep their order and get new ids; artifacts keep their
+    /// times of retention; empty lines are passed over.</summary>
     /// <param name="recording">NDJSON in UTF-8, read to its end and left open.</param>
     /// <param name="options">Whether to make new ids and to repair; neither when null.</param>
-    /// <param name="progress">Told every thousand events or so; may be null.</param>
+    /// <param name="progress">Told every thousand rows or so; may be null.</param>
     /// <param name="cancellationToken">Cancels; nothing is stored then.</param>
-    /// <exception cref="RecordingException">A line cannot be imported: it is malformed, of another table, a value is refused, a run's id is taken, or an
-    /// event's run does not come before it in the recording.</exception>
+    /// <exception cref="RecordingException">A line cannot be imported: it is malformed, of another table, a value is refused, an id is taken, or what the row
+    /// belongs to does not come before it in the recording.</exception>
     public Task<RecordingImportResult> ImportAsync(
         Stream recording, RecordingImportOptions? options = null, IProgress<RecordingProgress>? progress = null, CancellationToken cancellationToken = default)
     {
@@ -68,26 +87,46 @@ public sealed class RecordingImporter(NpgsqlDataSource dataSource)
         return dataSource.UseAsync(
             null,
             connection => connection.InTransactionAsync(
-                transaction => new Import(runs, events, transaction, options, progress).RunAsync(recording, cancellationToken), cancellationToken),
+                transaction => new Import(tables, transaction, options, progress).RunAsync(recording, cancellationToken), cancellationToken),
             cancellationToken);
     }
 
-    private sealed class Import(
-        CrawlRunRepository runs,
-        CrawlEventRepository events,
-        NpgsqlTransaction transaction,
-        RecordingImportOptions options,
-        IProgress<RecordingProgress>? progress)
+    private sealed class Tables(NpgsqlDataSource dataSource)
     {
-        private static ReadOnlySpan<byte> ByteOrderMark => "\ufeff"u8;
+        public CrawlRunRepository Runs { get; } = new(dataSource);
 
+        public CrawlEventRepository Events { get; } = new(dataSource);
+
+        public AuditSessionRepository Sessions { get; } = new(dataSource);
+
+        public AuditPageRepository Pages { get; } = new(dataSource);
+
+        public ArtifactRepository Artifacts { get; } = new(dataSource);
+
+        public CrawlLogRepository Logs { get; } = new(dataSource);
+    }
+
+    private sealed class Import(Tables tables, NpgsqlTransaction transaction, RecordingImportOptions options, IProgress<RecordingProgress>? progress)
+    {
         private readonly JsonbOptions lineOptions = JsonbOptions.ForLine(LargestLineBytes, options.Repair);
         private readonly List<Guid> crawlIds = [];
-        private readonly Dictionary<Guid, Guid> idsByRecorded = [];
-        private readonly List<(Guid CrawlId, NewCrawlEvent Event)> batch = [];
+        private readonly List<Guid> sessionIds = [];
+
+        // By the ids in the recording: runs and sessions as they are stored, and pages with their session as it is stored.
+        private readonly Dictionary<Guid, Guid> crawls = [];
+        private readonly Dictionary<Guid, Guid> sessions = [];
+        private readonly Dictionary<Guid, (Guid Id, Guid SessionId)> pages = [];
+
+        private readonly List<(Guid CrawlId, NewCrawlEvent Event)> eventBatch = [];
+        private readonly List<(Guid SessionId, NewAuditPage Page)> pageBatch = [];
+        private readonly List<(Guid SessionId, NewArtifact Artifact, DateTimeOffset? DeletedAt)> artifactBatch = [];
+        private readonly List<(Guid SessionId, NewCrawlLog Line)> logBatch = [];
         private long batchBytes;
+        private long batchLine = 1;
         private long line;
         private RecordingProgress total = new();
+
+        private static ReadOnlySpan<byte> ByteOrderMark => "\ufeff"u8;
 
         public async Task<RecordingImportResult> RunAsync(Stream recording, CancellationToken cancellationToken)
         {
@@ -114,7 +153,7 @@ public sealed class RecordingImporter(NpgsqlDataSource dataSource)
             }
 
             await FlushAsync(cancellationToken).ConfigureAwait(false);
-            return new RecordingImportResult { CrawlIds = crawlIds, Total = total };
+            return new RecordingImportResult { CrawlIds = crawlIds, SessionIds = sessionIds, Total = total };
         }
 
         private ReadOnlySequence<byte>? NextLine(ref ReadOnlySequence<byte> rest, bool completed)
@@ -146,27 +185,44 @@ public sealed class RecordingImporter(NpgsqlDataSource dataSource)
                     return;
                 }
 
-                switch (parsed.Table)
-                {
-                    case RecordingFormat.CrawlRuns:
-                        await AddRunAsync(ToRow<NewCrawlRun>(parsed), cancellationToken).ConfigureAwait(false);
-                        break;
-                    case RecordingFormat.CrawlEvents:
-                        AddEvent(ToRow<RecordingFormat.EventRow>(parsed));
-                        batchBytes += bytes.Length;
-                        break;
-                    default:
-                        throw new RecordingException(line, $"is of a table other than {RecordingFormat.CrawlRuns} and {RecordingFormat.CrawlEvents}.");
-                }
+                await AddAsync(parsed, cancellationToken).ConfigureAwait(false);
+                batchBytes += bytes.Length;
             }
             catch (Exception exception) when (exception is InvalidValueException or RowAlreadyExistsException)
             {
                 throw new RecordingException(line, exception.Message, exception);
             }
 
-            if (batch.Count >= BatchEvents || batchBytes >= BatchBytes)
+            if (eventBatch.Count + pageBatch.Count + artifactBatch.Count + logBatch.Count >= BatchRows || batchBytes >= BatchBytes)
             {
                 await FlushAsync(cancellationToken).ConfigureAwait(false);
+            }
+        }
+
+        private async ValueTask AddAsync(RecordingFormat.Line<JsonElement> parsed, CancellationToken cancellationToken)
+        {
+            switch (parsed.Table)
+            {
+                case RecordingFormat.CrawlRuns:
+                    await AddRunAsync(ToRow<NewCrawlRun>(parsed), cancellationToken).ConfigureAwait(false);
+                    break;
+                case RecordingFormat.CrawlEvents:
+                    AddEvent(ToRow<RecordingFormat.EventRow>(parsed));
+                    break;
+                case RecordingFormat.AuditSessions:
+                    await AddSessionAsync(ToRow<RecordingFormat.SessionRow>(parsed), cancellationToken).ConfigureAwait(false);
+                    break;
+                case RecordingFormat.AuditPages:
+                    AddPage(ToRow<RecordingFormat.PageRow>(parsed));
+                    break;
+                case RecordingFormat.Artifacts:
+                    AddArtifact(ToRow<RecordingFormat.ArtifactRow>(parsed));
+                    break;
+                case RecordingFormat.CrawlLogs:
+                    AddLog(ToRow<RecordingFormat.LogRow>(parsed));
+                    break;
+                default:
+                    throw new RecordingException(line, "is of a table that recordings do not have.");
             }
         }
 
@@ -210,31 +266,113 @@ public sealed class RecordingImporter(NpgsqlDataSource dataSource)
 
         private async Task AddRunAsync(NewCrawlRun run, CancellationToken cancellationToken)
         {
-            var id = options.NewIds || run.Id is null ? Guid.CreateVersion7() : run.Id.Value;
-            if (run.Id is { } recorded && !idsByRecorded.TryAdd(recorded, id))
-            {
-                throw new RecordingException(line, $"Crawl {recorded} stands in the recording twice.");
-            }
-
-            await runs.CreateAsync(run with { Id = id }, transaction, cancellationToken).ConfigureAwait(false);
+            var id = NewId(run.Id);
+            Remember(crawls, run.Id, id, "Crawl");
+            await tables.Runs.CreateAsync(run with { Id = id }, transaction, cancellationToken).ConfigureAwait(false);
             crawlIds.Add(id);
             total = total with { Runs = total.Runs + 1 };
+        }
+
+        private async Task AddSessionAsync(RecordingFormat.SessionRow row, CancellationToken cancellationToken)
+        {
+            var id = NewId(row.Id);
+            Remember(sessions, row.Id, id, "Session");
+            await tables.Sessions.InsertAsync([row.ToSession(id)], transaction, cancellationToken).ConfigureAwait(false);
+            sessionIds.Add(id);
+            total = total with { Sessions = total.Sessions + 1 };
         }
 
         private void AddEvent(RecordingFormat.EventRow row)
         {
             var crawlEvent = new NewCrawlEvent { EventType = row.EventType, Payload = row.Payload, CreatedAt = row.CreatedAt };
-            batch.Add(idsByRecorded.TryGetValue(row.CrawlId, out var crawlId)
-                ? (crawlId, crawlEvent)
-                : throw new RecordingException(line, $"There is no crawl {row.CrawlId} in the recording before this line."));
+            eventBatch.Add((Parent(crawls, row.CrawlId, "crawl"), crawlEvent));
         }
+
+        private void AddPage(RecordingFormat.PageRow row)
+        {
+            var (id, sessionId) = (NewId(row.Id), Parent(sessions, row.SessionId, "session"));
+            Remember(pages, row.Id, (id, sessionId), "Page");
+            pageBatch.Add((sessionId, new NewAuditPage
+            {
+                Id = id,
+                PageType = row.PageType,
+                Viewport = row.Viewport,
+                Status = row.Status,
+                LoadTimings = row.LoadTimings,
+                LowConfidenceReasons = row.LowConfidenceReasons,
+            }));
+        }
+
+        private void AddArtifact(RecordingFormat.ArtifactRow row)
+        {
+            var sessionId = Parent(sessions, row.SessionId, "session");
+            var page = Parent(pages, row.PageId, "page");
+            if (page.SessionId != sessionId)
+            {
+                throw new RecordingException(line, $"Page {row.PageId} is of another session.");
+            }
+
+            var artifact = new NewArtifact
+            {
+                Id = NewId(row.Id),
+                PageId = page.Id,
+                Type = row.Type,
+                StorageUri = row.StorageUri,
+                SizeBytes = row.SizeBytes,
+                Checksum = row.Checksum,
+                CreatedAt = row.CreatedAt,
+                RetentionUntil = row.RetentionUntil,
+                KeepForever = row.RetentionUntil is null,
+            };
+            artifactBatch.Add((sessionId, artifact, row.DeletedAt));
+        }
+
+        private void AddLog(RecordingFormat.LogRow row)
+        {
+            var logLine = new NewCrawlLog { Level = row.Level, EventType = row.EventType, Message = row.Message, Details = row.Details, Timestamp = row.Timestamp };
+            logBatch.Add((Parent(sessions, row.SessionId, "session"), logLine));
+        }
+
+        private Guid NewId(Guid? recorded) => options.NewIds || recorded is null ? Guid.CreateVersion7() : recorded.Value;
+
+        private void Remember<T>(Dictionary<Guid, T> stored, Guid? recorded, T value, string noun)
+        {
+            if (recorded is { } id && !stored.TryAdd(id, value))
+            {
+                throw new RecordingException(line, $"{noun} {id} stands in the recording twice.");
+            }
+        }
+
+        private T Parent<T>(Dictionary<Guid, T> stored, Guid recorded, string noun) => stored.TryGetValue(recorded, out var value)
+            ? value
+            : throw new RecordingException(line, $"There is no {noun} {recorded} in the recording before this line.");
 
         private async Task FlushAsync(CancellationToken cancellationToken)
         {
-            await events.AppendAsync(batch, transaction, cancellationToken).ConfigureAwait(false);
-            total = total with { Events = total.Events + batch.Count };
-            batch.Clear();
-            batchBytes = 0;
+            try
+            {
+                await tables.Events.AppendAsync(eventBatch, transaction, cancellationToken).ConfigureAwait(false);
+                await tables.Pages.InsertAsync(pageBatch, transaction, cancellationToken).ConfigureAwait(false);
+                await tables.Artifacts.InsertAsync(artifactBatch, transaction, cancellationToken).ConfigureAwait(false);
+                await tables.Logs.AppendAsync(logBatch, transaction, cancellationToken).ConfigureAwait(false);
+            }
+            catch (RowAlreadyExistsException exception)
+            {
+                throw new RecordingException(batchLine, $"{exception.Message} It stands between here and line {line}.", exception);
+            }
+
+            total = total with
+            {
+                Events = total.Events + eventBatch.Count,
+                Pages = total.Pages + pageBatch.Count,
+                Artifacts = total.Artifacts + artifactBatch.Count,
+                Logs = total.Logs + logBatch.Count,
+            };
+            eventBatch.Clear();
+            pageBatch.Clear();
+            artifactBatch.Clear();
+            logBatch.Clear();
+            (batchBytes, batchLine) = (0, line + 1);
             progress?.Report(total);
         }
     }

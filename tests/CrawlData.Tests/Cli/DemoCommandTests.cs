@@ -8,7 +8,7 @@ public sealed class DemoCommandTests : ToolTest
         var result = await Tool.RunAsync(null, "demo");
 
         AssertDone(result);
-        string[] told = ["Server: PostgreSQL ", "1 run, 12,081 events", "10,000 events, the first after ", "element.found", "CRAWLDATA_CONNECTION"];
+        string[] told = ["Server: PostgreSQL ", "1 run, 12,081 events", "10,000 events, the first after ", "element.found", "25 sessions, 1,025 rows in all", "screenshot", "CRAWLDATA_CONNECTION"];
         Assert.That(told.Where(text => !result.Output.Contains(text, StringComparison.Ordinal)), Is.Empty);
         Assert.That(result.Output, Has.None.EqualTo('\u001b'));
     }

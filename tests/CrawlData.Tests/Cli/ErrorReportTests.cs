@@ -10,7 +10,7 @@ public sealed class ErrorReportTests : ToolTest
     [Test]
     [TestCase("nonsense", "crawldata: unknown command or argument 'nonsense'; crawldata --help says how.")]
     [TestCase("", "crawldata: Required command was not provided; crawldata --help says how.")]
-    [TestCase("export 42", "crawldata: CRAWL takes a crawl's id, which is a UUID, not '42'; crawldata export --help says how.")]
+    [TestCase("export 42", "crawldata: ID takes a crawl's or session's id, which is a UUID, not '42'; crawldata export --help says how.")]
     [TestCase("runs --limit 0", "crawldata: --limit takes a whole number from 1, not '0'; crawldata runs --help says how.")]
     [TestCase("runs --status 1", "crawldata: --status takes one of PENDING, RUNNING, COMPLETED, FAILED, CANCELLED, not '1'; crawldata runs --help says how.")]
     [TestCase("runs --since today", "crawldata: --since takes a time such as 2026-11-23, 2026-11-23T08:30 or 2026-11-23T08:30:00Z, not 'today'; crawldata runs --help says how.")]

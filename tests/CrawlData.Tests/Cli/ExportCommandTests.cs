@@ -4,22 +4,52 @@ namespace CrawlData.Tests.Cli;
 
 public sealed class ExportCommandTests : ToolTest
 {
+    private readonly Dictionary<string, RecordingImportResult> imported = [];
+
     private Guid carried;
 
     [OneTimeSetUp]
-    public async Task ImportTheCarriedRecordingAsync()
+    public async Task ImportTheCarriedRecordingsAsync()
     {
-        await using var recording = Tool.OpenRecording();
-        carried = (await new RecordingImporter(DataSource).ImportAsync(recording)).CrawlIds.Single();
+        foreach (var name in Tool.Carried)
+        {
+            await using var recording = Tool.OpenRecording(name);
+            imported.Add(name, await new RecordingImporter(DataSource).ImportAsync(recording));
+        }
+
+        carried = imported.Values.SelectMany(result => result.CrawlIds).Single();
+    }
+
+    /// <summary>An export puts a session's rows table by table, where the recording has them as they happened; within a table the order is the same.</summary>
+    [TestCaseSource(typeof(Tool), nameof(Tool.Carried))]
+    public async Task A_carried_recording_comes_out_as_it_went_in(string name)
+    {
+        string[] ids = [.. imported[name].CrawlIds.Concat(imported[name].SessionIds).Select(id => $"{id}")];
+
+        var exported = await RunAsync(["export", .. ids]);
+
+        AssertDone(exported);
+        var recorded = await RecordedAsync(name);
+        Assert.That(exported.Rows.GroupBy(TableOf).Select(table => table.Key), Is.EquivalentTo(recorded.Select(TableOf).Distinct()));
+        foreach (var table in recorded.GroupBy(TableOf))
+        {
+            Assert.That(exported.Rows.Where(row => TableOf(row) == table.Key), table.Key is "audit_sessions" or "crawl_runs" or "crawl_events"
+                ? Is.EqualTo(table)
+                : Is.EquivalentTo(table));
+        }
     }
 
     [Test]
-    public async Task The_carried_recording_comes_out_as_it_went_in()
+    public async Task A_session_s_log_comes_out_in_its_order()
     {
-        var exported = await RunAsync("export", $"{carried}");
+        var session = imported[Tool.Carried[1]].SessionIds[3];
 
-        AssertDone(exported);
-        Assert.That(exported.Rows, Is.EqualTo(await RecordedAsync()));
+        var exported = await RunAsync("export", $"{session}");
+
+        Assert.That(
+            exported.Rows.Where(row => TableOf(row) == "crawl_logs"),
+            Is.EqualTo((await RecordedAsync(Tool.Carried[1])).Where(row => TableOf(row) == "crawl_logs"
+                && row.ToElement().GetProperty("row").GetProperty("session_id").GetGuid() == session)));
     }
 
     [Test]
@@ -39,7 +69,7 @@ public sealed class ExportCommandTests : ToolTest
     }
 
     [Test]
-    public async Task An_unknown_crawl_leaves_the_file_as_it_was()
+    public async Task An_unknown_id_leaves_the_file_as_it_was()
     {
         var unknown = Guid.NewGuid();
         var file = TemporaryFile("crawl.ndjson");
@@ -48,8 +78,8 @@ public sealed class ExportCommandTests : ToolTest
         var toFile = await RunAsync("export", $"{unknown}", "--output", file);
         var toOutput = await RunAsync("export", $"{unknown}");
 
-        AssertFailed(toFile, 1, $"crawldata: There is no crawl {unknown}.");
-        AssertFailed(toOutput, 1, $"crawldata: There is no crawl {unknown}.");
+        AssertFailed(toFile, 1, $"crawldata: There is no crawl or session {unknown}.");
+        AssertFailed(toOutput, 1, $"crawldata: There is no crawl or session {unknown}.");
         Assert.That(await File.ReadAllTextAsync(file), Is.EqualTo("precious"));
         Assert.That(Directory.GetFiles(Path.GetDirectoryName(file)!), Is.EqualTo([file]));
     }
@@ -68,9 +98,11 @@ public sealed class ExportCommandTests : ToolTest
         Assert.That(await Tool.WaitAsync(process), Is.Zero);
     }
 
-    private static async Task<IReadOnlyList<Jsonb>> RecordedAsync()
+    private static string? TableOf(Jsonb line) => line.ToElement().GetProperty("table").GetString();
+
+    private static async Task<IReadOnlyList<Jsonb>> RecordedAsync(string name)
     {
-        using var reader = new StreamReader(Tool.OpenRecording());
+        using var reader = new StreamReader(Tool.OpenRecording(name));
         return [.. (await reader.ReadToEndAsync()).Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => Jsonb.Parse(line))];
     }
 }

@@ -9,9 +9,12 @@ internal static class Tool
 {
     private static readonly TimeSpan LongestRun = TimeSpan.FromSeconds(60);
 
-    /// <summary>The recording that the tool carries, decompressed.</summary>
-    public static Stream OpenRecording() => new GZipStream(
-        System.Reflection.Assembly.Load("CrawlData.Cli").GetManifestResourceStream("postgresql-docs.crawl.ndjson.gz")!, CompressionMode.Decompress);
+    /// <summary>The recordings that the tool carries: a crawl's, and audits'.</summary>
+    public static string[] Carried { get; } = ["postgresql-docs.crawl.ndjson.gz", "postgresql-docs.audit.ndjson.gz"];
+
+    /// <summary>A recording that the tool carries, decompressed.</summary>
+    public static Stream OpenRecording(string name) =>
+        new GZipStream(System.Reflection.Assembly.Load("CrawlData.Cli").GetManifestResourceStream(name)!, CompressionMode.Decompress);
 
     public static Task<ToolResult> RunAsync(string? connection, params string[] arguments) => RunAsync(connection, "", arguments);
 

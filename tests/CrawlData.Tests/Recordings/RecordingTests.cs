@@ -1,4 +1,5 @@
 using System.Text;
+using CrawlData.Audits;
 using CrawlData.Crawls;
 using CrawlData.Recordings;
 
@@ -43,8 +44,96 @@ public sealed class RecordingTests : DatabaseTest
         Assert.That((await ExportAsync(crawl)).Replace(crawl.ToString(), Recorded.ToString(), StringComparison.Ordinal), Is.EqualTo(recording.Replace("{\"a\":1}", "{\"a\": 1}", StringComparison.Ordinal)));
     }
 
+    [Test]
+    public async Task A_session_is_imported_equal_with_all_that_is_its()
+    {
+        var session = await EnqueueAsync("https://example.org/a?b=c");
+        await Sessions.StartAsync(session);
+        var pages = await Pages.InsertAsync(session, [Page(), Page(PageType.Pdp, Viewport.Mobile)]);
+        var artifacts = await Artifacts.InsertAsync(session,
+        [
+            Artifact(pages[0].Id, 1) with { Checksum = "sha256:1" },
+            Artifact(pages[1].Id, 2) with { KeepForever = true },
+            Artifact(pages[1].Id, 3) with { RetentionUntil = DateTimeOffset.UnixEpoch },
+        ]);
+        await Artifacts.MarkDeletedAsync(session, [artifacts[2].Id]);
+        await Logs.AppendAsync(session, Enumerable.Range(1, 25_000).Select(number => Line(number, DateTimeOffset.UnixEpoch.AddSeconds(number / 7))));
+        await Sessions.CompletePartiallyAsync(session, 1, "no product page");
+
+        var result = await ImportAsync(await ExportSessionAsync(session), new RecordingImportOptions { NewIds = true });
+
+        var copy = result.SessionIds.Single();
+        var all = new ArtifactFilter { IncludeDeleted = true };
+        var copies = await Pages.ListAsync(copy);
+        Assert.That(await Sessions.GetAsync(copy), Is.EqualTo((await Sessions.GetAsync(session))! with { Id = copy }));
+        Assert.That(copies.Select(page => page with { Id = default }), Is.EqualTo((await Pages.ListAsync(session)).Select(page => page with { Id = default, SessionId = copy })));
+        Assert.That(
+            (await Artifacts.ListAsync(copy, all)).Select(artifact => artifact with { Id = default }),
+            Is.EquivalentTo((await Artifacts.ListAsync(session, all)).Select(artifact => artifact with
+            {
+                Id = default,
+                SessionId = copy,
+                PageId = copies[pages.ToList().FindIndex(page => page.Id == artifact.PageId)].Id,
+            })));
+        Assert.That(
+            (await Logs.StreamAsync(copy).ToListAsync()).Select(line => line with { Id = 0 }),
+            Is.EqualTo((await Logs.StreamAsync(session).ToListAsync()).Select(line => line with { Id = 0, SessionId = copy })));
+        Assert.That(result.Total.Rows, Is.EqualTo(1 + 2 + 3 + 25_001));
+    }
+
+    [TestCase("""{"table":"audit_sessions","row":SESSION}""", "Line 3: Session 11111111-1111-1111-1111-111111111111 stands in the recording twice.")]
+    [TestCase("""{"table":"audit_pages","row":PAGE}""", "Line 3: Page 22222222-2222-2222-2222-222222222222 stands in the recording twice.")]
+    [TestCase("""{"table":"audit_sessions","row":{"url":"ftp://a","status":"queued","mode":"debug","retention_policy":"long","crawl_policy_version":"1","config_snapshot":{}}}""", "Line 3: url: is not an absolute http or https URL.")]
+    [TestCase("""{"table":"audit_sessions","row":{"url":"http://a","status":"waiting","mode":"debug","retention_policy":"long","crawl_policy_version":"1","config_snapshot":{}}}""", "Line 3: status: has a value that its column does not take.")]
+    [TestCase("""{"table":"audit_sessions","row":{"url":"http://a","status":"queued","mode":"debug","retention_policy":"long","crawl_policy_version":"1","config_snapshot":{},"attempts":-1}}""", "Line 3: attempts: is -1; the least is 0.")]
+    [TestCase("""{"table":"audit_pages","row":{"session_id":"33333333-3333-3333-3333-333333333333","page_type":"pdp","viewport":"mobile","status":"ok","load_timings":{},"low_confidence_reasons":[]}}""", "Line 3: There is no session 33333333-3333-3333-3333-333333333333 in the recording before this line.")]
+    [TestCase("""{"table":"artifacts","row":{"session_id":"11111111-1111-1111-1111-111111111111","page_id":"33333333-3333-3333-3333-333333333333","type":"html_gz","storage_uri":"s3://a","size_bytes":1}}""", "Line 3: There is no page 33333333-3333-3333-3333-333333333333 in the recording before this line.")]
+    [TestCase("""{"table":"artifacts","row":{"session_id":"11111111-1111-1111-1111-111111111111","page_id":"22222222-2222-2222-2222-222222222222","type":"html_gz","storage_uri":"","size_bytes":1}}""", "Line 3: storage_uri: is empty.")]
+    [TestCase("""{"table":"crawl_logs","row":{"session_id":"11111111-1111-1111-1111-111111111111","level":"info","event_type":"popup","message":"a"}}""", "Line 3: is not a row of crawl_logs.")]
+    public async Task A_bad_line_of_an_audit_is_an_error_with_its_number_and_nothing_is_stored(string line, string message)
+    {
+        const string session = """{"id":"11111111-1111-1111-1111-111111111111","url":"http://a","status":"queued","mode":"debug","retention_policy":"long","crawl_policy_version":"1","config_snapshot":{}}""";
+        const string page = """{"id":"22222222-2222-2222-2222-222222222222","session_id":"11111111-1111-1111-1111-111111111111","page_type":"pdp","viewport":"mobile","status":"ok","load_timings":{},"low_confidence_reasons":[]}""";
+        var bad = line.Replace("SESSION", session, StringComparison.Ordinal).Replace("PAGE", page, StringComparison.Ordinal);
+
+        var exception = await Assert.ThrowsAsync<RecordingException>(() => ImportAsync(
+            $$"""
+            {"table":"audit_sessions","row":{{session}}}
+            {"table":"audit_pages","row":{{page}}}
+            {{bad}}
+            """));
+
+        Assert.That(exception!.Message, Is.EqualTo(message));
+        Assert.That(await Sessions.GetAsync(new Guid("11111111-1111-1111-1111-111111111111")), Is.Null);
+    }
+
+    [Test]
+    public async Task An_artifact_belongs_to_a_page_of_its_session()
+    {
+        var (one, other) = (await EnqueueAsync(), await EnqueueAsync());
+        var page = await Pages.InsertAsync(one, Page());
+        await Artifacts.InsertAsync(one, Artifact(page.Id));
+        var recording = await ExportSessionAsync(other) + (await ExportSessionAsync(one)).Replace($$$"""artifacts","row":{"id":"{{{(await Artifacts.ListAsync(one)).Single().Id}}}","session_id":"{{{one}}}""", $$$"""artifacts","row":{"id":null,"session_id":"{{{other}}}""", StringComparison.Ordinal);
+
+        await Assert.ThatAsync(
+            () => ImportAsync(recording, new RecordingImportOptions { NewIds = true }), Throws.InstanceOf<RecordingException>().With.Message.EndsWith($"Page {page.Id} is of another session."));
+    }
+
+    [Test]
+    public async Task A_page_that_is_there_already_is_an_error_of_its_batch()
+    {
+        var session = await EnqueueAsync();
+        await Pages.InsertAsync(session, [Page(), Page()]);
+        var recording = (await ExportSessionAsync(session)).Replace(session.ToString(), Guid.NewGuid().ToString(), StringComparison.Ordinal);
+
+        var exception = await Assert.ThrowsAsync<RecordingException>(() => ImportAsync(recording));
+
+        Assert.That(exception!.Message, Is.EqualTo("Line 1: One of 2 pages exists already. It stands between here and line 3."));
+    }
+
     [TestCase("{\"table\":", "Line 3: json: is not well-formed, at or after byte 9.")]
-    [TestCase("{\"table\":\"artifacts\",\"row\":{}}", "Line 3: is of a table other than crawl_runs and crawl_events.")]
+    [TestCase("{\"table\":\"artifacts\",\"row\":{}}", "Line 3: is not a row of artifacts.")]
+    [TestCase("{\"table\":\"pg_class\",\"row\":{}}", "Line 3: is of a table that recordings do not have.")]
     [TestCase("{\"row\":{}}", "Line 3: is not of the form {\"table\": name, \"row\": {column: value}}.")]
     [TestCase("null", "Line 3: is not of the form {\"table\": name, \"row\": {column: value}}.")]
     [TestCase("{\"table\":\"crawl_runs\",\"row\":null}", "Line 3: is not a row of crawl_runs.")]
@@ -139,11 +228,12 @@ public sealed class RecordingTests : DatabaseTest
     }
 
     [Test]
-    public async Task An_export_of_no_crawl_writes_nothing()
+    public async Task An_export_of_what_is_not_there_writes_nothing()
     {
         using var recording = new MemoryStream();
 
-        await Assert.ThrowsAsync<RowNotFoundException>(() => Exporter.ExportAsync(Guid.CreateVersion7(), recording));
+        await Assert.ThrowsAsync<RowNotFoundException>(() => Exporter.ExportCrawlAsync(Guid.CreateVersion7(), recording));
+        await Assert.ThrowsAsync<RowNotFoundException>(() => Exporter.ExportSessionAsync(Guid.CreateVersion7(), recording));
 
         Assert.That(recording.Length, Is.Zero);
     }
@@ -171,7 +261,14 @@ public sealed class RecordingTests : DatabaseTest
     private async Task<string> ExportAsync(Guid crawl)
     {
         using var stream = new MemoryStream();
-        await Exporter.ExportAsync(crawl, stream);
+        await Exporter.ExportCrawlAsync(crawl, stream);
+        return Encoding.UTF8.GetString(stream.ToArray());
+    }
+
+    private async Task<string> ExportSessionAsync(Guid session)
+    {
+        using var stream = new MemoryStream();
+        await Exporter.ExportSessionAsync(session, stream);
         return Encoding.UTF8.GetString(stream.ToArray());
     }
 

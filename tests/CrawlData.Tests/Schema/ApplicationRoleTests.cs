@@ -64,7 +64,7 @@ public sealed class ApplicationRoleTests : MigratorTest
         Assert.That(await events.GetLastAsync(run.Id), Is.Not.Null);
 
         using var recording = new MemoryStream();
-        await host.Services.GetRequiredService<RecordingExporter>().ExportAsync(run.Id, recording);
+        await host.Services.GetRequiredService<RecordingExporter>().ExportCrawlAsync(run.Id, recording);
         recording.Position = 0;
         await host.Services.GetRequiredService<RecordingImporter>().ImportAsync(recording, new RecordingImportOptions { NewIds = true });
         Assert.That(await runs.DeleteAsync(run.Id), Is.True);

@@ -1,0 +1,42 @@
+using CrawlData.Audits;
+
+namespace CrawlData.Tests.Cli;
+
+public sealed class PurgeCommandTests : ToolTest
+{
+    [Test]
+    public async Task The_rows_go_of_what_is_gone_and_whole_sessions_and_crawls()
+    {
+        var session = await EnqueueAsync();
+        var page = await Pages.InsertAsync(session, Page());
+        var artifacts = await Artifacts.InsertAsync(session, [Artifact(page.Id, 1), Artifact(page.Id, 2)]);
+        await Artifacts.MarkDeletedAsync(session, [artifacts[0].Id]);
+        var crawl = await CreateCrawlAsync();
+        await Runs.CancelAsync(crawl);
+        await Events.AppendAsync(crawl, EventsOf(3));
+        await Task.Delay(10);
+
+        var counted = await RunAsync("purge", "--artifacts", "0m", "--sessions", "0d", "--crawls", "0h", "--dry-run");
+        var purged = await RunAsync("purge", "--artifacts", "0m", "--sessions", "0d", "--crawls", "0h");
+
+        AssertDone(counted);
+        AssertDone(purged);
+        string[] expected =
+        [
+            """{"table": "artifacts", "deleted": 1, "rows_below": 0, "left": 0}""",
+            """{"table": "audit_sessions", "deleted": 0, "rows_below": 0, "left": 0}""",
+            """{"table": "crawl_runs", "deleted": 1, "rows_below": 3, "left": 0}""",
+        ];
+        Assert.That(counted.Rows, Is.EqualTo(purged.Rows));
+        Assert.That(purged.Rows, Is.EqualTo(expected.Select(row => Jsonb.Parse(row))));
+        Assert.That(await Artifacts.ListAsync(session, new ArtifactFilter { IncludeDeleted = true }), Has.Count.EqualTo(1));
+        Assert.That(await Runs.GetAsync(crawl), Is.Null);
+    }
+
+    [TestCase("", "name what to delete, and how old: --artifacts AGE, --sessions AGE, --crawls AGE")]
+    [TestCase("--crawls 3", "--crawls takes an age such as 30d, 12h or 5m, not '3'")]
+    [TestCase("--crawls 99999999d", "--crawls takes an age such as 30d, 12h or 5m, not '99999999d'")]
+    public async Task It_wants_to_be_told_what_and_how_old(string arguments, string error) =>
+        AssertFailed(
+            await RunAsync(["purge", .. arguments.Split(' ', StringSplitOptions.RemoveEmptyEntries)]), 2, $"crawldata: {error}; crawldata purge --help says how.");
+}

@@ -1,0 +1,127 @@
+using CrawlData.Audits;
+
+namespace CrawlData.Tests.Cli;
+
+[Parallelizable(ParallelScope.Self)]
+public sealed class SweepCommandTests : ToolTest
+{
+    private static readonly DateTimeOffset Past = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
+
+    [SetUp]
+    public async Task EmptyAsync()
+    {
+        await using var truncate = DataSource.CreateCommand("truncate audit_sessions cascade");
+        await truncate.ExecuteNonQueryAsync();
+    }
+
+    [Test]
+    public async Task Local_files_are_deleted_and_marked_and_what_lies_elsewhere_is_printed()
+    {
+        var file = TemporaryFile("a b.png");
+        await File.WriteAllTextAsync(file, "picture");
+        var gone = TemporaryFile("gone.png");
+        var artifacts = await InsertAsync(new Uri(file).AbsoluteUri, new Uri(gone).AbsoluteUri, "s3://audits/1.png", "file://elsewhere/2.png");
+
+        var result = await RunAsync("sweep");
+
+        AssertDone(result);
+        Assert.That(result.Column("storage_uri"), Is.EqualTo(["s3://audits/1.png", "file://elsewhere/2.png"]));
+        Assert.That(File.Exists(file), Is.False);
+        Assert.That(await MarkedAsync(), Is.EqualTo(artifacts.Take(2).Select(artifact => artifact.StorageUri)));
+    }
+
+    /// <summary>Such as a key in a bucket.</summary>
+    [Test]
+    public async Task A_path_that_is_no_file_URI_is_not_deleted()
+    {
+        var file = TemporaryFile("precious");
+        await File.WriteAllTextAsync(file, "precious");
+        await InsertAsync(file);
+
+        var result = await RunAsync("sweep");
+
+        AssertDone(result);
+        Assert.That(result.Column("storage_uri"), Is.EqualTo([file]));
+        Assert.That(File.Exists(file));
+        Assert.That(await MarkedAsync(), Is.Empty);
+    }
+
+    [Test]
+    public async Task A_file_whose_folder_is_missing_is_not_taken_for_deleted_and_the_others_are()
+    {
+        var file = TemporaryFile("here.png");
+        await InsertAsync("file:///not/mounted/1.png", new Uri(file).AbsoluteUri);
+
+        var result = await RunAsync("sweep");
+
+        Assert.That((result.ExitCode, result.Output), Is.EqualTo((1, "")));
+        Assert.That(result.Error, Does.StartWith("crawldata: 1 file could not be deleted, and will be tried again by the next sweep; the first: ").And.Contains("/not/mounted/1.png"));
+        Assert.That(await MarkedAsync(), Is.EqualTo([new Uri(file).AbsoluteUri]));
+    }
+
+    [Test]
+    public async Task What_is_printed_can_be_acknowledged_by_its_rows_or_by_ids()
+    {
+        var artifacts = await InsertAsync("s3://audits/1.png", "s3://audits/2.png", "s3://audits/3.png");
+        var rows = (await RunAsync("sweep")).Output.Split('\n');
+        var file = TemporaryFile("gone.ndjson");
+        await File.WriteAllTextAsync(file, $"{rows[0]}\n\n{artifacts[2].Id}\n{Guid.NewGuid()}\n");
+
+        var result = await RunAsync("sweep", "--acknowledged", file);
+
+        AssertDone(result);
+        Assert.That(result.Column("storage_uri"), Is.EqualTo(["s3://audits/2.png"]));
+        Assert.That(await MarkedAsync(), Is.EqualTo(["s3://audits/1.png", "s3://audits/3.png"]));
+    }
+
+    [Test]
+    public async Task A_bad_line_in_the_acknowledgements_is_told_before_anything_is_done()
+    {
+        var artifact = (await InsertAsync("s3://audits/1.png")).Single();
+
+        var result = await RunWithInputAsync($"{artifact.Id}\n[1]\n", "sweep", "--acknowledged", "-");
+
+        AssertFailed(result, 1, "crawldata: -:2: is neither an artifact's id nor a row that `crawldata sweep` printed; nothing was done.");
+        Assert.That(await MarkedAsync(), Is.Empty);
+    }
+
+    [Test]
+    public async Task A_dry_run_prints_what_has_expired_and_touches_nothing()
+    {
+        var file = TemporaryFile("kept.png");
+        await File.WriteAllTextAsync(file, "picture");
+        await InsertAsync(new Uri(file).AbsoluteUri);
+
+        var result = await RunAsync("sweep", "--dry-run");
+
+        AssertDone(result);
+        Assert.That(result.Column("storage_uri"), Is.EqualTo([new Uri(file).AbsoluteUri]));
+        Assert.That(File.Exists(file));
+        Assert.That(await MarkedAsync(), Is.Empty);
+    }
+
+    private async Task<IReadOnlyList<Artifact>> InsertAsync(params string[] storageUris)
+    {
+        var session = await EnqueueAsync();
+        var page = await Pages.InsertAsync(session, Page());
+        return await Artifacts.InsertAsync(session, storageUris.Select((uri, number) => Artifact(page.Id) with
+        {
+            StorageUri = uri,
+            RetentionUntil = Past.AddMinutes(number),
+        }));
+    }
+
+    /// <summary>The URIs of what is marked as deleted.</summary>
+    private async Task<List<string>> MarkedAsync()
+    {
+        var marked = new List<string>();
+        await using var select = DataSource.CreateCommand("select storage_uri from artifacts where deleted_at is not null order by retention_until");
+        await using var reader = await select.ExecuteReaderAsync();
+        while (await reader.ReadAsync())
+        {
+            marked.Add(reader.GetString(0));
+        }
+
+        return marked;
+    }
+}
