@@ -17,7 +17,7 @@ internal abstract class Appender<T>(NpgsqlDataSource dataSource, SettledTransact
     /// <summary>Runs what is not in a transaction of the caller's.</summary>
     public SettledTransaction Settled => settled;
 
-    /// <summary>Takes the parents' row locks, and returns ids and the transaction's id, or no row when a parent is unknown.</summary>
+    /// <summary>Takes the parents' row locks, and returns ids, the transaction's id and times, or no row when a parent is unknown.</summary>
     protected abstract string InsertSql { get; }
 
     /// <summary>Takes the parents' row locks, and returns an array of <c>@rows</c> ids, empty when a parent is unknown, the transaction's time and its id.</summary>
@@ -66,8 +66,8 @@ internal abstract class Appender<T>(NpgsqlDataSource dataSource, SettledTransact
             { "rows", NpgsqlDbType.Integer, rows.Count },
         };
         var reserve = Command(ReserveSql, parameters, transaction, cancellationToken);
-        var reserved = await connection.ReadListAsync(reserve, row => (Ids: row.GetFieldValue<long[]>(0), Now: row.GetDateTime(1), TransactionId: row.GetFieldValue<ulong>(2))).ConfigureAwait(false);
-        var (ids, now, transactionId) = reserved[0];
+        var (ids, now, transactionId) = (await connection.ReadListAsync(
+            reserve, row => (row.GetFieldValue<long[]>(0), row.GetDateTime(1), row.GetFieldValue<ulong>(2))).ConfigureAwait(false))[0];
         if (ids.Length == 0)
         {
             throw await UnknownParentsAsync(connection, transaction, parentIds, cancellationToken).ConfigureAwait(false);
@@ -89,7 +89,7 @@ internal abstract class Appender<T>(NpgsqlDataSource dataSource, SettledTransact
             await importer.CompleteAsync(CancellationToken.None).ConfigureAwait(false);
         }
 
-        return new Appended(ids, transactionId);
+        return new Appended(ids, transactionId, rows[0].ParentId, TimeOf(rows[0].Row) ?? now);
     }
 
     /// <exception cref="InvalidValueException">The row is null.</exception>
@@ -103,6 +103,9 @@ internal abstract class Appender<T>(NpgsqlDataSource dataSource, SettledTransact
 
     /// <summary>About how many bytes a row is sent with.</summary>
     public abstract int BytesOf(T row);
+
+    /// <summary>The time that a row brings; null when it is the transaction's.</summary>
+    protected abstract DateTime? TimeOf(T row);
 
     /// <summary>Adds what <see cref="InsertSql"/> takes beside <c>@parent_ids</c> and <c>@row_parent_ids</c>.</summary>
     protected abstract void AddColumns(Parameters parameters, IReadOnlyList<(Guid ParentId, T Row)> rows);
@@ -120,20 +123,17 @@ internal abstract class Appender<T>(NpgsqlDataSource dataSource, SettledTransact
             { "row_parent_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, rows.Select(item => item.ParentId).ToArray() },
         };
         AddColumns(parameters, rows);
-        ulong transactionId = 0;
-        var ids = await connection.ReadListAsync(Command(InsertSql, parameters, transaction, cancellationToken), row =>
-        {
-            transactionId = row.GetFieldValue<ulong>(1);
-            return row.GetInt64(0);
-        }).ConfigureAwait(false);
-        if (ids.Count == 0)
+        var inserted = await connection.ReadListAsync(
+            Command(InsertSql, parameters, transaction, cancellationToken),
+            row => (Id: row.GetInt64(0), TransactionId: row.GetFieldValue<ulong>(1), Time: row.GetDateTime(2))).ConfigureAwait(false);
+        if (inserted.Count == 0)
         {
             throw await UnknownParentsAsync(connection, transaction, parentIds, cancellationToken).ConfigureAwait(false);
         }
 
         // The order of RETURNING is not promised; that ids are drawn in the order of the rows is.
-        ids.Sort();
-        return new Appended(ids, transactionId);
+        inserted.Sort(static (one, other) => one.Id.CompareTo(other.Id));
+        return new Appended([.. inserted.Select(row => row.Id)], inserted[0].TransactionId, rows[0].ParentId, inserted[0].Time);
     }
 
     private async Task<RowNotFoundException> UnknownParentsAsync(

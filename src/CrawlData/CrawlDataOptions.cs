@@ -19,6 +19,9 @@ public sealed class CrawlDataOptions
     /// <summary>How long appends are tried again, and settled, when the server cannot be reached.</summary>
     public RetryOptions Retry { get; } = new();
 
+    /// <summary>Whether appends notify those who follow and listen; see <see cref="CrawlEventRepository"/>. Off unless set.</summary>
+    public bool Notify { get; set; }
+
     /// <summary>When the <see cref="CrawlEventWriter"/> flushes, and how much it holds.</summary>
     public CrawlEventWriterOptions Writer { get; } = new();
 

@@ -30,7 +30,7 @@ public static class CrawlDataServiceCollectionExtensions
         services.AddSingleton(
             provider => new SchemaMigrator(options.DataSource(provider), options.Migration, provider.GetService<ILogger<SchemaMigrator>>()));
         services.AddSingleton(provider => new CrawlRunRepository(options.DataSource(provider)));
-        services.AddSingleton(provider => new CrawlEventRepository(options.DataSource(provider), options.Retry));
+        services.AddSingleton(provider => new CrawlEventRepository(options.DataSource(provider), options.Retry, options.Notify));
         services.AddSingleton(provider => new CrawlEventWriter(provider.GetRequiredService<CrawlEventRepository>(), options.Writer));
         services.AddHostedService<FlushAtShutdown>();
         services.AddSingleton(provider => new AuditSessionRepository(options.DataSource(provider)));

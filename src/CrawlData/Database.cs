@@ -58,14 +58,20 @@ internal static class Database
         var reader = await connection.ExecuteReaderAsync(command).ConfigureAwait(false);
         await using (reader.ConfigureAwait(false))
         {
-            var rows = new List<T>();
-            while (await reader.ReadAsync(command.CancellationToken).ConfigureAwait(false))
-            {
-                rows.Add(read(reader));
-            }
-
-            return rows;
+            return await reader.ReadListAsync(read, command.CancellationToken).ConfigureAwait(false);
         }
+    }
+
+    /// <summary>Reads all rows of a result.</summary>
+    public static async Task<List<T>> ReadListAsync<T>(this DbDataReader reader, Func<DbDataReader, T> read, CancellationToken cancellationToken)
+    {
+        var rows = new List<T>();
+        while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
+        {
+            rows.Add(read(reader));
+        }
+
+        return rows;
     }
 
     /// <summary>Reads counts by an enum's labels: one for each, 0 where there is no row.</summary>

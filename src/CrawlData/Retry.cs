@@ -16,6 +16,26 @@ internal sealed class Retry(TimeSpan limit)
 
     public bool HasTime => watch.Elapsed < limit;
 
+    /// <summary>Works, and works again after an error that may pass, for as long as there is time.</summary>
+    /// <param name="limit">How long.</param>
+    /// <param name="work">Does nothing twice when it is called again after an error.</param>
+    /// <param name="cancellationToken">Cancels the pauses.</param>
+    public static async Task<T> RunAsync<T>(TimeSpan limit, Func<Task<T>> work, CancellationToken cancellationToken)
+    {
+        var retry = new Retry(limit);
+        while (true)
+        {
+            try
+            {
+                return await work().ConfigureAwait(false);
+            }
+            catch (NpgsqlException exception) when (MayPass(exception) && retry.HasTime)
+            {
+                await retry.PauseAsync(cancellationToken).ConfigureAwait(false);
+            }
+        }
+    }
+
     /// <summary>Waits twice as long as the last time, give or take, so that many that failed at once do not come back at once.</summary>
     public async Task PauseAsync(CancellationToken cancellationToken)
     {
@@ -25,6 +45,6 @@ internal sealed class Retry(TimeSpan limit)
 
     /// <summary>Whether an error is of the moment: a lost connection, a server that starts, stops or is no longer the primary, too many connections, a deadlock,
     /// a serialization failure.</summary>
-    public static bool MayPass(Exception exception) =>
-        exception is NpgsqlException { IsTransient: true } or PostgresException { SqlState: PostgresErrorCodes.ReadOnlySqlTransaction };
+    private static bool MayPass(NpgsqlException exception) =>
+        exception.IsTransient || exception is PostgresException { SqlState: PostgresErrorCodes.ReadOnlySqlTransaction };
 }

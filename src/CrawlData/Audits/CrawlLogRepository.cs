@@ -36,7 +36,7 @@ public sealed class CrawlLogRepository(NpgsqlDataSource dataSource, RetryOptions
             with ordinality as lines (session_id, level, event_type, message, details, timestamp, position)
         where (select count(*) from sessions) = cardinality(@parent_ids)
         order by position
-        returning id, pg_current_xact_id()
+        returning id, pg_current_xact_id(), timestamp
         """;
 
     internal const string ReserveSql =
@@ -50,8 +50,7 @@ public sealed class CrawlLogRepository(NpgsqlDataSource dataSource, RetryOptions
         from (select count(*) as sessions from sessions) as locked
         """;
 
-    internal const string SettleSql =
-        $"select {SettledTransaction.TransactionStatus}, exists (select from crawl_logs where id = @row_id and xmin = @transaction_id::xid)";
+    internal const string TimeSql = "select timestamp from crawl_logs where id = @row_id and session_id = @parent_id";
 
     internal const string CopySql = "copy crawl_logs (id, session_id, level, event_type, message, details, timestamp) from stdin (format binary)";
 
@@ -163,7 +162,7 @@ public sealed class CrawlLogRepository(NpgsqlDataSource dataSource, RetryOptions
     }
 
     private sealed class Appender(NpgsqlDataSource dataSource, RetryOptions retry)
-        : Appender<NewCrawlLog>(dataSource, new SettledTransaction(dataSource, retry.Limit, SettleSql, Table))
+        : Appender<NewCrawlLog>(dataSource, new SettledTransaction(dataSource, retry.Limit, TimeSql, Table))
     {
         protected override string InsertSql => CrawlLogRepository.InsertSql;
 
@@ -180,6 +179,8 @@ public sealed class CrawlLogRepository(NpgsqlDataSource dataSource, RetryOptions
         // A UTF-16 unit has at most three bytes in UTF-8.
         public override int BytesOf(NewCrawlLog row) => row.Details.Utf8.Length + (3 * row.Message.Length);
 
+        protected override DateTime? TimeOf(NewCrawlLog row) => row.Timestamp?.UtcDateTime;
+
         protected override void AddColumns(Parameters parameters, IReadOnlyList<(Guid ParentId, NewCrawlLog Row)> rows)
         {
             parameters.Add("levels", NpgsqlDbType.Array | NpgsqlDbType.Text, rows.Select(item => item.Row.Level).ToLabels());
@@ -195,7 +196,7 @@ public sealed class CrawlLogRepository(NpgsqlDataSource dataSource, RetryOptions
             await importer.WriteAsync(row.EventType.ToLabel(), NpgsqlDbType.Text, CancellationToken.None).ConfigureAwait(false);
             await importer.WriteAsync(row.Message, NpgsqlDbType.Text, CancellationToken.None).ConfigureAwait(false);
             await importer.WriteAsync(row.Details.Utf8, NpgsqlDbType.Jsonb, CancellationToken.None).ConfigureAwait(false);
-            await importer.WriteAsync(row.Timestamp?.UtcDateTime ?? now, NpgsqlDbType.TimestampTz, CancellationToken.None).ConfigureAwait(false);
+            await importer.WriteAsync(TimeOf(row) ?? now, NpgsqlDbType.TimestampTz, CancellationToken.None).ConfigureAwait(false);
         }
     }
 }

@@ -21,14 +21,16 @@ namespace CrawlData.Crawls;
 /// come as <see cref="NpgsqlException"/>.</para>
 /// </remarks>
 /// <param name="dataSource">The application's data source; it stays the application's to dispose of.</param>
-/// <param name="retry">How long appends are tried again and settled; the defaults when null.</param>
-public sealed class CrawlEventRepository(NpgsqlDataSource dataSource, RetryOptions? retry = null)
+/// <param name="retry">How long appends, and reads of those who follow, are tried again, and appends settled; the defaults when null.</param>
+/// <param name="notify">Whether those who follow and listen are notified of appends, after the commit, in the background, by a statement at most every few
+/// milliseconds, however many append. Of an append in a caller's transaction <see cref="Notify"/> tells.</param>
+public sealed class CrawlEventRepository(NpgsqlDataSource dataSource, RetryOptions? retry = null, bool notify = false)
 {
     private const string Table = "crawl_events";
 
-    private const string ParentTable = "crawl_runs";
+    internal const string ParentTable = "crawl_runs";
 
-    private const string Columns = "id, crawl_id, event_type, payload, created_at";
+    internal const string Columns = "id, crawl_id, event_type, payload, created_at";
 
     // The lock first: the id is drawn for the row that the locking gives. No row means an unknown crawl.
     internal const string InsertOneSql =
@@ -38,7 +40,7 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource, RetryOptio
         )
         insert into crawl_events (crawl_id, event_type, payload, created_at)
         select id, @event_type, @payload, coalesce(@created_at, now() at time zone 'utc') from run
-        returning id, pg_current_xact_id()
+        returning id, pg_current_xact_id(), created_at
         """;
 
     // All the locks first, in id order, so that calls with several crawls cannot deadlock: the count makes the lock come before the first id is drawn, and
@@ -54,13 +56,16 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource, RetryOptio
             with ordinality as events (crawl_id, event_type, payload, created_at, position)
         where (select count(*) from runs) = cardinality(@parent_ids)
         order by position
-        returning id, pg_current_xact_id()
+        returning id, pg_current_xact_id(), created_at
         """;
 
-    // As above: generate_series waits for the count, and nextval for both.
+    // As above: generate_series waits for the count, and nextval for both. The empty insert takes the table's lock before, as the other statements do: who reads all
+    // crawls' events waits for those who hold it.
     internal const string ReserveSql =
         """
-        with runs as materialized (
+        with table_lock as (
+            insert into crawl_events (crawl_id, event_type, payload) select null::uuid, null, null::jsonb where false
+        ), runs as materialized (
             select id from crawl_runs where id = any (@parent_ids) order by id for no key update
         )
         select array(select nextval('crawl_events_id_seq') from generate_series(1, case locked.runs when cardinality(@parent_ids) then @rows else 0 end)),
@@ -69,8 +74,7 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource, RetryOptio
         from (select count(*) as runs from runs) as locked
         """;
 
-    internal const string SettleSql =
-        $"select {SettledTransaction.TransactionStatus}, exists (select from crawl_events where id = @row_id and xmin = @transaction_id::xid)";
+    internal const string TimeSql = "select created_at from crawl_events where id = @row_id and crawl_id = @parent_id";
 
     internal const string CopySql = $"copy crawl_events ({Columns}) from stdin (format binary)";
 
@@ -101,6 +105,8 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource, RetryOptio
     internal const string LastSql = $"select {Columns} from crawl_events where crawl_id = @crawl_id order by crawl_id desc, id desc limit 1";
 
     private readonly Appender appender = new(dataSource, retry ?? new RetryOptions());
+    private readonly CrawlEventFollower follower = new(dataSource, (retry ?? new RetryOptions()).Limit, Read);
+    private readonly CrawlEventNotifier? notifier = notify ? new CrawlEventNotifier(dataSource) : null;
 
     /// <summary>Appends one event.</summary>
     /// <returns>Its id.</returns>
@@ -109,9 +115,13 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource, RetryOptio
         Guid crawlId, NewCrawlEvent crawlEvent, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(crawlEvent);
-        var ids = transaction is null
-            ? await appender.Settled.RunAsync(InsertAsync, cancellationToken).ConfigureAwait(false)
-            : (await dataSource.UseAsync(transaction, connection => InsertAsync(connection, transaction), cancellationToken).ConfigureAwait(false)).Ids;
+        if (transaction is not null)
+        {
+            return (await dataSource.UseAsync(transaction, connection => InsertAsync(connection, transaction), cancellationToken).ConfigureAwait(false)).Ids[0];
+        }
+
+        var ids = await appender.Settled.RunAsync(InsertAsync, cancellationToken).ConfigureAwait(false);
+        notifier?.Notify([crawlId]);
         return ids[0];
 
         async Task<Appended> InsertAsync(NpgsqlConnection connection, NpgsqlTransaction inTransaction)
@@ -124,7 +134,8 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource, RetryOptio
                 { "created_at", NpgsqlDbType.Timestamp, Timestamps.ToZoneless(crawlEvent.CreatedAt) },
             };
             var insert = Command(InsertOneSql, parameters, inTransaction, cancellationToken);
-            var rows = await connection.ReadListAsync(insert, row => new Appended([row.GetInt64(0)], row.GetFieldValue<ulong>(1))).ConfigureAwait(false);
+            var rows = await connection.ReadListAsync(insert, row =>
+                new Appended([row.GetInt64(0)], row.GetFieldValue<ulong>(1), crawlId, row.GetDateTime(2))).ConfigureAwait(false);
             return rows is [var inserted] ? inserted : throw new RowNotFoundException(ParentTable, [crawlId]);
         }
     }
@@ -147,9 +158,18 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource, RetryOptio
         IReadOnlyList<(Guid CrawlId, NewCrawlEvent Event)> events, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(events);
-        return events is [(var crawlId, { } crawlEvent)]
-            ? [await AppendAsync(crawlId, crawlEvent, transaction, cancellationToken).ConfigureAwait(false)]
-            : await appender.AppendAsync(events, transaction, cancellationToken).ConfigureAwait(false);
+        if (events is [(var crawlId, { } crawlEvent)])
+        {
+            return [await AppendAsync(crawlId, crawlEvent, transaction, cancellationToken).ConfigureAwait(false)];
+        }
+
+        var ids = await appender.AppendAsync(events, transaction, cancellationToken).ConfigureAwait(false);
+        if (transaction is null)
+        {
+            notifier?.Notify(events.Select(item => item.CrawlId));
+        }
+
+        return ids;
     }
 
     /// <summary>Appends a stream of events to one crawl, all or none, however long it is: a few megabytes of it are held at a time.</summary>
@@ -170,6 +190,7 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource, RetryOptio
         else
         {
             await appender.Settled.RunOnceAsync(CopyAsync, cancellationToken).ConfigureAwait(false);
+            notifier?.Notify([crawlId]);
         }
 
         return appended;
@@ -186,6 +207,61 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource, RetryOptio
             return last;
         }
     }
+
+    /// <summary>Tells those who follow a crawl and listen that it has new events, as appends do by themselves: for those who append in a transaction of their own,
+    /// when it is committed. It returns at once. Does nothing when the repository does not notify.</summary>
+    public void Notify(Guid crawlId) => notifier?.Notify([crawlId]);
+
+    /// <summary>Follows a crawl: everything after a cursor, in order, each event once, then what is appended, as it is committed. It ends by itself when the run is
+    /// COMPLETED, FAILED or CANCELLED and its events have been given.</summary>
+    /// <remarks>
+    /// <para>It reads by the last id that it has given, so it goes on from there after a lost connection or a restart of the server, and so may the application in
+    /// another process, with the last id that it has handled. Nothing is missed for the reason that this class tells of under <b>Order</b>, as long as the server's
+    /// <c>synchronous_commit</c> is not off: with that a crash may take back events that have been given. Events that are appended after a run has ended are given
+    /// when they were committed before the last read.</para>
+    /// <para>No connection and no transaction is held while events are handled, or waited for. A read that fails for a reason that may pass is tried again, as long as
+    /// the <see cref="RetryOptions"/> say; it then throws the error, and the application may follow on from its last id.</para>
+    /// </remarks>
+    /// <param name="crawlId">The crawl.</param>
+    /// <param name="afterId">The last event's id that is not wanted any more; null for all.</param>
+    /// <param name="options">How to wait; the defaults when null.</param>
+    /// <param name="cancellationToken">Ends the enumeration with <see cref="OperationCanceledException"/>.</param>
+    /// <exception cref="RowNotFoundException">There is no such crawl, or there is none any more.</exception>
+    /// <exception cref="InvalidOperationException">It is to listen, and the data source multiplexes.</exception>
+    public IAsyncEnumerable<CrawlEvent> FollowAsync(
+        Guid crawlId, long? afterId = null, CrawlEventFollowOptions? options = null, CancellationToken cancellationToken = default) =>
+        follower.FollowAsync(crawlId, afterId, options ?? CrawlEventFollowOptions.Default, cancellationToken);
+
+    /// <summary>Follows all crawls: every event after a cursor, in the order of the ids, each once, then what is appended, as soon as nothing can come before it any
+    /// more. It does not end by itself.</summary>
+    /// <inheritdoc cref="ListAllAsync" path="/remarks"/>
+    /// <param name="afterId">The last event's id that is not wanted any more; null for all.</param>
+    /// <param name="options">How to wait; the defaults when null.</param>
+    /// <param name="cancellationToken">Ends the enumeration with <see cref="OperationCanceledException"/>.</param>
+    /// <exception cref="InvalidValueException">The cursor is beyond all ids: it is of another database, or of a server that was lost.</exception>
+    /// <exception cref="InvalidOperationException">The server is a standby; or it is to listen, and the data source multiplexes.</exception>
+    public IAsyncEnumerable<CrawlEvent> FollowAllAsync(long? afterId = null, CrawlEventFollowOptions? options = null, CancellationToken cancellationToken = default) =>
+        follower.FollowAllAsync(afterId, options ?? CrawlEventFollowOptions.Default, cancellationToken);
+
+    /// <summary>Lists events of all crawls in the order of their ids, up to where nothing can come before them any more: the next are asked for with the last id, and
+    /// none is missed.</summary>
+    /// <remarks>
+    /// <para>It rests on the table's lock, which every transaction takes before it draws an id for an event, and holds until it has ended: the ids that have been
+    /// drawn are read, then who holds the lock (<c>pg_locks</c>), and when those have ended, all up to the ids that were read is there or never will be. It holds for
+    /// plain INSERTs too, though not for those who draw ids from the sequence beforehand, nor with a sequence that caches, or a <c>synchronous_commit</c> that is
+    /// off.</para>
+    /// <para>A transaction that has appended, and stays open, holds all later events back until it ends: keep those short, and import during calm hours. Others, however
+    /// long, hold nothing back. When there is nothing new a read costs a look at the sequence and at the server's locks; on a standby it is refused.</para>
+    /// </remarks>
+    /// <param name="afterId">The last event's id that is not wanted any more; null for all.</param>
+    /// <param name="limit">The most events, at least 1.</param>
+    /// <param name="cancellationToken">Cancels the query.</param>
+    /// <returns>The events; none when nothing has come after the cursor.</returns>
+    /// <exception cref="InvalidValueException">The limit is less than 1; or the cursor is beyond all ids: it is of another database, or of a server that was
+    /// lost.</exception>
+    /// <exception cref="InvalidOperationException">The server is a standby.</exception>
+    public Task<IReadOnlyList<CrawlEvent>> ListAllAsync(long? afterId = null, int limit = 1_000, CancellationToken cancellationToken = default) =>
+        limit >= 1 ? follower.ReadAllAsync(afterId, limit, cancellationToken) : throw new InvalidValueException("limit", $"is {limit}; the least is 1");
 
     /// <summary>Streams a crawl's events in the order of their ids, each as it arrives.</summary>
     /// <remarks>One query, with one snapshot, on one connection that is held while the enumeration goes on; memory is that of a row. A consumer that is slow
@@ -291,7 +367,7 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource, RetryOptio
         CreatedAt = row.GetInstant(4),
     };
 
-    private static Parameters ToParameters(Guid crawlId, CrawlEventQuery? query)
+    internal static Parameters ToParameters(Guid crawlId, CrawlEventQuery? query)
     {
         query ??= CrawlEventQuery.All;
         return new Parameters
@@ -305,8 +381,9 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource, RetryOptio
             { "limit", NpgsqlDbType.Bigint, query.Limit },
         };
     }
+
     private sealed class Appender(NpgsqlDataSource dataSource, RetryOptions retry)
-        : Appender<NewCrawlEvent>(dataSource, new SettledTransaction(dataSource, retry.Limit, SettleSql, Table))
+        : Appender<NewCrawlEvent>(dataSource, new SettledTransaction(dataSource, retry.Limit, TimeSql, Table))
     {
         protected override string InsertSql => CrawlEventRepository.InsertSql;
 
@@ -322,18 +399,20 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource, RetryOptio
 
         public override int BytesOf(NewCrawlEvent row) => row.Payload.Utf8.Length;
 
+        protected override DateTime? TimeOf(NewCrawlEvent row) => Timestamps.ToZoneless(row.CreatedAt);
+
         protected override void AddColumns(Parameters parameters, IReadOnlyList<(Guid ParentId, NewCrawlEvent Row)> rows)
         {
             parameters.Add("event_types", NpgsqlDbType.Array | NpgsqlDbType.Text, rows.Select(item => item.Row.EventType).ToArray());
             parameters.Add("payloads", NpgsqlDbType.Array | NpgsqlDbType.Text, rows.Select(item => item.Row.Payload.Utf8).ToArray());
-            parameters.Add("created_ats", NpgsqlDbType.Array | NpgsqlDbType.Timestamp, rows.Select(item => Timestamps.ToZoneless(item.Row.CreatedAt)).ToArray());
+            parameters.Add("created_ats", NpgsqlDbType.Array | NpgsqlDbType.Timestamp, rows.Select(item => TimeOf(item.Row)).ToArray());
         }
 
         protected override async Task WriteAsync(NpgsqlBinaryImporter importer, NewCrawlEvent row, DateTime now)
         {
             await importer.WriteAsync(row.EventType, NpgsqlDbType.Varchar, CancellationToken.None).ConfigureAwait(false);
             await importer.WriteAsync(row.Payload.Utf8, NpgsqlDbType.Jsonb, CancellationToken.None).ConfigureAwait(false);
-            await importer.WriteAsync(Timestamps.ToZoneless(row.CreatedAt) ?? now, NpgsqlDbType.Timestamp, CancellationToken.None).ConfigureAwait(false);
+            await importer.WriteAsync(TimeOf(row) ?? now, NpgsqlDbType.Timestamp, CancellationToken.None).ConfigureAwait(false);
         }
     }
 }

@@ -1,0 +1,174 @@
+using CrawlData.Crawls;
+using Npgsql;
+
+namespace CrawlData.Tests.Crawls;
+
+/// <summary>The events of all crawls, in the order of their ids, with nothing that comes late. The cases come one after the other: each sees the others' events.</summary>
+public sealed class CrawlEventFollowAllTests : EmptiedDatabaseTest
+{
+    [Test]
+    public async Task All_crawls_events_come_in_the_order_of_their_ids_from_a_cursor([Values(1, 3, 1_000)] int pageSize)
+    {
+        var crawls = new[] { await CreateCrawlAsync(), await CreateCrawlAsync() };
+        var ids = await Events.AppendAsync([.. Enumerable.Range(0, 10).Select(number => (crawls[number % 2], Event(number)))]);
+
+        var read = new List<long>();
+        for (var page = await Events.ListAllAsync(ids[1], pageSize); page.Count > 0; page = await Events.ListAllAsync(read[^1], pageSize))
+        {
+            read.AddRange(page.Select(one => one.Id));
+        }
+
+        Assert.That(read, Is.EqualTo(ids.Skip(2)));
+        Assert.That(await Events.FollowAllAsync(options: new CrawlEventFollowOptions { PageSize = pageSize }).Take(10).Select(one => one.Id).ToListAsync(), Is.EqualTo(ids));
+    }
+
+    /// <summary>Goes red when who is writing is not waited for, or when an append of a thousand draws its ids before it takes the table's lock.</summary>
+    [Test]
+    public async Task An_event_that_is_committed_late_holds_later_ones_back_and_comes_before_them([Values(1, 3, 1_000)] int count)
+    {
+        var (late, other) = (await CreateCrawlAsync(), await CreateCrawlAsync());
+        await using var connection = await DataSource.OpenConnectionAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        var ids = (await Events.AppendAsync(late, EventsOf(count), transaction)).ToList();
+        ids.AddRange(await Events.AppendAsync(other, EventsOf(3)));
+
+        var reading = Events.ListAllAsync(limit: 2_000);
+        await Task.WhenAny(reading, Task.Delay(100));
+        Assert.That(reading.IsCompleted, Is.False);
+        await transaction.CommitAsync();
+
+        Assert.That((await reading).Select(one => one.Id), Is.EqualTo(ids));
+    }
+
+    /// <summary>The ids are drawn in a statement of its own, before the COPY that takes the lock for sure.</summary>
+    [Test]
+    public async Task Ids_that_are_reserved_and_not_yet_used_hold_later_ones_back()
+    {
+        var (late, other) = (await CreateCrawlAsync(), await CreateCrawlAsync());
+        await using var connection = await DataSource.OpenConnectionAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        await using (var reserve = new NpgsqlCommand(CrawlEventRepository.ReserveSql, connection, transaction))
+        {
+            reserve.Parameters.AddWithValue("parent_ids", new[] { late });
+            reserve.Parameters.AddWithValue("rows", 1_000);
+            await reserve.ExecuteNonQueryAsync();
+        }
+
+        await Events.AppendAsync(other, EventsOf(3));
+
+        var reading = Events.ListAllAsync();
+        await Task.WhenAny(reading, Task.Delay(100));
+        Assert.That(reading.IsCompleted, Is.False);
+        await transaction.RollbackAsync();
+
+        Assert.That(await reading, Has.Count.EqualTo(3));
+    }
+
+    [Test]
+    public async Task Transactions_that_do_not_append_hold_nothing_back()
+    {
+        var crawl = await CreateCrawlAsync();
+        await using var connection = await DataSource.OpenConnectionAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        await Runs.CreateAsync(new NewCrawlRun { AppPackage = "org.example.app" }, transaction);
+        await Events.ListAsync(crawl, transaction: transaction);
+        await Events.AppendAsync(crawl, EventsOf(3));
+
+        Assert.That(await Events.ListAllAsync().WaitAsync(TimeSpan.FromSeconds(10)), Has.Count.EqualTo(3));
+    }
+
+    [Test]
+    public async Task Ids_that_were_drawn_and_never_committed_hold_nothing_back_for_good()
+    {
+        var crawl = await CreateCrawlAsync();
+        await Events.AppendAsync(crawl, EventsOf(1));
+        await using (var connection = await DataSource.OpenConnectionAsync())
+        await using (var transaction = await connection.BeginTransactionAsync())
+        {
+            await Events.AppendAsync(crawl, EventsOf(10), transaction);
+        }
+
+        var first = await Events.ListAllAsync();
+        Assert.That(await Events.ListAllAsync(first[^1].Id), Is.Empty);
+        var id = await Events.AppendAsync(crawl, Event(2));
+        Assert.That((await Events.ListAllAsync(first[^1].Id)).Select(one => one.Id), Is.EqualTo(new[] { id }));
+    }
+
+    [Test]
+    public async Task A_cursor_beyond_all_ids_is_told() =>
+        await Assert.ThatAsync(() => Events.ListAllAsync(1_000_000_000), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("after_id"));
+
+    [Test]
+    public async Task An_empty_table_has_no_events() => Assert.That(await Events.ListAllAsync(), Is.Empty);
+
+    [Test]
+    public async Task A_limit_below_one_is_refused() =>
+        await Assert.ThatAsync(() => Events.ListAllAsync(limit: 0), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("limit"));
+
+    /// <summary>As in the faults' suite, with rollbacks and a long transaction beside; a reader of plain ids misses thousands here.</summary>
+    [Test]
+    public async Task Under_load_nothing_is_missed_that_a_reader_of_plain_ids_misses()
+    {
+        var crawls = await Task.WhenAll(Enumerable.Range(0, 16).Select(_ => CreateCrawlAsync()));
+        using var enough = new CancellationTokenSource(TimeSpan.FromSeconds(2));
+        using var drained = new CancellationTokenSource();
+        var (seen, naive, stored) = (new List<long>(), new HashSet<long>(), new List<long>());
+        var following = Task.Run(async () =>
+        {
+            await foreach (var crawlEvent in Events.FollowAllAsync(cancellationToken: drained.Token))
+            {
+                seen.Add(crawlEvent.Id);
+            }
+        });
+        var reading = Task.Run(async () =>
+        {
+            await using var connection = await DataSource.OpenConnectionAsync();
+            for (long after = 0; !drained.IsCancellationRequested;)
+            {
+                await using var read = new NpgsqlCommand("select id from crawl_events where id > $1 order by id limit 1000", connection) { Parameters = { new() { Value = after } } };
+                await using var reader = await read.ExecuteReaderAsync();
+                while (await reader.ReadAsync())
+                {
+                    naive.Add(after = reader.GetInt64(0));
+                }
+            }
+        });
+        await using var unrelated = await DataSource.OpenConnectionAsync();
+        await using var open = await unrelated.BeginTransactionAsync();
+        await Runs.CreateAsync(new NewCrawlRun { AppPackage = "org.example.app" }, open);
+
+        await Task.WhenAll(crawls.Select(crawl => Task.Run(async () =>
+        {
+            var random = new Random(crawl.GetHashCode());
+            while (!enough.IsCancellationRequested)
+            {
+                await using var connection = await DataSource.OpenConnectionAsync();
+                await using var transaction = await connection.BeginTransactionAsync();
+                var ids = await Events.AppendAsync(crawl, EventsOf(random.Next(1, 5)), transaction);
+                await Task.Delay(random.Next(5));
+                if (random.Next(5) == 0)
+                {
+                    continue;
+                }
+
+                await transaction.CommitAsync();
+                lock (stored)
+                {
+                    stored.AddRange(ids);
+                }
+            }
+        })));
+        for (var wait = 0; seen.Count < stored.Count && wait < 500; wait++)
+        {
+            await Task.Delay(20);
+        }
+
+        await drained.CancelAsync();
+        await Assert.ThatAsync(() => following, Throws.InstanceOf<OperationCanceledException>());
+        await reading;
+
+        TestContext.Out.WriteLine($"{stored.Count} stored, {stored.Count - seen.Count} missed; by a reader of plain ids {stored.Count - naive.Count}");
+        Assert.That(seen, Is.EqualTo(stored.Order()));
+        Assert.That(naive, Has.Count.LessThan(stored.Count), "there must be something to miss");
+    }
+}

@@ -1,0 +1,255 @@
+using System.Diagnostics;
+using CrawlData.Crawls;
+using Npgsql;
+
+namespace CrawlData.Tests.Crawls;
+
+public sealed class CrawlEventFollowerTests : DatabaseTest
+{
+    private static readonly CrawlEventFollowOptions Slowly = new() { PollInterval = TimeSpan.FromHours(1) };
+
+    [Test]
+    public async Task A_crawl_is_followed_from_a_cursor_until_its_run_has_ended([Values(1, 3, 1_000)] int pageSize)
+    {
+        var crawl = await CreateCrawlAsync();
+        await Runs.StartAsync(crawl);
+        var ids = (await Events.AppendAsync(crawl, EventsOf(10))).ToList();
+
+        var following = Task.Run(async () => await Events.FollowAsync(crawl, ids[3], new CrawlEventFollowOptions { PageSize = pageSize }).Select(one => one.Id).ToListAsync());
+        for (var number = 11; number < 20; number++)
+        {
+            ids.Add(await Events.AppendAsync(crawl, Event(number)));
+            await Task.Delay(5);
+        }
+
+        Assert.That(following.IsCompleted, Is.False);
+        await Runs.CompleteAsync(crawl);
+
+        Assert.That(await following, Is.EqualTo(ids.Skip(4)));
+    }
+
+    [TestCase(CrawlStatus.Completed)]
+    [TestCase(CrawlStatus.Failed)]
+    [TestCase(CrawlStatus.Cancelled)]
+    public async Task A_run_that_has_ended_is_given_whole_and_not_waited_for(CrawlStatus status)
+    {
+        var crawl = (await Runs.CreateAsync(new NewCrawlRun { AppPackage = "org.example.app", Status = status })).Id;
+        var ids = await Events.AppendAsync(crawl, EventsOf(2_500));
+
+        Assert.That(await Events.FollowAsync(crawl, options: Slowly).Select(one => one.Id).ToListAsync(), Is.EqualTo(ids));
+    }
+
+    /// <summary>Goes red when the status is read after the events.</summary>
+    [Test]
+    public async Task The_last_event_before_the_end_is_given_however_close([Range(1, 4)] int round)
+    {
+        for (var attempt = 0; attempt < 50; attempt++)
+        {
+            var crawl = await CreateCrawlAsync();
+            var following = Task.Run(async () => await Events.FollowAsync(crawl, options: new CrawlEventFollowOptions { PollInterval = TimeSpan.FromMilliseconds(1) }).CountAsync());
+            await Events.AppendAsync(crawl, EventsOf(round));
+            await Runs.CancelAsync(crawl);
+
+            Assert.That(await following, Is.EqualTo(round));
+        }
+    }
+
+    [Test]
+    public async Task An_unknown_crawl_is_told_and_so_is_one_that_is_deleted_meanwhile()
+    {
+        var crawl = await CreateCrawlAsync();
+        var following = Task.Run(async () => await Events.FollowAsync(crawl).CountAsync());
+        await Task.Delay(30);
+        await Runs.DeleteAsync(crawl);
+
+        await Assert.ThatAsync(() => following, Throws.InstanceOf<RowNotFoundException>().With.Property("Ids").EqualTo(new[] { crawl }));
+        await Assert.ThatAsync(async () => await Events.FollowAsync(Guid.NewGuid()).CountAsync(), Throws.InstanceOf<RowNotFoundException>());
+    }
+
+    [Test]
+    public async Task Cancelling_ends_it_while_it_waits_and_while_an_event_is_handled([Values] bool listen)
+    {
+        var crawl = await CreateCrawlAsync();
+        await Events.AppendAsync(crawl, EventsOf(10));
+        using var waiting = new CancellationTokenSource(TimeSpan.FromMilliseconds(100));
+        using var handling = new CancellationTokenSource();
+        var options = Slowly with { Listen = listen };
+        var handled = 0;
+
+        await Assert.ThatAsync(async () => await Events.FollowAsync(crawl, options: options, cancellationToken: waiting.Token).CountAsync(), Throws.InstanceOf<OperationCanceledException>());
+        await Assert.ThatAsync(async () =>
+        {
+            await foreach (var _ in Events.FollowAsync(crawl, options: options, cancellationToken: handling.Token))
+            {
+                handled++;
+                await handling.CancelAsync();
+            }
+        }, Throws.InstanceOf<OperationCanceledException>());
+
+        Assert.That(handled, Is.EqualTo(1));
+    }
+
+    [Test]
+    public async Task No_connection_is_held_while_an_event_is_handled_or_waited_for()
+    {
+        await using var dataSource = Pool(1);
+        var events = new CrawlEventRepository(dataSource);
+        var crawl = await CreateCrawlAsync();
+        await events.AppendAsync(crawl, EventsOf(3));
+        var all = events.FollowAllAsync().Where(one => one.CrawlId == crawl).GetAsyncEnumerator();
+
+        await foreach (var crawlEvent in events.FollowAsync(crawl))
+        {
+            await all.MoveNextAsync();
+            Assert.That(all.Current, Is.EqualTo(crawlEvent));
+            if (await events.CountAsync(crawl) < 6)
+            {
+                await events.AppendAsync(crawl, Event(4));
+            }
+            else
+            {
+                await new CrawlRunRepository(dataSource).CancelAsync(crawl);
+            }
+        }
+
+        Assert.That(await events.CountAsync(crawl), Is.EqualTo(6));
+        await all.DisposeAsync();
+    }
+
+    [Test]
+    public async Task A_notification_is_not_waited_for_a_poll_interval([Values] bool all)
+    {
+        await using var dataSource = Pool(10);
+        var events = new CrawlEventRepository(dataSource, notify: true);
+        var crawl = await CreateCrawlAsync();
+        var latencies = new List<TimeSpan>();
+        var watch = new Stopwatch();
+        using var given = new SemaphoreSlim(0);
+        using var enough = new CancellationTokenSource();
+        var options = Slowly with { Listen = true };
+        var following = Task.Run(async () =>
+        {
+            var stream = all
+                ? events.FollowAllAsync(options: options, cancellationToken: enough.Token).Where(one => one.CrawlId == crawl)
+                : events.FollowAsync(crawl, options: options, cancellationToken: enough.Token);
+            await foreach (var _ in stream)
+            {
+                latencies.Add(watch.Elapsed);
+                given.Release();
+            }
+        });
+
+        for (var number = 0; number < 50; number++)
+        {
+            watch.Restart();
+            await events.AppendAsync(crawl, Event(number));
+            Assert.That(await given.WaitAsync(TimeSpan.FromSeconds(10)), "no event within ten seconds");
+        }
+
+        await enough.CancelAsync();
+        await Assert.ThatAsync(() => following, Throws.InstanceOf<OperationCanceledException>());
+        TestContext.Out.WriteLine($"median {latencies.Order().ElementAt(25).TotalMilliseconds:0.0} ms, the longest {latencies.Max().TotalMilliseconds:0.0} ms");
+    }
+
+    [Test]
+    public async Task Those_who_listen_share_a_connection_and_the_last_gives_it_back()
+    {
+        await using var dataSource = Pool(10, "sharing");
+        var events = new CrawlEventRepository(dataSource, notify: true);
+        var crawls = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => CreateCrawlAsync()));
+        using var enough = new CancellationTokenSource();
+        var given = 0;
+        var following = crawls.Select(crawl => Task.Run(async () =>
+        {
+            // A repository each, as a request would make it.
+            await foreach (var _ in new CrawlEventRepository(dataSource).FollowAsync(crawl, options: Slowly with { Listen = true }, cancellationToken: enough.Token))
+            {
+                Interlocked.Increment(ref given);
+            }
+        })).ToList();
+
+        await Wait.UntilAsync(DataSource, "select count(*) = 1 from pg_stat_activity where application_name = 'sharing' and query = 'listen crawldata_events'", TimeSpan.FromSeconds(10));
+        await events.AppendAsync([.. crawls.Select(crawl => (crawl, Event(1)))]);
+        for (var watch = Stopwatch.StartNew(); Volatile.Read(ref given) < 20; await Task.Delay(5))
+        {
+            Assert.That(watch.Elapsed, Is.LessThan(TimeSpan.FromSeconds(10)));
+        }
+
+        await enough.CancelAsync();
+        await Task.WhenAll(following).ContinueWith(_ => { }, TaskScheduler.Default);
+        await Wait.UntilAsync(DataSource, "select count(*) = 0 from pg_stat_activity where application_name = 'sharing' and query = 'listen crawldata_events'", TimeSpan.FromSeconds(10));
+    }
+
+    [Test]
+    public async Task A_listener_that_lost_its_connection_listens_again()
+    {
+        await using var dataSource = Pool(10, "lost");
+        var events = new CrawlEventRepository(dataSource, notify: true);
+        var crawl = await CreateCrawlAsync();
+        using var given = new SemaphoreSlim(0);
+        using var enough = new CancellationTokenSource();
+        var following = Task.Run(async () =>
+        {
+            await foreach (var _ in events.FollowAsync(crawl, options: Slowly with { Listen = true }, cancellationToken: enough.Token))
+            {
+                given.Release();
+            }
+        });
+        await events.AppendAsync(crawl, Event(1));
+        await given.WaitAsync();
+
+        await using (var terminate = DataSource.CreateCommand("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'lost'"))
+        {
+            await terminate.ExecuteNonQueryAsync();
+        }
+
+        await Events.AppendAsync(crawl, Event(2));
+
+        // Without a notification: whoever listens anew reads.
+        Assert.That(await given.WaitAsync(TimeSpan.FromSeconds(10)), "no event within ten seconds");
+        await enough.CancelAsync();
+        await Assert.ThatAsync(() => following, Throws.InstanceOf<OperationCanceledException>());
+    }
+
+    [Test]
+    public async Task Who_appends_in_a_transaction_notifies_when_it_is_committed()
+    {
+        var events = new CrawlEventRepository(DataSource, notify: true);
+        var crawl = await CreateCrawlAsync();
+        await events.AppendAsync(crawl, Event(1));
+        await using var following = events.FollowAsync(crawl, options: Slowly with { Listen = true }).GetAsyncEnumerator();
+        await following.MoveNextAsync();
+        var next = following.MoveNextAsync();
+
+        await using (var connection = await DataSource.OpenConnectionAsync())
+        await using (var transaction = await connection.BeginTransactionAsync())
+        {
+            await events.AppendAsync(crawl, Event(2), transaction);
+            await transaction.CommitAsync();
+        }
+
+        events.Notify(crawl);
+
+        Assert.That(await next.AsTask().WaitAsync(TimeSpan.FromSeconds(10)));
+    }
+
+    [Test]
+    public async Task Listening_on_a_data_source_that_multiplexes_is_refused()
+    {
+        await using var dataSource = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { Multiplexing = true });
+        var crawl = await CreateCrawlAsync();
+
+        await Assert.ThatAsync(
+            async () => await new CrawlEventRepository(dataSource).FollowAsync(crawl, options: Slowly with { Listen = true }).CountAsync(), Throws.InstanceOf<InvalidOperationException>());
+    }
+
+    [Test]
+    public void Options_out_of_range_are_refused() => Assert.Multiple(() =>
+    {
+        Assert.That(() => new CrawlEventFollowOptions { PollInterval = TimeSpan.Zero }, Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("poll_interval"));
+        Assert.That(() => new CrawlEventFollowOptions { PageSize = 0 }, Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("page_size"));
+    });
+
+    private NpgsqlDataSource Pool(int size, string? name = null) =>
+        NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { MaxPoolSize = size, ApplicationName = name });
+}
