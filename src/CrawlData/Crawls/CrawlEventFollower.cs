@@ -1,4 +1,3 @@
-using System.Data;
 using System.Data.Common;
 using System.Runtime.CompilerServices;
 using Dapper;
@@ -24,8 +23,7 @@ internal sealed class CrawlEventFollower(NpgsqlDataSource dataSource, TimeSpan l
         {CrawlEventRepository.ReadSql}
         """;
 
-    // The head first: whoever drew an id up to it took the table's lock before, and holds it or has ended.
-    internal const string HeadSql = $"select coalesce(pg_sequence_last_value('crawl_events_id_seq'), 0), pg_is_in_recovery(); {WritersSql}";
+    internal const string HeadSql = "select coalesce(max(id), 0), coalesce(pg_sequence_last_value('crawl_events_id_seq'), 0), pg_is_in_recovery() from crawl_events";
 
     internal const string WritersSql =
         """
@@ -88,22 +86,17 @@ internal sealed class CrawlEventFollower(NpgsqlDataSource dataSource, TimeSpan l
         }
     }
 
-    // In one transaction, and so in one life of one server: ids that were drawn and not committed are drawn again after a crash.
     public Task<IReadOnlyList<CrawlEvent>> ReadAllAsync(long? afterId, int pageSize, CancellationToken cancellationToken) =>
         Retry.RunAsync(limit, () => dataSource.UseAsync<IReadOnlyList<CrawlEvent>>(null, async connection =>
         {
-            var transaction = await connection.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken).ConfigureAwait(false);
-            await using (transaction.ConfigureAwait(false))
+            var upToId = await SettleAsync(connection, afterId ?? 0, cancellationToken).ConfigureAwait(false);
+            var parameters = new Parameters
             {
-                var upToId = await SettleAsync(transaction, afterId ?? 0, cancellationToken).ConfigureAwait(false);
-                var parameters = new Parameters
-                {
-                    { "after_id", NpgsqlDbType.Bigint, afterId ?? long.MinValue },
-                    { "up_to_id", NpgsqlDbType.Bigint, upToId },
-                    { "limit", NpgsqlDbType.Bigint, pageSize },
-                };
-                return await connection.ReadListAsync(Command(ReadAllSql, parameters, transaction, cancellationToken), read).ConfigureAwait(false);
-            }
+                { "after_id", NpgsqlDbType.Bigint, afterId ?? long.MinValue },
+                { "up_to_id", NpgsqlDbType.Bigint, upToId },
+                { "limit", NpgsqlDbType.Bigint, pageSize },
+            };
+            return await connection.ReadListAsync(Command(ReadAllSql, parameters, null, cancellationToken), read).ConfigureAwait(false);
         }, cancellationToken), cancellationToken);
 
     private Task<(List<CrawlEvent> Events, bool Ended)> ReadAsync(Guid crawlId, long? afterId, int pageSize, CancellationToken cancellationToken) =>
@@ -124,38 +117,37 @@ internal sealed class CrawlEventFollower(NpgsqlDataSource dataSource, TimeSpan l
             }
         }, cancellationToken);
 
-    /// <summary>Waits for those who draw ids now, and returns an id up to which nothing will come any more.</summary>
-    private static async Task<long> SettleAsync(NpgsqlTransaction transaction, long afterId, CancellationToken cancellationToken)
+    /// <summary>Returns an id up to which nothing will come any more: that of the newest event, when all have ended who were writing beside it. Whoever drew an id before
+    /// that event's had taken the table's lock by then, and holds it or has ended.</summary>
+    private static async Task<long> SettleAsync(NpgsqlConnection connection, long afterId, CancellationToken cancellationToken)
     {
-        var connection = transaction.Connection!;
-        long head;
-        HashSet<string> writers;
-        var reader = await connection.ExecuteReaderAsync(Command(HeadSql, null, transaction, cancellationToken)).ConfigureAwait(false);
-        await using (reader.ConfigureAwait(false))
+        var (newest, last, isStandby) = (await connection.ReadListAsync(
+            Command(HeadSql, null, null, cancellationToken), row => (row.GetInt64(0), row.GetInt64(1), row.GetBoolean(2))).ConfigureAwait(false))[0];
+        if (isStandby)
         {
-            await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
-            head = reader.GetInt64(0);
-            if (reader.GetBoolean(1))
+            throw new InvalidOperationException("A standby does not know who is writing: the events of all crawls are read on the primary.");
+        }
+
+        if (afterId > last)
+        {
+            throw new InvalidValueException("after_id", $"is {afterId}, and ids have come to {last}: it is of another database, or of a server that was lost");
+        }
+
+        HashSet<string>? writers = null;
+        for (var pause = TimeSpan.FromMilliseconds(1); newest > afterId; pause = pause * 2 < LongestWriterPause ? pause * 2 : LongestWriterPause)
+        {
+            var writing = await connection.ReadListAsync(Command(WritersSql, null, null, cancellationToken), row => row.GetString(0)).ConfigureAwait(false);
+            writers ??= [.. writing];
+            writers.IntersectWith(writing);
+            if (writers.Count == 0)
             {
-                throw new InvalidOperationException("A standby does not know who is writing: the events of all crawls are read on the primary.");
+                break;
             }
 
-            await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
-            writers = [.. await reader.ReadListAsync(row => row.GetString(0), cancellationToken).ConfigureAwait(false)];
-        }
-
-        if (afterId > head)
-        {
-            throw new InvalidValueException("after_id", $"is {afterId}, and ids have come to {head}: it is of another database, or of a server that was lost");
-        }
-
-        for (var pause = TimeSpan.FromMilliseconds(1); head > afterId && writers.Count > 0; pause = pause * 2 < LongestWriterPause ? pause * 2 : LongestWriterPause)
-        {
             await Task.Delay(pause, cancellationToken).ConfigureAwait(false);
-            writers.IntersectWith(await connection.ReadListAsync(Command(WritersSql, null, transaction, cancellationToken), row => row.GetString(0)).ConfigureAwait(false));
         }
 
-        return head;
+        return newest;
     }
 
     /// <summary>The pauses between reads.</summary>

@@ -246,12 +246,12 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource, RetryOptio
     /// <summary>Lists events of all crawls in the order of their ids, up to where nothing can come before them any more: the next are asked for with the last id, and
     /// none is missed.</summary>
     /// <remarks>
-    /// <para>It rests on the table's lock, which every transaction takes before it draws an id for an event, and holds until it has ended: the ids that have been
-    /// drawn are read, then who holds the lock (<c>pg_locks</c>), and when those have ended, all up to the ids that were read is there or never will be. It holds for
-    /// plain INSERTs too, though not for those who draw ids from the sequence beforehand, nor with a sequence that caches, or a <c>synchronous_commit</c> that is
-    /// off.</para>
+    /// <para>It rests on the table's lock, which every transaction takes before it draws an id for an event, and holds until it has ended: the newest event's id is read,
+    /// then who holds the lock (<c>pg_locks</c>), and when those have ended, all up to that id is there or never will be. It holds for plain INSERTs too, though not for
+    /// those who draw ids from the sequence beforehand, nor with a sequence that caches, or a <c>synchronous_commit</c> that is off.</para>
     /// <para>A transaction that has appended, and stays open, holds all later events back until it ends: keep those short, and import during calm hours. Others, however
-    /// long, hold nothing back. When there is nothing new a read costs a look at the sequence and at the server's locks; on a standby it is refused.</para>
+    /// long, hold nothing back. A read costs a look at the end of the primary key and, when there is something new, at the server's locks; on a standby it is
+    /// refused.</para>
     /// </remarks>
     /// <param name="afterId">The last event's id that is not wanted any more; null for all.</param>
     /// <param name="limit">The most events, at least 1.</param>
