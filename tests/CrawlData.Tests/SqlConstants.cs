@@ -126,12 +126,14 @@ public static partial class SqlConstants
     {
         var names = ParameterNames(sql);
         var positional = ParameterPattern().Replace(sql, match => $"${names.IndexOf(match.Groups[1].Value) + 1}");
-        return $"prepare {name} ({string.Join(", ", names.Select(parameter => TypeNames[parameter]))}) as {positional}";
+        return $"prepare {name}{Parenthesized(names.Select(parameter => TypeNames[parameter]))} as {positional}";
     }
 
     /// <summary>What executes it, with literals by parameter; null for the others.</summary>
     public static string ToExecute(string name, string sql, IReadOnlyDictionary<string, string> literals) =>
-        $"execute {name} ({string.Join(", ", ParameterNames(sql).Select(parameter => literals.GetValueOrDefault(parameter, "null")))})";
+        $"execute {name}{Parenthesized(ParameterNames(sql).Select(parameter => literals.GetValueOrDefault(parameter, "null")))}";
+
+    private static string Parenthesized(IEnumerable<string> list) => string.Join(", ", list) is { Length: > 0 } joined ? $" ({joined})" : "";
 
     private static List<string> ParameterNames(string sql) => ParameterPattern().Matches(sql).Select(match => match.Groups[1].Value).Distinct().ToList();
 

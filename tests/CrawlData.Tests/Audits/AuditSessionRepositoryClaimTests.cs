@@ -90,6 +90,19 @@ public sealed class AuditSessionRepositoryClaimTests : EmptiedDatabaseTest
     }
 
     [Test]
+    public async Task An_attempt_that_was_given_up_records_nothing_more()
+    {
+        var id = await EnqueueAsync();
+        var slow = (await Sessions.ClaimNextAsync())!;
+        await SilenceAsync(id);
+        var released = (await Sessions.ReleaseAbandonedAsync(Silence, maxAttempts: 3)).Single();
+
+        var refused = await Sessions.RecordAsync(id, slow.Attempts, new AuditFindings { FinalUrl = "https://example.org/slow" });
+
+        Assert.That((refused.Outcome, refused.Row), Is.EqualTo((TransitionOutcome.Refused, released)));
+    }
+
+    [Test]
     public async Task Sessions_whose_log_is_silent_are_found_and_no_others()
     {
         var queued = await EnqueueAsync("https://example.org/queued");

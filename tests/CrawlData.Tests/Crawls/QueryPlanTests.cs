@@ -51,7 +51,7 @@ public sealed class QueryPlanTests : DatabaseTest
     [TestCaseSource(nameof(EventQueries))]
     public async Task A_crawl_s_events_are_found_by_the_index_on_crawl_and_id(string sql, string[] literals)
     {
-        foreach (var mode in new[] { "force_custom_plan", "force_generic_plan" })
+        foreach (var mode in QueryPlan.Modes)
         {
             var plan = await ExplainAsync(mode, sql, literals);
 
@@ -66,7 +66,7 @@ public sealed class QueryPlanTests : DatabaseTest
     {
         foreach (var literals in new[] { [], new[] { "cursor_created_at", "'2026-02-01'" }, ["cursor_created_at", "'2026-02-01'", "cursor_id", "'00000000-0000-0000-0000-000000000000'", "created_from", "'2026-01-15'"] })
         {
-            foreach (var mode in new[] { "force_custom_plan", "force_generic_plan" })
+            foreach (var mode in QueryPlan.Modes)
             {
                 var plan = await ExplainAsync(mode, CrawlRunRepository.ListSql, literals);
 
@@ -86,19 +86,5 @@ public sealed class QueryPlanTests : DatabaseTest
         Assert.That(plan, Does.Contain("LockRows").And.Contain("One-Time Filter"), plan);
     }
 
-    private async Task<string> ExplainAsync(string mode, string sql, string[] literals)
-    {
-        var values = new Dictionary<string, string>(FirstPage);
-        foreach (var pair in literals.Chunk(2))
-        {
-            values[pair[0]] = pair[1];
-        }
-
-        await using var connection = await DataSource.OpenConnectionAsync();
-        await connection.ExecuteAsync($"set plan_cache_mode = {mode}");
-        await connection.ExecuteAsync(SqlConstants.ToPrepare("statement", sql));
-        var plan = string.Join('\n', await connection.QueryAsync<string>($"explain (costs off) {SqlConstants.ToExecute("statement", sql, values)}"));
-        await connection.ExecuteAsync("deallocate statement");
-        return plan;
-    }
+    private Task<string> ExplainAsync(string mode, string sql, string[] literals) => QueryPlan.ExplainAsync(DataSource, mode, sql, FirstPage, literals);
 }

@@ -1,0 +1,98 @@
+using CrawlData.Audits;
+using CrawlData.Retention;
+using Dapper;
+
+namespace CrawlData.Tests.Audits;
+
+/// <summary>At 50,000 sessions and 100,000 of what they have, each range query goes by its index, both when planned for its values and when planned once for
+/// any.</summary>
+public sealed class QueryPlanTests : DatabaseTest
+{
+    private const string Queue = "ix_audit_sessions_status_created_at";
+    private const string Log = "ix_crawl_logs_session_timestamp";
+
+    private static readonly Dictionary<string, string> FirstPage = new()
+    {
+        ["session_id"] = "'00000000-0000-7000-8000-000000000032'",
+        ["statuses"] = "'{queued,running,completed,failed,partial}'",
+        ["from_time"] = "'-infinity'",
+        ["after_time"] = "'-infinity'",
+        ["after_id"] = "-9223372036854775808",
+        ["after_key"] = "'00000000-0000-0000-0000-000000000000'",
+        ["before_time"] = "'infinity'",
+        ["before_id"] = "9223372036854775807",
+        ["before_key"] = "'ffffffff-ffff-ffff-ffff-ffffffffffff'",
+        ["include_deleted"] = "false",
+        ["silent_for"] = "'5 minutes'",
+        ["age"] = "'30 days'",
+        ["cutoff"] = "'2026-01-02'",
+        ["limit"] = "100",
+    };
+
+    [OneTimeSetUp]
+    public async Task FillAsync()
+    {
+        await using var connection = await DataSource.OpenConnectionAsync();
+        await connection.ExecuteAsync(
+            """
+            create function pg_temp.id_of(number int) returns uuid immutable language sql
+                return ('00000000-0000-7000-8000-' || lpad(to_hex(number), 12, '0'))::uuid;
+
+            insert into audit_sessions (id, url, status, created_at, mode, retention_policy, crawl_policy_version, config_snapshot)
+            select pg_temp.id_of(number), 'https://example.org/',
+                   case when number % 500 = 0 then 'running' when number % 5 = 0 then 'queued' else 'completed' end::audit_session_status_enum,
+                   timestamptz '2026-01-01' + number * interval '1 minute', 'standard', 'standard', '1', '{}'
+            from generate_series(0, 49999) as number;
+            insert into audit_pages (id, session_id, page_type, viewport, status, load_timings, low_confidence_reasons)
+            select pg_temp.id_of(number), pg_temp.id_of(number / 2), 'homepage', 'desktop', 'ok', '{}', '[]' from generate_series(0, 99999) as number;
+            insert into artifacts (session_id, page_id, type, storage_uri, size_bytes, retention_until, deleted_at)
+            select pg_temp.id_of(number / 2), pg_temp.id_of(number), 'screenshot', '', 1, now() + number % 1000 * interval '1 day',
+                   case when number % 10 = 0 then now() - number % 1000 * interval '1 hour' end
+            from generate_series(0, 99999) as number;
+            insert into crawl_logs (session_id, level, event_type, message, details, timestamp)
+            select pg_temp.id_of(number % 1000 * 50), 'info', 'navigation', '', '{}', timestamptz '2026-01-01' + number * interval '1 second'
+            from generate_series(0, 99999) as number;
+            analyze audit_sessions, audit_pages, artifacts, crawl_logs;
+            """);
+    }
+
+    private static IEnumerable<TestCaseData> Queries() =>
+    [
+        Case("ClaimNextSql", AuditSessionRepository.ClaimNextSql, [Queue], "status = 'queued'"),
+        Case("ListNewestSql", AuditSessionRepository.ListNewestSql, [Queue], "status = "),
+        Case("ListNewestSql after a row", AuditSessionRepository.ListNewestSql, [Queue], "created_at", "before_time", "'2026-01-20'"),
+        Case("ListNewestSql, a range", AuditSessionRepository.ListNewestSql, [Queue], "created_at", "before_time", "'2026-01-20'", "from_time", "'2026-01-9'"),
+        Case("ListOldestSql", AuditSessionRepository.ListOldestSql, [Queue], "status = "),
+        Case("ListOldestSql after a row", AuditSessionRepository.ListOldestSql, [Queue], "created_at", "after_time", "'2026-01-20'"),
+        Case("ListAbandonedSql", AuditSessionRepository.ListAbandonedSql, [Queue, Log], "status = 'running'"),
+        Case("ReleaseAbandonedSql", AuditSessionRepository.ReleaseAbandonedSql, [Queue, Log, "audit_sessions_pkey"], "status = 'running'", "max_attempts", "3"),
+        Case("AuditPageRepository.ListSql", AuditPageRepository.ListSql, ["ix_audit_pages_session_page_viewport"], "session_id = "),
+        Case("ArtifactRepository.ListSql", ArtifactRepository.ListSql, ["ix_artifacts_session_type"], "session_id = "),
+        Case("ArtifactRepository.TotalsByTypeSql", ArtifactRepository.TotalsByTypeSql, ["ix_artifacts_session_type"], "session_id = "),
+        Case("CrawlLogRepository.ReadSql", CrawlLogRepository.ReadSql, [Log], "session_id = "),
+        Case("CrawlLogRepository.ReadSql after a line", CrawlLogRepository.ReadSql, [Log], "timestamp", "after_time", "'2026-01-02'", "after_id", "50000"),
+        Case("CrawlLogRepository.ReadSql, range", CrawlLogRepository.ReadSql, [Log], "timestamp", "after_time", "'2026-01-1'", "before_time", "'2026-01-2'"),
+        Case("CrawlLogRepository.ReadSql of a stream", CrawlLogRepository.ReadSql, [Log], "session_id = ", "limit", "null", "levels", "array['error']"),
+        Case("ListExpiredSql", RetentionCleanup.ListExpiredSql, ["ix_artifacts_retention_until"], "retention_until"),
+        Case("PurgeSql", RetentionCleanup.PurgeSql, ["ix_artifacts_deleted_at", "artifacts_pkey"], "deleted_at < "),
+        Case("OldSessionsSql", RetentionCleanup.OldSessionsSql, [Queue, Log], "created_at < "),
+    ];
+
+    [TestCaseSource(nameof(Queries))]
+    public async Task A_range_is_found_by_its_indexes(string sql, string[] indexes, string condition, string[] literals)
+    {
+        foreach (var mode in QueryPlan.Modes)
+        {
+            var plan = await QueryPlan.ExplainAsync(DataSource, mode, sql, FirstPage, literals);
+            Assert.That(plan, Does.Not.Contain("Seq Scan"));
+            Assert.That(plan, Does.Match($"Index Cond: .*{condition}"), mode);
+            foreach (var index in indexes)
+            {
+                Assert.That(plan, Does.Contain(index));
+            }
+        }
+    }
+
+    private static TestCaseData Case(string name, string sql, string[] indexes, string condition, params string[] literals) =>
+        new TestCaseData(sql, indexes, condition, literals).SetArgDisplayNames(name);
+}
