@@ -12,7 +12,11 @@ internal sealed class Parameters : SqlMapper.IDynamicParameters, IEnumerable<Npg
 {
     private readonly List<NpgsqlParameter> parameters = [];
 
-    public void Add(string name, NpgsqlDbType type, object? value) => parameters.Add(new NpgsqlParameter(name, type) { Value = value ?? DBNull.Value });
+    public void Add(string name, NpgsqlDbType type, object? value) => parameters.Add(new NpgsqlParameter(name, type)
+    {
+        // Npgsql splits a time into days and the rest, and a day of PostgreSQL's is as long as the session's time zone has it.
+        Value = value is TimeSpan time ? new NpgsqlInterval(0, 0, time.Ticks / TimeSpan.TicksPerMicrosecond) : value ?? DBNull.Value,
+    });
 
     public void AddTo(IDbCommand command)
     {

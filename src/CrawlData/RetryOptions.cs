@@ -9,8 +9,6 @@ public sealed class RetryOptions
     public TimeSpan Limit
     {
         get;
-        set => field = value >= TimeSpan.Zero && value <= TimeSpan.FromDays(1)
-            ? value
-            : throw new InvalidValueException("limit", $"is {value}; it takes a time of zero to a day");
+        set => field = Durations.Require(value, "limit", TimeSpan.Zero, TimeSpan.FromDays(1));
     } = TimeSpan.FromSeconds(30);
 }

@@ -56,10 +56,10 @@ public sealed class ArtifactRepository(NpgsqlDataSource dataSource, RetentionDur
 
     internal const string ListSql = $"select {Columns} from artifacts {Condition} order by created_at, id";
 
-    internal const string TotalsByTypeSql = $"select type::text, count(*), sum(size_bytes)::bigint from artifacts {Condition} group by type";
+    internal const string TotalsByTypeSql = $"select type::text, count(*), least(sum(size_bytes), 9223372036854775807)::bigint from artifacts {Condition} group by type";
 
     internal const string AllTotalsByTypeSql =
-        "select type::text, count(*), sum(size_bytes)::bigint from artifacts where @include_deleted or deleted_at is null group by type";
+        "select type::text, count(*), least(sum(size_bytes), 9223372036854775807)::bigint from artifacts where @include_deleted or deleted_at is null group by type";
 
     internal const string MarkDeletedSql =
         "update artifacts set deleted_at = clock_timestamp() where id = any (@ids) and session_id = @session_id and deleted_at is null";
@@ -132,6 +132,7 @@ public sealed class ArtifactRepository(NpgsqlDataSource dataSource, RetentionDur
     public Task<int> MarkDeletedAsync(
         Guid sessionId, IEnumerable<Guid> ids, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
+        ArgumentNullException.ThrowIfNull(ids);
         var parameters = new Parameters
         {
             { "session_id", NpgsqlDbType.Uuid, sessionId },

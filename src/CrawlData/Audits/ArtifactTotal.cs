@@ -6,6 +6,6 @@ public readonly record struct ArtifactTotal
     /// <summary>How many.</summary>
     public long Count { get; init; }
 
-    /// <summary>Their size together, in bytes.</summary>
+    /// <summary>Their size together, in bytes; at most <see cref="long.MaxValue"/>.</summary>
     public long SizeBytes { get; init; }
 }

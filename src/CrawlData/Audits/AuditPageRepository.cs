@@ -97,7 +97,7 @@ public sealed class AuditPageRepository(NpgsqlDataSource dataSource)
         {
             { "session_id", NpgsqlDbType.Uuid, sessionId },
             { "id", NpgsqlDbType.Uuid, id },
-            { "status", NpgsqlDbType.Text, status.ToLabel() },
+            { "status", NpgsqlDbType.Text, EnumLabels.Require(status, "status").ToLabel() },
             { "load_timings", NpgsqlDbType.Jsonb, loadTimings?.Utf8 },
             { "low_confidence_reasons", NpgsqlDbType.Jsonb, lowConfidenceReasons?.Utf8 },
         };

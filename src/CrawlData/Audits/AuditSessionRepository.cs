@@ -157,7 +157,7 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource)
                 pdp_url = coalesce(@pdp_url, audit_sessions.pdp_url),
                 low_confidence = coalesce(@low_confidence, audit_sessions.low_confidence)
             from standing
-            where audit_sessions.id = standing.id and standing.attempts = @attempt
+            where audit_sessions.id = standing.id and standing.attempts = @attempt and standing.status <> 'queued'
             returning audit_sessions.*
         )
         select {Columns}, true as applied from changed
@@ -343,7 +343,7 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource)
         TransitionAsync(
             id, null, [AuditSessionStatus.Failed, AuditSessionStatus.Partial], AuditSessionStatus.Queued, null, transaction, cancellationToken);
 
-    /// <summary>Sets what an attempt found out about its session, while it runs or after it ended.</summary>
+    /// <summary>Sets what an attempt found out about its session, while it runs or after it ended; refused when it was given up and the session waits for another.</summary>
     /// <inheritdoc cref="StartAsync" path="/remarks"/>
     /// <param name="id">The session.</param>
     /// <param name="attempt">The attempt that found it out; refused when the session has gone to another.</param>
@@ -370,13 +370,13 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource)
     /// <param name="limit">The most sessions, at least 1.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
-    /// <exception cref="InvalidValueException">The time is not positive, or the limit is less than 1.</exception>
+    /// <exception cref="InvalidValueException">The time is not positive or over 36,500 days, or the limit is less than 1.</exception>
     public async Task<IReadOnlyList<AuditSession>> ListAbandonedAsync(
         TimeSpan silentFor, int limit = 100, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
         await dataSource.ReadListAsync(Command(ListAbandonedSql, ToParameters(silentFor, limit), transaction, cancellationToken), Read).ConfigureAwait(false);
 
     /// <summary>Gives up attempts whose log has been silent: running → queued or, when so many attempts were made, failed.</summary>
-    /// <remarks>A worker that was merely slow does no harm: its attempt is refused from then on, whatever became of the session. Any number may do this at
+    /// <remarks>A worker that was merely slow does no harm: it cannot finish the session any more, whatever became of that. Any number may do this at
     /// once; each session is released by one.</remarks>
     /// <param name="silentFor">How long no line of the log has come, by the database's clock and the lines' timestamps. Longer than the longest pause between
     /// two lines of a worker that is well.</param>
@@ -385,7 +385,7 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource)
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the statement.</param>
     /// <returns>The sessions as they are now, oldest first.</returns>
-    /// <exception cref="InvalidValueException">The time is not positive, or a number is less than 1.</exception>
+    /// <exception cref="InvalidValueException">The time is not positive or over 36,500 days, or a number is less than 1.</exception>
     public async Task<IReadOnlyList<AuditSession>> ReleaseAbandonedAsync(
         TimeSpan silentFor, int maxAttempts, int limit = 100, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
@@ -504,10 +504,7 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource)
 
     private static Parameters ToParameters(TimeSpan silentFor, int limit) => new()
     {
-        {
-            "silent_for", NpgsqlDbType.Interval,
-            silentFor > TimeSpan.Zero ? silentFor : throw new InvalidValueException("silent_for", $"is {silentFor}; it takes a time above zero")
-        },
+        { "silent_for", NpgsqlDbType.Interval, Durations.Require(silentFor, "silent_for", Durations.Least, Durations.Most) },
         { "limit", NpgsqlDbType.Integer, RequireAtLeastOne(limit, "limit") },
     };
 

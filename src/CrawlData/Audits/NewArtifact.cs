@@ -31,8 +31,14 @@ public sealed record NewArtifact
     /// <summary>Its checksum, in any form.</summary>
     public string? Checksum { get; init => field = value is null ? null : CrawledText.Require(value, "checksum"); }
 
-    /// <summary>When it was stored; the database's clock at the start of the transaction when null.</summary>
-    public DateTimeOffset? CreatedAt { get; init => field = Timestamps.Require(value, "created_at"); }
+    /// <summary>When it was stored, before the year 9900; the database's clock at the start of the transaction when null.</summary>
+    public DateTimeOffset? CreatedAt
+    {
+        get;
+        init => field = value is { UtcDateTime.Year: >= 9_900 }
+            ? throw new InvalidValueException("created_at", "is after the year 9899, and there are no dates for as long as it may be kept")
+            : Timestamps.Require(value, "created_at");
+    }
 
     /// <summary>From when on it may be deleted from its storage. When null, the session's retention policy says: <see cref="CreatedAt"/> and the time of <see
     /// cref="RetentionDurations"/>.</summary>

@@ -34,7 +34,9 @@ public sealed record NewAuditSession
     private static string Normalize(string url)
     {
         CrawledText.Require(url, "url");
-        return Uri.TryCreate(url, UriKind.Absolute, out var uri) && (uri.Scheme == Uri.UriSchemeHttp || uri.Scheme == Uri.UriSchemeHttps)
+
+        // A host of characters that System.Uri drops is none.
+        return Uri.TryCreate(url, UriKind.Absolute, out var uri) && (uri.Scheme == Uri.UriSchemeHttp || uri.Scheme == Uri.UriSchemeHttps) && uri.IdnHost.Length > 0
             ? uri.GetComponents(UriComponents.AbsoluteUri & ~UriComponents.Fragment, UriFormat.UriEscaped)
             : throw new InvalidValueException("url", "is not an absolute http or https URL");
     }

@@ -14,7 +14,5 @@ public sealed class RetentionDurations
     /// <summary>Of <see cref="RetentionPolicy.Long"/>; 365 days unless set.</summary>
     public TimeSpan Long { get; set => field = Require(value, "long"); } = TimeSpan.FromDays(365);
 
-    private static TimeSpan Require(TimeSpan value, string field) => value > TimeSpan.Zero && value <= TimeSpan.FromDays(36_500)
-        ? value
-        : throw new InvalidValueException(field, $"is {value}; it takes a time above zero, of at most 36,500 days");
+    private static TimeSpan Require(TimeSpan value, string field) => Durations.Require(value, field, Durations.Least, Durations.Most);
 }

@@ -11,9 +11,7 @@ public sealed record CrawlEventFollowOptions
     public TimeSpan PollInterval
     {
         get;
-        init => field = value >= TimeSpan.FromMilliseconds(1) && value <= TimeSpan.FromHours(1)
-            ? value
-            : throw new InvalidValueException("poll_interval", $"is {value}; it takes a millisecond to an hour");
+        init => field = Durations.Require(value, "poll_interval", TimeSpan.FromMilliseconds(1), TimeSpan.FromHours(1));
     } = TimeSpan.FromMilliseconds(250);
 
     /// <summary>Whether to listen for the notifications of repositories that notify, and read at once when one comes. Off unless set. It changes when events are

@@ -18,9 +18,7 @@ public sealed class CrawlEventWriterOptions
     public TimeSpan Linger
     {
         get;
-        set => field = value >= TimeSpan.Zero && value <= TimeSpan.FromMinutes(1)
-            ? value
-            : throw new InvalidValueException("linger", $"is {value}; it takes a time of zero to a minute");
+        set => field = Durations.Require(value, "linger", TimeSpan.Zero, TimeSpan.FromMinutes(1));
     } = TimeSpan.FromMilliseconds(100);
 
     /// <summary>The most events in the buffer; who writes more waits. 20,000 unless set.</summary>

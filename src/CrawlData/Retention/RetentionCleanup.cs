@@ -203,7 +203,7 @@ public sealed class RetentionCleanup(NpgsqlDataSource dataSource)
     /// <param name="progress">Told after each batch how many rows were deleted so far; may be null.</param>
     /// <param name="cancellationToken">Cancels; what was deleted stays so.</param>
     /// <returns>How many rows were deleted, or would be.</returns>
-    /// <exception cref="InvalidValueException">The age is negative, or the batch size is out of range.</exception>
+    /// <exception cref="InvalidValueException">The age is negative or over 36,500 days, or the batch size is out of range.</exception>
     public async Task<long> PurgeAsync(
         TimeSpan age, int batchSize = 5_000, bool dryRun = false, IProgress<long>? progress = null, CancellationToken cancellationToken = default)
     {
@@ -239,7 +239,7 @@ public sealed class RetentionCleanup(NpgsqlDataSource dataSource)
     /// <param name="dryRun">Only counts.</param>
     /// <param name="progress">Told after each transaction; may be null.</param>
     /// <param name="cancellationToken">Cancels; what was deleted stays so.</param>
-    /// <exception cref="InvalidValueException">The age is negative, or the batch size is out of range.</exception>
+    /// <exception cref="InvalidValueException">The age is negative or over 36,500 days, or the batch size is out of range.</exception>
     public Task<DeletionTotal> DeleteSessionsAsync(
         TimeSpan age,
         bool abandonArtifacts = false,
@@ -255,7 +255,7 @@ public sealed class RetentionCleanup(NpgsqlDataSource dataSource)
     /// <param name="dryRun">Only counts.</param>
     /// <param name="progress">Told after each transaction; may be null.</param>
     /// <param name="cancellationToken">Cancels; what was deleted stays so.</param>
-    /// <exception cref="InvalidValueException">The age is negative, or the batch size is out of range.</exception>
+    /// <exception cref="InvalidValueException">The age is negative or over 36,500 days, or the batch size is out of range.</exception>
     public Task<DeletionTotal> DeleteCrawlsAsync(
         TimeSpan age, int batchSize = 5_000, bool dryRun = false, IProgress<DeletionTotal>? progress = null, CancellationToken cancellationToken = default) =>
         DeleteAsync(Crawls, age, false, batchSize, dryRun, progress, cancellationToken);
@@ -387,7 +387,7 @@ public sealed class RetentionCleanup(NpgsqlDataSource dataSource)
 
     private static Parameters Age(TimeSpan age) => new()
     {
-        { "age", NpgsqlDbType.Interval, age >= TimeSpan.Zero ? age : throw new InvalidValueException("age", $"is {age}; the least is zero") },
+        { "age", NpgsqlDbType.Interval, Durations.Require(age, "age", TimeSpan.Zero, Durations.Most) },
     };
 
     private static void RequireBatchSize(int batchSize)
