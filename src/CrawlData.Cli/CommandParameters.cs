@@ -16,6 +16,9 @@ internal static class CommandParameters
 
     public static Argument<Guid> Session() => Id("SESSION", "session", "sessions");
 
+    public static Option<long?> After() =>
+        Optional<long>("--after", "ID", "Only events after this one: the last id seen, to go on reading.", "an event's id", TryParseNumber);
+
     public static Option<bool> Json() => new("--json") { Description = "Write NDJSON, a row a line, on a terminal too; redirected output always is." };
 
     public static Option<int?> Limit(string description) =>

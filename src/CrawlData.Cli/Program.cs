@@ -14,6 +14,8 @@ var root = new RootCommand(
     crawldata import crawl.ndjson.gz        store a recording
     crawldata runs --status RUNNING         list runs, newest first
     crawldata events CRAWL | jq .payload    read a crawl's events
+    crawldata tail CRAWL                    follow a crawl live
+    my-crawler | crawldata append CRAWL     store events as they come
     crawldata sessions --status failed      list audit sessions, newest first
     crawldata logs SESSION --level error    read a session's log
     crawldata export ID > crawl.ndjson      write a recording of a crawl or session
@@ -28,6 +30,8 @@ var root = new RootCommand(
     new MigrateCommand(),
     new RunsCommand(),
     new EventsCommand(),
+    new TailCommand(),
+    new AppendCommand(),
     new SessionsCommand(),
     new LogsCommand(),
     new ImportCommand(),

@@ -29,7 +29,7 @@ internal sealed class RecordingSource : IAsyncDisposable
 
     /// <summary>Opens a file, decompressed when its name ends in <c>.gz</c>, or standard input for <c>-</c>.</summary>
     public static RecordingSource Open(string file) => file == "-"
-        ? new RecordingSource("<stdin>", Console.OpenStandardInput(), compressed: false)
+        ? new RecordingSource(StandardInput.Name, StandardInput.Open(), compressed: false)
         : new RecordingSource(file, File.OpenRead(file), IsCompressed(file));
 
     /// <summary>Opens one of the recordings that the tool carries, of a real crawl and of real audits.</summary>

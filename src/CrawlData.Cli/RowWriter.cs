@@ -9,6 +9,8 @@ internal sealed class RowWriter : IAsyncDisposable
 
     public ValueTask WriteAsync<T>(T row, CancellationToken cancellationToken) => writer.WriteAsync(row, cancellationToken);
 
+    public Task FlushAsync(CancellationToken cancellationToken) => writer.FlushAsync(cancellationToken);
+
     public async ValueTask DisposeAsync()
     {
         await writer.FlushAsync(CancellationToken.None);

@@ -41,6 +41,13 @@ internal static class Terminal
     public static void AddCells(this Table table, params IEnumerable<string> texts) =>
         table.AddRow(texts.Select(text => new OneLine(text[..Math.Min(text.Length, LongestCell)].Printable())));
 
+    /// <summary>Writes a line, which ends in … where the terminal is too narrow for it.</summary>
+    public static void WriteLine(string text)
+    {
+        Out.Write(new OneLine(text[..Math.Min(text.Length, LongestCell)].Printable()));
+        Out.WriteLine();
+    }
+
     /// <summary>Shows the table or, when it has no rows, what is said instead.</summary>
     public static void Show(this Table table, string whenEmpty = "")
     {

@@ -19,7 +19,7 @@ internal sealed class EventsCommand : ToolCommand
 
     private readonly Argument<Guid> crawl = CommandParameters.Crawl();
 
-    private readonly Option<long?> after = CommandParameters.Optional<long>("--after", "ID", "Only events after this one: the last id seen, to go on reading.", "an event's id", CommandParameters.TryParseNumber);
+    private readonly Option<long?> after = CommandParameters.After();
 
     private readonly Option<string[]> types = new("--type") { Description = "Only events of this type, exactly; may be given several times.", HelpName = "TYPE" };
 

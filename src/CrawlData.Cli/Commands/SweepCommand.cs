@@ -91,7 +91,7 @@ internal sealed class SweepCommand : ToolCommand
             return ids;
         }
 
-        using var reader = file == "-" ? new StreamReader(Console.OpenStandardInput()) : new StreamReader(file);
+        using var reader = file == "-" ? new StreamReader(StandardInput.Open()) : new StreamReader(file);
         for (var number = 1; await reader.ReadLineAsync(cancellationToken) is { } line; number++)
         {
             if (string.IsNullOrWhiteSpace(line))

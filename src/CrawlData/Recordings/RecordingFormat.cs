@@ -46,6 +46,23 @@ internal static class RecordingFormat
 
     public static Line<T> Row<T>(string table, T row) => new() { Table = table, Row = row };
 
+    /// <exception cref="RecordingException">It is not a row of the table.</exception>
+    public static T ToRow<T>(JsonElement element, string table, long line)
+    {
+        try
+        {
+            return element.Deserialize<T>(Rows) ?? throw new JsonException();
+        }
+        catch (JsonException exception)
+        {
+            var column = exception.Path?.TrimStart('$', '.');
+            var known = Rows.GetTypeInfo(typeof(T)).Properties.Any(property => property.Name == column);
+
+            // Without the cause: its message may quote the line.
+            throw new RecordingException(line, known ? $"{column}: has a value that its column does not take." : $"is not a row of {table}.");
+        }
+    }
+
     /// <summary>A row of <c>crawl_events</c> in a recording, where order stands for the id.</summary>
     public sealed record EventRow
     {

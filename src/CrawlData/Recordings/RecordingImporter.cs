@@ -1,5 +1,3 @@
-using System.Buffers;
-using System.IO.Pipelines;
 using System.Text.Json;
 using CrawlData.Audits;
 using CrawlData.Crawls;
@@ -87,7 +85,7 @@ public sealed class RecordingImporter(NpgsqlDataSource dataSource)
         return dataSource.UseAsync(
             null,
             connection => connection.InTransactionAsync(
-                transaction => new Import(tables, transaction, options, progress).RunAsync(recording, cancellationToken), cancellationToken),
+                transaction => new Import(tables, new NdjsonReader(recording, LargestLineBytes), transaction, options, progress).RunAsync(cancellationToken), cancellationToken),
             cancellationToken);
     }
 
@@ -106,7 +104,8 @@ public sealed class RecordingImporter(NpgsqlDataSource dataSource)
         public CrawlLogRepository Logs { get; } = new(dataSource);
     }
 
-    private sealed class Import(Tables tables, NpgsqlTransaction transaction, RecordingImportOptions options, IProgress<RecordingProgress>? progress)
+    private sealed class Import(
+        Tables tables, NdjsonReader lines, NpgsqlTransaction transaction, RecordingImportOptions options, IProgress<RecordingProgress>? progress)
     {
         private readonly JsonbOptions lineOptions = JsonbOptions.ForLine(LargestLineBytes, options.Repair);
         private readonly List<Guid> crawlIds = [];
@@ -123,74 +122,31 @@ public sealed class RecordingImporter(NpgsqlDataSource dataSource)
         private readonly List<(Guid SessionId, NewCrawlLog Line)> logBatch = [];
         private long batchBytes;
         private long batchLine = 1;
-        private long line;
         private RecordingProgress total = new();
 
-        private static ReadOnlySpan<byte> ByteOrderMark => "\ufeff"u8;
+        private long Line => lines.Line;
 
-        public async Task<RecordingImportResult> RunAsync(Stream recording, CancellationToken cancellationToken)
+        public async Task<RecordingImportResult> RunAsync(CancellationToken cancellationToken)
         {
-            var reader = PipeReader.Create(recording, new StreamPipeReaderOptions(bufferSize: 64 * 1024, leaveOpen: true));
-            try
+            await foreach (var bytes in lines.ReadAsync(cancellationToken).ConfigureAwait(false))
             {
-                ReadResult read;
-                do
-                {
-                    read = await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
-                    var rest = read.Buffer;
-                    while (NextLine(ref rest, read.IsCompleted) is { } bytes)
-                    {
-                        await AddLineAsync(bytes, cancellationToken).ConfigureAwait(false);
-                    }
-
-                    reader.AdvanceTo(rest.Start, rest.End);
-                }
-                while (!read.IsCompleted);
-            }
-            finally
-            {
-                await reader.CompleteAsync().ConfigureAwait(false);
+                await AddLineAsync(bytes, cancellationToken).ConfigureAwait(false);
             }
 
             await FlushAsync(cancellationToken).ConfigureAwait(false);
             return new RecordingImportResult { CrawlIds = crawlIds, SessionIds = sessionIds, Total = total };
         }
 
-        private ReadOnlySequence<byte>? NextLine(ref ReadOnlySequence<byte> rest, bool completed)
-        {
-            var end = rest.PositionOf((byte)'\n');
-            if (end is null && rest.Length > LargestLineBytes)
-            {
-                throw new RecordingException(line + 1, $"is longer than {LargestLineBytes} bytes.");
-            }
-
-            if (end is null && (!completed || rest.IsEmpty))
-            {
-                return null;
-            }
-
-            var bytes = end is { } newline ? rest.Slice(0, newline) : rest;
-            rest = end is { } at ? rest.Slice(rest.GetPosition(1, at)) : rest.Slice(rest.End);
-            line++;
-            total = total with { Bytes = total.Bytes + bytes.Length + (end is null ? 0 : 1) };
-            return bytes;
-        }
-
-        private async ValueTask AddLineAsync(ReadOnlySequence<byte> bytes, CancellationToken cancellationToken)
+        private async ValueTask AddLineAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
         {
             try
             {
-                if (Parse(bytes) is not { } parsed)
-                {
-                    return;
-                }
-
-                await AddAsync(parsed, cancellationToken).ConfigureAwait(false);
+                await AddAsync(Parse(bytes.Span), cancellationToken).ConfigureAwait(false);
                 batchBytes += bytes.Length;
             }
             catch (Exception exception) when (exception is InvalidValueException or RowAlreadyExistsException)
             {
-                throw new RecordingException(line, exception.Message, exception);
+                throw new RecordingException(Line, exception.Message, exception);
             }
 
             if (eventBatch.Count + pageBatch.Count + artifactBatch.Count + logBatch.Count >= BatchRows || batchBytes >= BatchBytes)
@@ -222,47 +178,24 @@ public sealed class RecordingImporter(NpgsqlDataSource dataSource)
                     AddLog(ToRow<RecordingFormat.LogRow>(parsed));
                     break;
                 default:
-                    throw new RecordingException(line, "is of a table that recordings do not have.");
+                    throw new RecordingException(Line, "is of a table that recordings do not have.");
             }
         }
 
-        private RecordingFormat.Line<JsonElement>? Parse(ReadOnlySequence<byte> bytes)
+        private RecordingFormat.Line<JsonElement> Parse(ReadOnlySpan<byte> bytes)
         {
-            var text = bytes.IsSingleSegment ? bytes.FirstSpan : bytes.ToArray();
-            if (line == 1 && text.StartsWith(ByteOrderMark))
-            {
-                text = text[ByteOrderMark.Length..];
-            }
-
-            if (text.Trim(" \t\r"u8).IsEmpty)
-            {
-                return null;
-            }
-
             try
             {
-                return Jsonb.Parse(text, lineOptions).To<RecordingFormat.Line<JsonElement>>(RecordingFormat.Lines) ?? throw new JsonException();
+                return Jsonb.Parse(bytes, lineOptions).To<RecordingFormat.Line<JsonElement>>(RecordingFormat.Lines) ?? throw new JsonException();
             }
             catch (JsonException)
             {
-                // Without the cause, here and below: its message may quote the line.
-                throw new RecordingException(line, "is not of the form {\"table\": name, \"row\": {column: value}}.");
+                // Without the cause: its message may quote the line.
+                throw new RecordingException(Line, "is not of the form {\"table\": name, \"row\": {column: value}}.");
             }
         }
 
-        private T ToRow<T>(RecordingFormat.Line<JsonElement> parsed)
-        {
-            try
-            {
-                return parsed.Row.Deserialize<T>(RecordingFormat.Rows) ?? throw new JsonException();
-            }
-            catch (JsonException exception)
-            {
-                var column = exception.Path?.TrimStart('$', '.');
-                var known = RecordingFormat.Rows.GetTypeInfo(typeof(T)).Properties.Any(property => property.Name == column);
-                throw new RecordingException(line, known ? $"{column}: has a value that its column does not take." : $"is not a row of {parsed.Table}.");
-            }
-        }
+        private T ToRow<T>(RecordingFormat.Line<JsonElement> parsed) => RecordingFormat.ToRow<T>(parsed.Row, parsed.Table, Line);
 
         private async Task AddRunAsync(NewCrawlRun run, CancellationToken cancellationToken)
         {
@@ -309,7 +242,7 @@ public sealed class RecordingImporter(NpgsqlDataSource dataSource)
             var page = Parent(pages, row.PageId, "page");
             if (page.SessionId != sessionId)
             {
-                throw new RecordingException(line, $"Page {row.PageId} is of another session.");
+                throw new RecordingException(Line, $"Page {row.PageId} is of another session.");
             }
 
             var artifact = new NewArtifact
@@ -339,13 +272,13 @@ public sealed class RecordingImporter(NpgsqlDataSource dataSource)
         {
             if (recorded is { } id && !stored.TryAdd(id, value))
             {
-                throw new RecordingException(line, $"{noun} {id} stands in the recording twice.");
+                throw new RecordingException(Line, $"{noun} {id} stands in the recording twice.");
             }
         }
 
         private T Parent<T>(Dictionary<Guid, T> stored, Guid recorded, string noun) => stored.TryGetValue(recorded, out var value)
             ? value
-            : throw new RecordingException(line, $"There is no {noun} {recorded} in the recording before this line.");
+            : throw new RecordingException(Line, $"There is no {noun} {recorded} in the recording before this line.");
 
         private async Task FlushAsync(CancellationToken cancellationToken)
         {
@@ -358,11 +291,12 @@ public sealed class RecordingImporter(NpgsqlDataSource dataSource)
             }
             catch (RowAlreadyExistsException exception)
             {
-                throw new RecordingException(batchLine, $"{exception.Message} It stands between here and line {line}.", exception);
+                throw new RecordingException(batchLine, $"{exception.Message} It stands between here and line {Line}.", exception);
             }
 
             total = total with
             {
+                Bytes = lines.BytesRead,
                 Events = total.Events + eventBatch.Count,
                 Pages = total.Pages + pageBatch.Count,
                 Artifacts = total.Artifacts + artifactBatch.Count,
@@ -372,7 +306,7 @@ public sealed class RecordingImporter(NpgsqlDataSource dataSource)
             pageBatch.Clear();
             artifactBatch.Clear();
             logBatch.Clear();
-            (batchBytes, batchLine) = (0, line + 1);
+            (batchBytes, batchLine) = (0, Line + 1);
             progress?.Report(total);
         }
     }

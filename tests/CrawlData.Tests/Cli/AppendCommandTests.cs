@@ -1,0 +1,95 @@
+namespace CrawlData.Tests.Cli;
+
+public sealed class AppendCommandTests : ToolTest
+{
+    [Test]
+    public async Task Lines_are_stored_as_events_in_their_order()
+    {
+        var crawl = await CreateCrawlAsync();
+
+        var result = await RunWithInputAsync(
+            string.Concat(Enumerable.Range(0, 2_000).Select(number => $$$"""{"event_type":"step","payload":{"number":{{{number}}}}}""" + "\n"))
+            + """{"event_type":"last","payload":null,"created_at":"2026-11-23T01:00:00+01:00"}""",
+            "append", $"{crawl}");
+
+        AssertDone(result);
+        Assert.That(result.Output, Is.Empty);
+        var stored = await Events.ListAsync(crawl);
+        Assert.That(stored.Take(2_000).Select(one => one.Payload.ToElement().GetProperty("number").GetInt32()), Is.EqualTo(Enumerable.Range(0, 2_000)));
+        Assert.That((stored[^1].EventType, stored[^1].CreatedAt), Is.EqualTo(("last", new DateTimeOffset(2026, 11, 23, 0, 0, 0, TimeSpan.Zero))));
+    }
+
+    [Test]
+    public async Task A_bad_line_is_told_and_takes_no_other_down()
+    {
+        var crawl = await CreateCrawlAsync();
+
+        var result = await RunWithInputAsync(
+            """
+            {"event_type":"a","payload":1}
+            {"event_type":"","payload":2}
+
+            {"event_type":"c"}
+            {"event_type":"d","payload":"\u0000"}
+            {"event_type":"e","payload":5}
+            """,
+            "append", $"{crawl}");
+
+        Assert.That((result.ExitCode, result.Output), Is.EqualTo((1, "")));
+        Assert.That(result.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries), Is.EqualTo(
+        [
+            "<stdin>:2: event_type: is empty; it takes 1 to 50 characters.",
+            "<stdin>:4: is not a row of crawl_events.",
+            "<stdin>:5: json: holds U+0000 at byte 29, which jsonb cannot store (repair would replace it).",
+            "crawldata: 3 lines refused, of 6 lines.",
+        ]));
+        Assert.That((await Events.ListAsync(crawl)).Select(one => one.EventType), Is.EqualTo(["a", "e"]));
+    }
+
+    [Test]
+    public async Task Acknowledgements_come_when_the_events_are_stored()
+    {
+        var crawl = await CreateCrawlAsync();
+        using var append = Tool.Start(Database.ConnectionString, ["append", $"{crawl}", "--acknowledge"]);
+
+        for (var line = 1; line <= 3; line++)
+        {
+            await append.StandardInput.WriteLineAsync("""{"event_type":"step","payload":{}}""");
+            await append.StandardInput.FlushAsync();
+            var told = Jsonb.Parse((await append.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(20)))!).ToElement();
+
+            Assert.That(told.GetProperty("line").GetInt64(), Is.EqualTo(line));
+            Assert.That((await Events.GetLastAsync(crawl))!.Id, Is.EqualTo(told.GetProperty("id").GetInt64()));
+        }
+
+        append.StandardInput.Close();
+        Assert.That(await Tool.WaitAsync(append), Is.Zero);
+    }
+
+    [Test]
+    [Platform(Exclude = "Win", Reason = "There is no SIGINT to send.")]
+    public async Task What_was_read_is_stored_when_it_is_interrupted()
+    {
+        var crawl = await CreateCrawlAsync();
+        using var append = Tool.Start(Database.ConnectionString, ["append", $"{crawl}", "--acknowledge"]);
+        await append.StandardInput.WriteLineAsync("""{"event_type":"first","payload":{}}""");
+        await append.StandardInput.FlushAsync();
+        await append.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(20));
+        await append.StandardInput.WriteLineAsync("""{"event_type":"second","payload":{}}""");
+        await append.StandardInput.FlushAsync();
+        await Task.Delay(100);
+
+        using var interrupt = System.Diagnostics.Process.Start("kill", ["-INT", $"{append.Id}"]);
+
+        Assert.That(await Tool.WaitAsync(append), Is.EqualTo(1));
+        Assert.That((await Events.ListAsync(crawl)).Select(one => one.EventType), Is.EqualTo(["first", "second"]));
+    }
+
+    [Test]
+    public async Task An_unknown_crawl_is_told_before_anything_is_read()
+    {
+        var unknown = Guid.NewGuid();
+
+        AssertFailed(await RunAsync("append", $"{unknown}"), 1, $"crawldata: There is no crawl {unknown}.");
+    }
+}
