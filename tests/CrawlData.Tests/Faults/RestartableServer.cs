@@ -15,7 +15,7 @@ internal sealed class RestartableServer : IAsyncDisposable
     private RestartableServer(PostgresBinaries binaries, StartedServer server, string folder)
     {
         (this.binaries, this.server, this.folder) = (binaries, server, folder);
-        DataSource = NpgsqlDataSource.Create(server.ConnectionString);
+        DataSource = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(server.ConnectionString) { MaxPoolSize = 24 });
     }
 
     public NpgsqlDataSource DataSource { get; }

@@ -1,19 +1,33 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using CrawlData.Testing;
+using CrawlData.Tests.Cli;
 using Npgsql;
 
 namespace CrawlData.Tests.Faults;
 
-/// <summary>Writers to one crawl and to many, while something goes wrong. For each fault it is counted what was acknowledged, what is stored, and what was lost,
-/// stored twice or out of order.</summary>
+/// <summary>Writers to one crawl and to many, and those who follow them, while something goes wrong. For each fault it is counted, and at the end printed, what was
+/// acknowledged, what is stored, what was lost, stored twice or out of order, and what the followers were given.</summary>
 [Category("Faults")]
 public sealed class StreamFaultTests : DatabaseTest
 {
+    private const int PoolSize = 24;
+
     private static readonly TimeSpan Duration = TimeSpan.FromSeconds(
         double.Parse(Environment.GetEnvironmentVariable("CRAWLDATA_FAULT_SECONDS") ?? "2", CultureInfo.InvariantCulture));
 
+    private readonly ConcurrentBag<FaultCounts> counted = [];
+
+    [OneTimeTearDown]
+    public void Print() => TestContext.Progress.WriteLine(string.Join('\n', counted.OrderBy(counts => counts.Fault, StringComparer.Ordinal).ThenBy(counts => counts.Crawls)
+        .Select(counts => $"{counts}").Prepend(FaultCounts.Header).Prepend("")));
+
     [Test]
-    public Task No_fault_at_all([Values(1, 100)] int crawls) => RunAsync(new Load(DataSource, DataSource, crawls), _ => Task.CompletedTask);
+    public async Task No_fault_at_all([Values(1, 100)] int crawls)
+    {
+        await using var dataSource = CreateDataSource($"none{crawls}");
+        await RunAsync(new Load(dataSource, DataSource, crawls), _ => Task.CompletedTask);
+    }
 
     [Test]
     public async Task Connections_are_terminated([Values(1, 100)] int crawls)
@@ -33,7 +47,7 @@ public sealed class StreamFaultTests : DatabaseTest
     public async Task Connections_are_cut_at_random_steps([Values(1, 100)] int crawls)
     {
         await using var proxy = new FaultProxy(Database.ConnectionString);
-        await using var dataSource = proxy.CreateDataSource(Database.ConnectionString);
+        await using var dataSource = proxy.CreateDataSource(Database.ConnectionString, settings => settings.MaxPoolSize = PoolSize);
 
         await RunAsync(new Load(dataSource, DataSource, crawls), async ended =>
         {
@@ -51,7 +65,11 @@ public sealed class StreamFaultTests : DatabaseTest
     }
 
     [Test]
-    public Task Calls_are_cancelled([Values(1, 100)] int crawls) => RunAsync(new Load(DataSource, DataSource, crawls) { Cancels = true }, _ => Task.CompletedTask);
+    public async Task Calls_are_cancelled([Values(1, 100)] int crawls)
+    {
+        await using var dataSource = CreateDataSource($"cancelled{crawls}");
+        await RunAsync(new Load(dataSource, DataSource, crawls) { Cancels = true }, _ => Task.CompletedTask);
+    }
 
     [Test]
     public async Task The_server_is_shut_down_at_once_and_started_again([Values(1, 100)] int crawls)
@@ -81,7 +99,7 @@ public sealed class StreamFaultTests : DatabaseTest
         }
 
         await using var pooler = await PgBouncer.StartAsync(Database.ConnectionString);
-        await using var dataSource = NpgsqlDataSource.Create(pooler.ConnectionString);
+        await using var dataSource = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(pooler.ConnectionString) { MaxPoolSize = PoolSize });
         await RunAsync(new Load(dataSource, DataSource, crawls), async ended =>
         {
             while (!ended.IsCancellationRequested)
@@ -92,9 +110,70 @@ public sealed class StreamFaultTests : DatabaseTest
         });
     }
 
+    /// <summary>A crawler in a process of its own, which is killed while it appends, and another goes on where the last acknowledgement was.</summary>
+    [Test]
+    public async Task The_process_that_appends_is_killed()
+    {
+        var crawl = await CreateCrawlAsync();
+        var following = Task.Run(async () => await Events.FollowAsync(crawl).Select(crawlEvent => crawlEvent.Id).ToListAsync());
+        var (sent, acknowledged) = (0, new List<(int Number, long Id)>());
+        for (var round = 0; round < 5; round++)
+        {
+            using var process = Tool.Start(Database.ConnectionString, ["append", $"{crawl}", "--acknowledge"]);
+            var first = sent;
+            var sending = Task.Run(async () =>
+            {
+                try
+                {
+                    while (true)
+                    {
+                        await process.StandardInput.WriteLineAsync($$$"""{"event_type":"step","payload":{"writer":0,"number":{{{sent}}}}}""");
+                        sent++;
+                    }
+                }
+                catch (IOException)
+                {
+                    // It was killed.
+                }
+            });
+            for (var kill = 200 + Random.Shared.Next(400); await process.StandardOutput.ReadLineAsync() is { } line;)
+            {
+                var told = Jsonb.Parse(line).ToElement();
+                acknowledged.Add((first + (int)told.GetProperty("line").GetInt64() - 1, told.GetProperty("id").GetInt64()));
+                if (acknowledged.Count(one => one.Number >= first) == kill)
+                {
+                    process.Kill();
+                }
+            }
+
+            await sending;
+        }
+
+        await Wait.UntilAsync(
+            DataSource,
+            "select not exists (select from pg_stat_activity where datname = current_database() and application_name = 'crawldata' and state <> 'idle')",
+            TimeSpan.FromSeconds(10));
+        (await Runs.CancelAsync(crawl)).EnsureApplied();
+        var stored = await Events.ListAsync(crawl);
+        var numbers = stored.Select(crawlEvent => crawlEvent.Payload.ToElement().GetProperty("number").GetInt32()).ToList();
+        var counts = new FaultCounts
+        {
+            Fault = TestContext.CurrentContext.Test.MethodName!.Replace('_', ' '),
+            Crawls = 1,
+            Acknowledged = acknowledged.Count,
+            Stored = stored.Count,
+            Unknown = sent - acknowledged.Count,
+            Lost = acknowledged.Except(numbers.Zip(stored, (number, crawlEvent) => (number, crawlEvent.Id))).Count(),
+            Duplicated = numbers.Count - numbers.Distinct().Count(),
+            OutOfOrder = numbers.Zip(numbers.Skip(1)).Count(pair => pair.First >= pair.Second),
+        }.AndFollowed([.. stored.Select(crawlEvent => crawlEvent.Id)], await following.WaitAsync(TimeSpan.FromSeconds(30)));
+        counted.Add(counts);
+        counts.Check();
+    }
+
     private NpgsqlDataSource CreateDataSource(string name, Action<NpgsqlConnectionStringBuilder>? configure = null)
     {
-        var settings = new NpgsqlConnectionStringBuilder(Database.ConnectionString) { ApplicationName = name };
+        var settings = new NpgsqlConnectionStringBuilder(Database.ConnectionString) { ApplicationName = name, MaxPoolSize = PoolSize };
         configure?.Invoke(settings);
         return NpgsqlDataSource.Create(settings);
     }
@@ -105,8 +184,9 @@ public sealed class StreamFaultTests : DatabaseTest
         await command.ExecuteNonQueryAsync();
     }
 
-    private static async Task RunAsync(Load load, Func<CancellationToken, Task> fault)
+    private async Task RunAsync(Load load, Func<CancellationToken, Task> fault)
     {
+        using var disposal = load;
         await load.PrepareAsync();
 
         // Faults end with the writing, so that what is under way comes to its end.
@@ -114,6 +194,6 @@ public sealed class StreamFaultTests : DatabaseTest
         var faulting = Task.Run(() => fault(ended.Token));
         await load.WriteAsync(ended.Token);
         await faulting;
-        await load.CheckAsync();
+        counted.Add(await load.CheckAsync(TestContext.CurrentContext.Test.MethodName!.Replace('_', ' ')));
     }
 }
