@@ -20,6 +20,8 @@ internal sealed class RestartableServer : IAsyncDisposable
 
     public NpgsqlDataSource DataSource { get; }
 
+    public string ConnectionString => server.ConnectionString;
+
     public static async Task<RestartableServer> StartAsync()
     {
         var binaries = PostgresBinaries.Find(Environment.GetEnvironmentVariable)!;
