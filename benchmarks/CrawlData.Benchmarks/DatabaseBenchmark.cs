@@ -29,7 +29,7 @@ public abstract class DatabaseBenchmark
     public async Task CleanUpAsync() => await Database.DisposeAsync();
 
     /// <summary>Events with payloads of 250 bytes or so.</summary>
-    protected static NewCrawlEvent[] MakeEvents(int count) =>
+    public static NewCrawlEvent[] MakeEvents(int count) =>
     [
         .. Enumerable.Range(1, count).Select(number => new NewCrawlEvent
         {

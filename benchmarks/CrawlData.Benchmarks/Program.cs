@@ -1,7 +1,18 @@
 using BenchmarkDotNet.Configs;
 using BenchmarkDotNet.Jobs;
 using BenchmarkDotNet.Running;
+using CrawlData.Benchmarks.Crawls;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
+
+switch (args)
+{
+    case ["writer"]:
+        await WriterComparison.RunAsync(rounds: 5, awaited: 2_000, unawaited: 30_000);
+        return;
+    case ["follow"]:
+        await FollowLatency.RunAsync(events: 300);
+        return;
+}
 
 // In this process, which has the server: a process for each benchmark would start a server for each.
 var job = Job.Default.WithToolchain(InProcessEmitToolchain.Instance).WithInvocationCount(1).WithUnrollFactor(1).WithWarmupCount(5).WithIterationCount(30);

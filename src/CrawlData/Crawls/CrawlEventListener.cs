@@ -110,17 +110,15 @@ internal sealed class CrawlEventListener
 
     private void Pulse(object sender, NpgsqlNotificationEventArgs notification)
     {
-        if (notification.Channel == CrawlEventNotifier.Channel && Guid.TryParse(notification.Payload, out var crawlId))
-        {
-            Pulse(crawlId);
-        }
+        // The connection listens to nothing else.
+        Pulse(CrawlEventNotifier.FromPayload(notification.Payload).ToHashSet());
     }
 
-    private void Pulse(Guid? crawlId)
+    private void Pulse(HashSet<Guid>? crawlIds)
     {
         lock (gate)
         {
-            foreach (var subscription in subscriptions.Where(one => crawlId is null || one.CrawlId is null || one.CrawlId == crawlId))
+            foreach (var subscription in subscriptions.Where(one => crawlIds is null || one.CrawlId is not { } crawlId || crawlIds.Contains(crawlId)))
             {
                 subscription.Pulse();
             }

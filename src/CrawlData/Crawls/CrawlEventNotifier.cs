@@ -12,13 +12,12 @@ internal sealed class CrawlEventNotifier(NpgsqlDataSource dataSource)
     public const string Channel = "crawldata_events";
 
     // Nothing is lost when the server forgets it in a crash, so nobody waits for its disk.
-    internal const string NotifySql =
-        $"""
-        select pg_notify('{Channel}', crawl_id::text)
-        from unnest(@crawl_ids) as appended (crawl_id), (select set_config('synchronous_commit', 'off', true)) as hint
-        """;
+    internal const string NotifySql = $"select pg_notify('{Channel}', @payload_text), set_config('synchronous_commit', 'off', true)";
 
-    private static readonly TimeSpan Gap = TimeSpan.FromMilliseconds(4);
+    // Of 8,000 bytes that a payload may have.
+    private const int CrawlIdsInPayload = 200;
+
+    private static readonly TimeSpan Gap = TimeSpan.FromMilliseconds(7);
 
     private readonly Lock gate = new();
     private readonly HashSet<Guid> pending = [];
@@ -44,6 +43,11 @@ internal sealed class CrawlEventNotifier(NpgsqlDataSource dataSource)
         }
     }
 
+    public static string ToPayload(IEnumerable<Guid> crawlIds) => string.Join(',', crawlIds);
+
+    public static IEnumerable<Guid> FromPayload(string payload) =>
+        payload.Split(',').Select(text => Guid.TryParse(text, out var crawlId) ? crawlId : Guid.Empty);
+
     private async Task SendAsync()
     {
         while (true)
@@ -63,9 +67,12 @@ internal sealed class CrawlEventNotifier(NpgsqlDataSource dataSource)
 
             try
             {
-                var parameters = new Parameters { { "crawl_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, crawlIds } };
-                var command = Command(NotifySql, parameters, null, CancellationToken.None);
-                await dataSource.UseAsync(null, connection => connection.ExecuteAsync(command), CancellationToken.None).ConfigureAwait(false);
+                foreach (var chunk in crawlIds.Chunk(CrawlIdsInPayload))
+                {
+                    var parameters = new Parameters { { "payload_text", NpgsqlDbType.Text, ToPayload(chunk) } };
+                    var command = Command(NotifySql, parameters, null, CancellationToken.None);
+                    await dataSource.UseAsync(null, connection => connection.ExecuteAsync(command), CancellationToken.None).ConfigureAwait(false);
+                }
             }
             catch (Exception exception) when (exception is NpgsqlException or ObjectDisposedException)
             {

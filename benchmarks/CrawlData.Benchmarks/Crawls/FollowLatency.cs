@@ -1,0 +1,61 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using CrawlData.Crawls;
+using CrawlData.Testing;
+
+namespace CrawlData.Benchmarks.Crawls;
+
+/// <summary>From the commit of an event to its delivery to those who follow, with notifications and by polling alone.</summary>
+public static class FollowLatency
+{
+    private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(50);
+
+    public static async Task RunAsync(int events)
+    {
+        await using var database = await ThrowawayDatabase.StartAsync();
+        foreach (var followers in new[] { 1, 100 })
+        {
+            foreach (var listen in new[] { true, false })
+            {
+                var latencies = await MeasureAsync(database, followers, listen, events);
+                Console.WriteLine(
+                    $"{followers,3} followers, {(listen ? "notified" : $"polling at {PollInterval.TotalMilliseconds:0} ms"),-18} p50 {Measured.Format(latencies.Quantile(0.5)),9}, p99 {Measured.Format(latencies.Quantile(0.99)),9}");
+            }
+        }
+    }
+
+    private static async Task<Measured> MeasureAsync(ThrowawayDatabase database, int followers, bool listen, int count)
+    {
+        var events = new CrawlEventRepository(database.DataSource, notify: listen);
+        var runs = new CrawlRunRepository(database.DataSource);
+        var crawl = (await runs.CreateAsync(new NewCrawlRun { AppPackage = "org.example.app" })).Id;
+        var committed = new ConcurrentDictionary<long, long>();
+        var delivered = new ConcurrentBag<(long Id, long At)>();
+        var options = new CrawlEventFollowOptions { Listen = listen, PollInterval = listen ? TimeSpan.FromSeconds(1) : PollInterval };
+        var following = Enumerable.Range(0, followers).Select(_ => Task.Run(async () =>
+        {
+            await foreach (var crawlEvent in events.FollowAsync(crawl, options: options))
+            {
+                delivered.Add((crawlEvent.Id, Stopwatch.GetTimestamp()));
+            }
+        })).ToList();
+        await Task.Delay(500);
+        foreach (var crawlEvent in DatabaseBenchmark.MakeEvents(count))
+        {
+            var id = await events.AppendAsync(crawl, crawlEvent);
+            committed[id] = Stopwatch.GetTimestamp();
+            await Task.Delay(Random.Shared.Next(5, 80));
+        }
+
+        await runs.CancelAsync(crawl);
+        await Task.WhenAll(following);
+
+        // Who is quick has it before the writer has been told.
+        return new Measured
+        {
+            Name = "latency",
+            Times = [.. delivered.Select(one => Stopwatch.GetElapsedTime(committed[one.Id], one.At)).Select(time => time < TimeSpan.Zero ? TimeSpan.Zero : time).Order()],
+            Bytes = [],
+        };
+    }
+}
