@@ -1,8 +1,8 @@
 using BenchmarkDotNet.Configs;
 using BenchmarkDotNet.Jobs;
 using BenchmarkDotNet.Running;
-using CrawlData.Benchmarks.Crawls;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
+using CrawlData.Benchmarks.Crawls;
 
 switch (args)
 {
