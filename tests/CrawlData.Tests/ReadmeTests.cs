@@ -41,7 +41,7 @@ public sealed class ReadmeTests : MigratorTest
         await FurtherAsync(DataSource, runs, events, run, step, step, step, step with { EventType = "last" }, "a\0b");
 
         Assert.That((await runs.GetAsync(run.Id))!.Status, Is.EqualTo(CrawlStatus.Completed));
-        Assert.That((await events.ListAsync(run.Id)).Select(stored => stored.EventType), Is.EqualTo(new[] { "step", "step", "step", "last" }));
+        Assert.That((await events.ListAsync(run.Id)).Select(stored => stored.EventType), Is.EqualTo(Enumerable.Repeat("step", 6).Append("last")));
     }
 
     [Test]
@@ -146,26 +146,28 @@ public sealed class ReadmeTests : MigratorTest
         // Many events in one call: all or none, the ids in their order. Much faster than one by one.
         var ids = await events.AppendAsync(run.Id, [first, second, third]);
 
-        // Several steps as one: every method of the repositories but StreamAsync takes your transaction.
+        // A crawler's many tasks write into one writer, which stores in bulk; a flush is the promise that all before it is committed.
+        await using var writer = new CrawlEventWriter(events);
+        await writer.WriteAsync(run.Id, first);
+        var id = await writer.AppendAsync(run.Id, second);
+        await writer.WriteAsync(run.Id, third);
+        await writer.FlushAsync();
+
+        // Several steps as one: every method that writes takes your transaction.
         await using var connection = await dataSource.OpenConnectionAsync();
         await using var transaction = await connection.BeginTransactionAsync();
         await events.AppendAsync(run.Id, last, transaction);
         (await runs.CompleteAsync(run.Id, transaction)).EnsureApplied();
         await transaction.CommitAsync();
 
-        // Follow a crawl: remember the last id. Ask for the status before the events, so that none is left when it is terminal.
-        for (long? after = null; ;)
+        // Follow a crawl: what is there after an id, then what is appended, each event once and in order, until the run has ended.
+        await foreach (var crawlEvent in events.FollowAsync(run.Id, afterId: id))
         {
-            var terminal = (await runs.GetAsync(run.Id))?.Status is not (CrawlStatus.Pending or CrawlStatus.Running);
-            var page = await events.ListAsync(run.Id, new CrawlEventQuery { AfterId = after, Limit = 1_000 });
-            after = page.Count > 0 ? page[^1].Id : after;
-            if (page.Count == 0 && terminal)
-            {
-                break;
-            }
-
-            await Task.Delay(page.Count > 0 ? TimeSpan.Zero : TimeSpan.FromMilliseconds(200));
+            Console.WriteLine(crawlEvent.EventType);
         }
+
+        // All crawls at once, a page at a time, for an exporter that remembers the last id; FollowAllAsync goes on for ever.
+        var everything = await events.ListAllAsync(afterId: null, limit: 1_000);
 
         // Pages of runs, newest first; NextCursor is null on the last.
         string? cursor = null;
@@ -180,6 +182,7 @@ public sealed class ReadmeTests : MigratorTest
         var payload = Jsonb.From(new { text }, options: new JsonbOptions { Repair = true });
         // README pauses
         Assert.That(ids, Has.Count.EqualTo(3));
+        Assert.That(everything, Has.Count.EqualTo(7));
         Assert.That(payload, Is.EqualTo(Jsonb.Parse("{\"text\": \"a\ufffdb\"}")));
     }
 

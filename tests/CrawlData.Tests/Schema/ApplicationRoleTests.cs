@@ -1,5 +1,7 @@
+using CrawlData.Audits;
 using CrawlData.Crawls;
 using CrawlData.Recordings;
+using CrawlData.Retention;
 using CrawlData.Schema;
 using Dapper;
 using Microsoft.Extensions.DependencyInjection;
@@ -44,7 +46,7 @@ public sealed class ApplicationRoleTests : MigratorTest
     {
         var builder = Host.CreateEmptyApplicationBuilder(null);
         builder.Services.AddSingleton(source);
-        builder.Services.AddCrawlData(options => options.MigrateAtStartup = false);
+        builder.Services.AddCrawlData(options => (options.MigrateAtStartup, options.Notify) = (false, true));
         using var host = builder.Build();
         await host.StartAsync();
         var runs = host.Services.GetRequiredService<CrawlRunRepository>();
@@ -56,12 +58,28 @@ public sealed class ApplicationRoleTests : MigratorTest
         await events.AppendAsync(run.Id, step);
         await events.AppendAsync(run.Id, Enumerable.Repeat(step, 1_500));
         await events.AppendStreamAsync(run.Id, Enumerable.Repeat(step, 10).ToAsyncEnumerable());
+        await host.Services.GetRequiredService<CrawlEventWriter>().AppendAsync(run.Id, step);
         await runs.CompleteAsync(run.Id);
         Assert.That((await runs.ListAsync()).Items, Has.Count.EqualTo(1));
         Assert.That((await runs.CountByStatusAsync())[CrawlStatus.Completed], Is.EqualTo(1));
-        Assert.That(await events.CountAsync(run.Id), Is.EqualTo(1_511));
+        Assert.That(await events.CountAsync(run.Id), Is.EqualTo(1_512));
         Assert.That(await events.CountByTypeAsync(run.Id), Has.Count.EqualTo(1));
         Assert.That(await events.GetLastAsync(run.Id), Is.Not.Null);
+        Assert.That(await events.FollowAsync(run.Id, options: new CrawlEventFollowOptions { Listen = true }).CountAsync(), Is.EqualTo(1_512));
+        Assert.That(await events.ListAllAsync(limit: 2_000), Has.Count.EqualTo(1_512));
+
+        var sessions = host.Services.GetRequiredService<AuditSessionRepository>();
+        await sessions.EnqueueAsync(new NewAuditSession { Url = "https://example.org/", CrawlPolicyVersion = "1", ConfigSnapshot = Jsonb.Parse("{}") });
+        var session = (await sessions.ClaimNextAsync())!;
+        var page = await host.Services.GetRequiredService<AuditPageRepository>().InsertAsync(session.Id, new NewAuditPage { PageType = PageType.Pdp, Viewport = Viewport.Mobile });
+        await host.Services.GetRequiredService<ArtifactRepository>().InsertAsync(
+            session.Id, new NewArtifact { PageId = page.Id, Type = ArtifactType.HtmlGz, StorageUri = "s3://a", SizeBytes = 1, RetentionUntil = DateTimeOffset.UnixEpoch });
+        await host.Services.GetRequiredService<CrawlLogRepository>().AppendAsync(session.Id, new NewCrawlLog { EventType = CrawlLogEventType.Error, Message = "a" });
+        await sessions.CompleteAsync(session.Id, session.Attempts);
+        var cleanup = host.Services.GetRequiredService<RetentionCleanup>();
+        Assert.That((await cleanup.SweepAsync((batch, _) => Task.FromResult<IReadOnlyCollection<Guid>>([.. batch.Select(artifact => artifact.Id)]))).Deleted, Is.EqualTo(1));
+        Assert.That(await cleanup.PurgeAsync(TimeSpan.Zero), Is.EqualTo(1));
+        Assert.That((await cleanup.DeleteSessionsAsync(TimeSpan.Zero)).Deleted, Is.EqualTo(1));
 
         using var recording = new MemoryStream();
         await host.Services.GetRequiredService<RecordingExporter>().ExportCrawlAsync(run.Id, recording);
