@@ -1,3 +1,4 @@
+using System.Collections;
 using Npgsql;
 using NpgsqlTypes;
 using static CrawlData.Database;
@@ -10,6 +11,9 @@ internal abstract class Appender<T>(NpgsqlDataSource dataSource, SettledTransact
 {
     /// <summary>From here on COPY.</summary>
     public const int CopyFromRows = 1_000;
+
+    // Of PostgreSQL's timestamps.
+    private static readonly DateTime Epoch = new(2000, 1, 1);
 
     /// <summary>The most that one INSERT's parameters may hold, and what is gathered of a stream.</summary>
     public const int ChunkBytes = 4 * 1024 * 1024;
@@ -83,7 +87,11 @@ internal abstract class Appender<T>(NpgsqlDataSource dataSource, SettledTransact
                 await importer.StartRowAsync(CancellationToken.None).ConfigureAwait(false);
                 await importer.WriteAsync(ids[index], NpgsqlDbType.Bigint, CancellationToken.None).ConfigureAwait(false);
                 await importer.WriteAsync(rows[index].ParentId, NpgsqlDbType.Uuid, CancellationToken.None).ConfigureAwait(false);
-                await WriteAsync(importer, rows[index].Row, now).ConfigureAwait(false);
+                await WriteAsync(importer, rows[index].Row).ConfigureAwait(false);
+
+                // As COPY has a time: as microseconds. A DateTime is 72 bytes on the heap.
+                await importer.WriteAsync(((TimeOf(rows[index].Row) ?? now) - Epoch).Ticks / TimeSpan.TicksPerMicrosecond, NpgsqlDbType.Bigint, CancellationToken.None)
+                    .ConfigureAwait(false);
             }
 
             await importer.CompleteAsync(CancellationToken.None).ConfigureAwait(false);
@@ -110,8 +118,8 @@ internal abstract class Appender<T>(NpgsqlDataSource dataSource, SettledTransact
     /// <summary>Adds what <see cref="InsertSql"/> takes beside <c>@parent_ids</c> and <c>@row_parent_ids</c>.</summary>
     protected abstract void AddColumns(Parameters parameters, IReadOnlyList<(Guid ParentId, T Row)> rows);
 
-    /// <summary>Writes what <see cref="CopySql"/> takes after the id and the parent's id. Without a token: see <see cref="CopyAsync"/>.</summary>
-    protected abstract Task WriteAsync(NpgsqlBinaryImporter importer, T row, DateTime now);
+    /// <summary>Writes what <see cref="CopySql"/> takes between the parent's id and the time. Without a token: see <see cref="CopyAsync"/>.</summary>
+    protected abstract Task WriteAsync(NpgsqlBinaryImporter importer, T row);
 
     private async Task<Appended> InsertAsync(
         NpgsqlConnection connection, NpgsqlTransaction transaction, IReadOnlyList<(Guid ParentId, T Row)> rows, CancellationToken cancellationToken)
@@ -145,6 +153,24 @@ internal abstract class Appender<T>(NpgsqlDataSource dataSource, SettledTransact
 
         // None, when they have been created since.
         return new RowNotFoundException(ParentTable, unknown.Count > 0 ? unknown : parentIds);
+    }
+
+    /// <summary>Rows of one parent.</summary>
+    public sealed class OfOneParent(Guid parentId, T[] rows) : IReadOnlyList<(Guid ParentId, T Row)>
+    {
+        public int Count => rows.Length;
+
+        public (Guid ParentId, T Row) this[int index] => (parentId, rows[index]);
+
+        public IEnumerator<(Guid ParentId, T Row)> GetEnumerator()
+        {
+            foreach (var row in rows)
+            {
+                yield return (parentId, row);
+            }
+        }
+
+        IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
     }
 
     private static Guid[] DistinctParentIds(IReadOnlyList<(Guid ParentId, T Row)> rows) => rows.Select(item => item.ParentId).Distinct().ToArray();

@@ -107,18 +107,21 @@ internal static class Database
         }
     }
 
-    /// <summary>Reads the rows of a statement each as it arrives, on a connection that is held meanwhile.</summary>
+    /// <summary>Reads the rows of a statement each as it arrives, on a connection that is held meanwhile. It may be enumerated several times, each with parameters and a
+    /// reader of its own.</summary>
     public static async IAsyncEnumerable<T> StreamAsync<T>(
-        this NpgsqlDataSource dataSource, string sql, Parameters parameters, Func<DbDataReader, T> read, [EnumeratorCancellation] CancellationToken cancellationToken)
+        this NpgsqlDataSource dataSource, string sql, Func<Parameters> parameters, Func<Func<DbDataReader, T>> reads, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var connection = await dataSource.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
         await using var connectionDisposal = connection.ConfigureAwait(false);
         var command = new NpgsqlCommand(sql, connection);
         await using var commandDisposal = command.ConfigureAwait(false);
-        parameters.AddTo(command);
+        parameters().AddTo(command);
         var reader = await command.ExecuteReaderAsync(CommandBehavior.SingleResult, cancellationToken).ConfigureAwait(false);
         await using var readerDisposal = reader.ConfigureAwait(false);
         var given = false;
+
+        var read = reads();
         try
         {
             while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))

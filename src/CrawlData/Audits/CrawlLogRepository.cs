@@ -84,7 +84,7 @@ public sealed class CrawlLogRepository(NpgsqlDataSource dataSource, RetryOptions
         Guid sessionId, IEnumerable<NewCrawlLog> lines, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(lines);
-        return AppendAsync([.. lines.Select(line => (sessionId, line))], transaction, cancellationToken);
+        return AppendAsync(new Appender<NewCrawlLog>.OfOneParent(sessionId, [.. lines]), transaction, cancellationToken);
     }
 
     /// <summary>Appends lines to one or several sessions' logs, all or none.</summary>
@@ -127,7 +127,7 @@ public sealed class CrawlLogRepository(NpgsqlDataSource dataSource, RetryOptions
     /// <param name="query">Which lines; all when null.</param>
     /// <param name="cancellationToken">Ends the enumeration with <see cref="OperationCanceledException"/>.</param>
     public IAsyncEnumerable<CrawlLog> StreamAsync(Guid sessionId, CrawlLogQuery? query = null, CancellationToken cancellationToken = default) =>
-        dataSource.StreamAsync(ReadSql, ToParameters(sessionId, query, null, null), Read, cancellationToken);
+        dataSource.StreamAsync<CrawlLog>(ReadSql, () => ToParameters(sessionId, query, null, null), () => Read, cancellationToken);
 
     private static CrawlLog Read(DbDataReader row) => new()
     {
@@ -190,13 +190,12 @@ public sealed class CrawlLogRepository(NpgsqlDataSource dataSource, RetryOptions
             parameters.Add("timestamps", NpgsqlDbType.Array | NpgsqlDbType.TimestampTz, rows.Select(item => item.Row.Timestamp).ToArray());
         }
 
-        protected override async Task WriteAsync(NpgsqlBinaryImporter importer, NewCrawlLog row, DateTime now)
+        protected override async Task WriteAsync(NpgsqlBinaryImporter importer, NewCrawlLog row)
         {
             await importer.WriteAsync(row.Level.ToLabel(), NpgsqlDbType.Text, CancellationToken.None).ConfigureAwait(false);
             await importer.WriteAsync(row.EventType.ToLabel(), NpgsqlDbType.Text, CancellationToken.None).ConfigureAwait(false);
             await importer.WriteAsync(row.Message, NpgsqlDbType.Text, CancellationToken.None).ConfigureAwait(false);
             await importer.WriteAsync(row.Details.Utf8, NpgsqlDbType.Jsonb, CancellationToken.None).ConfigureAwait(false);
-            await importer.WriteAsync(TimeOf(row) ?? now, NpgsqlDbType.TimestampTz, CancellationToken.None).ConfigureAwait(false);
         }
     }
 }

@@ -10,8 +10,8 @@ namespace CrawlData.Crawls;
 /// <summary>Reads what has come since a cursor, again and again. What it rests on is told where it is public.</summary>
 /// <param name="dataSource">The application's data source.</param>
 /// <param name="limit">How long a read is tried again.</param>
-/// <param name="read">Reads a row of <see cref="CrawlEventRepository.ReadSql"/>.</param>
-internal sealed class CrawlEventFollower(NpgsqlDataSource dataSource, TimeSpan limit, Func<DbDataReader, CrawlEvent> read)
+/// <param name="read">Makes what reads a row of <see cref="CrawlEventRepository.ReadSql"/>.</param>
+internal sealed class CrawlEventFollower(NpgsqlDataSource dataSource, TimeSpan limit, Func<Func<DbDataReader, CrawlEvent>> read)
 {
     internal const string ReadAllSql =
         $"select {CrawlEventRepository.Columns} from crawl_events where id > @after_id and id <= @up_to_id order by id limit @limit";
@@ -96,7 +96,7 @@ internal sealed class CrawlEventFollower(NpgsqlDataSource dataSource, TimeSpan l
                 { "up_to_id", NpgsqlDbType.Bigint, upToId },
                 { "limit", NpgsqlDbType.Bigint, pageSize },
             };
-            return await connection.ReadListAsync(Command(ReadAllSql, parameters, null, cancellationToken), read).ConfigureAwait(false);
+            return await connection.ReadListAsync(Command(ReadAllSql, parameters, null, cancellationToken), read()).ConfigureAwait(false);
         }, cancellationToken), cancellationToken);
 
     private Task<(List<CrawlEvent> Events, bool Ended)> ReadAsync(Guid crawlId, long? afterId, int pageSize, CancellationToken cancellationToken) =>
@@ -113,7 +113,7 @@ internal sealed class CrawlEventFollower(NpgsqlDataSource dataSource, TimeSpan l
 
                 var ended = reader.GetBoolean(0);
                 await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
-                return (await reader.ReadListAsync(read, cancellationToken).ConfigureAwait(false), ended);
+                return (await reader.ReadListAsync(read(), cancellationToken).ConfigureAwait(false), ended);
             }
         }, cancellationToken);
 

@@ -147,7 +147,7 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource, RetryOptio
         Guid crawlId, IEnumerable<NewCrawlEvent> events, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(events);
-        return AppendAsync([.. events.Select(crawlEvent => (crawlId, crawlEvent))], transaction, cancellationToken);
+        return AppendAsync(new Appender<NewCrawlEvent>.OfOneParent(crawlId, [.. events]), transaction, cancellationToken);
     }
 
     /// <summary>Appends events to one or several crawls, all or none. Such calls never deadlock with each other: each takes the locks of its runs first, in
@@ -271,7 +271,7 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource, RetryOptio
     /// <param name="query">Which events; all when null.</param>
     /// <param name="cancellationToken">Ends the enumeration with <see cref="OperationCanceledException"/>.</param>
     public IAsyncEnumerable<CrawlEvent> StreamAsync(Guid crawlId, CrawlEventQuery? query = null, CancellationToken cancellationToken = default) =>
-        dataSource.StreamAsync(ReadSql, ToParameters(crawlId, query), Read, cancellationToken);
+        dataSource.StreamAsync(ReadSql, () => ToParameters(crawlId, query), Read, cancellationToken);
 
     /// <summary>Reads a crawl's events in the order of their ids into a list: for a page set <see cref="CrawlEventQuery.Limit"/>, and ask for the next with
     /// the last id as <see cref="CrawlEventQuery.AfterId"/>.</summary>
@@ -281,13 +281,13 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource, RetryOptio
     /// <param name="cancellationToken">Cancels the query.</param>
     public async Task<IReadOnlyList<CrawlEvent>> ListAsync(
         Guid crawlId, CrawlEventQuery? query = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
-        await dataSource.ReadListAsync(Command(ReadSql, ToParameters(crawlId, query), transaction, cancellationToken), Read).ConfigureAwait(false);
+        await dataSource.ReadListAsync(Command(ReadSql, ToParameters(crawlId, query), transaction, cancellationToken), Read()).ConfigureAwait(false);
 
     /// <summary>Gets a crawl's last event; null when it has none.</summary>
     public async Task<CrawlEvent?> GetLastAsync(Guid crawlId, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         var parameters = new Parameters { { "crawl_id", NpgsqlDbType.Uuid, crawlId } };
-        return (await dataSource.ReadListAsync(Command(LastSql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false)).SingleOrDefault();
+        return (await dataSource.ReadListAsync(Command(LastSql, parameters, transaction, cancellationToken), Read()).ConfigureAwait(false)).SingleOrDefault();
     }
 
     /// <summary>Counts a crawl's events.</summary>
@@ -358,14 +358,18 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource, RetryOptio
     }
 
     // In the order of Columns. The payload stays the bytes that came.
-    private static CrawlEvent Read(DbDataReader row) => new()
+    private static Func<DbDataReader, CrawlEvent> Read()
     {
-        Id = row.GetInt64(0),
-        CrawlId = row.GetGuid(1),
-        EventType = row.GetString(2),
-        Payload = row.GetJsonb(3),
-        CreatedAt = row.GetInstant(4),
-    };
+        var eventTypes = new RepeatedText(maxLength: 50);
+        return row => new CrawlEvent
+        {
+            Id = row.GetInt64(0),
+            CrawlId = row.GetGuid(1),
+            EventType = eventTypes.Get(row, 2),
+            Payload = row.GetJsonb(3),
+            CreatedAt = row.GetInstant(4),
+        };
+    }
 
     internal static Parameters ToParameters(Guid crawlId, CrawlEventQuery? query)
     {
@@ -408,11 +412,10 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource, RetryOptio
             parameters.Add("created_ats", NpgsqlDbType.Array | NpgsqlDbType.Timestamp, rows.Select(item => TimeOf(item.Row)).ToArray());
         }
 
-        protected override async Task WriteAsync(NpgsqlBinaryImporter importer, NewCrawlEvent row, DateTime now)
+        protected override async Task WriteAsync(NpgsqlBinaryImporter importer, NewCrawlEvent row)
         {
             await importer.WriteAsync(row.EventType, NpgsqlDbType.Varchar, CancellationToken.None).ConfigureAwait(false);
             await importer.WriteAsync(row.Payload.Utf8, NpgsqlDbType.Jsonb, CancellationToken.None).ConfigureAwait(false);
-            await importer.WriteAsync(TimeOf(row) ?? now, NpgsqlDbType.Timestamp, CancellationToken.None).ConfigureAwait(false);
         }
     }
 }

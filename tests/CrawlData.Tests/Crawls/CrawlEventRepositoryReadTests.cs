@@ -210,6 +210,21 @@ public sealed class CrawlEventRepositoryReadTests : DatabaseTest
         }
     }
 
+    /// <summary>Few values repeat, many do not, and the longest has two hundred bytes.</summary>
+    [Test]
+    public async Task Event_types_come_back_as_they_went_in_however_many_there_are([Values(1, 16, 17, 40)] int types)
+    {
+        var crawl = await CreateCrawlAsync();
+        var eventTypes = Enumerable.Range(0, 120).Select(number => number % 10 == 9 ? $"{number % types:00}{string.Concat(Enumerable.Repeat("\U0001F600", 48))}" : $"é{number % types}").ToList();
+        await Events.AppendAsync(crawl, eventTypes.Select(eventType => Event(1, eventType)));
+        var stream = Events.StreamAsync(crawl);
+        await using var other = stream.GetAsyncEnumerator();
+        await other.MoveNextAsync();
+
+        Assert.That(await stream.Select(stored => stored.EventType).ToListAsync(), Is.EqualTo(eventTypes));
+        Assert.That((await Events.ListAsync(crawl)).Select(stored => stored.EventType), Is.EqualTo(eventTypes));
+    }
+
     [Test]
     public async Task A_connection_that_breaks_off_is_the_server_s_error_and_no_other()
     {
