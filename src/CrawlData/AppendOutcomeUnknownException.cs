@@ -1,11 +1,11 @@
 namespace CrawlData;
 
-/// <summary>The connection was lost while an append was committed, and the server could not be asked within <see cref="RetryOptions.Limit"/> what became of it. It
-/// is stored whole or not at all.</summary>
+/// <summary>It is not known whether an append is stored: the connection was lost in its COMMIT, and the server could not be asked within <see
+/// cref="RetryOptions.Limit"/>; or the server stopped waiting for its standbys, so that a failover may lose it. It is stored whole or not at all.</summary>
 public sealed class AppendOutcomeUnknownException : CrawlDataException
 {
-    internal AppendOutcomeUnknownException(string table, IReadOnlyList<long> ids, Exception innerException)
-        : base($"Whether {ids.Count} rows of {table} are stored is not known: the connection was lost in the COMMIT, and the server could not be asked.", innerException)
+    internal AppendOutcomeUnknownException(string table, IReadOnlyList<long> ids, string reason, Exception? innerException)
+        : base($"Whether rows of {table} from id {ids[0]} on are stored is not known: {reason}.", innerException)
     {
         Table = table;
         Ids = ids;
@@ -14,6 +14,6 @@ public sealed class AppendOutcomeUnknownException : CrawlDataException
     /// <summary>The table appended to.</summary>
     public string Table { get; }
 
-    /// <summary>The ids that the rows have if they are stored, in their order: looking for one of them tells of all.</summary>
+    /// <summary>The ids that the rows have if they are stored, in their order, of a stream those of its last piece: looking for one of them tells of all.</summary>
     public IReadOnlyList<long> Ids { get; }
 }

@@ -21,10 +21,10 @@ internal abstract class Appender<T>(NpgsqlDataSource dataSource, SettledTransact
     /// <summary>Runs what is not in a transaction of the caller's.</summary>
     public SettledTransaction Settled => settled;
 
-    /// <summary>Takes the parents' row locks, and returns ids, the transaction's id and times, or no row when a parent is unknown.</summary>
+    /// <summary>Takes the parents' row locks, and returns ids, and the transaction's id and start, or no row when a parent is unknown.</summary>
     protected abstract string InsertSql { get; }
 
-    /// <summary>Takes the parents' row locks, and returns an array of <c>@rows</c> ids, empty when a parent is unknown, the transaction's time and its id.</summary>
+    /// <summary>Takes the parents' row locks, and returns an array of <c>@rows</c> ids, empty when a parent is unknown, and the transaction's id and start.</summary>
     protected abstract string ReserveSql { get; }
 
     protected abstract string CopySql { get; }
@@ -70,8 +70,8 @@ internal abstract class Appender<T>(NpgsqlDataSource dataSource, SettledTransact
             { "rows", NpgsqlDbType.Integer, rows.Count },
         };
         var reserve = Command(ReserveSql, parameters, transaction, cancellationToken);
-        var (ids, now, transactionId) = (await connection.ReadListAsync(
-            reserve, row => (row.GetFieldValue<long[]>(0), row.GetDateTime(1), row.GetFieldValue<ulong>(2))).ConfigureAwait(false))[0];
+        var (ids, identity) = (await connection.ReadListAsync(
+            reserve, row => (row.GetFieldValue<long[]>(0), TransactionIdentity.Read(row, 1))).ConfigureAwait(false))[0];
         if (ids.Length == 0)
         {
             throw await UnknownParentsAsync(connection, transaction, parentIds, cancellationToken).ConfigureAwait(false);
@@ -90,14 +90,14 @@ internal abstract class Appender<T>(NpgsqlDataSource dataSource, SettledTransact
                 await WriteAsync(importer, rows[index].Row).ConfigureAwait(false);
 
                 // As COPY has a time: as microseconds. A DateTime is 72 bytes on the heap.
-                await importer.WriteAsync(((TimeOf(rows[index].Row) ?? now) - Epoch).Ticks / TimeSpan.TicksPerMicrosecond, NpgsqlDbType.Bigint, CancellationToken.None)
+                await importer.WriteAsync(((TimeOf(rows[index].Row) ?? identity.Start) - Epoch).Ticks / TimeSpan.TicksPerMicrosecond, NpgsqlDbType.Bigint, CancellationToken.None)
                     .ConfigureAwait(false);
             }
 
             await importer.CompleteAsync(CancellationToken.None).ConfigureAwait(false);
         }
 
-        return new Appended(ids, transactionId, rows[0].ParentId, TimeOf(rows[0].Row) ?? now);
+        return Appended(ids, identity, rows[0]);
     }
 
     /// <exception cref="InvalidValueException">The row is null.</exception>
@@ -133,7 +133,7 @@ internal abstract class Appender<T>(NpgsqlDataSource dataSource, SettledTransact
         AddColumns(parameters, rows);
         var inserted = await connection.ReadListAsync(
             Command(InsertSql, parameters, transaction, cancellationToken),
-            row => (Id: row.GetInt64(0), TransactionId: row.GetFieldValue<ulong>(1), Time: row.GetDateTime(2))).ConfigureAwait(false);
+            row => (Id: row.GetInt64(0), Transaction: TransactionIdentity.Read(row, 1))).ConfigureAwait(false);
         if (inserted.Count == 0)
         {
             throw await UnknownParentsAsync(connection, transaction, parentIds, cancellationToken).ConfigureAwait(false);
@@ -141,8 +141,11 @@ internal abstract class Appender<T>(NpgsqlDataSource dataSource, SettledTransact
 
         // The order of RETURNING is not promised; that ids are drawn in the order of the rows is.
         inserted.Sort(static (one, other) => one.Id.CompareTo(other.Id));
-        return new Appended([.. inserted.Select(row => row.Id)], inserted[0].TransactionId, rows[0].ParentId, inserted[0].Time);
+        return Appended([.. inserted.Select(row => row.Id)], inserted[0].Transaction, rows[0]);
     }
+
+    private Appended Appended(IReadOnlyList<long> ids, TransactionIdentity identity, (Guid ParentId, T Row) first) =>
+        new(ids, identity, first.ParentId, TimeOf(first.Row) ?? identity.Start);
 
     private async Task<RowNotFoundException> UnknownParentsAsync(
         NpgsqlConnection connection, NpgsqlTransaction transaction, Guid[] parentIds, CancellationToken cancellationToken)

@@ -9,6 +9,8 @@ internal sealed class Retry(TimeSpan limit)
     private static readonly TimeSpan Shortest = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan Longest = TimeSpan.FromSeconds(1);
 
+    private const string IdleInTransactionSessionTimeout = "25P03";
+
     private readonly Stopwatch watch = Stopwatch.StartNew();
     private TimeSpan pause = Shortest;
 
@@ -17,10 +19,11 @@ internal sealed class Retry(TimeSpan limit)
     public bool HasTime => watch.Elapsed < limit;
 
     /// <summary>Works, and works again after an error that may pass, for as long as there is time.</summary>
+    /// <param name="dataSource">What is worked on.</param>
     /// <param name="limit">How long.</param>
     /// <param name="work">Does nothing twice when it is called again after an error.</param>
     /// <param name="cancellationToken">Cancels the pauses.</param>
-    public static async Task<T> RunAsync<T>(TimeSpan limit, Func<Task<T>> work, CancellationToken cancellationToken)
+    public static async Task<T> RunAsync<T>(NpgsqlDataSource dataSource, TimeSpan limit, Func<Task<T>> work, CancellationToken cancellationToken)
     {
         var retry = new Retry(limit);
         while (true)
@@ -29,7 +32,7 @@ internal sealed class Retry(TimeSpan limit)
             {
                 return await work().ConfigureAwait(false);
             }
-            catch (NpgsqlException exception) when (MayPass(exception) && retry.HasTime)
+            catch (NpgsqlException exception) when (retry.HasTime && MayPass(dataSource, exception))
             {
                 await retry.PauseAsync(cancellationToken).ConfigureAwait(false);
             }
@@ -43,8 +46,19 @@ internal sealed class Retry(TimeSpan limit)
         pause = pause * 2 < Longest ? pause * 2 : Longest;
     }
 
-    /// <summary>Whether an error is of the moment: a lost connection, a server that starts, stops or is no longer the primary, too many connections, a deadlock,
-    /// a serialization failure.</summary>
-    private static bool MayPass(NpgsqlException exception) =>
-        exception.IsTransient || exception is PostgresException { SqlState: PostgresErrorCodes.ReadOnlySqlTransaction };
+    /// <summary>Whether an error is of the moment: a lost connection, a server that starts, stops or is no longer the primary, none of several that can be had, too many
+    /// connections, a deadlock, a serialization failure.</summary>
+    public static bool MayPass(NpgsqlDataSource dataSource, NpgsqlException exception) => exception switch
+    {
+        { IsTransient: true } => true,
+
+        // PgBouncer reports its lost servers as a violation of the protocol that ends the session.
+        PostgresException { SqlState: PostgresErrorCodes.ProtocolViolation } server => server.InvariantSeverity is "FATAL",
+        PostgresException server => server.SqlState is PostgresErrorCodes.ReadOnlySqlTransaction or IdleInTransactionSessionTimeout,
+        { InnerException: AggregateException hosts } => hosts.InnerExceptions.OfType<NpgsqlException>().Any(host => MayPass(dataSource, host)),
+
+        // What Npgsql says while it remembers that none of several hosts will do; of a single host it has other words, with their cause.
+        { InnerException: null } => new NpgsqlConnectionStringBuilder(dataSource.ConnectionString).Host?.Contains(',') is true,
+        _ => false,
+    };
 }

@@ -1,3 +1,4 @@
+using System.Data.Common;
 using System.Runtime.ExceptionServices;
 using Npgsql;
 using NpgsqlTypes;
@@ -7,10 +8,19 @@ namespace CrawlData;
 
 /// <summary>What was appended in a transaction.</summary>
 /// <param name="Ids">The ids of the rows.</param>
-/// <param name="TransactionId">The transaction's id; null when it wrote nothing.</param>
+/// <param name="Transaction">The transaction; null when it wrote nothing.</param>
 /// <param name="ParentId">What the row with the first id belongs to.</param>
 /// <param name="Time">The time in the row with the first id, as its column holds it.</param>
-internal readonly record struct Appended(IReadOnlyList<long> Ids, ulong? TransactionId, Guid ParentId, DateTime Time);
+internal readonly record struct Appended(IReadOnlyList<long> Ids, TransactionIdentity? Transaction, Guid ParentId, DateTime Time);
+
+/// <summary>A transaction, told from all others of any life of its server.</summary>
+/// <param name="Id">Its id: <c>pg_current_xact_id()</c>.</param>
+/// <param name="Start">When it began: <c>now()</c>.</param>
+internal readonly record struct TransactionIdentity(ulong Id, DateTime Start)
+{
+    /// <summary>Reads one from two columns.</summary>
+    public static TransactionIdentity Read(DbDataReader row, int ordinal) => new(row.GetFieldValue<ulong>(ordinal), row.GetDateTime(ordinal + 1));
+}
 
 /// <summary>Runs appends in transactions of their own, each once: what became of a COMMIT that was cut off is asked of the server, and what was not stored is
 /// tried again.</summary>
@@ -23,9 +33,13 @@ internal sealed class SettledTransaction(NpgsqlDataSource dataSource, TimeSpan l
     // A server in recovery may not have heard of the transaction yet.
     internal const string StatusSql = "select case when pg_is_in_recovery() then 'in recovery' else pg_xact_status(@transaction_id) end";
 
-    // Not one that has committed and waits for its standbys: ended, it would count as stored without them.
+    // One that waits for a client that is not there any more, and not one that commits and waits for its standbys: ended, it would count as stored without them. By its
+    // start too, since a server that was restarted may have given its id to somebody else's.
     internal const string TerminateSql =
-        "select pg_terminate_backend(pid) from pg_stat_activity where backend_xid = @transaction_id::xid and wait_event is distinct from 'SyncRep'";
+        """
+        select pg_terminate_backend(pid) from pg_stat_activity
+        where backend_xid = @transaction_id::xid and xact_start = @transaction_start and state = 'idle in transaction'
+        """;
 
     // A backend that works on a COMMIT is done by then; one that waits for a client behind a dead connection may wait for hours.
     private static readonly TimeSpan TerminateAfter = TimeSpan.FromMilliseconds(500);
@@ -41,41 +55,84 @@ internal sealed class SettledTransaction(NpgsqlDataSource dataSource, TimeSpan l
     /// <param name="work">Appends on the connection. Called again when its transaction was not committed, for a reason that may pass.</param>
     /// <param name="cancellationToken">Cancels up to the COMMIT: then nothing is stored, now or later.</param>
     /// <exception cref="AppendOutcomeUnknownException">The COMMIT was cut off, and the server could not be asked.</exception>
-    public Task<IReadOnlyList<long>> RunAsync(Func<NpgsqlConnection, NpgsqlTransaction, Task<Appended>> work, CancellationToken cancellationToken) =>
-        Retry.RunAsync(limit, () => RunOnceAsync(work, cancellationToken), cancellationToken);
+    public async Task<IReadOnlyList<long>> RunAsync(Func<NpgsqlConnection, NpgsqlTransaction, Task<Appended>> work, CancellationToken cancellationToken)
+    {
+        var retry = new Retry(limit);
+        while (true)
+        {
+            var (ids, notStored) = await Retry.RunAsync(dataSource, limit, () => AttemptAsync(work, cancellationToken), cancellationToken).ConfigureAwait(false);
+            if (notStored is null)
+            {
+                return ids;
+            }
+
+            if (!retry.HasTime)
+            {
+                notStored.Throw();
+            }
+
+            await retry.PauseAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
 
     /// <summary>As <see cref="RunAsync"/>, for work that cannot be done again.</summary>
     public async Task<IReadOnlyList<long>> RunOnceAsync(Func<NpgsqlConnection, NpgsqlTransaction, Task<Appended>> work, CancellationToken cancellationToken)
     {
-        var (appended, cut) = await dataSource.UseAsync(null, async connection =>
+        var (ids, notStored) = await AttemptAsync(work, cancellationToken).ConfigureAwait(false);
+        notStored?.Throw();
+        return ids;
+    }
+
+    /// <summary>Works once.</summary>
+    /// <returns>The ids, or what cut off a COMMIT that left nothing stored.</returns>
+    private async Task<(IReadOnlyList<long> Ids, ExceptionDispatchInfo? NotStored)> AttemptAsync(
+        Func<NpgsqlConnection, NpgsqlTransaction, Task<Appended>> work, CancellationToken cancellationToken)
+    {
+        var (appended, cut, unconfirmed) = await dataSource.UseAsync(null, async connection =>
         {
             var transaction = await connection.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
             await using (transaction.ConfigureAwait(false))
             {
                 var appended = await work(connection, transaction).ConfigureAwait(false);
                 cancellationToken.ThrowIfCancellationRequested();
-                try
-                {
-                    await transaction.CommitAsync(CancellationToken.None).ConfigureAwait(false);
-                    return (appended, (ExceptionDispatchInfo?)null);
-                }
-                catch (Exception exception) when (appended.TransactionId is not null && !IsRefusal(exception))
-                {
-                    return (appended, ExceptionDispatchInfo.Capture(exception));
-                }
+                var (cut, unconfirmed) = await CommitAsync(connection, transaction, appended).ConfigureAwait(false);
+                return (appended, cut, unconfirmed);
             }
         }, cancellationToken).ConfigureAwait(false);
+        if (unconfirmed)
+        {
+            throw new AppendOutcomeUnknownException(table, appended.Ids, "they are stored on this server, and its standbys have not confirmed them", cut?.SourceException);
+        }
 
         // On a connection of its own, now that this one is given back: the pool may have no other.
-        switch (cut is null ? Outcome.Stored : await SettleAsync(appended).ConfigureAwait(false))
+        return (cut is null ? Outcome.Stored : await SettleAsync(appended).ConfigureAwait(false)) switch
         {
-            case Outcome.Stored:
-                return appended.Ids;
-            case Outcome.NotStored:
-                cut!.Throw();
-                goto default;
-            default:
-                throw new AppendOutcomeUnknownException(table, appended.Ids, cut!.SourceException);
+            Outcome.Stored => (appended.Ids, null),
+            Outcome.NotStored => ([], cut),
+            _ => throw new AppendOutcomeUnknownException(
+                table, appended.Ids, "the connection was lost in the COMMIT, and the server could not be asked", cut!.SourceException),
+        };
+    }
+
+    /// <summary>Commits.</summary>
+    /// <returns>What cut it off; and whether the server gave up waiting for its standbys, as it does when the command time-out passes, or somebody cancels.</returns>
+    private static async Task<(ExceptionDispatchInfo? Cut, bool Unconfirmed)> CommitAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, Appended appended)
+    {
+        var unconfirmed = false;
+        NoticeEventHandler listen = (_, notice) => unconfirmed |= notice.Notice.Routine == "SyncRepWaitForLSN";
+        connection.Notice += listen;
+        try
+        {
+            await transaction.CommitAsync(CancellationToken.None).ConfigureAwait(false);
+            return (null, unconfirmed);
+        }
+        catch (Exception exception) when (appended.Transaction is not null && !IsRefusal(exception))
+        {
+            return (ExceptionDispatchInfo.Capture(exception), unconfirmed);
+        }
+        finally
+        {
+            connection.Notice -= listen;
         }
     }
 
@@ -126,7 +183,9 @@ internal sealed class SettledTransaction(NpgsqlDataSource dataSource, TimeSpan l
         {
             if (terminate && status is "in progress")
             {
-                await connection.ReadListAsync(Command(TerminateSql, TransactionId(appended), null, CancellationToken.None), row => row.GetBoolean(0)).ConfigureAwait(false);
+                var parameters = TransactionId(appended);
+                parameters.Add("transaction_start", NpgsqlDbType.TimestampTz, appended.Transaction!.Value.Start);
+                await connection.ReadListAsync(Command(TerminateSql, parameters, null, CancellationToken.None), row => row.GetBoolean(0)).ConfigureAwait(false);
             }
 
             return null;
@@ -139,5 +198,5 @@ internal sealed class SettledTransaction(NpgsqlDataSource dataSource, TimeSpan l
         return times is [var time] && time.Ticks == appended.Time.Ticks;
     }, CancellationToken.None);
 
-    private static Parameters TransactionId(Appended appended) => new() { { "transaction_id", NpgsqlDbType.Xid8, appended.TransactionId } };
+    private static Parameters TransactionId(Appended appended) => new() { { "transaction_id", NpgsqlDbType.Xid8, appended.Transaction!.Value.Id } };
 }

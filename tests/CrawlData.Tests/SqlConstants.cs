@@ -99,6 +99,7 @@ public static partial class SqlConstants
         ["timestamps"] = "timestamptz[]",
         ["to"] = "text",
         ["transaction_id"] = "xid8",
+        ["transaction_start"] = "timestamptz",
         ["types"] = "text[]",
         ["up_to_id"] = "bigint",
         ["urls"] = "text[]",

@@ -43,7 +43,7 @@ public static class WriterComparison
                     .Add("one COPY", () => CopyAsync(dataSource, crawls, crawlCount, events))
                     .Add("writer", async () =>
                     {
-                        await ProduceAsync(producers, unawaited, number => writer.WriteAsync(crawls[number % crawlCount], events[number]).AsTask());
+                        await ProduceAsync(producers, unawaited, number => writer.WriteAsync(crawls[number % crawlCount], events[number]));
                         await writer.FlushAsync();
                     })
                     .RunAsync(rounds);

@@ -36,7 +36,7 @@ public sealed class CrawlLogRepository(NpgsqlDataSource dataSource, RetryOptions
             with ordinality as lines (session_id, level, event_type, message, details, timestamp, position)
         where (select count(*) from sessions) = cardinality(@parent_ids)
         order by position
-        returning id, pg_current_xact_id(), timestamp
+        returning id, pg_current_xact_id(), now()
         """;
 
     internal const string ReserveSql =
@@ -45,8 +45,8 @@ public sealed class CrawlLogRepository(NpgsqlDataSource dataSource, RetryOptions
             select id from audit_sessions where id = any (@parent_ids) order by id for key share
         )
         select array(select nextval('crawl_logs_id_seq') from generate_series(1, case locked.sessions when cardinality(@parent_ids) then @rows else 0 end)),
-               now(),
-               pg_current_xact_id()
+               pg_current_xact_id(),
+               now()
         from (select count(*) as sessions from sessions) as locked
         """;
 

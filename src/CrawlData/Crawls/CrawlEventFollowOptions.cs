@@ -14,6 +14,9 @@ public sealed record CrawlEventFollowOptions
         init => field = Durations.Require(value, "poll_interval", TimeSpan.FromMilliseconds(1), TimeSpan.FromHours(1));
     } = TimeSpan.FromMilliseconds(250);
 
+    /// <summary>The pause after something came; tests that mean to see no polling set it long.</summary>
+    internal TimeSpan FirstPause { get; init; } = TimeSpan.FromMilliseconds(10);
+
     /// <summary>Whether to listen for the notifications of repositories that notify, and read at once when one comes. Off unless set. It changes when events are
     /// read and not which: notifications may be lost, and reads at <see cref="PollInterval"/> go on.</summary>
     /// <remarks>All who follow over one data source share one connection, which is held for as long as one of them listens. Through PgBouncer in transaction mode no

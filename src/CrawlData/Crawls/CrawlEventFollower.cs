@@ -1,4 +1,5 @@
 using System.Data.Common;
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using Dapper;
 using Npgsql;
@@ -23,7 +24,7 @@ internal sealed class CrawlEventFollower(NpgsqlDataSource dataSource, TimeSpan l
         {CrawlEventRepository.ReadSql}
         """;
 
-    internal const string HeadSql = "select coalesce(max(id), 0), coalesce(pg_sequence_last_value('crawl_events_id_seq'), 0), pg_is_in_recovery() from crawl_events";
+    internal const string HeadSql = "select coalesce(max(id), 0), pg_sequence_last_value('crawl_events_id_seq'), pg_is_in_recovery() from crawl_events";
 
     internal const string WritersSql =
         """
@@ -36,7 +37,8 @@ internal sealed class CrawlEventFollower(NpgsqlDataSource dataSource, TimeSpan l
           and granted
         """;
 
-    private static readonly TimeSpan ShortestPause = TimeSpan.FromMilliseconds(10);
+    // How long a single read waits for those who write beside the newest event.
+    private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestWriterPause = TimeSpan.FromMilliseconds(20);
 
     public async IAsyncEnumerable<CrawlEvent> FollowAsync(
@@ -45,7 +47,7 @@ internal sealed class CrawlEventFollower(NpgsqlDataSource dataSource, TimeSpan l
         using var poll = new Poll(options, options.Listen ? CrawlEventListener.Subscribe(dataSource, crawlId) : null);
         while (true)
         {
-            var (events, ended) = await Retry.RunAsync(limit, () => ReadAsync(crawlId, afterId, options.PageSize, cancellationToken), cancellationToken).ConfigureAwait(false);
+            var (events, ended) = await Retry.RunAsync(dataSource, limit, () => ReadAsync(crawlId, afterId, options.PageSize, cancellationToken), cancellationToken).ConfigureAwait(false);
             foreach (var crawlEvent in events)
             {
                 yield return crawlEvent;
@@ -69,9 +71,11 @@ internal sealed class CrawlEventFollower(NpgsqlDataSource dataSource, TimeSpan l
         long? afterId, CrawlEventFollowOptions options, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using var poll = new Poll(options, options.Listen ? CrawlEventListener.Subscribe(dataSource, null) : null);
+        var settling = new Settling();
         while (true)
         {
-            var events = await ReadAllAsync(afterId, options.PageSize, cancellationToken).ConfigureAwait(false);
+            await LookAsync(settling, afterId, cancellationToken).ConfigureAwait(false);
+            var events = await ReadAllAsync(afterId, settling.UpToId, options.PageSize, cancellationToken).ConfigureAwait(false);
             foreach (var crawlEvent in events)
             {
                 yield return crawlEvent;
@@ -79,24 +83,92 @@ internal sealed class CrawlEventFollower(NpgsqlDataSource dataSource, TimeSpan l
                 afterId = crawlEvent.Id;
             }
 
-            if (events.Count < options.PageSize)
+            if (settling.Writers is not null)
+            {
+                await Task.Delay(poll.WriterPause(events.Count > 0), cancellationToken).ConfigureAwait(false);
+            }
+            else if (events.Count < options.PageSize)
             {
                 await poll.WaitAsync(events.Count > 0, cancellationToken).ConfigureAwait(false);
             }
         }
     }
 
-    public Task<IReadOnlyList<CrawlEvent>> ReadAllAsync(long? afterId, int pageSize, CancellationToken cancellationToken) =>
-        Retry.RunAsync(limit, () => dataSource.UseAsync<IReadOnlyList<CrawlEvent>>(null, async connection =>
+    public async Task<IReadOnlyList<CrawlEvent>> ReadAllAsync(long? afterId, int pageSize, CancellationToken cancellationToken)
+    {
+        var settling = new Settling();
+        var waited = Stopwatch.StartNew();
+        for (var pause = TimeSpan.FromMilliseconds(1); ; pause = Longer(pause, LongestWriterPause))
         {
-            var upToId = await SettleAsync(connection, afterId ?? 0, cancellationToken).ConfigureAwait(false);
-            var parameters = new Parameters
+            await LookAsync(settling, afterId, cancellationToken).ConfigureAwait(false);
+            if (settling.Writers is null || waited.Elapsed > LongestWait)
             {
-                { "after_id", NpgsqlDbType.Bigint, afterId ?? long.MinValue },
-                { "up_to_id", NpgsqlDbType.Bigint, upToId },
-                { "limit", NpgsqlDbType.Bigint, pageSize },
-            };
-            return await connection.ReadListAsync(Command(ReadAllSql, parameters, null, cancellationToken), read()).ConfigureAwait(false);
+                return await ReadAllAsync(afterId, settling.UpToId, pageSize, cancellationToken).ConfigureAwait(false);
+            }
+
+            await Task.Delay(pause, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private async Task<List<CrawlEvent>> ReadAllAsync(long? afterId, long upToId, int pageSize, CancellationToken cancellationToken)
+    {
+        if (upToId <= (afterId ?? 0))
+        {
+            return [];
+        }
+
+        return await Retry.RunAsync(
+            dataSource,
+            limit,
+            () =>
+            {
+                var parameters = new Parameters
+                {
+                    { "after_id", NpgsqlDbType.Bigint, afterId ?? 0 },
+                    { "up_to_id", NpgsqlDbType.Bigint, upToId },
+                    { "limit", NpgsqlDbType.Bigint, pageSize },
+                };
+                return dataSource.ReadListAsync(Command(ReadAllSql, parameters, null, cancellationToken), read());
+            },
+            cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Looks who is writing, and settles the newest event's id when all have ended who were writing beside it: whoever drew an id before that event's had taken
+    /// the table's lock by then, and holds it or has ended. No id up to it is given out again, even by a server that crashed.</summary>
+    private Task<bool> LookAsync(Settling settling, long? afterId, CancellationToken cancellationToken) =>
+        Retry.RunAsync(dataSource, limit, () => dataSource.UseAsync(null, async connection =>
+        {
+            if (settling.Writers is null)
+            {
+                var (newest, last, isStandby) = (await connection.ReadListAsync(
+                    Command(HeadSql, null, null, cancellationToken), row => (row.GetInt64(0), row.GetNullable<long?>(1), row.GetBoolean(2))).ConfigureAwait(false))[0];
+                if (isStandby)
+                {
+                    throw new InvalidOperationException("A standby does not know who is writing: the events of all crawls are read on the primary.");
+                }
+
+                if (afterId > last)
+                {
+                    throw new InvalidValueException("after_id", $"is {afterId}, and ids have come to {last}: it is of another database, or of a server that was lost");
+                }
+
+                if (newest <= Math.Max(settling.UpToId, afterId ?? 0))
+                {
+                    return true;
+                }
+
+                settling.Newest = newest;
+            }
+
+            var writing = await connection.ReadListAsync(Command(WritersSql, null, null, cancellationToken), row => row.GetString(0)).ConfigureAwait(false);
+            settling.Writers ??= [.. writing];
+            settling.Writers.IntersectWith(writing);
+            if (settling.Writers.Count == 0)
+            {
+                (settling.UpToId, settling.Writers) = (settling.Newest, null);
+            }
+
+            return true;
         }, cancellationToken), cancellationToken);
 
     private Task<(List<CrawlEvent> Events, bool Ended)> ReadAsync(Guid crawlId, long? afterId, int pageSize, CancellationToken cancellationToken) =>
@@ -117,50 +189,35 @@ internal sealed class CrawlEventFollower(NpgsqlDataSource dataSource, TimeSpan l
             }
         }, cancellationToken);
 
-    /// <summary>Returns an id up to which nothing will come any more: that of the newest event, when all have ended who were writing beside it. Whoever drew an id before
-    /// that event's had taken the table's lock by then, and holds it or has ended.</summary>
-    private static async Task<long> SettleAsync(NpgsqlConnection connection, long afterId, CancellationToken cancellationToken)
+    private static TimeSpan Longer(TimeSpan pause, TimeSpan longest) => pause * 2 < longest ? pause * 2 : longest;
+
+    /// <summary>Up to which id nothing will come any more.</summary>
+    private sealed class Settling
     {
-        var (newest, last, isStandby) = (await connection.ReadListAsync(
-            Command(HeadSql, null, null, cancellationToken), row => (row.GetInt64(0), row.GetInt64(1), row.GetBoolean(2))).ConfigureAwait(false))[0];
-        if (isStandby)
-        {
-            throw new InvalidOperationException("A standby does not know who is writing: the events of all crawls are read on the primary.");
-        }
+        public long UpToId { get; set; }
 
-        if (afterId > last)
-        {
-            throw new InvalidValueException("after_id", $"is {afterId}, and ids have come to {last}: it is of another database, or of a server that was lost");
-        }
+        /// <summary>What is settled when these have ended who were writing beside it; null when none are waited for.</summary>
+        public HashSet<string>? Writers { get; set; }
 
-        HashSet<string>? writers = null;
-        for (var pause = TimeSpan.FromMilliseconds(1); newest > afterId; pause = pause * 2 < LongestWriterPause ? pause * 2 : LongestWriterPause)
-        {
-            var writing = await connection.ReadListAsync(Command(WritersSql, null, null, cancellationToken), row => row.GetString(0)).ConfigureAwait(false);
-            writers ??= [.. writing];
-            writers.IntersectWith(writing);
-            if (writers.Count == 0)
-            {
-                break;
-            }
-
-            await Task.Delay(pause, cancellationToken).ConfigureAwait(false);
-        }
-
-        return newest;
+        public long Newest { get; set; }
     }
 
     /// <summary>The pauses between reads.</summary>
     private sealed class Poll(CrawlEventFollowOptions options, CrawlEventListener.Subscription? subscription) : IDisposable
     {
-        private readonly TimeSpan shortest = ShortestPause < options.PollInterval ? ShortestPause : options.PollInterval;
+        private readonly TimeSpan shortest = options.FirstPause < options.PollInterval ? options.FirstPause : options.PollInterval;
         private TimeSpan pause;
+        private TimeSpan writerPause;
 
         public Task WaitAsync(bool cameSome, CancellationToken cancellationToken)
         {
-            pause = cameSome || pause == TimeSpan.Zero ? shortest : pause * 2 < options.PollInterval ? pause * 2 : options.PollInterval;
+            pause = cameSome || pause == TimeSpan.Zero ? shortest : Longer(pause, options.PollInterval);
             return subscription?.WaitAsync(pause, cancellationToken) ?? Task.Delay(pause, cancellationToken);
         }
+
+        /// <summary>Short ones, for those who write end soon, and none tells when.</summary>
+        public TimeSpan WriterPause(bool cameSome) =>
+            writerPause = cameSome || writerPause == TimeSpan.Zero ? TimeSpan.FromMilliseconds(1) : Longer(writerPause, LongestWriterPause);
 
         public void Dispose() => subscription?.Dispose();
     }

@@ -56,8 +56,9 @@ internal sealed class CrawlEventListener
         {
             if (subscriptions.Remove(subscription) && subscriptions.Count == 0)
             {
-                stopListening!();
+                var stop = stopListening!;
                 stopListening = null;
+                stop();
             }
         }
     }
@@ -72,9 +73,9 @@ internal sealed class CrawlEventListener
                 {
                     await ListenOnceAsync(stop.Token).ConfigureAwait(false);
                 }
-                catch (Exception exception) when (exception is NpgsqlException or OperationCanceledException or ObjectDisposedException)
+                catch (Exception)
                 {
-                    // Those who follow read without it meanwhile.
+                    // Whatever it is, also of the application's own data source: those who follow read without it meanwhile.
                     await Task.Delay(ReconnectAfter, stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 }
             }

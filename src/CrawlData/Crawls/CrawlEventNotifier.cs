@@ -74,9 +74,9 @@ internal sealed class CrawlEventNotifier(NpgsqlDataSource dataSource)
                     await dataSource.UseAsync(null, connection => connection.ExecuteAsync(command), CancellationToken.None).ConfigureAwait(false);
                 }
             }
-            catch (Exception exception) when (exception is NpgsqlException or ObjectDisposedException)
+            catch (Exception)
             {
-                // A hint that is lost costs a poll interval; the events are stored, and their writers have been told.
+                // Whatever it is, also of the application's own data source: a hint that is lost costs a poll interval, and one that stopped for good costs each.
             }
 
             await Task.Delay(Gap).ConfigureAwait(false);

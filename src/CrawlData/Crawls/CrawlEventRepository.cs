@@ -40,7 +40,7 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource, RetryOptio
         )
         insert into crawl_events (crawl_id, event_type, payload, created_at)
         select id, @event_type, @payload, coalesce(@created_at, now() at time zone 'utc') from run
-        returning id, pg_current_xact_id(), created_at
+        returning id, pg_current_xact_id(), now()
         """;
 
     // All the locks first, in id order, so that calls with several crawls cannot deadlock: the count makes the lock come before the first id is drawn, and
@@ -56,7 +56,7 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource, RetryOptio
             with ordinality as events (crawl_id, event_type, payload, created_at, position)
         where (select count(*) from runs) = cardinality(@parent_ids)
         order by position
-        returning id, pg_current_xact_id(), created_at
+        returning id, pg_current_xact_id(), now()
         """;
 
     // As above: generate_series waits for the count, and nextval for both. The empty insert takes the table's lock before, as the other statements do: who reads all
@@ -69,8 +69,8 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource, RetryOptio
             select id from crawl_runs where id = any (@parent_ids) order by id for no key update
         )
         select array(select nextval('crawl_events_id_seq') from generate_series(1, case locked.runs when cardinality(@parent_ids) then @rows else 0 end)),
-               now() at time zone 'utc',
-               pg_current_xact_id()
+               pg_current_xact_id(),
+               now()
         from (select count(*) as runs from runs) as locked
         """;
 
@@ -134,9 +134,10 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource, RetryOptio
                 { "created_at", NpgsqlDbType.Timestamp, Timestamps.ToZoneless(crawlEvent.CreatedAt) },
             };
             var insert = Command(InsertOneSql, parameters, inTransaction, cancellationToken);
-            var rows = await connection.ReadListAsync(insert, row =>
-                new Appended([row.GetInt64(0)], row.GetFieldValue<ulong>(1), crawlId, row.GetDateTime(2))).ConfigureAwait(false);
-            return rows is [var inserted] ? inserted : throw new RowNotFoundException(ParentTable, [crawlId]);
+            var rows = await connection.ReadListAsync(insert, row => (Id: row.GetInt64(0), Transaction: TransactionIdentity.Read(row, 1))).ConfigureAwait(false);
+            return rows is [var (id, identity)]
+                ? new Appended([id], identity, crawlId, Timestamps.ToZoneless(crawlEvent.CreatedAt) ?? identity.Start)
+                : throw new RowNotFoundException(ParentTable, [crawlId]);
         }
     }
 
@@ -249,14 +250,14 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource, RetryOptio
     /// <para>It rests on the table's lock, which every transaction takes before it draws an id for an event, and holds until it has ended: the newest event's id is read,
     /// then who holds the lock (<c>pg_locks</c>), and when those have ended, all up to that id is there or never will be. It holds for plain INSERTs too, though not for
     /// those who draw ids from the sequence beforehand, nor with a sequence that caches, or a <c>synchronous_commit</c> that is off.</para>
-    /// <para>A transaction that has appended, and stays open, holds all later events back until it ends: keep those short, and import during calm hours. Others, however
-    /// long, hold nothing back. A read costs a look at the end of the primary key and, when there is something new, at the server's locks; on a standby it is
-    /// refused.</para>
+    /// <para>A transaction that has appended, or has deleted events or a run, and stays open, holds back the events after it until it ends, and from one who only begins to
+    /// read those before it too: keep those short, and import during calm hours. Others, however long, hold nothing back. A read costs a look at the end of the primary key
+    /// and, when there is something new, at the server's locks, and no connection is held while it waits; on a standby it is refused.</para>
     /// </remarks>
     /// <param name="afterId">The last event's id that is not wanted any more; null for all.</param>
     /// <param name="limit">The most events, at least 1.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
-    /// <returns>The events; none when nothing has come after the cursor.</returns>
+    /// <returns>The events; none when nothing has come after the cursor, or what has come is held back for longer than a second.</returns>
     /// <exception cref="InvalidValueException">The limit is less than 1; or the cursor is beyond all ids: it is of another database, or of a server that was
     /// lost.</exception>
     /// <exception cref="InvalidOperationException">The server is a standby.</exception>

@@ -6,34 +6,39 @@ namespace CrawlData.Crawls;
 /// <summary>Gathers events of any number of crawls from any number of tasks, and appends them in bulk. One for a process, for as long as it runs; safe for use by
 /// many tasks at once.</summary>
 /// <remarks>
-/// <para><b>Order.</b> Within a crawl events are stored in the order of the calls that wrote them, each call awaited before the next. One flush is under way at a
-/// time; in it the events of a crawl are kept together, which makes them neighbours on disk.</para>
+/// <para><b>Order.</b> Within a crawl events are stored in the order of the calls that wrote them, also of calls that wait for room. One flush is under way at a time; in
+/// it the events of a crawl are kept together, which makes them neighbours on disk.</para>
 /// <para><b>What is stored.</b> An event is stored when <see cref="AppendAsync"/>, or a later <see cref="FlushAsync"/>, has returned. Until then it is in this
 /// process's memory and is lost with it.</para>
 /// <para><b>Errors.</b> A flush is tried again, and settled, as any append (<see cref="RetryOptions"/>). What cannot be stored fails alone: the events of a crawl
-/// that does not exist, or an event that the server refuses. Whoever waits for such an event gets its error. Of one that nobody waits for <see
-/// cref="FlushAsync"/> tells, with the event, and until it has told the writer takes no more for that crawl; disposing tells of the rest.</para>
+/// that does not exist, or an event that the server refuses. Whoever waits for such an event gets its error. Those that nobody waits for are kept: until <see
+/// cref="TakeUnstored"/> has handed them out, every <see cref="FlushAsync"/> throws, and the writer takes no more for their crawls. When a crawl's events could not be
+/// stored at all, as in a long outage, those that were written behind them are not stored either, so that all of them can be written again in their order.</para>
 /// </remarks>
 public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
 {
     private readonly CrawlEventRepository events;
     private readonly CrawlEventWriterOptions options;
-    private readonly Channel<Entry> buffer;
+    private readonly Channel<Entry> buffer = Channel.CreateUnbounded<Entry>(new UnboundedChannelOptions { SingleReader = true });
     private readonly Task flushing;
-    private readonly Lock unstoredLock = new();
+
+    // What follows is under this lock: who waits for room, what has it, and what could not be stored.
+    private readonly Lock gate = new();
+    private readonly LinkedList<(Entry Entry, TaskCompletionSource Admitted)> waiting = [];
     private readonly Dictionary<Guid, List<UnstoredCrawlEvent>> unstored = [];
-    private TaskCompletionSource freed = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private long bufferedBytes;
+    private readonly HashSet<Guid> held = [];
+    private Size buffered;
+    private Size unstoredSize;
+    private bool disposed;
 
     /// <summary>Makes a writer.</summary>
     /// <param name="events">Appends what is flushed.</param>
-    /// <param name="options">When to flush, and how much to hold; the defaults when null.</param>
+    /// <param name="options">When to flush, and how much to hold, as they are now; the defaults when null.</param>
     public CrawlEventWriter(CrawlEventRepository events, CrawlEventWriterOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(events);
         this.events = events;
-        this.options = options ?? new CrawlEventWriterOptions();
-        buffer = Channel.CreateBounded<Entry>(new BoundedChannelOptions(this.options.Capacity) { SingleReader = true });
+        this.options = new CrawlEventWriterOptions(options);
 
         // Not in the context of whoever made the writer, nor with its ambient values, for as long as it lives.
         using (ExecutionContext.SuppressFlow())
@@ -46,11 +51,11 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
     /// <param name="crawlId">The crawl.</param>
     /// <param name="crawlEvent">The event.</param>
     /// <param name="cancellationToken">Cancels the wait: then the event is not written.</param>
-    /// <exception cref="CrawlEventsNotStoredException">Events of this crawl could not be stored, and no <see cref="FlushAsync"/> has told of them. This event is not
-    /// written.</exception>
+    /// <exception cref="CrawlEventsNotStoredException">Events of this crawl could not be stored, or as many events as the buffer holds, and nobody has taken them. This
+    /// event is not written.</exception>
     /// <exception cref="ObjectDisposedException">The writer is disposed.</exception>
-    public ValueTask WriteAsync(Guid crawlId, NewCrawlEvent crawlEvent, CancellationToken cancellationToken = default) =>
-        WriteAsync(new Entry { CrawlId = crawlId, Event = Require(crawlEvent) }, cancellationToken);
+    public Task WriteAsync(Guid crawlId, NewCrawlEvent crawlEvent, CancellationToken cancellationToken = default) =>
+        AdmitAsync(new Entry { CrawlId = crawlId, Event = Require(crawlEvent) }, cancellationToken);
 
     /// <summary>Writes an event, and waits until it is stored: with those of others who write at the same time, in one transaction.</summary>
     /// <returns>Its id.</returns>
@@ -58,26 +63,27 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
     /// <param name="crawlEvent">The event.</param>
     /// <param name="cancellationToken">Cancels until the event is in the buffer: then it is not written, now or later. From there on it is waited for.</param>
     /// <exception cref="RowNotFoundException">There is no such crawl.</exception>
-    /// <exception cref="CrawlEventsNotStoredException">Events of this crawl could not be stored, and no <see cref="FlushAsync"/> has told of them. This event is not
-    /// written.</exception>
+    /// <exception cref="CrawlEventsNotStoredException">Events of this crawl could not be stored, or as many events as the buffer holds, and nobody has taken them. This
+    /// event is not written.</exception>
     /// <exception cref="NpgsqlException">It could not be stored.</exception>
     /// <exception cref="AppendOutcomeUnknownException">It is not known whether it is stored.</exception>
     /// <exception cref="ObjectDisposedException">The writer is disposed.</exception>
     public async Task<long> AppendAsync(Guid crawlId, NewCrawlEvent crawlEvent, CancellationToken cancellationToken = default)
     {
         var stored = new TaskCompletionSource<long>(TaskCreationOptions.RunContinuationsAsynchronously);
-        await WriteAsync(new Entry { CrawlId = crawlId, Event = Require(crawlEvent), Stored = stored }, cancellationToken).ConfigureAwait(false);
+        await AdmitAsync(new Entry { CrawlId = crawlId, Event = Require(crawlEvent), Stored = stored }, cancellationToken).ConfigureAwait(false);
         return await stored.Task.ConfigureAwait(false);
     }
 
     /// <summary>Waits until everything that was written before is stored.</summary>
-    /// <param name="cancellationToken">Ends the wait; the events stay written, and what would have been told is told by the next flush.</param>
-    /// <exception cref="CrawlEventsNotStoredException">Events could not be stored since the last flush that told so; all others are.</exception>
+    /// <param name="cancellationToken">Ends the wait; the events stay written.</param>
+    /// <exception cref="CrawlEventsNotStoredException">Events could not be stored, and nobody has taken them; all others that were written before are
+    /// stored.</exception>
     /// <exception cref="ObjectDisposedException">The writer is disposed.</exception>
     public async Task FlushAsync(CancellationToken cancellationToken = default)
     {
         var stored = new TaskCompletionSource<long>(TaskCreationOptions.RunContinuationsAsynchronously);
-        await WriteAsync(new Entry { Stored = stored }, cancellationToken).ConfigureAwait(false);
+        await AdmitAsync(new Entry { Stored = stored }, cancellationToken).ConfigureAwait(false);
         var registration = cancellationToken.UnsafeRegister(static (state, token) => ((TaskCompletionSource<long>)state!).TrySetCanceled(token), stored);
         await using (registration.ConfigureAwait(false))
         {
@@ -85,16 +91,38 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
         }
     }
 
-    /// <summary>Takes no more, and waits until everything that was written is stored.</summary>
-    /// <exception cref="CrawlEventsNotStoredException">Events could not be stored, and no <see cref="FlushAsync"/> has told of them.</exception>
+    /// <summary>Takes the events that could not be stored, to be kept elsewhere or written again; from then on the writer takes events of their crawls.</summary>
+    /// <returns>The events, those of each crawl in the order in which they were written; none when there are none.</returns>
+    public IReadOnlyList<UnstoredCrawlEvent> TakeUnstored()
+    {
+        lock (gate)
+        {
+            var taken = AllUnstored();
+            unstored.Clear();
+            held.Clear();
+            unstoredSize = default;
+            return taken;
+        }
+    }
+
+    /// <summary>Takes no more, and waits until everything that was written is stored; who waits for room gets <see cref="ObjectDisposedException"/>.</summary>
+    /// <exception cref="CrawlEventsNotStoredException">Events could not be stored, and nobody has taken them; <see cref="TakeUnstored"/> still does.</exception>
     public async ValueTask DisposeAsync()
     {
-        buffer.Writer.TryComplete();
-        await flushing.ConfigureAwait(false);
-        if (TakeUnstored() is { } exception)
+        lock (gate)
         {
-            throw exception;
+            disposed = true;
+            foreach (var (_, admitted) in waiting)
+            {
+                admitted.TrySetException(new ObjectDisposedException(nameof(CrawlEventWriter)));
+            }
+
+            waiting.Clear();
+            buffer.Writer.TryComplete();
         }
+
+        await flushing.ConfigureAwait(false);
+        ThrowIfUnstored();
     }
 
     /// <inheritdoc cref="DisposeAsync"/>
@@ -107,29 +135,78 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
         return crawlEvent;
     }
 
-    private async ValueTask WriteAsync(Entry entry, CancellationToken cancellationToken)
+    /// <summary>Lets an entry into the buffer, in the order of the calls.</summary>
+    private Task AdmitAsync(Entry entry, CancellationToken cancellationToken)
     {
-        if (entry.Event is not null)
-        {
-            ThrowIfUnstored(entry.CrawlId);
-
-            // What is to be waited for is taken before it is looked whether to wait.
-            for (var wait = Volatile.Read(ref freed).Task; Interlocked.Read(ref bufferedBytes) >= options.CapacityBytes; wait = Volatile.Read(ref freed).Task)
-            {
-                await wait.WaitAsync(cancellationToken).ConfigureAwait(false);
-            }
-
-            Interlocked.Add(ref bufferedBytes, entry.Bytes);
-        }
-
         try
         {
-            await buffer.Writer.WriteAsync(entry, cancellationToken).ConfigureAwait(false);
+            LinkedListNode<(Entry, TaskCompletionSource Admitted)> node;
+            lock (gate)
+            {
+                ObjectDisposedException.ThrowIf(disposed, this);
+                if (entry.Event is not null)
+                {
+                    ThrowIfUnstored(entry.CrawlId);
+                }
+
+                cancellationToken.ThrowIfCancellationRequested();
+
+                if (waiting.Count == 0 && HasRoom())
+                {
+                    Admit(entry);
+                    return Task.CompletedTask;
+                }
+
+                node = waiting.AddLast((entry, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)));
+            }
+
+            return WaitAsync(node, cancellationToken);
         }
         catch (Exception exception)
         {
-            Free(entry.Bytes);
-            throw exception is ChannelClosedException ? new ObjectDisposedException(nameof(CrawlEventWriter)) : exception;
+            return Task.FromException(exception);
+        }
+    }
+
+    private async Task WaitAsync(LinkedListNode<(Entry, TaskCompletionSource Admitted)> node, CancellationToken cancellationToken)
+    {
+        var registration = cancellationToken.UnsafeRegister(
+            _ =>
+            {
+                lock (gate)
+                {
+                    if (node.List is not null && node.Value.Admitted.TrySetCanceled(cancellationToken))
+                    {
+                        waiting.Remove(node);
+                    }
+                }
+            },
+            null);
+        await using (registration.ConfigureAwait(false))
+        {
+            await node.Value.Admitted.Task.ConfigureAwait(false);
+        }
+    }
+
+    private bool HasRoom() => buffered.Events < options.Capacity && buffered.Bytes < options.CapacityBytes;
+
+    private void Admit(Entry entry)
+    {
+        buffered += entry.Size;
+        buffer.Writer.TryWrite(entry);
+    }
+
+    private void Free(Size size)
+    {
+        lock (gate)
+        {
+            buffered -= size;
+            while (waiting.First is { } first && HasRoom())
+            {
+                waiting.RemoveFirst();
+                Admit(first.Value.Entry);
+                first.Value.Admitted.SetResult();
+            }
         }
     }
 
@@ -139,12 +216,9 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
         while (await buffer.Reader.WaitToReadAsync().ConfigureAwait(false))
         {
             await GatherAsync(batch).ConfigureAwait(false);
-            await StoreAsync(batch.InOrderOfCrawls()).ConfigureAwait(false);
-            Free(batch.Bytes);
-            if (batch.Flushes.Count > 0)
-            {
-                Tell(batch.Flushes);
-            }
+            await StoreAsync(WithoutHeld(batch.InOrderOfCrawls())).ConfigureAwait(false);
+            Free(batch.Size);
+            Tell(batch.Flushes);
 
             batch.Clear();
         }
@@ -182,7 +256,7 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
         while (more);
     }
 
-    private bool IsFull(Batch batch) => batch.Entries.Count >= options.BatchSize || batch.Bytes >= options.BatchBytes;
+    private bool IsFull(Batch batch) => batch.Entries.Count >= options.BatchSize || batch.Size.Bytes >= options.BatchBytes;
 
     private async ValueTask<bool> MoreAsync(CancellationToken until)
     {
@@ -215,7 +289,7 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
         catch (RowNotFoundException exception) when (entries.Any(entry => !exception.Ids.Contains(entry.CrawlId)))
         {
             var unknown = exception.Ids.ToHashSet();
-            Fail(entries.Where(entry => unknown.Contains(entry.CrawlId)), exception);
+            Fail(entries.Where(entry => unknown.Contains(entry.CrawlId)), exception, hold: false);
             await StoreAsync(entries.Where(entry => !unknown.Contains(entry.CrawlId)).ToArray()).ConfigureAwait(false);
         }
         catch (Exception exception) when (entries.Count > 1 && MayBeOfSome(exception, entries))
@@ -225,99 +299,111 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
         }
         catch (Exception exception)
         {
-            // Every one of them is told, or told of.
-            Fail(entries, exception);
+            // Every one of them is told, or kept.
+            Fail(entries, exception, hold: !IsOfTheEvent(exception));
         }
     }
 
     // Data exceptions, violated constraints and exceeded limits are of some event. Of several crawls that are all said to be unknown some may have been made since.
-    private static bool MayBeOfSome(Exception exception, ArraySegment<Entry> entries) => exception switch
-    {
-        PostgresException server => server.SqlState[..2] is "22" or "23" or "54",
-        RowNotFoundException => entries[0].CrawlId != entries[^1].CrawlId,
-        _ => false,
-    };
+    private static bool MayBeOfSome(Exception exception, ArraySegment<Entry> entries) =>
+        exception is RowNotFoundException ? entries[0].CrawlId != entries[^1].CrawlId : IsOfTheEvent(exception);
 
-    private void Fail(IEnumerable<Entry> entries, Exception exception)
+    private static bool IsOfTheEvent(Exception exception) => exception is RowNotFoundException || (exception is PostgresException server && server.SqlState[..2] is "22" or "23" or "54");
+
+    /// <summary>Leaves out entries of crawls of which events before them could not be stored: they fail as those did.</summary>
+    private ArraySegment<Entry> WithoutHeld(ArraySegment<Entry> entries)
     {
-        foreach (var entry in entries)
+        lock (gate)
         {
-            if (entry.Stored is { } stored)
+            if (held.Count == 0)
             {
-                stored.SetException(exception);
-                continue;
+                return entries;
             }
 
-            lock (unstoredLock)
+            foreach (var behind in entries.Where(entry => held.Contains(entry.CrawlId)).GroupBy(entry => entry.CrawlId))
             {
+                Fail(behind, unstored[behind.Key][0].Error, hold: true);
+            }
+
+            return entries.Where(entry => !held.Contains(entry.CrawlId)).ToArray();
+        }
+    }
+
+    private void Fail(IEnumerable<Entry> entries, Exception exception, bool hold)
+    {
+        lock (gate)
+        {
+            foreach (var entry in entries)
+            {
+                if (entry.Stored is { } stored)
+                {
+                    stored.SetException(exception);
+                    continue;
+                }
+
                 if (!unstored.TryGetValue(entry.CrawlId, out var ofCrawl))
                 {
                     unstored.Add(entry.CrawlId, ofCrawl = []);
                 }
 
                 ofCrawl.Add(new UnstoredCrawlEvent { CrawlId = entry.CrawlId, Event = entry.Event!, Error = exception });
-            }
-        }
-    }
-
-    /// <summary>Ends flushes: all of them with what could not be stored, since each promised it.</summary>
-    private void Tell(List<Entry> flushes)
-    {
-        if (TakeUnstored() is not { } exception)
-        {
-            flushes.ForEach(flush => flush.Stored!.TrySetResult(0));
-            return;
-        }
-
-        var told = false;
-        foreach (var flush in flushes)
-        {
-            told |= flush.Stored!.TrySetException(exception);
-        }
-
-        if (!told)
-        {
-            // Their callers have left: the next flush tells.
-            lock (unstoredLock)
-            {
-                foreach (var ofCrawl in exception.Events.GroupBy(one => one.CrawlId))
+                unstoredSize += entry.Size;
+                if (hold)
                 {
-                    unstored.Add(ofCrawl.Key, [.. ofCrawl]);
+                    held.Add(entry.CrawlId);
                 }
             }
         }
     }
 
-    private CrawlEventsNotStoredException? TakeUnstored()
+    private void Tell(List<Entry> flushes)
     {
-        lock (unstoredLock)
+        foreach (var flush in flushes)
         {
-            if (unstored.Count == 0)
+            try
             {
-                return null;
+                ThrowIfUnstored();
+                flush.Stored!.TrySetResult(0);
             }
-
-            var exception = new CrawlEventsNotStoredException([.. unstored.Values.SelectMany(ofCrawl => ofCrawl)]);
-            unstored.Clear();
-            return exception;
+            catch (CrawlEventsNotStoredException exception)
+            {
+                flush.Stored!.TrySetException(exception);
+            }
         }
     }
 
+    private void ThrowIfUnstored()
+    {
+        lock (gate)
+        {
+            if (unstored.Count > 0)
+            {
+                throw new CrawlEventsNotStoredException(AllUnstored());
+            }
+        }
+    }
+
+    // What is kept is bounded as the buffer is: beyond that no crawl's events are taken.
     private void ThrowIfUnstored(Guid crawlId)
     {
-        lock (unstoredLock)
+        if (unstored.TryGetValue(crawlId, out var ofCrawl))
         {
-            if (unstored.TryGetValue(crawlId, out var ofCrawl))
-            {
-                throw new CrawlEventsNotStoredException([.. ofCrawl]);
-            }
+            throw new CrawlEventsNotStoredException([.. ofCrawl]);
+        }
+
+        if (unstoredSize.Events >= options.Capacity || unstoredSize.Bytes >= options.CapacityBytes)
+        {
+            throw new CrawlEventsNotStoredException(AllUnstored());
         }
     }
 
-    private void Free(long bytes)
+    private List<UnstoredCrawlEvent> AllUnstored() => [.. unstored.Values.SelectMany(ofCrawl => ofCrawl)];
+
+    private readonly record struct Size(int Events, long Bytes)
     {
-        Interlocked.Add(ref bufferedBytes, -bytes);
-        Interlocked.Exchange(ref freed, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).SetResult();
+        public static Size operator +(Size one, Size other) => new(one.Events + other.Events, one.Bytes + other.Bytes);
+
+        public static Size operator -(Size one, Size other) => new(one.Events - other.Events, one.Bytes - other.Bytes);
     }
 
     /// <summary>An event, or a flush where there is none.</summary>
@@ -330,7 +416,7 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
         /// <summary>Told when it is stored; null when nobody waits.</summary>
         public TaskCompletionSource<long>? Stored { get; init; }
 
-        public int Bytes => Event?.Payload.Utf8.Length ?? 0;
+        public Size Size => Event is null ? default : new Size(1, Event.Payload.Utf8.Length);
     }
 
     private sealed class Batch
@@ -339,14 +425,14 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
 
         public List<Entry> Flushes { get; } = [];
 
-        public long Bytes { get; private set; }
+        public Size Size { get; private set; }
 
         public bool IsAwaited { get; private set; }
 
         public void Add(Entry entry)
         {
             IsAwaited |= entry.Stored is not null;
-            Bytes += entry.Bytes;
+            Size += entry.Size;
             (entry.Event is null ? Flushes : Entries).Add(entry);
         }
 
@@ -357,7 +443,7 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
         {
             Entries.Clear();
             Flushes.Clear();
-            (Bytes, IsAwaited) = (0, false);
+            (Size, IsAwaited) = (default, false);
         }
     }
 }

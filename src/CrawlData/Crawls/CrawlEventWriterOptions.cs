@@ -3,6 +3,19 @@ namespace CrawlData.Crawls;
 /// <summary>When a <see cref="CrawlEventWriter"/> flushes, and how much it holds.</summary>
 public sealed class CrawlEventWriterOptions
 {
+    /// <summary>Makes options with the defaults.</summary>
+    public CrawlEventWriterOptions()
+    {
+    }
+
+    internal CrawlEventWriterOptions(CrawlEventWriterOptions? other)
+    {
+        if (other is not null)
+        {
+            (BatchSize, BatchBytes, Linger, Capacity, CapacityBytes) = (other.BatchSize, other.BatchBytes, other.Linger, other.Capacity, other.CapacityBytes);
+        }
+    }
+
     /// <summary>The most events in a flush. 10,000 unless set: with many crawls at once, the larger the flush the more of a crawl's events lie side by side on
     /// disk, which is what reading them cold costs.</summary>
     /// <exception cref="InvalidValueException">The value is less than 1.</exception>
@@ -25,7 +38,7 @@ public sealed class CrawlEventWriterOptions
     /// <exception cref="InvalidValueException">The value is less than 1.</exception>
     public int Capacity { get; set => field = AtLeastOne(value, "capacity"); } = 20_000;
 
-    /// <summary>The most bytes of payloads in the buffer; who writes more waits. Each of those who write at once may exceed it by one event. 64 MiB unless
+    /// <summary>The most bytes of payloads in the buffer; who writes more waits. The last event may exceed it. 64 MiB unless
     /// set.</summary>
     /// <exception cref="InvalidValueException">The value is less than 1.</exception>
     public int CapacityBytes { get; set => field = AtLeastOne(value, "capacity_bytes"); } = 64 * 1024 * 1024;

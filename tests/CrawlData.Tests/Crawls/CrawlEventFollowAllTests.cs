@@ -65,6 +65,33 @@ public sealed class CrawlEventFollowAllTests : EmptiedDatabaseTest
     }
 
     [Test]
+    public async Task A_transaction_that_stays_open_holds_back_what_comes_after_it_and_no_connection()
+    {
+        await using var dataSource = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { MaxPoolSize = 1 });
+        var events = new CrawlEventRepository(dataSource);
+        var (late, other) = (await CreateCrawlAsync(), await CreateCrawlAsync());
+        await Events.AppendAsync(other, EventsOf(1));
+        var following = events.FollowAllAsync().GetAsyncEnumerator();
+        await following.MoveNextAsync();
+        var before = following.Current.Id;
+        await using var connection = await DataSource.OpenConnectionAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        var id = await Events.AppendAsync(late, Event(2), transaction);
+        await Events.AppendAsync(other, EventsOf(3));
+
+        var next = following.MoveNextAsync().AsTask();
+        var listed = events.ListAllAsync(before);
+        Assert.That(await events.CountAsync(other), Is.EqualTo(4));
+        Assert.That(await listed, Is.Empty);
+        Assert.That(next.IsCompleted, Is.False);
+        await transaction.CommitAsync();
+
+        Assert.That(await next.WaitAsync(TimeSpan.FromSeconds(10)));
+        Assert.That(following.Current.Id, Is.EqualTo(id));
+        await following.DisposeAsync();
+    }
+
+    [Test]
     public async Task Transactions_that_do_not_append_hold_nothing_back()
     {
         var crawl = await CreateCrawlAsync();
@@ -95,8 +122,13 @@ public sealed class CrawlEventFollowAllTests : EmptiedDatabaseTest
     }
 
     [Test]
-    public async Task A_cursor_beyond_all_ids_is_told() =>
-        await Assert.ThatAsync(() => Events.ListAllAsync(1_000_000_000), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("after_id"));
+    public async Task A_cursor_beyond_all_ids_is_told()
+    {
+        var id = await Events.AppendAsync(await CreateCrawlAsync(), Event(1));
+
+        Assert.That(await Events.ListAllAsync(id), Is.Empty);
+        await Assert.ThatAsync(() => Events.ListAllAsync(id + 1), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("after_id"));
+    }
 
     [Test]
     public async Task An_empty_table_has_no_events() => Assert.That(await Events.ListAllAsync(), Is.Empty);

@@ -6,7 +6,7 @@ namespace CrawlData.Tests.Crawls;
 
 public sealed class CrawlEventFollowerTests : DatabaseTest
 {
-    private static readonly CrawlEventFollowOptions Slowly = new() { PollInterval = TimeSpan.FromHours(1) };
+    private static readonly CrawlEventFollowOptions Slowly = new() { PollInterval = TimeSpan.FromHours(1), FirstPause = TimeSpan.FromHours(1) };
 
     [Test]
     public async Task A_crawl_is_followed_from_a_cursor_until_its_run_has_ended([Values(1, 3, 1_000)] int pageSize)

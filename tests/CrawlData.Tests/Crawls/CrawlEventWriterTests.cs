@@ -112,7 +112,7 @@ public sealed class CrawlEventWriterTests : DatabaseTest
     }
 
     [Test]
-    public async Task An_unknown_crawl_takes_no_other_down_and_is_told_of_once()
+    public async Task An_unknown_crawl_takes_no_other_down_and_is_told_of_until_its_events_are_taken()
     {
         var (crawl, other, nobody) = (await CreateCrawlAsync(), await CreateCrawlAsync(), Guid.NewGuid());
         await using var writer = Writer(options => options.Linger = Patient);
@@ -127,6 +127,11 @@ public sealed class CrawlEventWriterTests : DatabaseTest
         Assert.That(exception!.Events.Select(unstored => (unstored.CrawlId, unstored.Event)), Is.EqualTo(new[] { (nobody, Event(2)), (nobody, Event(4)) }));
         Assert.That(exception.Events.Select(unstored => unstored.Error), Is.All.InstanceOf<RowNotFoundException>());
         Assert.That((await NumbersAsync(crawl), await NumbersAsync(other)), Is.EqualTo((new[] { 1, 5 }, new[] { 3 })).Using<(int[], int[])>((one, two) => one.Item1.SequenceEqual(two.Item1) && one.Item2.SequenceEqual(two.Item2)));
+
+        // Whoever flushes next has written before, too.
+        await Assert.ThatAsync(() => writer.FlushAsync(), Throws.InstanceOf<CrawlEventsNotStoredException>());
+        Assert.That(writer.TakeUnstored(), Is.EqualTo(exception.Events));
+        Assert.That(writer.TakeUnstored(), Is.Empty);
         await Assert.ThatAsync(() => writer.FlushAsync(), Throws.Nothing);
     }
 
@@ -176,28 +181,31 @@ public sealed class CrawlEventWriterTests : DatabaseTest
         var exception = await Assert.ThrowsAsync<CrawlEventsNotStoredException>(() => writer.FlushAsync());
 
         Assert.That(exception!.Events.Select(unstored => unstored.Event), Is.EquivalentTo(new[] { Event(700, "refused"), Event(701, "refused"), Event(1_400, "refused") }));
+        writer.TakeUnstored();
         Assert.That(await NumbersAsync(crawls[0]), Is.EqualTo(Enumerable.Range(0, 1_500).Where(number => number % 2 == 0 && number is not (700 or 1_400))));
         Assert.That(await NumbersAsync(crawls[1]), Is.EqualTo(Enumerable.Range(0, 1_500).Where(number => number % 2 == 1 && number != 701)));
     }
 
     [Test]
-    public async Task A_crawl_takes_no_more_until_a_flush_has_told_what_was_not_stored()
+    public async Task A_crawl_takes_no_more_until_what_was_not_stored_is_taken()
     {
         var (crawl, nobody) = (await CreateCrawlAsync(), Guid.NewGuid());
         await using var writer = Writer(options => options.Linger = TimeSpan.Zero);
         await writer.WriteAsync(nobody, Event(1));
         await writer.AppendAsync(crawl, Event(2));
 
-        await Assert.ThatAsync(() => writer.WriteAsync(nobody, Event(3)).AsTask(), Throws.InstanceOf<CrawlEventsNotStoredException>());
+        await Assert.ThatAsync(() => writer.WriteAsync(nobody, Event(3)), Throws.InstanceOf<CrawlEventsNotStoredException>());
         await Assert.ThatAsync(() => writer.AppendAsync(nobody, Event(3)), Throws.InstanceOf<CrawlEventsNotStoredException>());
         await writer.AppendAsync(crawl, Event(4));
         await Assert.ThatAsync(() => writer.FlushAsync(), Throws.InstanceOf<CrawlEventsNotStoredException>().With.Property("Events").Count.EqualTo(1));
-        await Assert.ThatAsync(() => writer.WriteAsync(nobody, Event(5)).AsTask(), Throws.Nothing);
+        Assert.That(writer.TakeUnstored(), Has.Count.EqualTo(1));
+        await Assert.ThatAsync(() => writer.WriteAsync(nobody, Event(5)), Throws.Nothing);
         await Assert.ThatAsync(() => writer.FlushAsync(), Throws.InstanceOf<CrawlEventsNotStoredException>());
+        writer.TakeUnstored();
     }
 
     [Test]
-    public async Task A_flush_that_nobody_waits_for_any_more_leaves_the_telling_to_the_next()
+    public async Task A_flush_that_nobody_waits_for_any_more_leaves_its_events_written()
     {
         var crawl = await CreateCrawlAsync();
         await using var writer = Writer(options => options.Linger = Patient);
@@ -215,6 +223,7 @@ public sealed class CrawlEventWriterTests : DatabaseTest
         await transaction.CommitAsync();
 
         await Assert.ThatAsync(() => writer.FlushAsync(), Throws.InstanceOf<CrawlEventsNotStoredException>());
+        writer.TakeUnstored();
         Assert.That(await NumbersAsync(crawl), Is.EqualTo(new[] { 0, 1 }));
     }
 
@@ -229,7 +238,8 @@ public sealed class CrawlEventWriterTests : DatabaseTest
         await Assert.ThatAsync(() => writer.DisposeAsync().AsTask(), Throws.InstanceOf<CrawlEventsNotStoredException>());
 
         Assert.That(await NumbersAsync(crawl), Is.EqualTo(new[] { 1 }));
-        await Assert.ThatAsync(() => writer.WriteAsync(crawl, Event(3)).AsTask(), Throws.InstanceOf<ObjectDisposedException>());
+        await Assert.ThatAsync(() => writer.WriteAsync(crawl, Event(3)), Throws.InstanceOf<ObjectDisposedException>());
+        Assert.That(writer.TakeUnstored(), Has.Count.EqualTo(1));
         await Assert.ThatAsync(() => writer.DisposeAsync().AsTask(), Throws.Nothing);
     }
 
@@ -246,7 +256,8 @@ public sealed class CrawlEventWriterTests : DatabaseTest
         await writer.WriteAsync(crawl, Event(2));
         var exception = await Assert.ThrowsAsync<CrawlEventsNotStoredException>(() => writer.FlushAsync());
         (proxy.Down, proxy.OnSent) = (false, (_, _) => Fault.None);
-        foreach (var unstored in exception!.Events)
+        Assert.That(exception!.Events, Has.Count.EqualTo(1));
+        foreach (var unstored in writer.TakeUnstored())
         {
             await writer.WriteAsync(unstored.CrawlId, unstored.Event);
         }
@@ -254,6 +265,79 @@ public sealed class CrawlEventWriterTests : DatabaseTest
         await writer.FlushAsync();
 
         Assert.That(await NumbersAsync(crawl), Is.EqualTo(new[] { 1, 2 }));
+    }
+
+    /// <summary>Goes red when what is behind events that could not be stored is stored without them.</summary>
+    [Test]
+    public async Task Events_that_were_written_behind_those_of_an_outage_come_after_them()
+    {
+        await using var proxy = new FaultProxy(Database.ConnectionString);
+        await using var dataSource = proxy.CreateDataSource(Database.ConnectionString);
+        var (crawl, other) = (await CreateCrawlAsync(), await CreateCrawlAsync());
+        await using var writer = new CrawlEventWriter(
+            new CrawlEventRepository(dataSource, new RetryOptions { Limit = TimeSpan.FromMilliseconds(300) }), new CrawlEventWriterOptions { Linger = TimeSpan.Zero, BatchSize = 1 });
+        (proxy.Down, proxy.OnSent) = (true, (_, _) => Fault.CutBefore);
+
+        // The first batch fails, and the second comes to a server that is there again.
+        await writer.WriteAsync(crawl, Event(1));
+        await writer.WriteAsync(crawl, Event(2));
+        await writer.WriteAsync(other, Event(3));
+        for (var wait = 0; wait < 500 && !HasUnstored(writer, crawl); wait++)
+        {
+            await Task.Delay(10);
+        }
+
+        (proxy.Down, proxy.OnSent) = (false, (_, _) => Fault.None);
+        await Assert.ThatAsync(() => writer.FlushAsync(), Throws.InstanceOf<CrawlEventsNotStoredException>());
+        foreach (var unstored in writer.TakeUnstored())
+        {
+            await writer.WriteAsync(unstored.CrawlId, unstored.Event);
+        }
+
+        await writer.FlushAsync();
+
+        Assert.That(await NumbersAsync(crawl), Is.EqualTo(new[] { 1, 2 }));
+        Assert.That(await NumbersAsync(other), Is.EqualTo(new[] { 3 }));
+    }
+
+    /// <summary>Goes red when those who wait for room are let in otherwise than in their order, or all at once.</summary>
+    [Test]
+    public async Task Calls_that_are_not_awaited_keep_their_order_and_the_bounds([Values] bool ofBytes)
+    {
+        var crawl = await CreateCrawlAsync();
+        await using var writer = Writer(options =>
+        {
+            options.Capacity = ofBytes ? 1_000 : 5;
+            options.CapacityBytes = ofBytes ? 70 : 100_000;
+        });
+
+        var ids = await Task.WhenAll(Enumerable.Range(0, 500).Select(number => writer.AppendAsync(crawl, Event(number))).ToList());
+
+        Assert.That(ids, Is.Ordered);
+        Assert.That(await NumbersAsync(crawl), Is.EqualTo(Enumerable.Range(0, 500)));
+    }
+
+    [Test]
+    public async Task Who_waits_for_room_can_be_cancelled_and_writes_nothing()
+    {
+        var crawl = await CreateCrawlAsync();
+        await using var writer = Writer(options => options.Capacity = 1);
+        await using var connection = await DataSource.OpenConnectionAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        await Events.AppendAsync(crawl, Event(0), transaction);
+        using var cancellation = new CancellationTokenSource();
+
+        var first = writer.AppendAsync(crawl, Event(1));
+        var cancelled = writer.WriteAsync(crawl, Event(2), cancellation.Token);
+        var last = writer.WriteAsync(crawl, Event(3));
+        await cancellation.CancelAsync();
+        await Assert.ThatAsync(() => cancelled, Throws.InstanceOf<OperationCanceledException>());
+        await transaction.CommitAsync();
+        await first;
+        await last;
+        await writer.FlushAsync();
+
+        Assert.That(await NumbersAsync(crawl), Is.EqualTo(new[] { 0, 1, 3 }));
     }
 
     [Test]
@@ -326,6 +410,12 @@ public sealed class CrawlEventWriterTests : DatabaseTest
         return new CrawlEventWriter(Events, options);
     }
 
+    private static bool HasUnstored(CrawlEventWriter writer, Guid crawl)
+    {
+        // Cancelled, so that it writes nothing.
+        return writer.WriteAsync(crawl, Event(0), new CancellationToken(canceled: true)).Exception?.InnerException is CrawlEventsNotStoredException;
+    }
+
     private async Task<int[]> NumbersAsync(Guid crawl) =>
         [.. (await Events.ListAsync(crawl)).Select(crawlEvent => crawlEvent.Payload.ToElement().GetProperty("number").GetInt32())];
 
@@ -333,6 +423,6 @@ public sealed class CrawlEventWriterTests : DatabaseTest
     {
         public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-        public Task StopAsync(CancellationToken cancellationToken) => writer.WriteAsync(crawl, Event(7), cancellationToken).AsTask();
+        public Task StopAsync(CancellationToken cancellationToken) => writer.WriteAsync(crawl, Event(7), cancellationToken);
     }
 }

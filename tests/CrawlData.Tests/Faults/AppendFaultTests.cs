@@ -118,7 +118,7 @@ public sealed class AppendFaultTests : DatabaseTest
         var ids = await settled.RunAsync(async (connection, transaction) =>
         {
             var appended = await AppendByHandAsync(connection, transaction, crawl);
-            return attempts++ == 0 ? appended with { Ids = other.Ids, TransactionId = other.TransactionId } : appended;
+            return attempts++ == 0 ? appended with { Ids = other.Ids, Transaction = other.Transaction } : appended;
         }, CancellationToken.None);
 
         Assert.That(attempts, Is.EqualTo(2));
@@ -150,6 +150,64 @@ public sealed class AppendFaultTests : DatabaseTest
         await ExecuteAsync(server.DataSource, "alter system reset synchronous_standby_names");
         await ExecuteAsync(server.DataSource, "select pg_reload_conf()");
         await Wait.UntilAsync(server.DataSource, "select count(*) = 3 from crawl_events", TimeSpan.FromSeconds(10));
+    }
+
+    /// <summary>The command's time-out cancels the wait for the standbys, and the server then takes the transaction for committed.</summary>
+    [Test]
+    public async Task A_commit_whose_wait_for_its_standby_was_cancelled_is_not_acknowledged()
+    {
+        if (PostgresBinaries.Find(Environment.GetEnvironmentVariable) is null)
+        {
+            Assert.Ignore("There are no server binaries on this machine, so there is no server of our own to set up.");
+        }
+
+        await using var server = await RestartableServer.StartAsync();
+        await using var dataSource = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(server.ConnectionString) { CommandTimeout = 1 });
+        var crawl = (await new CrawlRunRepository(server.DataSource).CreateAsync(new NewCrawlRun { AppPackage = "org.example.app" })).Id;
+        await ExecuteAsync(server.DataSource, "alter system set synchronous_standby_names = 'nobody'");
+        await ExecuteAsync(server.DataSource, "select pg_reload_conf()");
+
+        await Assert.ThatAsync(() => new CrawlEventRepository(dataSource).AppendAsync(crawl, EventsOf(3)), Throws.InstanceOf<AppendOutcomeUnknownException>());
+    }
+
+    /// <summary>Such as one that was given an id that a server had forgotten in a crash.</summary>
+    [Test]
+    public async Task A_transaction_of_somebody_else_s_with_the_same_id_is_not_ended()
+    {
+        await using var proxy = new FaultProxy(Database.ConnectionString);
+        await using var dataSource = proxy.CreateDataSource(Database.ConnectionString);
+        var crawl = await CreateCrawlAsync();
+        await using var connection = await DataSource.OpenConnectionAsync();
+        await using var open = await connection.BeginTransactionAsync();
+        var other = await AppendByHandAsync(connection, open, await CreateCrawlAsync());
+        var cut = 0;
+        proxy.OnSent = (_, piece) => FaultProxy.IsCommit(piece) && Interlocked.Exchange(ref cut, 1) == 0 ? Fault.CutBefore : Fault.None;
+        var settled = new SettledTransaction(dataSource, TimeSpan.FromSeconds(2), CrawlEventRepository.TimeSql, "crawl_events");
+
+        await Assert.ThatAsync(
+            () => settled.RunAsync(
+                async (mine, transaction) =>
+                {
+                    var appended = await AppendByHandAsync(mine, transaction, crawl);
+                    return appended with { Transaction = appended.Transaction!.Value with { Id = other.Transaction!.Value.Id } };
+                },
+                CancellationToken.None),
+            Throws.InstanceOf<AppendOutcomeUnknownException>());
+
+        await open.CommitAsync();
+    }
+
+    [TestCase("127.0.0.1:1,127.0.0.1:2")]
+    [TestCase("127.0.0.1:1")]
+    public async Task That_no_server_can_be_reached_is_tried_again_until_the_limit(string host)
+    {
+        await using var dataSource = NpgsqlDataSource.Create($"Host={host};Username=nobody;Password=nothing");
+        var watch = Stopwatch.StartNew();
+
+        await Assert.ThatAsync(
+            () => new CrawlEventRepository(dataSource, new RetryOptions { Limit = TimeSpan.FromSeconds(1) }).AppendAsync(Guid.NewGuid(), EventsOf(3)), Throws.InstanceOf<NpgsqlException>());
+
+        Assert.That(watch.Elapsed, Is.GreaterThan(TimeSpan.FromSeconds(0.9)));
     }
 
     [Test]
@@ -246,7 +304,8 @@ public sealed class AppendFaultTests : DatabaseTest
         insert.Parameters["payload"].Value = "{}";
         await using var reader = await insert.ExecuteReaderAsync();
         await reader.ReadAsync();
-        return new Appended([reader.GetInt64(0)], reader.GetFieldValue<ulong>(1), crawl, reader.GetDateTime(2));
+        var transactionIdentity = TransactionIdentity.Read(reader, 1);
+        return new Appended([reader.GetInt64(0)], transactionIdentity, crawl, transactionIdentity.Start);
     }
 
     private static async Task ExecuteAsync(NpgsqlDataSource dataSource, string sql)

@@ -16,6 +16,9 @@ internal sealed record FaultCounts
     /// <summary>Events of which nobody could say.</summary>
     public int Unknown { get; init; }
 
+    /// <summary>Calls that failed though the fault passed: all that are not in a caller's transaction are to be tried again.</summary>
+    public int Failed { get; init; }
+
     public int Stored { get; init; }
 
     /// <summary>Acknowledged and not stored.</summary>
@@ -39,7 +42,7 @@ internal sealed record FaultCounts
     public int Misgiven { get; init; }
 
     public static string Header =>
-        $"{"fault",-52}{"crawls",7}{"acknowledged",14}{"stored",9}{"refused",9}{"unknown",9} |{"lost",6}{"duplicated",12}{"out of order",14}{"unexpected",12} |{"followed",10}{"missed",8}{"misgiven",10}";
+        $"{"fault",-52}{"crawls",7}{"acknowledged",14}{"stored",9}{"refused",9}{"unknown",9} |{"failed",8}{"lost",6}{"duplicated",12}{"out of order",14}{"unexpected",12} |{"followed",10}{"missed",8}{"misgiven",10}";
 
     public FaultCounts AndFollowed(List<long> stored, List<long> followed) => this with
     {
@@ -51,10 +54,10 @@ internal sealed record FaultCounts
     public void Check()
     {
         TestContext.Out.WriteLine($"{Header}\n{this}");
-        Assert.That((Lost, Duplicated, OutOfOrder, Unexpected, Missed, Misgiven), Is.EqualTo((0, 0, 0, 0, 0, 0)));
-        Assert.That(Acknowledged, Is.GreaterThan(200));
+        Assert.That((Failed, Lost, Duplicated, OutOfOrder, Unexpected, Missed, Misgiven), Is.EqualTo((0, 0, 0, 0, 0, 0, 0)));
+        Assert.That(Acknowledged, Is.GreaterThan(20));
     }
 
     public override string ToString() =>
-        $"{Fault,-52}{Crawls,7}{Acknowledged,14:N0}{Stored,9:N0}{Refused,9:N0}{Unknown,9:N0} |{Lost,6:N0}{Duplicated,12:N0}{OutOfOrder,14:N0}{Unexpected,12:N0} |{Followed,10:N0}{Missed,8:N0}{Misgiven,10:N0}";
+        $"{Fault,-52}{Crawls,7}{Acknowledged,14:N0}{Stored,9:N0}{Refused,9:N0}{Unknown,9:N0} |{Failed,8:N0}{Lost,6:N0}{Duplicated,12:N0}{OutOfOrder,14:N0}{Unexpected,12:N0} |{Followed,10:N0}{Missed,8:N0}{Misgiven,10:N0}";
 }

@@ -21,6 +21,7 @@ internal sealed class Load(NpgsqlDataSource dataSource, NpgsqlDataSource witness
     private readonly List<long> followedAll = [];
     private readonly CancellationTokenSource enough = new();
     private Task followingAll = Task.CompletedTask;
+    private int failed;
 
     private enum Told
     {
@@ -67,9 +68,9 @@ internal sealed class Load(NpgsqlDataSource dataSource, NpgsqlDataSource witness
         {
             await writer.DisposeAsync();
         }
-        catch (CrawlEventsNotStoredException exception)
+        catch (CrawlEventsNotStoredException)
         {
-            Note(exception);
+            Note(writer);
         }
     }
 
@@ -116,6 +117,7 @@ internal sealed class Load(NpgsqlDataSource dataSource, NpgsqlDataSource witness
         {
             Acknowledged = acknowledged.Count,
             Refused = told.Count(one => one.Value == Told.NotStored),
+            Failed = failed,
             Unknown = told.Count(one => one.Value == Told.Unknown),
             Stored = stored.Count,
             Lost = acknowledged.Count(one => !distinct.Contains(one)),
@@ -157,9 +159,9 @@ internal sealed class Load(NpgsqlDataSource dataSource, NpgsqlDataSource witness
             var batch = Enumerable.Range(number, count).Select(one => (Crawl: crawls[random.Next(crawls.Count)], Number: one)).ToList();
             number += count;
             using var cancellation = Cancellation(random);
-            Note(writer, batch, await TellAsync(() => random.Next(4) == 0
-                ? AppendInTransactionAsync(writer, batch, rollback: random.Next(2) == 0, random, cancellation.Token)
-                : AppendAsync(writer, batch, null, cancellation.Token)));
+            Note(writer, batch, random.Next(4) == 0
+                ? await TellAsync(() => AppendInTransactionAsync(writer, batch, rollback: random.Next(2) == 0, random, cancellation.Token), ofTheCaller: true)
+                : await TellAsync(() => AppendAsync(writer, batch, null, cancellation.Token)));
         }
     }
 
@@ -227,15 +229,15 @@ internal sealed class Load(NpgsqlDataSource dataSource, NpgsqlDataSource witness
                 {
                     await eventWriter.FlushAsync(CancellationToken.None);
                 }
-                catch (CrawlEventsNotStoredException exception)
+                catch (CrawlEventsNotStoredException)
                 {
-                    Note(exception);
+                    Note(eventWriter);
                 }
             }
         }
     }
 
-    private static async Task<Told> TellAsync(Func<Task<Told>> call)
+    private async Task<Told> TellAsync(Func<Task<Told>> call, bool ofTheCaller = false)
     {
         try
         {
@@ -243,6 +245,12 @@ internal sealed class Load(NpgsqlDataSource dataSource, NpgsqlDataSource witness
         }
         catch (Exception exception) when (exception is NpgsqlException or OperationCanceledException or CrawlEventsNotStoredException)
         {
+            if (exception is not OperationCanceledException && !ofTheCaller)
+            {
+                TestContext.Out.WriteLine(exception);
+                Interlocked.Increment(ref failed);
+            }
+
             return Told.NotStored;
         }
         catch (AppendOutcomeUnknownException)
@@ -253,10 +261,12 @@ internal sealed class Load(NpgsqlDataSource dataSource, NpgsqlDataSource witness
 
     private void Note(int writer, List<(Guid Crawl, int Number)> batch, Told outcome) => batch.ForEach(one => told[(one.Crawl, writer, one.Number)] = outcome);
 
-    private void Note(CrawlEventsNotStoredException exception)
+    private void Note(CrawlEventWriter writer)
     {
-        foreach (var unstored in exception.Events)
+        foreach (var unstored in writer.TakeUnstored())
         {
+            TestContext.Out.WriteLine(unstored.Error);
+            Interlocked.Increment(ref failed);
             var payload = unstored.Event.Payload.ToElement();
             told[(unstored.CrawlId, payload.GetProperty("writer").GetInt32(), payload.GetProperty("number").GetInt32())] =
                 unstored.Error is AppendOutcomeUnknownException ? Told.Unknown : Told.NotStored;
