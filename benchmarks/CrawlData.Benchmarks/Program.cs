@@ -14,6 +14,7 @@ switch (args)
         return;
 }
 
-// In this process, which has the server: a process for each benchmark would start a server for each.
-var job = Job.Default.WithToolchain(InProcessEmitToolchain.Instance).WithInvocationCount(1).WithUnrollFactor(1).WithWarmupCount(5).WithIterationCount(30);
+// In this process, which has the server: a process for each benchmark would start a server for each. A case with its seed may take minutes.
+var toolchain = new InProcessEmitToolchain(TimeSpan.FromHours(1), logOutput: true);
+var job = Job.Default.WithToolchain(toolchain).WithInvocationCount(1).WithUnrollFactor(1).WithWarmupCount(5).WithIterationCount(30);
 BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args, DefaultConfig.Instance.AddJob(job));
