@@ -2,19 +2,23 @@ using BenchmarkDotNet.Configs;
 using BenchmarkDotNet.Jobs;
 using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
+using CrawlData.Benchmarks;
 using CrawlData.Benchmarks.Crawls;
 
 switch (args)
 {
+    case ["gate"]:
+        return await Gate.RunAsync();
     case ["writer"]:
         await WriterComparison.RunAsync(rounds: 5, awaited: 2_000, unawaited: 30_000);
-        return;
+        return 0;
     case ["follow"]:
         await FollowLatency.RunAsync(events: 300);
-        return;
+        return 0;
 }
 
 // In this process, which has the server: a process for each benchmark would start a server for each. A case with its seed may take minutes.
 var toolchain = new InProcessEmitToolchain(TimeSpan.FromHours(1), logOutput: true);
 var job = Job.Default.WithToolchain(toolchain).WithInvocationCount(1).WithUnrollFactor(1).WithWarmupCount(5).WithIterationCount(30);
 BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args, DefaultConfig.Instance.AddJob(job));
+return 0;
