@@ -9,6 +9,9 @@ switch (args)
 {
     case ["gate"]:
         return await Gate.RunAsync();
+    case ["smoke"]:
+        Scale.Divisor = 100;
+        return await Smoke.RunAsync();
     case ["writer"]:
         await WriterComparison.RunAsync(rounds: 5, awaited: 2_000, unawaited: 30_000);
         return 0;
@@ -20,5 +23,5 @@ switch (args)
 // In this process, which has the server: a process for each benchmark would start a server for each. A case with its seed may take minutes.
 var toolchain = new InProcessEmitToolchain(TimeSpan.FromHours(1), logOutput: true);
 var job = Job.Default.WithToolchain(toolchain).WithInvocationCount(1).WithUnrollFactor(1).WithWarmupCount(5).WithIterationCount(30);
-BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args, DefaultConfig.Instance.AddJob(job));
-return 0;
+var summaries = BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args, DefaultConfig.Instance.AddJob(job));
+return summaries.Any(Smoke.Failed) ? 1 : 0;
