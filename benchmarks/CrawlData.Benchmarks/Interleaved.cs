@@ -49,7 +49,10 @@ public sealed class Interleaved(string title)
             }
         }
 
-        return [.. ways.Select(way => new Measured { Name = way.Name, Times = [.. times[way.Name].Order()], Bytes = [.. bytes[way.Name].Order()] })];
+        return
+        [
+            .. ways.Select(way => new Measured { Name = way.Name, Times = [.. times[way.Name].Order()], Bytes = [.. bytes[way.Name].Order()] }),
+        ];
     }
 }
 
@@ -68,7 +71,8 @@ public sealed record Measured
 
     public long MedianBytes => Bytes[Bytes.Count / 2];
 
-    public TimeSpan Quantile(double quantile) => Times[Math.Min(Times.Count - 1, (int)(quantile * Times.Count))];
+    public TimeSpan Quantile(double quantile) => Times[(int)Math.Ceiling(quantile * Times.Count) - 1];
 
-    public static string Format(TimeSpan time) => time.TotalMilliseconds.ToString(time.TotalMilliseconds < 10 ? "0.00" : "0.0", CultureInfo.InvariantCulture) + " ms";
+    public static string Format(TimeSpan time) =>
+        time.TotalMilliseconds.ToString(time.TotalMilliseconds < 10 ? "0.00" : "0.0", CultureInfo.InvariantCulture) + " ms";
 }

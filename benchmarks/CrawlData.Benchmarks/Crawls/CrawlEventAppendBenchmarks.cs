@@ -1,6 +1,5 @@
 using BenchmarkDotNet.Attributes;
 using CrawlData.Crawls;
-using NpgsqlTypes;
 
 namespace CrawlData.Benchmarks.Crawls;
 
@@ -8,32 +7,24 @@ namespace CrawlData.Benchmarks.Crawls;
 public class CrawlEventAppendBenchmarks : DatabaseBenchmark
 {
     private NewCrawlEvent[] events = [];
+    private Guid crawl;
 
-    [Params(1, 100, 1_000, 10_000)]
+    [Params(1, 100, 1_000, 10_000, 100_000)]
     public int Count { get; set; }
 
     public override async Task SetUpAsync()
     {
         await base.SetUpAsync();
-        events = MakeEvents(Count);
+        crawl = (await Seed.RunsAsync(DataSource, 1))[0];
+        events = MakeEvents(Scale.Of(Count));
     }
+
+    [IterationSetup]
+    public void Empty() => Truncate("crawl_events");
 
     [Benchmark(Baseline = true, Description = "COPY without ids")]
-    public async Task ByCopyAsync()
-    {
-        await using var connection = await DataSource.OpenConnectionAsync();
-        await using var importer = await connection.BeginBinaryImportAsync("copy crawl_events (crawl_id, event_type, payload) from stdin (format binary)");
-        foreach (var crawlEvent in events)
-        {
-            await importer.StartRowAsync();
-            await importer.WriteAsync(Crawl, NpgsqlDbType.Uuid);
-            await importer.WriteAsync(crawlEvent.EventType, NpgsqlDbType.Varchar);
-            await importer.WriteAsync(crawlEvent.Payload.Utf8, NpgsqlDbType.Jsonb);
-        }
-
-        await importer.CompleteAsync();
-    }
+    public Task ByCopyAsync() => HandWritten.CopyAsync(DataSource, events, crawl);
 
     [Benchmark(Description = "AppendAsync")]
-    public Task<IReadOnlyList<long>> AppendAsync() => Events.AppendAsync(Crawl, events);
+    public Task<IReadOnlyList<long>> AppendAsync() => Events.AppendAsync(crawl, events);
 }

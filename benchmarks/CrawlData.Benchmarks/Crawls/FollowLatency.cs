@@ -18,8 +18,9 @@ public static class FollowLatency
             foreach (var listen in new[] { true, false })
             {
                 var latencies = await MeasureAsync(database, followers, listen, events);
+                var way = listen ? "notified" : $"polling at {PollInterval.TotalMilliseconds:0} ms";
                 Console.WriteLine(
-                    $"{followers,3} followers, {(listen ? "notified" : $"polling at {PollInterval.TotalMilliseconds:0} ms"),-18} p50 {Measured.Format(latencies.Quantile(0.5)),9}, p99 {Measured.Format(latencies.Quantile(0.99)),9}");
+                    $"{followers,3} followers, {way,-18} p50 {Measured.Format(latencies.Quantile(0.5)),9}, p99 {Measured.Format(latencies.Quantile(0.99)),9}");
             }
         }
     }
@@ -54,7 +55,7 @@ public static class FollowLatency
         return new Measured
         {
             Name = "latency",
-            Times = [.. delivered.Select(one => Stopwatch.GetElapsedTime(committed[one.Id], one.At)).Select(time => time < TimeSpan.Zero ? TimeSpan.Zero : time).Order()],
+            Times = [.. delivered.Select(one => TimeSpan.FromTicks(Math.Max(0, Stopwatch.GetElapsedTime(committed[one.Id], one.At).Ticks))).Order()],
             Bytes = [],
         };
     }

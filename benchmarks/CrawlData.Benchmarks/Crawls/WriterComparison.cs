@@ -1,12 +1,10 @@
 using CrawlData.Crawls;
 using CrawlData.Testing;
-using Npgsql;
-using NpgsqlTypes;
 
 namespace CrawlData.Benchmarks.Crawls;
 
-/// <summary>The writer with 1, 8 and 32 producers, on one crawl and on a hundred: beside single committed INSERTs by as many, when each event is awaited, and beside one
-/// binary COPY, when none is.</summary>
+/// <summary>The writer with 1, 8 and 32 producers, on one crawl and on a hundred: beside single committed INSERTs by as many, when each event is awaited, and
+/// beside one binary COPY, when none is. In turns, and with the writer that notifies.</summary>
 public static class WriterComparison
 {
     private static readonly int[] Producers = [1, 8, 32];
@@ -15,81 +13,39 @@ public static class WriterComparison
     {
         await using var database = await ThrowawayDatabase.StartAsync();
         var dataSource = database.DataSource;
-        var runs = new CrawlRunRepository(dataSource);
-        var crawls = new List<Guid>();
-        for (var crawl = 0; crawl < 100; crawl++)
-        {
-            crawls.Add((await runs.CreateAsync(new NewCrawlRun { AppPackage = "org.example.app" })).Id);
-        }
-
+        var all = await Seed.RunsAsync(dataSource, 100);
         var events = DatabaseBenchmark.MakeEvents(unawaited);
+        var eventsAwaited = events[..awaited];
         await using var writer = new CrawlEventWriter(new CrawlEventRepository(dataSource));
         await using var notifying = new CrawlEventWriter(new CrawlEventRepository(dataSource, notify: true));
-        foreach (var crawlCount in new[] { 1, 100 })
+        foreach (var crawls in new[] { [all[0]], all })
         {
             foreach (var producers in Producers)
             {
-                var measured = await new Interleaved($"{producers} producers, {crawlCount} crawls, each event awaited")
-                    .Add("single INSERTs", () => ProduceAsync(producers, awaited, number => InsertAsync(dataSource, crawls[number % crawlCount], events[number])))
-                    .Add("writer", () => ProduceAsync(producers, awaited, number => writer.AppendAsync(crawls[number % crawlCount], events[number])))
-                    .Add("writer that notifies", () => ProduceAsync(producers, awaited, number => notifying.AppendAsync(crawls[number % crawlCount], events[number])))
-                    .RunAsync(rounds);
-                Print($"{producers} producers, {crawlCount} crawls, each event awaited", measured, awaited);
+                await RunAsync(rounds, awaited, new Interleaved($"{producers} producers, {crawls.Count} crawls, each event awaited")
+                    .Add("single INSERTs", () => HandWritten.InsertAsync(dataSource, crawls, eventsAwaited, producers))
+                    .Add("writer", () => writer.AppendAsync(crawls, eventsAwaited, producers))
+                    .Add("writer that notifies", () => notifying.AppendAsync(crawls, eventsAwaited, producers)));
             }
 
             foreach (var producers in Producers)
             {
-                var measured = await new Interleaved($"{producers} producers, {crawlCount} crawls, no event awaited")
-                    .Add("one COPY", () => CopyAsync(dataSource, crawls, crawlCount, events))
-                    .Add("writer", async () =>
-                    {
-                        await ProduceAsync(producers, unawaited, number => writer.WriteAsync(crawls[number % crawlCount], events[number]));
-                        await writer.FlushAsync();
-                    })
-                    .RunAsync(rounds);
-                Print($"{producers} producers, {crawlCount} crawls, no event awaited", measured, unawaited);
+                await RunAsync(rounds, unawaited, new Interleaved($"{producers} producers, {crawls.Count} crawls, no event awaited")
+                    .Add("one COPY", () => HandWritten.CopyAsync(dataSource, events, crawls))
+                    .Add("writer", () => writer.WriteAsync(crawls, events, producers)));
             }
         }
     }
 
-    private static void Print(string title, IReadOnlyList<Measured> measured, int events)
+    private static async Task RunAsync(int rounds, int events, Interleaved interleaved)
     {
-        Console.WriteLine(title);
+        var measured = await interleaved.RunAsync(rounds);
+        Console.WriteLine(interleaved.Title);
         foreach (var one in measured)
         {
-            Console.WriteLine($"  {one.Name,-22} {events / one.Median.TotalSeconds,9:N0} events/s, {measured[0].Median / one.Median,5:0.00} of {measured[0].Name}, {one.MedianBytes / events,6:N0} bytes an event");
+            Console.WriteLine(
+                $"  {one.Name,-22} {events / one.Median.TotalSeconds,9:N0} events/s, {measured[0].Median / one.Median,5:0.00} of {measured[0].Name}, " +
+                $"{one.MedianBytes / events,6:N0} bytes an event");
         }
-    }
-
-    private static Task ProduceAsync(int producers, int count, Func<int, Task> append) => Task.WhenAll(Enumerable.Range(0, producers).Select(producer => Task.Run(async () =>
-    {
-        for (var number = producer; number < count; number += producers)
-        {
-            await append(number);
-        }
-    })));
-
-    private static async Task InsertAsync(NpgsqlDataSource dataSource, Guid crawl, NewCrawlEvent crawlEvent)
-    {
-        await using var insert = dataSource.CreateCommand("insert into crawl_events (crawl_id, event_type, payload) values ($1, $2, $3) returning id");
-        insert.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = crawl });
-        insert.Parameters.Add(new NpgsqlParameter<string> { TypedValue = crawlEvent.EventType, NpgsqlDbType = NpgsqlDbType.Varchar });
-        insert.Parameters.Add(new NpgsqlParameter<ReadOnlyMemory<byte>> { TypedValue = crawlEvent.Payload.Utf8, NpgsqlDbType = NpgsqlDbType.Jsonb });
-        await insert.ExecuteScalarAsync();
-    }
-
-    private static async Task CopyAsync(NpgsqlDataSource dataSource, List<Guid> crawls, int crawlCount, NewCrawlEvent[] events)
-    {
-        await using var connection = await dataSource.OpenConnectionAsync();
-        await using var importer = await connection.BeginBinaryImportAsync("copy crawl_events (crawl_id, event_type, payload) from stdin (format binary)");
-        for (var number = 0; number < events.Length; number++)
-        {
-            await importer.StartRowAsync();
-            await importer.WriteAsync(crawls[number % crawlCount], NpgsqlDbType.Uuid);
-            await importer.WriteAsync(events[number].EventType, NpgsqlDbType.Varchar);
-            await importer.WriteAsync(events[number].Payload.Utf8, NpgsqlDbType.Jsonb);
-        }
-
-        await importer.CompleteAsync();
     }
 }

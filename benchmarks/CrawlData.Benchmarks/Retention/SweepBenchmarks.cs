@@ -1,0 +1,51 @@
+using BenchmarkDotNet.Attributes;
+using CrawlData.Audits;
+using CrawlData.Retention;
+
+namespace CrawlData.Benchmarks.Retention;
+
+/// <summary>10,000 expired artifacts swept in batches, by a deleter that has nothing to do, beside one UPDATE that marks them all.</summary>
+public class SweepBenchmarks : DatabaseBenchmark
+{
+    private const int Artifacts = 10_000;
+
+    private RetentionCleanup cleanup = null!;
+
+    [Params(100, 1_000)]
+    public int BatchSize { get; set; }
+
+    public override async Task SetUpAsync()
+    {
+        await base.SetUpAsync();
+        cleanup = new RetentionCleanup(DataSource);
+        var session = await Seed.SessionAsync(DataSource);
+        await new AuditPageRepository(DataSource).InsertAsync(session, new NewAuditPage { PageType = PageType.Homepage, Viewport = Viewport.Desktop });
+    }
+
+    [IterationSetup]
+    public void Fill()
+    {
+        Truncate("artifacts");
+        Seed.ExecuteAsync(
+            DataSource,
+            """
+            insert into artifacts (session_id, page_id, type, storage_uri, size_bytes, retention_until)
+            select session_id, id, 'screenshot', 'file:///var/audits/' || number || '.png', 95881, now() - number * interval '1 second'
+            from audit_pages cross join generate_series(1, $1) as number
+            """,
+            Scale.Of(Artifacts)).GetAwaiter().GetResult();
+        Seed.ExecuteAsync(DataSource, "vacuum analyze artifacts").GetAwaiter().GetResult();
+    }
+
+    [Benchmark(Baseline = true, Description = "one UPDATE")]
+    public async Task<int> ByHandAsync() => Require(Scale.Of(Artifacts), await Seed.ExecuteAsync(
+        DataSource, "update artifacts set deleted_at = clock_timestamp() where deleted_at is null and retention_until <= now()"));
+
+    [Benchmark(Description = "SweepAsync")]
+    public async Task<int> SweepAsync()
+    {
+        var total = await cleanup.SweepAsync(
+            (batch, _) => Task.FromResult<IReadOnlyCollection<Guid>>([.. batch.Select(artifact => artifact.Id)]), Scale.Of(BatchSize));
+        return Require(Scale.Of(Artifacts), (int)total.Deleted);
+    }
+}
