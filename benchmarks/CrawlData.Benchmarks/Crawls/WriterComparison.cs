@@ -11,8 +11,9 @@ public static class WriterComparison
 {
     private static readonly int[] Producers = [1, 8, 32];
 
-    public static async Task RunAsync(int rounds, int awaited, int unawaited)
+    public static async Task<IReadOnlyList<WriterRow>> RunAsync(int rounds, int awaited, int unawaited)
     {
+        var rows = new List<WriterRow>();
         await using var database = await ThrowawayDatabase.StartAsync();
         var dataSource = database.DataSource;
         var runs = new CrawlRunRepository(dataSource);
@@ -34,7 +35,8 @@ public static class WriterComparison
                     .Add("writer", () => ProduceAsync(producers, awaited, number => writer.AppendAsync(crawls[number % crawlCount], events[number])))
                     .Add("writer that notifies", () => ProduceAsync(producers, awaited, number => notifying.AppendAsync(crawls[number % crawlCount], events[number])))
                     .RunAsync(rounds);
-                Print($"{producers} producers, {crawlCount} crawls, each event awaited", measured, awaited);
+                rows.Add(new WriterRow { Producers = producers, Crawls = crawlCount, Awaited = true, Events = awaited, Measured = measured });
+                Print(rows[^1]);
             }
 
             foreach (var producers in Producers)
@@ -47,17 +49,22 @@ public static class WriterComparison
                         await writer.FlushAsync();
                     })
                     .RunAsync(rounds);
-                Print($"{producers} producers, {crawlCount} crawls, no event awaited", measured, unawaited);
+                rows.Add(new WriterRow { Producers = producers, Crawls = crawlCount, Awaited = false, Events = unawaited, Measured = measured });
+                Print(rows[^1]);
             }
         }
+
+        return rows;
     }
 
-    private static void Print(string title, IReadOnlyList<Measured> measured, int events)
+    private static void Print(WriterRow row)
     {
-        Console.WriteLine(title);
-        foreach (var one in measured)
+        Console.WriteLine(row.Title);
+        foreach (var one in row.Measured)
         {
-            Console.WriteLine($"  {one.Name,-22} {events / one.Median.TotalSeconds,9:N0} events/s, {measured[0].Median / one.Median,5:0.00} of {measured[0].Name}, {one.MedianBytes / events,6:N0} bytes an event");
+            Console.WriteLine(
+                $"  {one.Name,-22} {row.EventsPerSecond(one),9:N0} events/s, {row.Measured[0].Median / one.Median,5:0.00} of {row.Measured[0].Name}, "
+                + $"{one.MedianBytes / row.Events,6:N0} bytes an event");
         }
     }
 
@@ -92,4 +99,22 @@ public static class WriterComparison
 
         await importer.CompleteAsync();
     }
+}
+
+/// <summary>Ways of appending that were measured beside each other; the first is what the writer is compared with.</summary>
+public sealed record WriterRow
+{
+    public required int Producers { get; init; }
+
+    public required int Crawls { get; init; }
+
+    public required bool Awaited { get; init; }
+
+    public required int Events { get; init; }
+
+    public required IReadOnlyList<Measured> Measured { get; init; }
+
+    public string Title => $"{Producers} producers, {Crawls} crawls, {(Awaited ? "each event awaited" : "no event awaited")}";
+
+    public double EventsPerSecond(Measured measured) => Events / measured.Median.TotalSeconds;
 }
