@@ -20,6 +20,7 @@ internal static class Reads
             ways.AddRange(peer.Reads(crawls[crawls.Count / 2]));
         }
 
+        await Seed.SettleAsync(database.DataSource);
         var interleaved = new Interleaved("reads");
         foreach (var (name, read) in ways.OrderBy(way => way.Name != NpgsqlPeer.Reader))
         {

@@ -24,7 +24,7 @@ internal static class Seed
         order by number
         """;
 
-    private const string VacuumSql = """vacuum analyze crawl_events""";
+    private const string VacuumSql = """vacuum analyze""";
 
     public static async Task<IReadOnlyList<Guid>> CrawlsAsync(NpgsqlDataSource dataSource, int count)
     {
