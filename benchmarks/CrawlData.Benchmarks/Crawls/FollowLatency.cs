@@ -10,19 +10,23 @@ public static class FollowLatency
 {
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(50);
 
-    public static async Task RunAsync(int events)
+    public static async Task<IReadOnlyList<FollowRow>> RunAsync(int events)
     {
         await using var database = await ThrowawayDatabase.StartAsync();
+        var rows = new List<FollowRow>();
         foreach (var followers in new[] { 1, 100 })
         {
             foreach (var listen in new[] { true, false })
             {
-                var latencies = await MeasureAsync(database, followers, listen, events);
                 var way = listen ? "notified" : $"polling at {PollInterval.TotalMilliseconds:0} ms";
-                Console.WriteLine(
-                    $"{followers,3} followers, {way,-18} p50 {Measured.Format(latencies.Quantile(0.5)),9}, p99 {Measured.Format(latencies.Quantile(0.99)),9}");
+                var row = new FollowRow { Followers = followers, Way = way, Latency = await MeasureAsync(database, followers, listen, events) };
+                var (p50, p99) = (Measured.Format(row.Latency.Quantile(0.5)), Measured.Format(row.Latency.Quantile(0.99)));
+                Console.WriteLine($"{followers,3} followers, {way,-18} p50 {p50,9}, p99 {p99,9}");
+                rows.Add(row);
             }
         }
+
+        return rows;
     }
 
     private static async Task<Measured> MeasureAsync(ThrowawayDatabase database, int followers, bool listen, int count)
@@ -55,8 +59,18 @@ public static class FollowLatency
         return new Measured
         {
             Name = "latency",
-            Times = [.. delivered.Select(one => TimeSpan.FromTicks(Math.Max(0, Stopwatch.GetElapsedTime(committed[one.Id], one.At).Ticks))).Order()],
+            Times = [.. delivered.Select(one => Stopwatch.GetElapsedTime(committed[one.Id], one.At)).Select(time => time < TimeSpan.Zero ? TimeSpan.Zero : time).Order()],
             Bytes = [],
         };
     }
+}
+
+/// <summary>How late those were who followed in one way.</summary>
+public sealed record FollowRow
+{
+    public required int Followers { get; init; }
+
+    public required string Way { get; init; }
+
+    public required Measured Latency { get; init; }
 }

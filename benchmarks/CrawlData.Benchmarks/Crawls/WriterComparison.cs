@@ -9,8 +9,9 @@ public static class WriterComparison
 {
     private static readonly int[] Producers = [1, 8, 32];
 
-    public static async Task RunAsync(int rounds, int awaited, int unawaited)
+    public static async Task<IReadOnlyList<WriterRow>> RunAsync(int rounds, int awaited, int unawaited)
     {
+        var rows = new List<WriterRow>();
         await using var database = await ThrowawayDatabase.StartAsync();
         var dataSource = database.DataSource;
         var all = await Seed.RunsAsync(dataSource, 100);
@@ -22,30 +23,55 @@ public static class WriterComparison
         {
             foreach (var producers in Producers)
             {
-                await RunAsync(rounds, awaited, new Interleaved($"{producers} producers, {crawls.Count} crawls, each event awaited")
+                var measured = await new Interleaved("awaited")
                     .Add("single INSERTs", () => HandWritten.InsertAsync(dataSource, crawls, eventsAwaited, producers))
                     .Add("writer", () => writer.AppendAsync(crawls, eventsAwaited, producers))
-                    .Add("writer that notifies", () => notifying.AppendAsync(crawls, eventsAwaited, producers)));
+                    .Add("writer that notifies", () => notifying.AppendAsync(crawls, eventsAwaited, producers))
+                    .RunAsync(rounds);
+                rows.Add(new WriterRow { Producers = producers, Crawls = crawls.Count, Awaited = true, Events = awaited, Measured = measured });
+                Print(rows[^1]);
             }
 
             foreach (var producers in Producers)
             {
-                await RunAsync(rounds, unawaited, new Interleaved($"{producers} producers, {crawls.Count} crawls, no event awaited")
+                var measured = await new Interleaved("not awaited")
                     .Add("one COPY", () => HandWritten.CopyAsync(dataSource, events, crawls))
-                    .Add("writer", () => writer.WriteAsync(crawls, events, producers)));
+                    .Add("writer", () => writer.WriteAsync(crawls, events, producers))
+                    .RunAsync(rounds);
+                rows.Add(new WriterRow { Producers = producers, Crawls = crawls.Count, Awaited = false, Events = unawaited, Measured = measured });
+                Print(rows[^1]);
             }
         }
+
+        return rows;
     }
 
-    private static async Task RunAsync(int rounds, int events, Interleaved interleaved)
+    private static void Print(WriterRow row)
     {
-        var measured = await interleaved.RunAsync(rounds);
-        Console.WriteLine(interleaved.Title);
-        foreach (var one in measured)
+        Console.WriteLine(row.Title);
+        foreach (var one in row.Measured)
         {
             Console.WriteLine(
-                $"  {one.Name,-22} {events / one.Median.TotalSeconds,9:N0} events/s, {measured[0].Median / one.Median,5:0.00} of {measured[0].Name}, " +
-                $"{one.MedianBytes / events,6:N0} bytes an event");
+                $"  {one.Name,-22} {row.EventsPerSecond(one),9:N0} events/s, {row.Measured[0].Median / one.Median,5:0.00} of {row.Measured[0].Name}, "
+                + $"{one.MedianBytes / row.Events,6:N0} bytes an event");
         }
     }
+}
+
+/// <summary>Ways of appending that were measured beside each other; the first is what the writer is compared with.</summary>
+public sealed record WriterRow
+{
+    public required int Producers { get; init; }
+
+    public required int Crawls { get; init; }
+
+    public required bool Awaited { get; init; }
+
+    public required int Events { get; init; }
+
+    public required IReadOnlyList<Measured> Measured { get; init; }
+
+    public string Title => $"{Producers} producers, {Crawls} crawls, {(Awaited ? "each event awaited" : "no event awaited")}";
+
+    public double EventsPerSecond(Measured measured) => Events / measured.Median.TotalSeconds;
 }

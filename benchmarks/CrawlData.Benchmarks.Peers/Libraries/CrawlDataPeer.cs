@@ -1,0 +1,30 @@
+using CrawlData.Crawls;
+using Npgsql;
+
+namespace CrawlData.Benchmarks.Peers.Libraries;
+
+internal sealed class CrawlDataPeer(NpgsqlDataSource dataSource) : Peer
+{
+    public const string List = "CrawlData ListAsync";
+    public const string Stream = "CrawlData StreamAsync";
+    public const string Append = "CrawlData AppendAsync";
+
+    private readonly CrawlEventRepository repository = new(dataSource);
+
+    public override string Name => "CrawlData";
+
+    public override string Difference =>
+        "Ids come back in the order of the events and rise in the order of commits within a crawl; a call is one transaction, "
+        + "and a commit whose answer was lost is settled: once or not at all.";
+
+    public override IReadOnlyList<Type> Packages => [typeof(CrawlEventRepository)];
+
+    public override IEnumerable<(string Name, Func<Task<int>> Read)> Reads(Guid crawl) =>
+    [
+        (List, async () => (await repository.ListAsync(crawl)).Count),
+        (Stream, async () => await repository.StreamAsync(crawl).CountAsync()),
+    ];
+
+    public override IEnumerable<(string Name, Func<Task> Append)> Appends(Guid crawl, NewCrawlEvent[] events) =>
+        [(Append, events is [var one] ? () => repository.AppendAsync(crawl, one) : () => repository.AppendAsync(crawl, events))];
+}
