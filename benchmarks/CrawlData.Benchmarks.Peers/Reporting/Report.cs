@@ -35,6 +35,7 @@ internal sealed class Report(Extent extent, string folder, string command, bool 
         await WriteFollowersAsync();
         await WriteGrowthAsync();
         await WriteColdReadsAsync();
+        await WriteProfileAsync();
         await writer.SaveAsync();
     }
 
@@ -194,6 +195,32 @@ internal sealed class Report(Extent extent, string folder, string command, bool 
         var bars = measured.Select((one, index) =>
             new ChartBar(one.Name, one.Median.TotalMilliseconds, $"{Measured.Format(one.Median)}, {Count(result.Pages[index])} pages"));
         await writer.ChartAsync("cold-reads.svg", title, Charts.Bars(title, "milliseconds", [new("", [.. bars])]));
+    }
+
+    private async Task WriteProfileAsync()
+    {
+        Progress("profile");
+        var profile = await Profile.RunAsync(extent);
+        writer.Heading(2, "Where the time goes");
+        writer.Paragraph(
+            $"{Count(extent.EventsPerCrawl)} events, warm, each line with what the lines before it do; the server's own work ends in /dev/null. "
+            + "What is left to the client is the difference of the last two lines, and part of it goes on at the same time.");
+        foreach (var (title, parts, plan) in new[] { ("Read", profile.Read, profile.ReadPlan), ("Append", profile.Append, profile.AppendPlan) })
+        {
+            writer.Table([title, "of the whole", "median"], parts.Select(one => new[] { one.Name, Ratio(one, parts[^1]), Measured.Format(one.Median) }));
+            writer.Code(plan);
+        }
+
+        writer.Paragraph(
+            "One event at a time. What an append has beyond an INSERT is a round trip for a COMMIT of its own, since only a transaction whose id is known can be settled, "
+            + "and the crawl's lock; it weighs the less the more events share it, or the longer the server's disk takes for a commit.");
+        writer.Table(["Append one", "ratio", "median"], profile.Single.Select(one =>
+            new[] { one.Name, Ratio(one, profile.Single[0]), Measured.Format(one.Median / profile.Singles) }));
+        writer.Paragraph(
+            "Tried, and left out, since it did not help or was not worth what it cost: a simpler statement than the CTE that takes the row's lock (no difference); "
+            + "giving the reserved ids back as their first and last (a little, and only while nobody else appends); a lower limit from which COPY is used (a tie); "
+            + "LOCK TABLE instead of the empty insert that takes the table's lock (a tie). What helped: times written as the integers that COPY has (a DateTime is put on "
+            + "the heap for each row), one string for each event type that repeats, and no list of pairs for the events of one crawl.");
     }
 
     private static ChartGroup ToGroup(string title, IReadOnlyList<Measured> measured) => new(title, [.. measured.Select(one => RatioBar(one, measured[0]))]);
