@@ -7,7 +7,7 @@ internal sealed record Extent
 
     public int EventsPerCrawl { get; init; } = 10_000;
 
-    public int Rounds { get; init; } = 15;
+    public int Rounds { get; init; } = 40;
 
     public IReadOnlyList<int> Appends { get; init; } = [1, 100, 1_000, 10_000];
 

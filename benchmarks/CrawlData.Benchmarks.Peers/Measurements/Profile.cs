@@ -71,6 +71,7 @@ internal static class Profile
             .Add("and with the payloads, from jsonb to text", () => ExecuteAsync(dataSource, WithPayloadSql))
             .Add("all of it, ListAsync", () => repository.ListAsync(crawls[5]))
             .RunAsync(extent.Rounds);
+        var readPlan = await ExplainAsync(dataSource, ExplainReadSql);
         var append = await new Interleaved("append")
             .Add("the server parses the payloads and stores the rows", () => ExecuteAsync(dataSource, BareSql))
             .Add("and keeps both indexes", () => ExecuteAsync(dataSource, IndexedSql))
@@ -91,7 +92,7 @@ internal static class Profile
             Append = append,
             Single = single,
             Singles = Singles,
-            ReadPlan = await ExplainAsync(dataSource, ExplainReadSql),
+            ReadPlan = readPlan,
             AppendPlan = await ExplainAsync(dataSource, ExplainAppendSql),
         };
     }
