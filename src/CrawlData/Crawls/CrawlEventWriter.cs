@@ -256,7 +256,9 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
         while (more);
     }
 
-    private bool IsFull(Batch batch) => batch.Entries.Count >= options.BatchSize || batch.Size.Bytes >= options.BatchBytes;
+    // Also when it has all the room: nobody can write any more.
+    private bool IsFull(Batch batch) =>
+        batch.Entries.Count >= Math.Min(options.BatchSize, options.Capacity) || batch.Size.Bytes >= Math.Min(options.BatchBytes, options.CapacityBytes);
 
     private async ValueTask<bool> MoreAsync(CancellationToken until)
     {

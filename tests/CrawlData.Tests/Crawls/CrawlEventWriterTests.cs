@@ -317,6 +317,22 @@ public sealed class CrawlEventWriterTests : DatabaseTest
         Assert.That(await NumbersAsync(crawl), Is.EqualTo(Enumerable.Range(0, 500)));
     }
 
+    /// <summary>Goes red when a flush waits for its age though nobody can write any more.</summary>
+    [Test]
+    public async Task A_full_buffer_is_flushed_at_once_however_large_a_flush_may_be()
+    {
+        var crawl = await CreateCrawlAsync();
+        await using var writer = Writer(options => (options.Linger, options.Capacity) = (Patient, 5));
+
+        for (var number = 0; number < 23; number++)
+        {
+            await writer.WriteAsync(crawl, Event(number)).WaitAsync(TimeSpan.FromSeconds(20));
+        }
+
+        await writer.FlushAsync();
+        Assert.That(await NumbersAsync(crawl), Is.EqualTo(Enumerable.Range(0, 23)));
+    }
+
     [Test]
     public async Task Who_waits_for_room_can_be_cancelled_and_writes_nothing()
     {
