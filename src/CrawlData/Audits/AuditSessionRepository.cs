@@ -298,7 +298,8 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource)
 
     /// <summary>Starts a session that was chosen otherwise than by <see cref="ClaimNextAsync"/>: queued → running, one attempt more.</summary>
     /// <remarks>One atomic statement, which takes the session's row lock: of two that race, one is applied, and the other is refused and sees what the first
-    /// committed.</remarks>
+    /// committed. Neither a refusal nor a session that is not there throws: look at the <see cref="Transition{T}.Outcome"/>, or say <see
+    /// cref="Transition{T}.EnsureApplied"/>.</remarks>
     public Task<Transition<AuditSession>> StartAsync(Guid id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
         TransitionAsync(id, null, [AuditSessionStatus.Queued], AuditSessionStatus.Running, null, transaction, cancellationToken);
 

@@ -111,6 +111,8 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource, RetryOptio
     /// <summary>Appends one event.</summary>
     /// <returns>Its id.</returns>
     /// <exception cref="RowNotFoundException">There is no such crawl. Nothing is stored.</exception>
+    /// <exception cref="AppendOutcomeUnknownException">It is not known whether it is stored; not in a caller's transaction.</exception>
+    /// <exception cref="NpgsqlException">It could not be stored.</exception>
     public async Task<long> AppendAsync(
         Guid crawlId, NewCrawlEvent crawlEvent, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
@@ -144,6 +146,8 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource, RetryOptio
     /// <summary>Appends events to one crawl, all or none. When there are none, nothing is done, and the crawl is not looked for.</summary>
     /// <returns>The ids, in the order of the events; they rise.</returns>
     /// <exception cref="RowNotFoundException">There is no such crawl. Nothing is stored.</exception>
+    /// <exception cref="AppendOutcomeUnknownException">It is not known whether it is stored; not in a caller's transaction.</exception>
+    /// <exception cref="NpgsqlException">It could not be stored.</exception>
     public Task<IReadOnlyList<long>> AppendAsync(
         Guid crawlId, IEnumerable<NewCrawlEvent> events, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
@@ -155,6 +159,8 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource, RetryOptio
     /// one order.</summary>
     /// <returns>The ids, in the order of the events; they rise.</returns>
     /// <exception cref="RowNotFoundException">One or more of the crawls do not exist. Nothing is stored.</exception>
+    /// <exception cref="AppendOutcomeUnknownException">It is not known whether they are stored; not in a caller's transaction.</exception>
+    /// <exception cref="NpgsqlException">They could not be stored.</exception>
     public async Task<IReadOnlyList<long>> AppendAsync(
         IReadOnlyList<(Guid CrawlId, NewCrawlEvent Event)> events, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
@@ -179,6 +185,8 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource, RetryOptio
     /// cancelled or the server refuses an event, the transaction is as it was before the call, and still usable.</remarks>
     /// <returns>How many events were appended; 0 for an empty stream, whose crawl is not looked for.</returns>
     /// <exception cref="RowNotFoundException">There is no such crawl. Nothing is stored.</exception>
+    /// <exception cref="AppendOutcomeUnknownException">It is not known whether it is stored; not in a caller's transaction.</exception>
+    /// <exception cref="NpgsqlException">It could not be stored.</exception>
     public async Task<long> AppendStreamAsync(
         Guid crawlId, IAsyncEnumerable<NewCrawlEvent> events, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {

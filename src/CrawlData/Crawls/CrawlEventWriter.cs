@@ -9,7 +9,7 @@ namespace CrawlData.Crawls;
 /// <para><b>Order.</b> Within a crawl events are stored in the order of the calls that wrote them, also of calls that wait for room. One flush is under way at a time; in
 /// it the events of a crawl are kept together, which makes them neighbours on disk.</para>
 /// <para><b>What is stored.</b> An event is stored when <see cref="AppendAsync"/>, or a later <see cref="FlushAsync"/>, has returned. Until then it is in this
-/// process's memory and is lost with it.</para>
+/// process's memory and is lost with it. Flush before the run is completed: who follows a crawl stops when its run has ended.</para>
 /// <para><b>Errors.</b> A flush is tried again, and settled, as any append (<see cref="RetryOptions"/>). What cannot be stored fails alone: the events of a crawl
 /// that does not exist, or an event that the server refuses. Whoever waits for such an event gets its error. Those that nobody waits for are kept: until <see
 /// cref="TakeUnstored"/> has handed them out, every <see cref="FlushAsync"/> throws, and the writer takes no more for their crawls. When a crawl's events could not be

@@ -152,7 +152,8 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource)
 
     /// <summary>PENDING → RUNNING; stamps <c>started_at</c> with the database's clock.</summary>
     /// <remarks>One atomic statement, which takes the run's row lock: of two transitions that race, one is applied, and the other is refused and sees what
-    /// the first committed. In a transaction at REPEATABLE READ or above the loser gets the server's 40001 instead.</remarks>
+    /// the first committed. In a transaction at REPEATABLE READ or above the loser gets the server's 40001 instead. Neither a refusal nor a run that is not there throws: look
+    /// at the <see cref="Transition{T}.Outcome"/>, or say <see cref="Transition{T}.EnsureApplied"/>.</remarks>
     public Task<Transition<CrawlRun>> StartAsync(Guid id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
         TransitionAsync(id, [CrawlStatus.Pending], CrawlStatus.Running, null, transaction, cancellationToken);
 

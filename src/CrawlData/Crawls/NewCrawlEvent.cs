@@ -7,7 +7,7 @@ public sealed record NewCrawlEvent
     /// <exception cref="InvalidValueException">The value is empty, too long, or holds U+0000 or a lone surrogate.</exception>
     public required string EventType { get; init => field = CrawledText.Require(value, "event_type", 50); }
 
-    /// <summary>What happened; the JSON literal <c>null</c> for <c>default</c>.</summary>
+    /// <summary>What happened; <c>default</c> is stored as the JSON literal <c>null</c>.</summary>
     public required Jsonb Payload { get; init; }
 
     /// <summary>When it happened, in any offset; kept in UTC, cut to microseconds. The database's clock at the start of the transaction when null.</summary>
