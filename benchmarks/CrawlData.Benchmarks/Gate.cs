@@ -31,9 +31,9 @@ public static class Gate
         var appends = 0;
         var events = DatabaseBenchmark.MakeEvents(EventsPerCrawl);
 
-        var read = (await new Interleaved("read").Add("read, ListAsync", async () =>
+        var read = (await new Interleaved().Add("read, ListAsync", async () =>
             DatabaseBenchmark.Require(EventsPerCrawl, (await repository.ListAsync(crawls[reads++ % Crawls].Id)).Count)).RunAsync(Reads))[0];
-        var appended = await new Interleaved("append")
+        var appended = await new Interleaved()
             .Add("append, COPY by hand without ids", () => HandWritten.CopyAsync(database.DataSource, events, crawls[appends++ % Crawls].Id))
             .Add("append, AppendAsync with ids", () => repository.AppendAsync(crawls[appends++ % Crawls].Id, events))
             .RunAsync(Appends);

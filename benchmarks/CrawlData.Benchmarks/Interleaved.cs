@@ -5,11 +5,9 @@ namespace CrawlData.Benchmarks;
 
 /// <summary>Ways of doing one thing, measured in turns: what the machine does meanwhile falls on all of them, and their ratios can be trusted where times
 /// cannot.</summary>
-public sealed class Interleaved(string title)
+public sealed class Interleaved
 {
     private readonly List<(string Name, Func<Task> Work)> ways = [];
-
-    public string Title => title;
 
     /// <summary>Adds a way; the first is the floor, which the others are compared with.</summary>
     public Interleaved Add(string name, Func<Task> work)

@@ -16,7 +16,7 @@ internal static class Appends
         {
             var events = DatabaseBenchmark.MakeEvents(count);
             var floor = count == 1 ? NpgsqlPeer.Insert : CopyPeer.In;
-            var interleaved = new Interleaved("appends");
+            var interleaved = new Interleaved();
             foreach (var (name, append) in peers.SelectMany(peer => peer.Appends(crawl, events)).OrderBy(way => way.Name != floor))
             {
                 interleaved.Add(name, append);

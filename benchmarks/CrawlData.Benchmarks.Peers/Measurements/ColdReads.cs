@@ -30,7 +30,7 @@ internal static class ColdReads
         await CheckpointAsync(byWriter.DataSource);
         var (scatteredCrawl, gatheredCrawl) = (scattered[extent.Crawls / 2], gathered[extent.Crawls / 2]);
         var dropped = true;
-        var measured = await new Interleaved("cold reads")
+        var measured = await new Interleaved()
             .Add($"single INSERTs, {extent.Crawls} crawls in turns", () => ReadAsync(oneByOne.DataSource, scatteredCrawl, extent.EventsPerCrawl))
             .Add($"CrawlEventWriter, {extent.Crawls} crawls at once", () => ReadAsync(byWriter.DataSource, gatheredCrawl, extent.EventsPerCrawl))
             .RunAsync(extent.ColdRounds, warmUp: 1, between: async () =>

@@ -9,7 +9,7 @@ internal static class Growth
     public static async Task<IReadOnlyList<GrowthRow>> RunAsync(Extent extent)
     {
         var databases = new List<ThrowawayDatabase>();
-        var interleaved = new Interleaved("growth");
+        var interleaved = new Interleaved();
         try
         {
             foreach (var size in extent.Growth)

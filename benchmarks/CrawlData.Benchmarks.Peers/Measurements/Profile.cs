@@ -65,21 +65,21 @@ internal static class Profile
         var repository = new CrawlEventRepository(dataSource);
         var events = DatabaseBenchmark.MakeEvents(extent.EventsPerCrawl);
 
-        var read = await new Interleaved("read")
+        var read = await new Interleaved()
             .Add("the server finds the rows", () => ExecuteAsync(dataSource, FindSql))
             .Add("and makes them ready to send, but for the payloads", () => ExecuteAsync(dataSource, WithoutPayloadSql))
             .Add("and with the payloads, from jsonb to text", () => ExecuteAsync(dataSource, WithPayloadSql))
             .Add("all of it, ListAsync", () => repository.ListAsync(crawls[5]))
             .RunAsync(extent.Rounds);
         var readPlan = await ExplainAsync(dataSource, ExplainReadSql);
-        var append = await new Interleaved("append")
+        var append = await new Interleaved()
             .Add("the server parses the payloads and stores the rows", () => ExecuteAsync(dataSource, BareSql))
             .Add("and keeps both indexes", () => ExecuteAsync(dataSource, IndexedSql))
             .Add("and checks the foreign key", () => ExecuteAsync(dataSource, WholeSql))
             .Add("all of it, AppendAsync", () => repository.AppendAsync(crawls[4], events))
             .RunAsync(extent.AppendRounds);
         await using var writer = new CrawlEventWriter(repository);
-        var single = await new Interleaved("single")
+        var single = await new Interleaved()
             .Add("INSERT by hand", () => RepeatAsync(number => InsertAsync(dataSource, crawls[3], events[number])))
             .Add("in a transaction, as settling a lost COMMIT needs", () => RepeatAsync(number => InsertAsync(dataSource, InsertSql, crawls[3], events[number])))
             .Add("and behind the crawl's lock, as order needs", () => RepeatAsync(number => InsertAsync(dataSource, LockedInsertSql, crawls[3], events[number])))

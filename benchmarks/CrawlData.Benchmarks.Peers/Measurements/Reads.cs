@@ -21,7 +21,7 @@ internal static class Reads
         }
 
         await Seed.SettleAsync(database.DataSource);
-        var interleaved = new Interleaved("reads");
+        var interleaved = new Interleaved();
         foreach (var (name, read) in ways.OrderBy(way => way.Name != NpgsqlPeer.Reader))
         {
             interleaved.Add(name, () => RequireAsync(read, extent.EventsPerCrawl));

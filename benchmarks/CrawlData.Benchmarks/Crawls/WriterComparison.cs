@@ -23,7 +23,7 @@ public static class WriterComparison
         {
             foreach (var producers in Producers)
             {
-                var measured = await new Interleaved("awaited")
+                var measured = await new Interleaved()
                     .Add("single INSERTs", () => HandWritten.InsertAsync(dataSource, crawls, eventsAwaited, producers))
                     .Add("writer", () => writer.AppendAsync(crawls, eventsAwaited, producers))
                     .Add("writer that notifies", () => notifying.AppendAsync(crawls, eventsAwaited, producers))
@@ -34,7 +34,7 @@ public static class WriterComparison
 
             foreach (var producers in Producers)
             {
-                var measured = await new Interleaved("not awaited")
+                var measured = await new Interleaved()
                     .Add("one COPY", () => HandWritten.CopyAsync(dataSource, events, crawls))
                     .Add("writer", () => writer.WriteAsync(crawls, events, producers))
                     .RunAsync(rounds);
