@@ -8,7 +8,7 @@ const string usage =
     usage: report [FOLDER] [--quick] [--largest EVENTS]
       FOLDER            where report.md and its charts go; benchmarks/report unless given
       --quick           a smoke test of a minute, whose figures say nothing
-      --largest EVENTS  the largest table that growth is measured with; 10000000 unless given
+      --largest EVENTS  the largest table that growth and cold reads are measured with; 10000000 unless given
     """;
 
 string? folder = null;
@@ -36,7 +36,11 @@ for (var index = 1; understood && index < args.Length; index++)
 }
 
 var extent = quick ? Extent.Quick : new Extent();
-extent = extent with { Growth = [.. extent.Growth.Where(size => size <= (largest ?? int.MaxValue))] };
+extent = extent with
+{
+    Growth = [.. extent.Growth.Where(size => size <= (largest ?? int.MaxValue))],
+    Cold = [.. extent.Cold.Select(size => Math.Min(size, largest ?? size)).Distinct()],
+};
 if (!understood || extent.Growth.Count == 0)
 {
     Console.Error.WriteLine(usage);

@@ -11,8 +11,10 @@ internal static class ColdReads
 
     private const string PagesSql = """select count(distinct (ctid::text::point)[0]) from crawl_events where crawl_id = $1""";
 
+    /// <param name="extent">How many crawls are written at once, of how many events each, and how often one is read.</param>
+    /// <param name="size">How many events the table has; what is beyond one set of crawls is written by further sets, one after the other.</param>
     /// <returns>None when this machine has no server binaries.</returns>
-    public static async Task<ColdResult?> RunAsync(Extent extent)
+    public static async Task<ColdResult?> RunAsync(Extent extent, int size)
     {
         await using var oneByOne = await RestartableServer.StartAsync();
         await using var byWriter = await RestartableServer.StartAsync();
@@ -22,13 +24,18 @@ internal static class ColdReads
         }
 
         // As single INSERTs in turns would lie; a million of them would take minutes.
-        var scattered = await Seed.CrawlsAsync(oneByOne.DataSource, extent.Crawls);
-        await Seed.EventsAsync(oneByOne.DataSource, scattered, extent.Events, sideBySide: 1);
-        var gathered = await Seed.CrawlsAsync(byWriter.DataSource, extent.Crawls);
-        await WriteAsync(byWriter.DataSource, gathered, extent.EventsPerCrawl);
+        var scattered = await Seed.CrawlsAsync(oneByOne.DataSource, size / extent.EventsPerCrawl);
+        var gathered = await Seed.CrawlsAsync(byWriter.DataSource, size / extent.EventsPerCrawl);
+        foreach (var (atOnce, alsoAtOnce) in scattered.Chunk(extent.Crawls).Zip(gathered.Chunk(extent.Crawls)))
+        {
+            await Seed.EventsAsync(oneByOne.DataSource, atOnce, (long)atOnce.Length * extent.EventsPerCrawl, sideBySide: 1);
+            await WriteAsync(byWriter.DataSource, alsoAtOnce, extent.EventsPerCrawl);
+        }
+
+        await Seed.SettleAsync(byWriter.DataSource);
         await CheckpointAsync(oneByOne.DataSource);
         await CheckpointAsync(byWriter.DataSource);
-        var (scatteredCrawl, gatheredCrawl) = (scattered[extent.Crawls / 2], gathered[extent.Crawls / 2]);
+        var (scatteredCrawl, gatheredCrawl) = (scattered[scattered.Count / 2], gathered[gathered.Count / 2]);
         var dropped = true;
         var measured = await new Interleaved()
             .Add($"single INSERTs, {extent.Crawls} crawls in turns", () => ReadAsync(oneByOne.DataSource, scatteredCrawl, extent.EventsPerCrawl))
@@ -44,25 +51,21 @@ internal static class ColdReads
                 await ReadAsync(byWriter.DataSource, Guid.Empty, 0);
             });
         long[] pages = [await PagesAsync(oneByOne.DataSource, scatteredCrawl), await PagesAsync(byWriter.DataSource, gatheredCrawl)];
-        return new ColdResult { Measured = measured, Pages = pages, PageCacheDropped = dropped };
+        return new ColdResult { Events = scattered.Count * extent.EventsPerCrawl, Measured = measured, Pages = pages, PageCacheDropped = dropped };
     }
 
     private static async Task WriteAsync(NpgsqlDataSource dataSource, IReadOnlyList<Guid> crawls, int eventsPerCrawl)
     {
         var events = DatabaseBenchmark.MakeEvents(eventsPerCrawl);
-        await using (var writer = new CrawlEventWriter(new CrawlEventRepository(dataSource)))
+        await using var writer = new CrawlEventWriter(new CrawlEventRepository(dataSource));
+        await Task.WhenAll(crawls.Select(crawl => Task.Run(async () =>
         {
-            await Task.WhenAll(crawls.Select(crawl => Task.Run(async () =>
+            foreach (var crawlEvent in events)
             {
-                foreach (var crawlEvent in events)
-                {
-                    await writer.WriteAsync(crawl, crawlEvent);
-                }
-            })));
-            await writer.FlushAsync();
-        }
-
-        await Seed.SettleAsync(dataSource);
+                await writer.WriteAsync(crawl, crawlEvent);
+            }
+        })));
+        await writer.FlushAsync();
     }
 
     private static Task ReadAsync(NpgsqlDataSource dataSource, Guid crawl, int events) =>
@@ -100,6 +103,9 @@ internal static class ColdReads
 
 internal sealed record ColdResult
 {
+    /// <summary>How many events the table has.</summary>
+    public required int Events { get; init; }
+
     public required IReadOnlyList<Measured> Measured { get; init; }
 
     /// <summary>In how many pages of the table the crawl's events lie, as measured.</summary>

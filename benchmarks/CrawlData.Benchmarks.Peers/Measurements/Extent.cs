@@ -23,6 +23,8 @@ internal sealed record Extent
 
     public IReadOnlyList<int> Growth { get; init; } = [100_000, 1_000_000, 10_000_000];
 
+    public IReadOnlyList<int> Cold { get; init; } = [1_000_000, 10_000_000];
+
     public int ColdRounds { get; init; } = 7;
 
     public int Events => Crawls * EventsPerCrawl;
@@ -40,6 +42,7 @@ internal sealed record Extent
         WriterUnawaited = 2_000,
         FollowedEvents = 20,
         Growth = [1_000, 10_000, 100_000],
+        Cold = [5_000, 10_000],
         ColdRounds = 2,
     };
 }

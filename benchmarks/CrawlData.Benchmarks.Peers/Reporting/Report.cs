@@ -175,26 +175,39 @@ internal sealed class Report(Extent extent, string folder, string command, bool 
     private async Task WriteColdReadsAsync()
     {
         Progress("cold reads");
-        var title = $"Cold: read {Count(extent.EventsPerCrawl)} events of one crawl among {Count(extent.Events)} of {extent.Crawls} crawls";
-        var result = await ColdReads.RunAsync(extent);
+        var title = $"Cold: read {Count(extent.EventsPerCrawl)} events of one crawl";
         writer.Heading(2, title);
-        if (result is null)
+        var results = new List<ColdResult>();
+        foreach (var size in extent.Cold)
         {
-            writer.Paragraph("Not taken: it needs PostgreSQL's server programs on this machine, to restart a server of its own.");
-            return;
+            if (await ColdReads.RunAsync(extent, size) is not { } result)
+            {
+                writer.Paragraph("Not taken: it needs PostgreSQL's server programs on this machine, to restart a server of its own.");
+                return;
+            }
+
+            results.Add(result);
         }
 
-        var measured = result.Measured;
-        var pageCache = result.PageCacheDropped ? "dropped" : "**as it was, since it could not be dropped here**";
+        var pageCache = results.All(result => result.PageCacheDropped) ? "dropped" : "**as it was, since it could not be dropped here**";
         writer.Paragraph(
             $"ListAsync from a server that has just been restarted, with the system's page cache {pageCache}, "
             + $"and has answered a query for a crawl without events; rounds: {extent.ColdRounds}. "
             + "What single INSERTs in turns would write was laid down in that order by the server; what the writer writes, it wrote.");
-        writer.Table(["events written by", "ratio", "median", "pages that hold them"], measured.Select((one, index) =>
-            new[] { one.Name, Ratio(one, measured[0]), Measured.Format(one.Median), Count(result.Pages[index]) }));
-        var bars = measured.Select((one, index) =>
-            new ChartBar(one.Name, one.Median.TotalMilliseconds, $"{Measured.Format(one.Median)}, {Count(result.Pages[index])} pages"));
-        await writer.ChartAsync("cold-reads.svg", title, Charts.Bars(title, "milliseconds", [new("", [.. bars])]));
+        writer.Table(["events in the table", "events written by", "ratio", "median", "pages that hold them"], results.SelectMany(result =>
+            result.Measured.Select((one, index) => new[]
+            {
+                Count(result.Events), one.Name, Ratio(one, result.Measured[0]), Measured.Format(one.Median), Count(result.Pages[index]),
+            })), texts: 2);
+        await writer.ChartAsync("cold-reads.svg", title, Charts.Bars(title, "milliseconds",
+        [
+            .. results.Select(result => new ChartGroup(
+                $"among {Count(result.Events)}",
+                [
+                    .. result.Measured.Select((one, index) =>
+                        new ChartBar(one.Name, one.Median.TotalMilliseconds, $"{Measured.Format(one.Median)}, {Count(result.Pages[index])} pages")),
+                ])),
+        ]));
     }
 
     private async Task WriteProfileAsync()
