@@ -45,14 +45,14 @@ public static class Seed
         var ids = new List<Guid>();
         while (ids.Count < count)
         {
-            ids.Add((await runs.CreateAsync(new NewCrawlRun { AppPackage = "org.example.app" })).Id);
+            ids.Add((await runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app" })).Id);
         }
 
         return ids;
     }
 
     /// <summary>Enqueues a session, through the repository.</summary>
-    public static async Task<Guid> SessionAsync(NpgsqlDataSource dataSource) => (await new AuditSessionRepository(dataSource).EnqueueAsync(new NewAuditSession
+    public static async Task<Guid> SessionAsync(NpgsqlDataSource dataSource) => (await new AuditSessionRepository(dataSource).InsertAsync(new NewAuditSession
     {
         Url = "https://example.org/",
         CrawlPolicyVersion = "2026.11",

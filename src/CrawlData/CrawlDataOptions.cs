@@ -1,7 +1,6 @@
 using CrawlData.Audits;
 using CrawlData.Crawls;
 using CrawlData.Schema;
-using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 
 namespace CrawlData;
@@ -28,7 +27,11 @@ public sealed class CrawlDataOptions
     /// <summary>How long artifacts are kept, by their session's retention policy.</summary>
     public RetentionDurations Retention { get; } = new();
 
+    /// <summary>Whether what only reads, in no transaction, goes to a hot standby where one can be had, when the data source has several hosts; it may not see what
+    /// was written a moment ago. Writes, claims, transitions and following stay with the primary. Off unless set.</summary>
+    public bool ReadFromStandby { get; set; }
+
     /// <summary>Which data source to use, where the application has several; the registered <see cref="NpgsqlDataSource"/> unless set. It stays the
     /// application's to dispose of.</summary>
-    public Func<IServiceProvider, NpgsqlDataSource> DataSource { get; set; } = services => services.GetRequiredService<NpgsqlDataSource>();
+    public Func<IServiceProvider, NpgsqlDataSource>? DataSource { get; set; }
 }

@@ -4,54 +4,129 @@ using CrawlData.Crawls;
 using CrawlData.Recordings;
 using CrawlData.Retention;
 using CrawlData.Schema;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using Npgsql;
 
 namespace Microsoft.Extensions.DependencyInjection;
 
 /// <summary>Registers CrawlData.</summary>
 public static class CrawlDataServiceCollectionExtensions
 {
+    // Nobody else has it as a key.
+    private static readonly object DataSourceKey = new();
+
     /// <summary>Registers the repositories, the writer, the migrator and, unless turned off, the migration at start-up, all as singletons over the application's <see
-    /// cref="Npgsql.NpgsqlDataSource"/>. A migration that fails keeps the host from starting; what the <see cref="CrawlEventWriter"/> holds is flushed when all
-    /// services have stopped. A second call changes nothing.</summary>
+    /// cref="NpgsqlDataSource"/>, which stays the application's. A migration that fails keeps the host from starting, and so do options that are out of range; what the
+    /// <see cref="CrawlEventWriter"/> holds is flushed when all services have stopped. A second call changes nothing.</summary>
+    /// <remarks>The options are an <see cref="IOptions{TOptions}"/>: they may be set from the application's configuration, too. Of a data source of several hosts the
+    /// primary is used, and its standbys as <see cref="CrawlDataOptions.ReadFromStandby"/> says.</remarks>
     /// <param name="services">The application's services.</param>
     /// <param name="configure">Sets options; may be null.</param>
     public static IServiceCollection AddCrawlData(this IServiceCollection services, Action<CrawlDataOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(services);
-        if (services.Any(service => service.ServiceType == typeof(SchemaMigrator)))
+        if (IsAdded(services))
         {
             return services;
         }
 
-        var options = new CrawlDataOptions();
-        configure?.Invoke(options);
-        services.AddSingleton(
-            provider => new SchemaMigrator(options.DataSource(provider), options.Migration, provider.GetService<ILogger<SchemaMigrator>>()));
-        services.AddSingleton(provider => new CrawlRunRepository(options.DataSource(provider)));
-        services.AddSingleton(provider => new CrawlEventRepository(options.DataSource(provider), options.Retry, options.Notify));
-        services.AddSingleton(provider => new CrawlEventWriter(provider.GetRequiredService<CrawlEventRepository>(), options.Writer));
+        services.AddOptions<CrawlDataOptions>().Configure(options => configure?.Invoke(options)).ValidateOnStart();
+        services.AddSingleton<CrawlDataSources>();
+        services.AddSingleton(provider => new SchemaMigrator(Primary(provider), Options(provider).Migration, Logger<SchemaMigrator>(provider)));
+        services.AddSingleton(provider => new CrawlRunRepository(Primary(provider), Reads(provider)));
+        services.AddSingleton(provider => new CrawlEventRepository(Primary(provider), Options(provider).Retry, Options(provider).Notify, Reads(provider)));
+        services.AddSingleton(provider => new CrawlEventWriter(provider.GetRequiredService<CrawlEventRepository>(), Options(provider).Writer));
+        services.AddSingleton(provider => new AuditSessionRepository(Primary(provider), Reads(provider)));
+        services.AddSingleton(provider => new AuditPageRepository(Primary(provider), Reads(provider)));
+        services.AddSingleton(provider => new ArtifactRepository(Primary(provider), Options(provider).Retention, Reads(provider)));
+        services.AddSingleton(provider => new CrawlLogRepository(Primary(provider), Options(provider).Retry, Reads(provider)));
+        services.AddSingleton(provider => new RetentionCleanup(Primary(provider)));
+        services.AddSingleton(provider => new RecordingImporter(Primary(provider)));
+        services.AddSingleton(provider => new RecordingExporter(Reads(provider)));
+        services.AddHostedService<MigrationAtStartup>();
         services.AddHostedService<FlushAtShutdown>();
-        services.AddSingleton(provider => new AuditSessionRepository(options.DataSource(provider)));
-        services.AddSingleton(provider => new AuditPageRepository(options.DataSource(provider)));
-        services.AddSingleton(provider => new ArtifactRepository(options.DataSource(provider), options.Retention));
-        services.AddSingleton(provider => new CrawlLogRepository(options.DataSource(provider), options.Retry));
-        services.AddSingleton(provider => new RetentionCleanup(options.DataSource(provider)));
-        services.AddSingleton(provider => new RecordingImporter(options.DataSource(provider)));
-        services.AddSingleton(provider => new RecordingExporter(options.DataSource(provider)));
-        if (options.MigrateAtStartup)
-        {
-            services.AddHostedService<MigrationAtStartup>();
-        }
-
         return services;
     }
 
-    // StartingAsync of all services comes before StartAsync of any.
-    private sealed class MigrationAtStartup(SchemaMigrator migrator) : LifecycleService
+    /// <summary>Registers the same over a data source that is made of a connection string, logs to the application's loggers, and is disposed of with the container. Where
+    /// the application registers no <see cref="NpgsqlDataSource"/> of its own, it finds this one as such, for its own transactions.</summary>
+    /// <inheritdoc cref="AddCrawlData(IServiceCollection, Action{CrawlDataOptions})" path="/remarks"/>
+    /// <param name="services">The application's services.</param>
+    /// <param name="connectionString">The database, as Npgsql takes it.</param>
+    /// <param name="configure">Sets options; may be null.</param>
+    /// <exception cref="InvalidValueException">Npgsql does not take the connection string, which the message does not show.</exception>
+    public static IServiceCollection AddCrawlData(this IServiceCollection services, string connectionString, Action<CrawlDataOptions>? configure = null)
     {
-        public override Task StartingAsync(CancellationToken cancellationToken) => migrator.MigrateAsync(cancellationToken);
+        ArgumentNullException.ThrowIfNull(services);
+        ArgumentNullException.ThrowIfNull(connectionString);
+        if (IsAdded(services))
+        {
+            return services;
+        }
+
+        RequireConnectionString(connectionString);
+        services.AddKeyedSingleton(
+            DataSourceKey,
+            (provider, _) => new NpgsqlDataSourceBuilder(connectionString).UseLoggerFactory(provider.GetService<ILoggerFactory>()).Build());
+        services.AddCrawlData(options =>
+        {
+            options.DataSource = provider => provider.GetRequiredKeyedService<NpgsqlDataSource>(DataSourceKey);
+            configure?.Invoke(options);
+        });
+        services.TryAddSingleton(Primary);
+        return services;
+    }
+
+    private static bool IsAdded(IServiceCollection services) => services.Any(service => service.ServiceType == typeof(CrawlDataSources));
+
+    private static void RequireConnectionString(string connectionString)
+    {
+        try
+        {
+            _ = new NpgsqlDataSourceBuilder(connectionString).ConnectionStringBuilder.Host ?? throw new ArgumentException("It names no host.");
+        }
+        catch (Exception exception) when (exception is ArgumentException or FormatException or InvalidOperationException or NotSupportedException)
+        {
+            // Without the cause: its message may quote the string.
+            throw new InvalidValueException("connection_string", "is not one that Npgsql takes: it looks like 'Host=localhost;Username=me;Password=…;Database=crawls'");
+        }
+    }
+
+    private static CrawlDataOptions Options(IServiceProvider provider) => provider.GetRequiredService<IOptions<CrawlDataOptions>>().Value;
+
+    private static NpgsqlDataSource Primary(IServiceProvider provider) => provider.GetRequiredService<CrawlDataSources>().Primary;
+
+    private static NpgsqlDataSource Reads(IServiceProvider provider) => provider.GetRequiredService<CrawlDataSources>().Reads;
+
+    private static ILogger<T>? Logger<T>(IServiceProvider provider) => provider.GetService<ILogger<T>>();
+
+    /// <summary>Where statements go.</summary>
+    private sealed class CrawlDataSources
+    {
+        public CrawlDataSources(IServiceProvider provider, IOptions<CrawlDataOptions> options)
+        {
+            var dataSource = options.Value.DataSource?.Invoke(provider)
+                ?? provider.GetService<NpgsqlDataSource>()
+                ?? throw new InvalidOperationException("CrawlData has no NpgsqlDataSource: register one, or give AddCrawlData a connection string.");
+            (Primary, Reads) = dataSource is NpgsqlMultiHostDataSource hosts
+                ? (hosts.WithTargetSession(TargetSessionAttributes.Primary),
+                   hosts.WithTargetSession(options.Value.ReadFromStandby ? TargetSessionAttributes.PreferStandby : TargetSessionAttributes.Primary))
+                : (dataSource, dataSource);
+        }
+
+        public NpgsqlDataSource Primary { get; }
+
+        public NpgsqlDataSource Reads { get; }
+    }
+
+    // StartingAsync of all services comes before StartAsync of any.
+    private sealed class MigrationAtStartup(SchemaMigrator migrator, IOptions<CrawlDataOptions> options) : LifecycleService
+    {
+        public override Task StartingAsync(CancellationToken cancellationToken) =>
+            options.Value.MigrateAtStartup ? migrator.MigrateAsync(cancellationToken) : Task.CompletedTask;
     }
 
     // StoppedAsync comes after StopAsync of all services, which may still write.

@@ -85,7 +85,7 @@ public sealed class DependencyInjectionTests : MigratorTest
         public CrawlRun? Created { get; private set; }
 
         public async Task StartAsync(CancellationToken cancellationToken) =>
-            Created = await runs.CreateAsync(new NewCrawlRun { AppPackage = "org.example.app" }, cancellationToken: cancellationToken);
+            Created = await runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app" }, cancellationToken: cancellationToken);
 
         public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }

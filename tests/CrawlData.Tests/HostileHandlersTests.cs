@@ -37,7 +37,7 @@ public sealed class HostileHandlersTests : MigratorTest
         var events = new CrawlEventRepository(DataSource);
         var step = new NewCrawlEvent { EventType = " Step ", Payload = Jsonb.Parse("""{"k": 1}""") };
 
-        var run = await runs.CreateAsync(new NewCrawlRun { AppPackage = "org.example.app", DeviceConfig = step.Payload });
+        var run = await runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app", DeviceConfig = step.Payload });
         await runs.StartAsync(run.Id);
         await events.AppendAsync(run.Id, step);
         await events.AppendAsync(run.Id, [step, step]);

@@ -18,8 +18,8 @@ public sealed class HostileSurroundingsTests : DatabaseTest
     public async Task Times_are_kept_in_UTC()
     {
         var createdAt = new DateTimeOffset(2026, 7, 1, 23, 59, 59, TimeSpan.FromHours(-7)).AddTicks(9_999_990);
-        var run = await Runs.CreateAsync(new NewCrawlRun { AppPackage = "org.example.app", CreatedAt = createdAt });
-        var now = await Runs.CreateAsync(new NewCrawlRun { AppPackage = "org.example.app" });
+        var run = await Runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app", CreatedAt = createdAt });
+        var now = await Runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app" });
 
         await using var asText = DataSource.CreateCommand("select created_at::text from crawl_runs where id = $1");
         asText.Parameters.Add(new NpgsqlParameter { Value = run.Id });

@@ -103,7 +103,7 @@ public sealed partial class JsonbTests : DatabaseTest
     {
         var deepest = Jsonb.Parse(new string('[', 1_000) + new string(']', 1_000), new JsonbOptions { MaxDepth = JsonbOptions.LargestMaxDepth });
 
-        var created = await Runs.CreateAsync(new NewCrawlRun { AppPackage = "org.example.app", DeviceConfig = deepest });
+        var created = await Runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app", DeviceConfig = deepest });
 
         Assert.That(created.DeviceConfig, Is.EqualTo(deepest));
         Assert.That(created.DeviceConfig!.Value.ToElement().GetArrayLength(), Is.EqualTo(1));

@@ -35,7 +35,7 @@ public sealed class ReadmeTests : MigratorTest
         await new SchemaMigrator(DataSource).MigrateAsync();
         var runs = new CrawlRunRepository(DataSource);
         var events = new CrawlEventRepository(DataSource);
-        var run = await runs.CreateAsync(new NewCrawlRun { AppPackage = "org.example.app", Status = CrawlStatus.Running });
+        var run = await runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app", Status = CrawlStatus.Running });
         var step = new NewCrawlEvent { EventType = "step", Payload = Jsonb.Parse("{}") };
 
         await FurtherAsync(DataSource, runs, events, run, step, step, step, step with { EventType = "last" }, "a\0b");
@@ -86,7 +86,7 @@ public sealed class ReadmeTests : MigratorTest
         var cleanup = new RetentionCleanup(dataSource);
 
         // What is to be audited goes into the queue.
-        await sessions.EnqueueAsync(new NewAuditSession
+        await sessions.InsertAsync(new NewAuditSession
         {
             Url = "https://example.org/",
             CrawlPolicyVersion = "2026.11",
@@ -123,7 +123,7 @@ public sealed class ReadmeTests : MigratorTest
                 File.Delete(new Uri(artifact.StorageUri).LocalPath);
             }
 
-            return Task.FromResult<IReadOnlyCollection<Guid>>([.. batch.Select(artifact => artifact.Id)]);
+            return Task.FromResult<IReadOnlyCollection<ExpiredArtifact>>(batch);
         });
         await cleanup.PurgeAsync(age: TimeSpan.FromDays(30));
         await cleanup.DeleteSessionsAsync(age: TimeSpan.FromDays(400));
@@ -194,7 +194,7 @@ public sealed class ReadmeTests : MigratorTest
         var runs = new CrawlRunRepository(dataSource);
         var events = new CrawlEventRepository(dataSource);
 
-        var run = await runs.CreateAsync(new NewCrawlRun { AppPackage = "org.example.app", Goal = "Visit every screen once" });
+        var run = await runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app", Goal = "Visit every screen once" });
         (await runs.StartAsync(run.Id)).EnsureApplied();
         await events.AppendAsync(run.Id, new NewCrawlEvent
         {

@@ -32,7 +32,7 @@ internal static class Seed
         var crawls = new List<Guid>();
         for (var crawl = 0; crawl < count; crawl++)
         {
-            crawls.Add((await runs.CreateAsync(new NewCrawlRun { AppPackage = "org.example.app" })).Id);
+            crawls.Add((await runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app" })).Id);
         }
 
         return crawls;

@@ -14,7 +14,7 @@ public class CrawlEventReadBenchmarks() : DatabaseBenchmark(Seeded)
     private static readonly Lazy<Task<ThrowawayDatabase>> Seeded = new(() => Seed.EventsAsync(crawls: 100, Scale.Of(Count)));
 
     private Guid crawl;
-    private CrawlEventQuery query = new();
+    private CrawlEventFilter query = new();
     private int expected;
     private string sql = "";
     private object[] values = [];
@@ -38,12 +38,12 @@ public class CrawlEventReadBenchmarks() : DatabaseBenchmark(Seeded)
         var (from, before) = (Seed.Start.AddMilliseconds(Scale.Of(Count) * 0.5), Seed.Start.AddMilliseconds(Scale.Of(Count) * 0.6));
         (query, var condition, values) = Select switch
         {
-            Selection.OneType => (new CrawlEventQuery { EventTypes = [Seed.RareEventType] }, "and event_type = $2", [crawl, Seed.RareEventType]),
+            Selection.OneType => (new CrawlEventFilter { EventTypes = [Seed.RareEventType] }, "and event_type = $2", [crawl, Seed.RareEventType]),
             Selection.TimeRange => (
-                new CrawlEventQuery { CreatedFrom = from, CreatedBefore = before },
+                new CrawlEventFilter { CreatedFrom = from, CreatedBefore = before },
                 "and created_at >= $2 and created_at < $3",
                 [crawl, DateTime.SpecifyKind(from.UtcDateTime, DateTimeKind.Unspecified), DateTime.SpecifyKind(before.UtcDateTime, DateTimeKind.Unspecified)]),
-            _ => (new CrawlEventQuery(), "", new object[] { crawl }),
+            _ => (new CrawlEventFilter(), "", new object[] { crawl }),
         };
         sql = $"select id, crawl_id, event_type, payload, created_at from crawl_events where crawl_id = $1 {condition} order by crawl_id, id";
     }

@@ -33,7 +33,7 @@ public static class FollowLatency
     {
         var events = new CrawlEventRepository(database.DataSource, notify: listen);
         var runs = new CrawlRunRepository(database.DataSource);
-        var crawl = (await runs.CreateAsync(new NewCrawlRun { AppPackage = "org.example.app" })).Id;
+        var crawl = (await runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app" })).Id;
         var committed = new ConcurrentDictionary<long, long>();
         var delivered = new ConcurrentBag<(long Id, long At)>();
         var options = new CrawlEventFollowOptions { Listen = listen, PollInterval = listen ? TimeSpan.FromSeconds(1) : PollInterval };

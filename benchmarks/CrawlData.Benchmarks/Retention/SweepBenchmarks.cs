@@ -45,7 +45,7 @@ public class SweepBenchmarks : DatabaseBenchmark
     public async Task<int> SweepAsync()
     {
         var total = await cleanup.SweepAsync(
-            (batch, _) => Task.FromResult<IReadOnlyCollection<Guid>>([.. batch.Select(artifact => artifact.Id)]), Scale.Of(BatchSize));
+            (batch, _) => Task.FromResult<IReadOnlyCollection<ExpiredArtifact>>(batch), Scale.Of(BatchSize));
         return Require(Scale.Of(Artifacts), (int)total.Deleted);
     }
 }

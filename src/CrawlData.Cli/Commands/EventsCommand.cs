@@ -42,7 +42,7 @@ internal sealed class EventsCommand : ToolCommand
         await using var dataSource = Connection.Required(arguments);
         var events = new CrawlEventRepository(dataSource);
         var crawlId = arguments.GetValue(crawl);
-        var query = new CrawlEventQuery
+        var query = new CrawlEventFilter
         {
             AfterId = arguments.GetValue(after),
             EventTypes = arguments.GetGiven(types),

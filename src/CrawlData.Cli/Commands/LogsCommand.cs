@@ -48,7 +48,7 @@ internal sealed class LogsCommand : ToolCommand
         await using var dataSource = Connection.Required(arguments);
         var logs = new CrawlLogRepository(dataSource);
         var sessionId = arguments.GetValue(session);
-        var query = new CrawlLogQuery
+        var query = new CrawlLogFilter
         {
             Levels = arguments.GetGiven(levels),
             EventTypes = arguments.GetGiven(types),

@@ -67,7 +67,7 @@ internal sealed class SessionsCommand : ToolCommand
             Terminal.IsForPeople(arguments, json),
             arguments.GetValue(limit),
             most => Pages.ReadAsync<AuditSession>(
-                (size, cursor, token) => sessions.ListAsync(filter, order, size, cursor, cancellationToken: token), most, AuditSessionRepository.LargestPageSize),
+                (size, cursor, token) => sessions.ListAsync(filter, size, cursor, order, cancellationToken: token), most, AuditSessionRepository.LargestPageSize),
             cancellationToken);
     }
 }

@@ -130,14 +130,14 @@ internal sealed class SweepCommand : ToolCommand
 
         public string? FirstFailure { get; private set; }
 
-        public async Task<IReadOnlyCollection<Guid>> DeleteAsync(IReadOnlyList<ExpiredArtifact> batch, CancellationToken cancellationToken)
+        public async Task<IReadOnlyCollection<ExpiredArtifact>> DeleteAsync(IReadOnlyList<ExpiredArtifact> batch, CancellationToken cancellationToken)
         {
-            var deleted = new List<Guid>();
+            var deleted = new List<ExpiredArtifact>();
             foreach (var artifact in batch.TakeWhile(_ => !cancellationToken.IsCancellationRequested))
             {
                 if (acknowledged.Contains(artifact.Id))
                 {
-                    deleted.Add(artifact.Id);
+                    deleted.Add(artifact);
                 }
                 else if (LocalPath(artifact.StorageUri) is not { } path)
                 {
@@ -145,7 +145,7 @@ internal sealed class SweepCommand : ToolCommand
                 }
                 else if (IsDeleted(path))
                 {
-                    deleted.Add(artifact.Id);
+                    deleted.Add(artifact);
                 }
             }
 

@@ -11,7 +11,8 @@ namespace CrawlData.Audits;
 /// <see cref="NpgsqlException"/>: a page that is deleted at the very moment gives its 23503.</remarks>
 /// <param name="dataSource">The application's data source; it stays the application's to dispose of.</param>
 /// <param name="retention">How long artifacts are kept by their session's policy; the defaults when null.</param>
-public sealed class ArtifactRepository(NpgsqlDataSource dataSource, RetentionDurations? retention = null)
+/// <param name="readDataSource">Where what only reads goes when it is in no transaction: a hot standby, say, which lags behind. The data source when null.</param>
+public sealed class ArtifactRepository(NpgsqlDataSource dataSource, RetentionDurations? retention = null, NpgsqlDataSource? readDataSource = null)
 {
     internal const string Table = "artifacts";
 
@@ -64,6 +65,7 @@ public sealed class ArtifactRepository(NpgsqlDataSource dataSource, RetentionDur
     internal const string MarkDeletedSql =
         "update artifacts set deleted_at = clock_timestamp() where id = any (@ids) and session_id = @session_id and deleted_at is null";
 
+    private readonly NpgsqlDataSource reads = readDataSource ?? dataSource;
     private readonly RetentionDurations retention = retention ?? new RetentionDurations();
 
     /// <summary>Inserts an artifact.</summary>
@@ -91,7 +93,7 @@ public sealed class ArtifactRepository(NpgsqlDataSource dataSource, RetentionDur
     public async Task<Artifact?> GetAsync(Guid sessionId, Guid id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         var parameters = new Parameters { { "session_id", NpgsqlDbType.Uuid, sessionId }, { "id", NpgsqlDbType.Uuid, id } };
-        return (await dataSource.ReadListAsync(Command(GetSql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false)).SingleOrDefault();
+        return (await reads.ReadListAsync(Command(GetSql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false)).SingleOrDefault();
     }
 
     /// <summary>Lists a session's artifacts, by time of creation and id.</summary>
@@ -101,7 +103,7 @@ public sealed class ArtifactRepository(NpgsqlDataSource dataSource, RetentionDur
     /// <param name="cancellationToken">Cancels the query.</param>
     public async Task<IReadOnlyList<Artifact>> ListAsync(
         Guid sessionId, ArtifactFilter? filter = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
-        await dataSource.ReadListAsync(Command(ListSql, ToParameters(sessionId, filter), transaction, cancellationToken), Read).ConfigureAwait(false);
+        await reads.ReadListAsync(Command(ListSql, ToParameters(sessionId, filter), transaction, cancellationToken), Read).ConfigureAwait(false);
 
     /// <summary>Totals a session's artifacts by type.</summary>
     /// <param name="sessionId">The session; one that does not exist has no artifacts.</param>
@@ -192,7 +194,7 @@ public sealed class ArtifactRepository(NpgsqlDataSource dataSource, RetentionDur
     private async Task<IReadOnlyDictionary<ArtifactType, ArtifactTotal>> ReadTotalsAsync(CommandDefinition command)
     {
         var totals = Enum.GetValues<ArtifactType>().ToDictionary(type => type, _ => default(ArtifactTotal));
-        foreach (var (type, total) in await dataSource.ReadListAsync(command, row =>
+        foreach (var (type, total) in await reads.ReadListAsync(command, row =>
             (row.GetLabel<ArtifactType>(0), new ArtifactTotal { Count = row.GetInt64(1), SizeBytes = row.GetInt64(2) })).ConfigureAwait(false))
         {
             totals[type] = total;

@@ -9,7 +9,8 @@ namespace CrawlData.Audits;
 /// <remarks>Methods that write take the caller's transaction; without one each is a transaction of its own. Errors of the server and of the connection come as
 /// <see cref="NpgsqlException"/>: a session that is deleted at the very moment gives its 23503.</remarks>
 /// <param name="dataSource">The application's data source; it stays the application's to dispose of.</param>
-public sealed class AuditPageRepository(NpgsqlDataSource dataSource)
+/// <param name="readDataSource">Where what only reads goes when it is in no transaction: a hot standby, say, which lags behind. The data source when null.</param>
+public sealed class AuditPageRepository(NpgsqlDataSource dataSource, NpgsqlDataSource? readDataSource = null)
 {
     internal const string Table = "audit_pages";
 
@@ -53,6 +54,8 @@ public sealed class AuditPageRepository(NpgsqlDataSource dataSource)
           and (@viewport is null or viewport = @viewport::viewport_enum)
         order by audit_pages.page_type, audit_pages.viewport, id
         """;
+
+    private readonly NpgsqlDataSource reads = readDataSource ?? dataSource;
 
     /// <summary>Inserts a page.</summary>
     /// <returns>The row as it was stored.</returns>
@@ -109,7 +112,7 @@ public sealed class AuditPageRepository(NpgsqlDataSource dataSource)
     public async Task<AuditPage?> GetAsync(Guid sessionId, Guid id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         var parameters = new Parameters { { "session_id", NpgsqlDbType.Uuid, sessionId }, { "id", NpgsqlDbType.Uuid, id } };
-        return (await dataSource.ReadListAsync(Command(GetSql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false)).SingleOrDefault();
+        return (await reads.ReadListAsync(Command(GetSql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false)).SingleOrDefault();
     }
 
     /// <summary>Lists a session's pages, by type, viewport and id.</summary>
@@ -127,7 +130,7 @@ public sealed class AuditPageRepository(NpgsqlDataSource dataSource)
             { "page_type", NpgsqlDbType.Text, filter.PageType?.ToLabel() },
             { "viewport", NpgsqlDbType.Text, filter.Viewport?.ToLabel() },
         };
-        return await dataSource.ReadListAsync(Command(ListSql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false);
+        return await reads.ReadListAsync(Command(ListSql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false);
     }
 
     /// <summary>Inserts pages of several sessions, all or none.</summary>

@@ -17,7 +17,8 @@ namespace CrawlData.Audits;
 /// cref="NpgsqlException"/>: in a transaction at REPEATABLE READ or above, who loses a race gets the server's 40001.</para>
 /// </remarks>
 /// <param name="dataSource">The application's data source; it stays the application's to dispose of.</param>
-public sealed class AuditSessionRepository(NpgsqlDataSource dataSource)
+/// <param name="readDataSource">Where what only reads goes when it is in no transaction: a hot standby, say, which lags behind. The data source when null.</param>
+public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDataSource? readDataSource = null)
 {
     /// <summary>The most sessions on a page.</summary>
     public const int LargestPageSize = 1_000;
@@ -31,7 +32,7 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource)
         low_confidence, pdp_url
         """;
 
-    // The clock is read for each row, in their order, so that sessions that are enqueued together are claimed in their order.
+    // The clock is read for each row, in their order, so that sessions that are inserted together are claimed in their order.
     internal const string InsertSql =
         $"""
         insert into audit_sessions (id, url, status, created_at, final_url, mode, retention_policy, attempts, error_summary, crawl_policy_version,
@@ -202,17 +203,19 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource)
 
     internal const string DeleteSql = "delete from audit_sessions where id = @id";
 
-    /// <summary>Enqueues a session: its status is queued.</summary>
+    private readonly NpgsqlDataSource reads = readDataSource ?? dataSource;
+
+    /// <summary>Inserts a session into the queue: its status is queued.</summary>
     /// <returns>The row as it was stored.</returns>
     /// <exception cref="RowAlreadyExistsException">A session with that id exists.</exception>
-    public async Task<AuditSession> EnqueueAsync(NewAuditSession session, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
-        (await EnqueueAsync([session], transaction, cancellationToken).ConfigureAwait(false))[0];
+    public async Task<AuditSession> InsertAsync(NewAuditSession session, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
+        (await InsertAsync([session], transaction, cancellationToken).ConfigureAwait(false))[0];
 
-    /// <summary>Enqueues sessions, all or none. They are claimed in their order, unless their <see cref="NewAuditSession.CreatedAt"/> says otherwise.</summary>
+    /// <summary>Inserts sessions into the queue, all or none. They are claimed in their order, unless their <see cref="NewAuditSession.CreatedAt"/> says otherwise.</summary>
     /// <returns>The rows as they were stored, in the order of the sessions.</returns>
     /// <exception cref="RowAlreadyExistsException">A session with one of the ids exists.</exception>
     /// <exception cref="InvalidValueException">One of the sessions is null.</exception>
-    public Task<IReadOnlyList<AuditSession>> EnqueueAsync(
+    public Task<IReadOnlyList<AuditSession>> InsertAsync(
         IEnumerable<NewAuditSession> sessions, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(sessions);
@@ -238,23 +241,23 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource)
     public async Task<AuditSession?> GetAsync(Guid id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         var parameters = new Parameters { { "id", NpgsqlDbType.Uuid, id } };
-        return (await dataSource.ReadListAsync(Command(GetSql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false)).SingleOrDefault();
+        return (await reads.ReadListAsync(Command(GetSql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false)).SingleOrDefault();
     }
 
     /// <summary>Lists sessions by their time of creation, a page at a time.</summary>
     /// <param name="filter">Which sessions; all when null. Give the same filter with every page of a listing.</param>
-    /// <param name="order">Newest or oldest first. Give the same with every page of a listing.</param>
     /// <param name="pageSize">The most sessions on the page, 1 to <see cref="LargestPageSize"/>.</param>
     /// <param name="cursor">The page before's <see cref="Page{T}.NextCursor"/>; null for the first page. A page starts after a session, not at a number: rows
     /// that come or go meanwhile make no other row appear twice or be passed over.</param>
+    /// <param name="order">Newest or oldest first. Give the same with every page of a listing.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
     /// <exception cref="InvalidValueException">The cursor is not one that this method returned, or the page size is out of range.</exception>
     public async Task<Page<AuditSession>> ListAsync(
         AuditSessionFilter? filter = null,
-        ListOrder order = ListOrder.NewestFirst,
         int pageSize = 50,
         string? cursor = null,
+        ListOrder order = ListOrder.NewestFirst,
         NpgsqlTransaction? transaction = null,
         CancellationToken cancellationToken = default)
     {
@@ -267,7 +270,7 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource)
         };
         var parameters = ToParameters(filter, order, cursor is null ? null : KeysetCursor<Guid>.Decode(cursor));
         parameters.Add("limit", NpgsqlDbType.Integer, pageSize + 1);
-        var rows = await dataSource.ReadListAsync(Command(sql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false);
+        var rows = await reads.ReadListAsync(Command(sql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false);
         return Page.Of(rows, pageSize, last => new KeysetCursor<Guid>(last.CreatedAt, last.Id));
     }
 
@@ -278,7 +281,7 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource)
     /// <returns>A count for every status, 0 where there is no session.</returns>
     public Task<IReadOnlyDictionary<AuditSessionStatus, long>> CountByStatusAsync(
         AuditSessionFilter? filter = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
-        dataSource.CountByLabelAsync<AuditSessionStatus>(Command(CountByStatusSql, ToParameters(filter, default, null), transaction, cancellationToken));
+        reads.CountByLabelAsync<AuditSessionStatus>(Command(CountByStatusSql, ToParameters(filter, default, null), transaction, cancellationToken));
 
     /// <summary>Counts sessions by the version of the crawl policy.</summary>
     /// <param name="filter">Which sessions; all when null.</param>
@@ -287,7 +290,7 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource)
     /// <returns>A count for each version that occurs.</returns>
     public Task<IReadOnlyDictionary<string, long>> CountByCrawlPolicyVersionAsync(
         AuditSessionFilter? filter = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
-        dataSource.CountByTextAsync(Command(CountByCrawlPolicyVersionSql, ToParameters(filter, default, null), transaction, cancellationToken));
+        reads.CountByTextAsync(Command(CountByCrawlPolicyVersionSql, ToParameters(filter, default, null), transaction, cancellationToken));
 
     /// <summary>Claims the oldest session that is queued: queued → running, one attempt more.</summary>
     /// <remarks>Of any number that claim at once each gets another session, or none; nobody waits for anybody. It rests on <c>for no key update skip locked</c>

@@ -2,9 +2,9 @@ namespace CrawlData.Audits;
 
 /// <summary>Which lines of a session's log to read; a property that is null lets all through. Lines come in the order of their timestamps, and of their ids where
 /// those are equal.</summary>
-public sealed record CrawlLogQuery
+public sealed record CrawlLogFilter
 {
-    internal static readonly CrawlLogQuery All = new();
+    internal static readonly CrawlLogFilter All = new();
 
     /// <summary>Lines of one of these levels; none at all when empty.</summary>
     public IReadOnlyCollection<CrawlLogLevel>? Levels { get; init; }

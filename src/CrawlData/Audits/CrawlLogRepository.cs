@@ -14,7 +14,8 @@ namespace CrawlData.Audits;
 /// </remarks>
 /// <param name="dataSource">The application's data source; it stays the application's to dispose of.</param>
 /// <param name="retry">How long appends are tried again and settled; the defaults when null.</param>
-public sealed class CrawlLogRepository(NpgsqlDataSource dataSource, RetryOptions? retry = null)
+/// <param name="readDataSource">Where what only reads goes when it is in no transaction: a hot standby, say, which lags behind. The data source when null.</param>
+public sealed class CrawlLogRepository(NpgsqlDataSource dataSource, RetryOptions? retry = null, NpgsqlDataSource? readDataSource = null)
 {
     private const string Table = "crawl_logs";
 
@@ -68,6 +69,7 @@ public sealed class CrawlLogRepository(NpgsqlDataSource dataSource, RetryOptions
         limit @limit
         """;
 
+    private readonly NpgsqlDataSource reads = readDataSource ?? dataSource;
     private readonly Appender appender = new(dataSource, retry ?? new RetryOptions());
 
     /// <summary>Appends a line.</summary>
@@ -99,24 +101,24 @@ public sealed class CrawlLogRepository(NpgsqlDataSource dataSource, RetryOptions
 
     /// <summary>Reads a session's log, a page at a time.</summary>
     /// <param name="sessionId">The session; one that does not exist has no lines.</param>
-    /// <param name="query">Which lines; all when null. Give the same query with every page of a listing.</param>
+    /// <param name="filter">Which lines; all when null. Give the same filter with every page of a listing.</param>
     /// <param name="pageSize">The most lines on the page, 1 to <see cref="LargestPageSize"/>.</param>
     /// <param name="cursor">The page before's <see cref="Page{T}.NextCursor"/>; null for the first page. A page starts after a line: however many have one
     /// timestamp, none appears twice or is passed over.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
-    /// <param name="cancellationToken">Cancels the query.</param>
+    /// <param name="cancellationToken">Cancels the filter.</param>
     /// <exception cref="InvalidValueException">The cursor is not one that this method returned, or the page size is out of range.</exception>
     public async Task<Page<CrawlLog>> ListAsync(
         Guid sessionId,
-        CrawlLogQuery? query = null,
+        CrawlLogFilter? filter = null,
         int pageSize = 1_000,
         string? cursor = null,
         NpgsqlTransaction? transaction = null,
         CancellationToken cancellationToken = default)
     {
         Page.RequireSize(pageSize, LargestPageSize);
-        var parameters = ToParameters(sessionId, query, cursor is null ? null : KeysetCursor<long>.Decode(cursor), pageSize + 1);
-        var rows = await dataSource.ReadListAsync(Command(ReadSql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false);
+        var parameters = ToParameters(sessionId, filter, cursor is null ? null : KeysetCursor<long>.Decode(cursor), pageSize + 1);
+        var rows = await reads.ReadListAsync(Command(ReadSql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false);
         return Page.Of(rows, pageSize, last => new KeysetCursor<long>(last.Timestamp, last.Id));
     }
 
@@ -124,10 +126,10 @@ public sealed class CrawlLogRepository(NpgsqlDataSource dataSource, RetryOptions
     /// <remarks>One query, with one snapshot, on one connection that is held while the enumeration goes on; memory is that of a row. A consumer that is slow
     /// or waits for others reads pages with <see cref="ListAsync"/> instead. Leaving early cancels the query on the server and does not read the rest.</remarks>
     /// <param name="sessionId">The session; one that does not exist has no lines.</param>
-    /// <param name="query">Which lines; all when null.</param>
+    /// <param name="filter">Which lines; all when null.</param>
     /// <param name="cancellationToken">Ends the enumeration with <see cref="OperationCanceledException"/>.</param>
-    public IAsyncEnumerable<CrawlLog> StreamAsync(Guid sessionId, CrawlLogQuery? query = null, CancellationToken cancellationToken = default) =>
-        dataSource.StreamAsync<CrawlLog>(ReadSql, () => ToParameters(sessionId, query, null, null), () => Read, cancellationToken);
+    public IAsyncEnumerable<CrawlLog> StreamAsync(Guid sessionId, CrawlLogFilter? filter = null, CancellationToken cancellationToken = default) =>
+        reads.StreamAsync<CrawlLog>(ReadSql, () => ToParameters(sessionId, filter, null, null), () => Read, cancellationToken);
 
     private static CrawlLog Read(DbDataReader row) => new()
     {
@@ -140,10 +142,10 @@ public sealed class CrawlLogRepository(NpgsqlDataSource dataSource, RetryOptions
         Timestamp = row.GetInstant(6),
     };
 
-    private static Parameters ToParameters(Guid sessionId, CrawlLogQuery? query, KeysetCursor<long>? cursor, int? limit)
+    private static Parameters ToParameters(Guid sessionId, CrawlLogFilter? filter, KeysetCursor<long>? cursor, int? limit)
     {
-        query ??= CrawlLogQuery.All;
-        if (query.From is { } start && (cursor is null || cursor.Value.Time < start))
+        filter ??= CrawlLogFilter.All;
+        if (filter.From is { } start && (cursor is null || cursor.Value.Time < start))
         {
             cursor = new KeysetCursor<long>(start, long.MinValue);
         }
@@ -153,10 +155,10 @@ public sealed class CrawlLogRepository(NpgsqlDataSource dataSource, RetryOptions
             { "session_id", NpgsqlDbType.Uuid, sessionId },
             { "after_time", NpgsqlDbType.TimestampTz, cursor?.Time ?? DateTimeOffset.MinValue },
             { "after_id", NpgsqlDbType.Bigint, cursor?.Id ?? long.MinValue },
-            { "before_time", NpgsqlDbType.TimestampTz, query.Before ?? DateTimeOffset.MaxValue },
-            { "before_id", NpgsqlDbType.Bigint, query.Before is null ? long.MaxValue : long.MinValue },
-            { "levels", NpgsqlDbType.Array | NpgsqlDbType.Text, query.Levels.ToLabels() },
-            { "event_types", NpgsqlDbType.Array | NpgsqlDbType.Text, query.EventTypes.ToLabels() },
+            { "before_time", NpgsqlDbType.TimestampTz, filter.Before ?? DateTimeOffset.MaxValue },
+            { "before_id", NpgsqlDbType.Bigint, filter.Before is null ? long.MaxValue : long.MinValue },
+            { "levels", NpgsqlDbType.Array | NpgsqlDbType.Text, filter.Levels.ToLabels() },
+            { "event_types", NpgsqlDbType.Array | NpgsqlDbType.Text, filter.EventTypes.ToLabels() },
             { "limit", NpgsqlDbType.Bigint, limit },
         };
     }

@@ -1,9 +1,9 @@
 namespace CrawlData.Crawls;
 
 /// <summary>Which of a crawl's events to read or count; a property that is null lets all through. Events come in the order of their ids.</summary>
-public sealed record CrawlEventQuery
+public sealed record CrawlEventFilter
 {
-    internal static readonly CrawlEventQuery All = new();
+    internal static readonly CrawlEventFilter All = new();
 
     /// <summary>Events with a greater id: to go on reading, the id of the last event seen.</summary>
     public long? AfterId { get; init; }

@@ -24,7 +24,8 @@ namespace CrawlData.Crawls;
 /// <param name="retry">How long appends, and reads of those who follow, are tried again, and appends settled; the defaults when null.</param>
 /// <param name="notify">Whether those who follow and listen are notified of appends, after the commit, in the background, by a statement at most every few
 /// milliseconds, however many append. Of an append in a caller's transaction <see cref="Notify"/> tells.</param>
-public sealed class CrawlEventRepository(NpgsqlDataSource dataSource, RetryOptions? retry = null, bool notify = false)
+/// <param name="readDataSource">Where what only reads goes when it is in no transaction: a hot standby, say, which lags behind. The data source when null.</param>
+public sealed class CrawlEventRepository(NpgsqlDataSource dataSource, RetryOptions? retry = null, bool notify = false, NpgsqlDataSource? readDataSource = null)
 {
     private const string Table = "crawl_events";
 
@@ -104,6 +105,7 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource, RetryOptio
 
     internal const string LastSql = $"select {Columns} from crawl_events where crawl_id = @crawl_id order by crawl_id desc, id desc limit 1";
 
+    private readonly NpgsqlDataSource reads = readDataSource ?? dataSource;
     private readonly Appender appender = new(dataSource, retry ?? new RetryOptions());
     private readonly CrawlEventFollower follower = new(dataSource, (retry ?? new RetryOptions()).Limit, Read);
     private readonly CrawlEventNotifier? notifier = notify ? new CrawlEventNotifier(dataSource) : null;
@@ -264,7 +266,7 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource, RetryOptio
     /// </remarks>
     /// <param name="afterId">The last event's id that is not wanted any more; null for all.</param>
     /// <param name="limit">The most events, at least 1.</param>
-    /// <param name="cancellationToken">Cancels the query.</param>
+    /// <param name="cancellationToken">Cancels the filter.</param>
     /// <returns>The events; none when nothing has come after the cursor, or what has come is held back for longer than a second.</returns>
     /// <exception cref="InvalidValueException">The limit is less than 1; or the cursor is beyond all ids: it is of another database, or of a server that was
     /// lost.</exception>
@@ -277,49 +279,49 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource, RetryOptio
     /// or waits for others reads pages with <see cref="ListAsync"/> instead. Leaving early cancels the query on the server and does not read the rest;
     /// cancelling leaves the pool healthy.</remarks>
     /// <param name="crawlId">The crawl; one that does not exist has no events.</param>
-    /// <param name="query">Which events; all when null.</param>
+    /// <param name="filter">Which events; all when null.</param>
     /// <param name="cancellationToken">Ends the enumeration with <see cref="OperationCanceledException"/>.</param>
-    public IAsyncEnumerable<CrawlEvent> StreamAsync(Guid crawlId, CrawlEventQuery? query = null, CancellationToken cancellationToken = default) =>
-        dataSource.StreamAsync(ReadSql, () => ToParameters(crawlId, query), Read, cancellationToken);
+    public IAsyncEnumerable<CrawlEvent> StreamAsync(Guid crawlId, CrawlEventFilter? filter = null, CancellationToken cancellationToken = default) =>
+        reads.StreamAsync(ReadSql, () => ToParameters(crawlId, filter), Read, cancellationToken);
 
-    /// <summary>Reads a crawl's events in the order of their ids into a list: for a page set <see cref="CrawlEventQuery.Limit"/>, and ask for the next with
-    /// the last id as <see cref="CrawlEventQuery.AfterId"/>.</summary>
+    /// <summary>Reads a crawl's events in the order of their ids into a list: for a page set <see cref="CrawlEventFilter.Limit"/>, and ask for the next with
+    /// the last id as <see cref="CrawlEventFilter.AfterId"/>.</summary>
     /// <param name="crawlId">The crawl; one that does not exist has no events.</param>
-    /// <param name="query">Which events; all when null.</param>
+    /// <param name="filter">Which events; all when null.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
-    /// <param name="cancellationToken">Cancels the query.</param>
+    /// <param name="cancellationToken">Cancels the filter.</param>
     public async Task<IReadOnlyList<CrawlEvent>> ListAsync(
-        Guid crawlId, CrawlEventQuery? query = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
-        await dataSource.ReadListAsync(Command(ReadSql, ToParameters(crawlId, query), transaction, cancellationToken), Read()).ConfigureAwait(false);
+        Guid crawlId, CrawlEventFilter? filter = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
+        await reads.ReadListAsync(Command(ReadSql, ToParameters(crawlId, filter), transaction, cancellationToken), Read()).ConfigureAwait(false);
 
     /// <summary>Gets a crawl's last event; null when it has none.</summary>
     public async Task<CrawlEvent?> GetLastAsync(Guid crawlId, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         var parameters = new Parameters { { "crawl_id", NpgsqlDbType.Uuid, crawlId } };
-        return (await dataSource.ReadListAsync(Command(LastSql, parameters, transaction, cancellationToken), Read()).ConfigureAwait(false)).SingleOrDefault();
+        return (await reads.ReadListAsync(Command(LastSql, parameters, transaction, cancellationToken), Read()).ConfigureAwait(false)).SingleOrDefault();
     }
 
     /// <summary>Counts a crawl's events.</summary>
     /// <param name="crawlId">The crawl; one that does not exist has no events.</param>
-    /// <param name="query">Which events; all when null.</param>
+    /// <param name="filter">Which events; all when null.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
-    /// <param name="cancellationToken">Cancels the query.</param>
+    /// <param name="cancellationToken">Cancels the filter.</param>
     public async Task<long> CountAsync(
-        Guid crawlId, CrawlEventQuery? query = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
+        Guid crawlId, CrawlEventFilter? filter = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
-        var command = Command(CountSql, ToParameters(crawlId, query), transaction, cancellationToken);
-        return (await dataSource.ReadListAsync(command, row => row.GetInt64(0)).ConfigureAwait(false))[0];
+        var command = Command(CountSql, ToParameters(crawlId, filter), transaction, cancellationToken);
+        return (await reads.ReadListAsync(command, row => row.GetInt64(0)).ConfigureAwait(false))[0];
     }
 
     /// <summary>Counts a crawl's events by type.</summary>
     /// <param name="crawlId">The crawl; one that does not exist has no events.</param>
-    /// <param name="query">Which events; all when null.</param>
+    /// <param name="filter">Which events; all when null.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
-    /// <param name="cancellationToken">Cancels the query.</param>
+    /// <param name="cancellationToken">Cancels the filter.</param>
     /// <returns>A count for each type that occurs.</returns>
     public Task<IReadOnlyDictionary<string, long>> CountByTypeAsync(
-        Guid crawlId, CrawlEventQuery? query = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
-        dataSource.CountByTextAsync(Command(CountByTypeSql, ToParameters(crawlId, query), transaction, cancellationToken));
+        Guid crawlId, CrawlEventFilter? filter = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
+        reads.CountByTextAsync(Command(CountByTypeSql, ToParameters(crawlId, filter), transaction, cancellationToken));
 
     /// <summary>Gathers events into chunks that are copied at once; each chunk is good until the next.</summary>
     private async IAsyncEnumerable<IReadOnlyList<(Guid, NewCrawlEvent)>> ChunkAsync(
@@ -380,18 +382,18 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource, RetryOptio
         };
     }
 
-    internal static Parameters ToParameters(Guid crawlId, CrawlEventQuery? query)
+    internal static Parameters ToParameters(Guid crawlId, CrawlEventFilter? filter)
     {
-        query ??= CrawlEventQuery.All;
+        filter ??= CrawlEventFilter.All;
         return new Parameters
         {
             { "crawl_id", NpgsqlDbType.Uuid, crawlId },
-            { "after_id", NpgsqlDbType.Bigint, query.AfterId ?? long.MinValue },
-            { "up_to_id", NpgsqlDbType.Bigint, query.UpToId ?? long.MaxValue },
-            { "event_types", NpgsqlDbType.Array | NpgsqlDbType.Text, query.EventTypes?.ToArray() },
-            { "created_from", NpgsqlDbType.Timestamp, Timestamps.ToZoneless(query.CreatedFrom) },
-            { "created_before", NpgsqlDbType.Timestamp, Timestamps.ToZoneless(query.CreatedBefore) },
-            { "limit", NpgsqlDbType.Bigint, query.Limit },
+            { "after_id", NpgsqlDbType.Bigint, filter.AfterId ?? long.MinValue },
+            { "up_to_id", NpgsqlDbType.Bigint, filter.UpToId ?? long.MaxValue },
+            { "event_types", NpgsqlDbType.Array | NpgsqlDbType.Text, filter.EventTypes?.ToArray() },
+            { "created_from", NpgsqlDbType.Timestamp, Timestamps.ToZoneless(filter.CreatedFrom) },
+            { "created_before", NpgsqlDbType.Timestamp, Timestamps.ToZoneless(filter.CreatedBefore) },
+            { "limit", NpgsqlDbType.Bigint, filter.Limit },
         };
     }
 

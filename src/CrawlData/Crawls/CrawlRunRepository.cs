@@ -10,7 +10,8 @@ namespace CrawlData.Crawls;
 /// <remarks>Methods that write take the caller's transaction; without one each is a transaction of its own. Errors of the server and of the connection come
 /// as <see cref="NpgsqlException"/>.</remarks>
 /// <param name="dataSource">The application's data source; it stays the application's to dispose of.</param>
-public sealed class CrawlRunRepository(NpgsqlDataSource dataSource)
+/// <param name="readDataSource">Where what only reads goes when it is in no transaction: a hot standby, say, which lags behind. The data source when null.</param>
+public sealed class CrawlRunRepository(NpgsqlDataSource dataSource, NpgsqlDataSource? readDataSource = null)
 {
     /// <summary>The most runs on a page.</summary>
     public const int LargestPageSize = 1_000;
@@ -82,11 +83,13 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource)
 
     internal const string DeleteSql = "delete from crawl_runs where id = @id";
 
-    /// <summary>Creates a run.</summary>
+    private readonly NpgsqlDataSource reads = readDataSource ?? dataSource;
+
+    /// <summary>Inserts a run.</summary>
     /// <returns>The row as it was stored.</returns>
     /// <exception cref="RowAlreadyExistsException">A run with that id exists. A transaction of the caller's is then aborted, as after any error of the
     /// server.</exception>
-    public async Task<CrawlRun> CreateAsync(NewCrawlRun run, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
+    public async Task<CrawlRun> InsertAsync(NewCrawlRun run, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(run);
         var id = run.Id ?? Guid.CreateVersion7();
@@ -112,7 +115,7 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource)
     public async Task<CrawlRun?> GetAsync(Guid id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         var parameters = new Parameters { { "id", NpgsqlDbType.Uuid, id } };
-        return (await dataSource.ReadListAsync(Command(GetSql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false)).SingleOrDefault();
+        return (await reads.ReadListAsync(Command(GetSql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false)).SingleOrDefault();
     }
 
     /// <summary>Lists runs, newest first, a page at a time.</summary>
@@ -134,7 +137,7 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource)
         var parameters = ToParameters(filter, cursor is null ? null : KeysetCursor<Guid>.Decode(cursor));
         parameters.Add("limit", NpgsqlDbType.Integer, pageSize + 1);
 
-        var rows = await dataSource.ReadListAsync(Command(ListSql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false);
+        var rows = await reads.ReadListAsync(Command(ListSql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false);
         return Page.Of(rows, pageSize, last => new KeysetCursor<Guid>(last.CreatedAt, last.Id));
     }
 
@@ -147,7 +150,7 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource)
         CrawlRunFilter? filter = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         var command = Command(CountByStatusSql, ToParameters(filter, null), transaction, cancellationToken);
-        return await dataSource.CountByLabelAsync<CrawlStatus>(command).ConfigureAwait(false);
+        return await reads.CountByLabelAsync<CrawlStatus>(command).ConfigureAwait(false);
     }
 
     /// <summary>PENDING → RUNNING; stamps <c>started_at</c> with the database's clock.</summary>

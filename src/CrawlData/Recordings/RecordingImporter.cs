@@ -201,7 +201,7 @@ public sealed class RecordingImporter(NpgsqlDataSource dataSource)
         {
             var id = NewId(run.Id);
             Remember(crawls, run.Id, id, "Crawl");
-            await tables.Runs.CreateAsync(run with { Id = id }, transaction, cancellationToken).ConfigureAwait(false);
+            await tables.Runs.InsertAsync(run with { Id = id }, transaction, cancellationToken).ConfigureAwait(false);
             crawlIds.Add(id);
             total = total with { Runs = total.Runs + 1 };
         }

@@ -35,7 +35,12 @@ public sealed class RetentionCleanup(NpgsqlDataSource dataSource)
 
     internal const string LockExpiredSql = $"{ListExpiredSql} for no key update skip locked";
 
-    internal const string MarkDeletedSql = "update artifacts set deleted_at = clock_timestamp() where id = any (@ids)";
+    internal const string MarkDeletedSql =
+        """
+        update artifacts set deleted_at = clock_timestamp()
+        from unnest(@ids, @session_ids) as gone (id, session_id)
+        where artifacts.id = gone.id and artifacts.session_id = gone.session_id
+        """;
 
     internal const string PurgeSql =
         """
@@ -147,7 +152,7 @@ public sealed class RetentionCleanup(NpgsqlDataSource dataSource)
     /// there" for done. What was acknowledged and marked never is. What is not acknowledged stays expired, and comes again with the next sweep, not with this
     /// one.</para>
     /// </remarks>
-    /// <param name="deleter">Deletes artifacts from their storage, and returns the ids of those that are gone. When it throws, its batch stays unmarked, and the
+    /// <param name="deleter">Deletes artifacts from their storage, and returns those of the batch that are gone. When it throws, its batch stays unmarked, and the
     /// sweep ends with that exception.</param>
     /// <param name="batchSize">The most artifacts in a batch, 1 to <see cref="LargestBatchSize"/>.</param>
     /// <param name="dryRun">Only counts: the deleter is not called, and nothing is marked.</param>
@@ -155,7 +160,7 @@ public sealed class RetentionCleanup(NpgsqlDataSource dataSource)
     /// <param name="cancellationToken">Cancels, also the deleter. What a deleter that returns has acknowledged is marked before the sweep ends.</param>
     /// <exception cref="InvalidValueException">The batch size is out of range.</exception>
     public async Task<SweepTotal> SweepAsync(
-        Func<IReadOnlyList<ExpiredArtifact>, CancellationToken, Task<IReadOnlyCollection<Guid>>> deleter,
+        Func<IReadOnlyList<ExpiredArtifact>, CancellationToken, Task<IReadOnlyCollection<ExpiredArtifact>>> deleter,
         int batchSize = 100,
         bool dryRun = false,
         IProgress<SweepTotal>? progress = null,
@@ -261,7 +266,7 @@ public sealed class RetentionCleanup(NpgsqlDataSource dataSource)
         DeleteAsync(Crawls, age, false, batchSize, dryRun, progress, cancellationToken);
 
     private Task<(IReadOnlyList<ExpiredArtifact> Batch, IReadOnlyList<ExpiredArtifact> Deleted)> SweepBatchAsync(
-        Func<IReadOnlyList<ExpiredArtifact>, CancellationToken, Task<IReadOnlyCollection<Guid>>> deleter,
+        Func<IReadOnlyList<ExpiredArtifact>, CancellationToken, Task<IReadOnlyCollection<ExpiredArtifact>>> deleter,
         ExpiredArtifact? last,
         int batchSize,
         CancellationToken cancellationToken) =>
@@ -274,12 +279,16 @@ public sealed class RetentionCleanup(NpgsqlDataSource dataSource)
                 return ([], []);
             }
 
-            var acknowledged = (await deleter(batch, cancellationToken).ConfigureAwait(false)).ToHashSet();
+            var acknowledged = (await deleter(batch, cancellationToken).ConfigureAwait(false)).Select(artifact => artifact.Id).ToHashSet();
             var deleted = batch.Where(artifact => acknowledged.Contains(artifact.Id)).ToList();
-            var ids = new Parameters { { "ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, deleted.Select(artifact => artifact.Id).ToArray() } };
+            var parameters = new Parameters
+            {
+                { "ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, deleted.Select(artifact => artifact.Id).ToArray() },
+                { "session_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, deleted.Select(artifact => artifact.SessionId).ToArray() },
+            };
 
             // No longer to be cancelled: they are gone.
-            await connection.ExecuteAsync(Command(MarkDeletedSql, ids, transaction, CancellationToken.None)).ConfigureAwait(false);
+            await connection.ExecuteAsync(Command(MarkDeletedSql, parameters, transaction, CancellationToken.None)).ConfigureAwait(false);
             return (batch, deleted);
         }, CancellationToken.None);
 

@@ -290,7 +290,7 @@ public sealed class ArtifactRepositoryTests : DatabaseTest
 
     private async Task<(Guid Session, Guid Page)> SessionWithPageAsync(RetentionPolicy policy = RetentionPolicy.Standard)
     {
-        var session = (await Sessions.EnqueueAsync(Session() with { RetentionPolicy = policy })).Id;
+        var session = (await Sessions.InsertAsync(Session() with { RetentionPolicy = policy })).Id;
         return (session, (await Pages.InsertAsync(session, Page())).Id);
     }
 }

@@ -9,7 +9,7 @@ public sealed class AuditSessionRepositoryClaimTests : EmptiedDatabaseTest
     [Test]
     public async Task The_oldest_queued_session_is_claimed_and_runs_its_next_attempt()
     {
-        var sessions = await Sessions.EnqueueAsync([Session("https://example.org/1"), Session("https://example.org/2"), Session("https://example.org/0") with { CreatedAt = DateTimeOffset.UnixEpoch }]);
+        var sessions = await Sessions.InsertAsync([Session("https://example.org/1"), Session("https://example.org/2"), Session("https://example.org/0") with { CreatedAt = DateTimeOffset.UnixEpoch }]);
 
         var claimed = new[] { await Sessions.ClaimNextAsync(), await Sessions.ClaimNextAsync(), await Sessions.ClaimNextAsync() };
 

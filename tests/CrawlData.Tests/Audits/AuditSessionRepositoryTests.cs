@@ -26,7 +26,7 @@ public sealed class AuditSessionRepositoryTests : DatabaseTest
             CreatedAt = Start.AddTicks(19).ToOffset(TimeSpan.FromHours(5.75)),
         };
 
-        var enqueued = await Sessions.EnqueueAsync(given);
+        var enqueued = await Sessions.InsertAsync(given);
 
         Assert.That(enqueued, Is.EqualTo(new AuditSession
         {
@@ -48,7 +48,7 @@ public sealed class AuditSessionRepositoryTests : DatabaseTest
     [Test]
     public async Task A_session_needs_its_url_and_its_policy_alone()
     {
-        var enqueued = await Sessions.EnqueueAsync(Session());
+        var enqueued = await Sessions.InsertAsync(Session());
 
         Assert.That((enqueued.Mode, enqueued.RetentionPolicy, enqueued.Id.Version), Is.EqualTo((AuditMode.Standard, RetentionPolicy.Standard, 7)));
         Assert.That(enqueued.CreatedAt, Is.EqualTo(DateTimeOffset.UtcNow).Within(TimeSpan.FromMinutes(1)));
@@ -60,22 +60,22 @@ public sealed class AuditSessionRepositoryTests : DatabaseTest
     {
         var urls = Enumerable.Range(1, 500).Select(number => $"https://example.org/{number}").ToList();
 
-        var enqueued = await Sessions.EnqueueAsync(urls.Select(Session));
+        var enqueued = await Sessions.InsertAsync(urls.Select(Session));
 
         Assert.That(enqueued.Select(session => session.Url), Is.EqualTo(urls));
         Assert.That(enqueued.Select(session => session.CreatedAt), Is.Ordered);
         Assert.That(enqueued[^1].CreatedAt, Is.GreaterThan(enqueued[0].CreatedAt), "each has a place of its own in the queue");
-        Assert.That(await Sessions.EnqueueAsync([]), Is.Empty);
+        Assert.That(await Sessions.InsertAsync([]), Is.Empty);
     }
 
     [Test]
     public async Task An_id_that_is_taken_is_a_typed_error_and_nothing_is_enqueued([Values] bool inTheBatchItself)
     {
         var (taken, fresh, last) = (Guid.NewGuid(), Guid.NewGuid(), Guid.NewGuid());
-        await Sessions.EnqueueAsync(Session() with { Id = taken });
+        await Sessions.InsertAsync(Session() with { Id = taken });
         Guid[] ids = inTheBatchItself ? [fresh, last, last] : [fresh, taken, last];
 
-        var exception = await Assert.ThrowsAsync<RowAlreadyExistsException>(() => Sessions.EnqueueAsync(ids.Select(id => Session() with { Id = id })));
+        var exception = await Assert.ThrowsAsync<RowAlreadyExistsException>(() => Sessions.InsertAsync(ids.Select(id => Session() with { Id = id })));
 
         Assert.That((exception!.Table, exception.Ids), Is.EqualTo(("audit_sessions", ids)));
         Assert.That(new[] { await Sessions.GetAsync(fresh), await Sessions.GetAsync(last) }, Is.All.Null);
@@ -87,7 +87,7 @@ public sealed class AuditSessionRepositoryTests : DatabaseTest
         var first = Guid.NewGuid();
 
         await Assert.ThatAsync(
-            () => Sessions.EnqueueAsync([Session() with { Id = first }, null!]),
+            () => Sessions.InsertAsync([Session() with { Id = first }, null!]),
             Throws.InstanceOf<InvalidValueException>().With.Message.EqualTo("sessions: has null at index 1."));
 
         Assert.That(await Sessions.GetAsync(first), Is.Null);
@@ -109,7 +109,7 @@ public sealed class AuditSessionRepositoryTests : DatabaseTest
     [TestCase("https://user:secret@[0:0::1]/", "https://user:secret@[::1]/")]
     public async Task A_url_is_kept_as_its_canonical_form_without_its_fragment(string given, string kept)
     {
-        var enqueued = await Sessions.EnqueueAsync(Session(given));
+        var enqueued = await Sessions.InsertAsync(Session(given));
 
         Assert.That(enqueued.Url, Is.EqualTo(kept));
         Assert.That(Session(kept).Url, Is.EqualTo(kept), "it is its own canonical form");
@@ -150,7 +150,7 @@ public sealed class AuditSessionRepositoryTests : DatabaseTest
         var characters = Enumerable.Range(0, NewAuditSession.LongestCrawlPolicyVersion).Select(_ => char.ConvertFromUtf32(random.Next(0x20000, 0x2A6DF)));
         var longest = string.Concat(characters);
 
-        Assert.That((await Sessions.EnqueueAsync(Session() with { CrawlPolicyVersion = longest })).CrawlPolicyVersion, Is.EqualTo(longest));
+        Assert.That((await Sessions.InsertAsync(Session() with { CrawlPolicyVersion = longest })).CrawlPolicyVersion, Is.EqualTo(longest));
     }
 
     [Test]
@@ -191,7 +191,7 @@ public sealed class AuditSessionRepositoryTests : DatabaseTest
         filter = filter with { CrawlPolicyVersion = version };
         var expected = sessions.Where(fits).OrderBy(session => session.CreatedAt).ThenBy(session => session.Id).ToList();
 
-        Assert.That((await Sessions.ListAsync(filter, ListOrder.OldestFirst)).Items, Is.EqualTo(expected));
+        Assert.That((await Sessions.ListAsync(filter, order: ListOrder.OldestFirst)).Items, Is.EqualTo(expected));
         Assert.That((await Sessions.ListAsync(filter)).Items, Is.EqualTo(expected.AsEnumerable().Reverse()));
         Assert.That(await Sessions.CountByStatusAsync(filter), Is.EquivalentTo(Enum.GetValues<AuditSessionStatus>().Select(status =>
             KeyValuePair.Create(status, expected.LongCount(session => session.Status == status)))));
@@ -226,13 +226,13 @@ public sealed class AuditSessionRepositoryTests : DatabaseTest
         string? cursor = null;
         do
         {
-            var page = await Sessions.ListAsync(filter, order, pageSize, cursor);
+            var page = await Sessions.ListAsync(filter, pageSize, cursor, order);
             Assert.That(page.Items, Has.Count.EqualTo(pageSize).Or.Count.EqualTo(expected.Count - seen.Count));
             seen.AddRange(page.Items.Select(session => session.Id));
             cursor = page.NextCursor;
             await Sessions.StartAsync(seen[^page.Items.Count]);
             await Sessions.DeleteAsync(seen[^1]);
-            await Sessions.EnqueueAsync(Session() with
+            await Sessions.InsertAsync(Session() with
             {
                 CrawlPolicyVersion = filter.CrawlPolicyVersion!,
                 CreatedAt = order == ListOrder.NewestFirst ? Start.AddDays(1) : Start.AddDays(-1),
@@ -254,8 +254,8 @@ public sealed class AuditSessionRepositoryTests : DatabaseTest
             CreatedBefore = Start.AddMinutes(4),
         };
 
-        var first = await Sessions.ListAsync(filter, order, 5);
-        var second = await Sessions.ListAsync(filter, order, 7, first.NextCursor);
+        var first = await Sessions.ListAsync(filter, 5, order: order);
+        var second = await Sessions.ListAsync(filter, 7, first.NextCursor, order);
 
         Assert.That(first.Items.Concat(second.Items), Is.EquivalentTo(sessions.Where(session => (session.CreatedAt - Start).TotalMinutes is >= 1 and < 4)));
         Assert.That((first.NextCursor is null, second.NextCursor), Is.EqualTo((false, (string?)null)));
@@ -345,7 +345,7 @@ public sealed class AuditSessionRepositoryTests : DatabaseTest
         await using var connection = await DataSource.OpenConnectionAsync();
         await using var transaction = await connection.BeginTransactionAsync();
 
-        var enqueued = await Sessions.EnqueueAsync(Session() with { CrawlPolicyVersion = filter.CrawlPolicyVersion! }, transaction);
+        var enqueued = await Sessions.InsertAsync(Session() with { CrawlPolicyVersion = filter.CrawlPolicyVersion! }, transaction);
         await Sessions.StartAsync(before[0].Id, transaction);
         var recorded = await Sessions.RecordAsync(before[0].Id, 1, new AuditFindings { LowConfidence = true }, transaction);
         await Sessions.DeleteAsync(before[2].Id, transaction);
@@ -368,7 +368,7 @@ public sealed class AuditSessionRepositoryTests : DatabaseTest
         await transaction.DisposeAsync();
 
         await Assert.ThatAsync(
-            () => Sessions.EnqueueAsync(Session(), transaction), Throws.InstanceOf<ArgumentException>().Or.InstanceOf<ObjectDisposedException>());
+            () => Sessions.InsertAsync(Session(), transaction), Throws.InstanceOf<ArgumentException>().Or.InstanceOf<ObjectDisposedException>());
     }
 
     private static TestCaseData Filter(string name, AuditSessionFilter filter, Func<AuditSession, bool> fits) =>

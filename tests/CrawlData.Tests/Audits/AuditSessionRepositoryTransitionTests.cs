@@ -115,7 +115,7 @@ public sealed class AuditSessionRepositoryTransitionTests : DatabaseTest
     public async Task What_is_queued_again_keeps_its_place()
     {
         var longAgo = Enumerable.Range(0, 3).Select(number => Session() with { CreatedAt = DateTimeOffset.UnixEpoch.AddDays(number) });
-        var sessions = await Sessions.EnqueueAsync(longAgo);
+        var sessions = await Sessions.InsertAsync(longAgo);
         var (first, second, third) = (sessions[0].Id, sessions[1].Id, sessions[2].Id);
 
         Assert.That((await Sessions.ClaimNextAsync())!.Id, Is.EqualTo(first));

@@ -144,8 +144,8 @@ public sealed class CrawlLogRepositoryTests : DatabaseTest
             AssertRefused(() => Line(1) with { Level = (CrawlLogLevel)3 }, "level");
             AssertRefused(() => Line(1) with { EventType = (CrawlLogEventType)6 }, "event_type");
             AssertRefused(() => Line(1, default(DateTimeOffset)), "timestamp");
-            AssertRefused(() => new CrawlLogQuery { From = DateTimeOffset.MaxValue }, "from");
-            AssertRefused(() => new CrawlLogQuery { Before = default(DateTimeOffset) }, "before");
+            AssertRefused(() => new CrawlLogFilter { From = DateTimeOffset.MaxValue }, "from");
+            AssertRefused(() => new CrawlLogFilter { Before = default(DateTimeOffset) }, "before");
         });
 
         static void AssertRefused(Func<object> make, string field) =>
@@ -155,24 +155,24 @@ public sealed class CrawlLogRepositoryTests : DatabaseTest
     private static IEnumerable<TestCaseData> Queries() =>
     [
         Query("all", null, _ => true),
-        Query("from", new CrawlLogQuery { From = Start.AddMinutes(2) }, line => line.Timestamp >= Start.AddMinutes(2)),
-        Query("before", new CrawlLogQuery { Before = Start.AddMinutes(2).ToOffset(TimeSpan.FromHours(14)) }, line => line.Timestamp < Start.AddMinutes(2)),
+        Query("from", new CrawlLogFilter { From = Start.AddMinutes(2) }, line => line.Timestamp >= Start.AddMinutes(2)),
+        Query("before", new CrawlLogFilter { Before = Start.AddMinutes(2).ToOffset(TimeSpan.FromHours(14)) }, line => line.Timestamp < Start.AddMinutes(2)),
         Query(
             "a range of some levels",
-            new CrawlLogQuery { From = Start.AddMinutes(1), Before = Start.AddMinutes(4), Levels = [CrawlLogLevel.Error, CrawlLogLevel.Warn] },
+            new CrawlLogFilter { From = Start.AddMinutes(1), Before = Start.AddMinutes(4), Levels = [CrawlLogLevel.Error, CrawlLogLevel.Warn] },
             line => line.Timestamp >= Start.AddMinutes(1) && line.Timestamp < Start.AddMinutes(4) && line.Level != CrawlLogLevel.Info),
-        Query("a range that is empty", new CrawlLogQuery { From = Start.AddMinutes(2), Before = Start.AddMinutes(2) }, _ => false),
+        Query("a range that is empty", new CrawlLogFilter { From = Start.AddMinutes(2), Before = Start.AddMinutes(2) }, _ => false),
         Query(
             "event types",
-            new CrawlLogQuery { EventTypes = [CrawlLogEventType.Artifact, CrawlLogEventType.Navigation] },
+            new CrawlLogFilter { EventTypes = [CrawlLogEventType.Artifact, CrawlLogEventType.Navigation] },
             line => line.EventType is CrawlLogEventType.Navigation or CrawlLogEventType.Artifact),
-        Query("no level", new CrawlLogQuery { Levels = [] }, _ => false),
-        Query("no event type", new CrawlLogQuery { EventTypes = [] }, _ => false),
+        Query("no level", new CrawlLogFilter { Levels = [] }, _ => false),
+        Query("no event type", new CrawlLogFilter { EventTypes = [] }, _ => false),
     ];
 
     /// <summary>Ten lines have each time, and later ids earlier times; a line behind the cursor is added with each page.</summary>
     [TestCaseSource(nameof(Queries))]
-    public async Task A_log_is_read_by_time_and_id_each_line_once(CrawlLogQuery? query, Func<CrawlLog, bool> fits)
+    public async Task A_log_is_read_by_time_and_id_each_line_once(CrawlLogFilter? query, Func<CrawlLog, bool> fits)
     {
         var (session, other) = (await EnqueueAsync(), await EnqueueAsync());
         await Logs.AppendAsync([.. Enumerable.Range(0, 120).Select(number => (number % 2 == 0 ? session : other, Line(number) with
@@ -282,5 +282,5 @@ public sealed class CrawlLogRepositoryTests : DatabaseTest
 
     private static IEnumerable<NewCrawlLog> Lines(int count) => Enumerable.Range(1, count).Select(number => Line(number));
 
-    private static TestCaseData Query(string name, CrawlLogQuery? query, Func<CrawlLog, bool> fits) => new TestCaseData(query, fits).SetArgDisplayNames(name);
+    private static TestCaseData Query(string name, CrawlLogFilter? query, Func<CrawlLog, bool> fits) => new TestCaseData(query, fits).SetArgDisplayNames(name);
 }

@@ -29,7 +29,7 @@ public sealed class WorkerTests : EmptiedDatabaseTest
             create trigger note_finish after update on audit_sessions for each row
                 when (old.status = 'running' and new.status in ('completed', 'partial', 'failed')) execute function note_finish();
             """);
-        await Sessions.EnqueueAsync(Enumerable.Range(1, SessionCount).Select(number => Session($"https://example.org/{number}")));
+        await Sessions.InsertAsync(Enumerable.Range(1, SessionCount).Select(number => Session($"https://example.org/{number}")));
         await using var workers = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { ApplicationName = "worker", MaxPoolSize = WorkerCount });
 
         using var ended = new CancellationTokenSource();

@@ -15,7 +15,7 @@ public sealed class RunsCommandTests : ToolTest
         CrawlStatus[] statuses = [CrawlStatus.Completed, CrawlStatus.Running, CrawlStatus.Failed, CrawlStatus.Running];
         for (var hour = 0; hour < statuses.Length; hour++)
         {
-            var run = await Runs.CreateAsync(new NewCrawlRun { AppPackage = $"org.example.app{hour % 2}", Status = statuses[hour], CreatedAt = Noon.AddHours(hour) });
+            var run = await Runs.InsertAsync(new NewCrawlRun { AppPackage = $"org.example.app{hour % 2}", Status = statuses[hour], CreatedAt = Noon.AddHours(hour) });
             ids.Add($"{run.Id}");
         }
     }

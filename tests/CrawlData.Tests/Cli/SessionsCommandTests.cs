@@ -14,7 +14,7 @@ public sealed class SessionsCommandTests : ToolTest
     {
         for (var hour = 0; hour < 4; hour++)
         {
-            var session = await Sessions.EnqueueAsync(Session($"https://example.org/{hour}") with
+            var session = await Sessions.InsertAsync(Session($"https://example.org/{hour}") with
             {
                 CrawlPolicyVersion = $"2026.{hour % 2}",
                 Mode = hour == 2 ? AuditMode.Debug : AuditMode.Standard,

@@ -97,7 +97,7 @@ public sealed class CrawlEventFollowAllTests : EmptiedDatabaseTest
         var crawl = await CreateCrawlAsync();
         await using var connection = await DataSource.OpenConnectionAsync();
         await using var transaction = await connection.BeginTransactionAsync();
-        await Runs.CreateAsync(new NewCrawlRun { AppPackage = "org.example.app" }, transaction);
+        await Runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app" }, transaction);
         await Events.ListAsync(crawl, transaction: transaction);
         await Events.AppendAsync(crawl, EventsOf(3));
 
@@ -167,7 +167,7 @@ public sealed class CrawlEventFollowAllTests : EmptiedDatabaseTest
         });
         await using var unrelated = await DataSource.OpenConnectionAsync();
         await using var open = await unrelated.BeginTransactionAsync();
-        await Runs.CreateAsync(new NewCrawlRun { AppPackage = "org.example.app" }, open);
+        await Runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app" }, open);
 
         await Task.WhenAll(crawls.Select(crawl => Task.Run(async () =>
         {

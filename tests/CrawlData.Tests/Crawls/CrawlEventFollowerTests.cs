@@ -33,7 +33,7 @@ public sealed class CrawlEventFollowerTests : DatabaseTest
     [TestCase(CrawlStatus.Cancelled)]
     public async Task A_run_that_has_ended_is_given_whole_and_not_waited_for(CrawlStatus status)
     {
-        var crawl = (await Runs.CreateAsync(new NewCrawlRun { AppPackage = "org.example.app", Status = status })).Id;
+        var crawl = (await Runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app", Status = status })).Id;
         var ids = await Events.AppendAsync(crawl, EventsOf(2_500));
 
         Assert.That(await Events.FollowAsync(crawl, options: Slowly).Select(one => one.Id).ToListAsync(), Is.EqualTo(ids));

@@ -14,10 +14,10 @@ public sealed class CrawlEventRepositoryReadTests : DatabaseTest
     {
         var (crawl, ids) = await TenEventsAsync();
 
-        await AssertReadAsync(crawl, new CrawlEventQuery { AfterId = ids[3] }, ids.Skip(4));
-        await AssertReadAsync(crawl, new CrawlEventQuery { UpToId = ids[3] }, ids.Take(4));
-        await AssertReadAsync(crawl, new CrawlEventQuery { AfterId = ids[1], UpToId = ids[6] }, ids.Skip(2).Take(5));
-        await AssertReadAsync(crawl, new CrawlEventQuery { AfterId = ids[9] }, []);
+        await AssertReadAsync(crawl, new CrawlEventFilter { AfterId = ids[3] }, ids.Skip(4));
+        await AssertReadAsync(crawl, new CrawlEventFilter { UpToId = ids[3] }, ids.Take(4));
+        await AssertReadAsync(crawl, new CrawlEventFilter { AfterId = ids[1], UpToId = ids[6] }, ids.Skip(2).Take(5));
+        await AssertReadAsync(crawl, new CrawlEventFilter { AfterId = ids[9] }, []);
     }
 
     [Test]
@@ -25,9 +25,9 @@ public sealed class CrawlEventRepositoryReadTests : DatabaseTest
     {
         var (crawl, ids) = await TenEventsAsync();
 
-        await AssertReadAsync(crawl, new CrawlEventQuery { EventTypes = ["even"] }, ids.Where((_, index) => index % 2 == 0));
-        await AssertReadAsync(crawl, new CrawlEventQuery { EventTypes = ["even", "odd", "neither"] }, ids);
-        await AssertReadAsync(crawl, new CrawlEventQuery { EventTypes = [] }, []);
+        await AssertReadAsync(crawl, new CrawlEventFilter { EventTypes = ["even"] }, ids.Where((_, index) => index % 2 == 0));
+        await AssertReadAsync(crawl, new CrawlEventFilter { EventTypes = ["even", "odd", "neither"] }, ids);
+        await AssertReadAsync(crawl, new CrawlEventFilter { EventTypes = [] }, []);
     }
 
     [Test]
@@ -35,8 +35,8 @@ public sealed class CrawlEventRepositoryReadTests : DatabaseTest
     {
         var (crawl, ids) = await TenEventsAsync();
 
-        await AssertReadAsync(crawl, new CrawlEventQuery { CreatedFrom = Start.AddMinutes(2), CreatedBefore = Start.AddMinutes(5) }, ids.Skip(2).Take(3));
-        await AssertReadAsync(crawl, new CrawlEventQuery { CreatedFrom = Start.AddMinutes(8).ToOffset(TimeSpan.FromHours(14)) }, ids.Skip(8));
+        await AssertReadAsync(crawl, new CrawlEventFilter { CreatedFrom = Start.AddMinutes(2), CreatedBefore = Start.AddMinutes(5) }, ids.Skip(2).Take(3));
+        await AssertReadAsync(crawl, new CrawlEventFilter { CreatedFrom = Start.AddMinutes(8).ToOffset(TimeSpan.FromHours(14)) }, ids.Skip(8));
     }
 
     [Test]
@@ -45,7 +45,7 @@ public sealed class CrawlEventRepositoryReadTests : DatabaseTest
         var (crawl, ids) = await TenEventsAsync();
         var seen = new List<long>();
 
-        for (IReadOnlyList<CrawlEvent> page; (page = await Events.ListAsync(crawl, new CrawlEventQuery { AfterId = seen.LastOrDefault(), Limit = 3 })).Count > 0;)
+        for (IReadOnlyList<CrawlEvent> page; (page = await Events.ListAsync(crawl, new CrawlEventFilter { AfterId = seen.LastOrDefault(), Limit = 3 })).Count > 0;)
         {
             seen.AddRange(page.Select(crawlEvent => crawlEvent.Id));
         }
@@ -59,9 +59,9 @@ public sealed class CrawlEventRepositoryReadTests : DatabaseTest
         var (crawl, ids) = await TenEventsAsync();
 
         Assert.That(await Events.CountAsync(crawl), Is.EqualTo(10));
-        Assert.That(await Events.CountAsync(crawl, new CrawlEventQuery { AfterId = ids[6], EventTypes = ["odd"] }), Is.EqualTo(2));
+        Assert.That(await Events.CountAsync(crawl, new CrawlEventFilter { AfterId = ids[6], EventTypes = ["odd"] }), Is.EqualTo(2));
         Assert.That(await Events.CountByTypeAsync(crawl), Is.EquivalentTo(new Dictionary<string, long> { ["even"] = 5, ["odd"] = 5 }));
-        Assert.That(await Events.CountByTypeAsync(crawl, new CrawlEventQuery { Limit = 3 }), Is.EquivalentTo(new Dictionary<string, long> { ["even"] = 2, ["odd"] = 1 }));
+        Assert.That(await Events.CountByTypeAsync(crawl, new CrawlEventFilter { Limit = 3 }), Is.EquivalentTo(new Dictionary<string, long> { ["even"] = 2, ["odd"] = 1 }));
     }
 
     [Test]
@@ -102,7 +102,7 @@ public sealed class CrawlEventRepositoryReadTests : DatabaseTest
 
     [Test]
     public void A_type_that_no_event_can_have_is_refused() =>
-        Assert.That(() => new CrawlEventQuery { EventTypes = ["a", "b\0"] }, Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("event_types"));
+        Assert.That(() => new CrawlEventFilter { EventTypes = ["a", "b\0"] }, Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("event_types"));
 
     [Test]
     public async Task A_stream_ends_at_the_next_event_when_it_is_cancelled()
@@ -127,7 +127,7 @@ public sealed class CrawlEventRepositoryReadTests : DatabaseTest
 
     [Test]
     public void A_limit_below_one_is_refused() =>
-        Assert.That(() => new CrawlEventQuery { Limit = 0 }, Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("limit"));
+        Assert.That(() => new CrawlEventFilter { Limit = 0 }, Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("limit"));
 
     [Test]
     public async Task A_long_stream_is_read_in_bounded_memory()
@@ -176,7 +176,7 @@ public sealed class CrawlEventRepositoryReadTests : DatabaseTest
     public async Task Leaving_a_stream_early_cancels_the_query([Values] bool byItsToken)
     {
         await using var database = await ThrowawayDatabase.StartAsync(new ThrowawayDatabaseOptions { Logger = TestLog.Instance });
-        var crawl = (await new CrawlRunRepository(database.DataSource).CreateAsync(new NewCrawlRun { AppPackage = "org.example.app" })).Id;
+        var crawl = (await new CrawlRunRepository(database.DataSource).InsertAsync(new NewCrawlRun { AppPackage = "org.example.app" })).Id;
         var events = new CrawlEventRepository(database.DataSource);
         await events.AppendAsync(crawl, Enumerable.Repeat(new NewCrawlEvent { EventType = "page", Payload = Jsonb.From(new string('x', 10_000)) }, 5_000));
         const int times = 5;
@@ -278,7 +278,7 @@ public sealed class CrawlEventRepositoryReadTests : DatabaseTest
         }
     }
 
-    private async Task AssertReadAsync(Guid crawl, CrawlEventQuery query, IEnumerable<long> expected)
+    private async Task AssertReadAsync(Guid crawl, CrawlEventFilter query, IEnumerable<long> expected)
     {
         var ids = expected.ToList();
         var streamed = new List<CrawlEvent>();

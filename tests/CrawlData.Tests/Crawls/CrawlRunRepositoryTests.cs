@@ -26,7 +26,7 @@ public sealed class CrawlRunRepositoryTests : DatabaseTest
             ErrorMessage = "gave up",
         };
 
-        var created = await Runs.CreateAsync(given);
+        var created = await Runs.InsertAsync(given);
 
         Assert.That(created, Is.EqualTo(new CrawlRun
         {
@@ -49,7 +49,7 @@ public sealed class CrawlRunRepositoryTests : DatabaseTest
     [Test]
     public async Task A_run_needs_its_app_package_alone()
     {
-        var created = await Runs.CreateAsync(new NewCrawlRun { AppPackage = "org.example.app" });
+        var created = await Runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app" });
 
         Assert.That(created, Is.EqualTo(new CrawlRun
         {
@@ -64,7 +64,7 @@ public sealed class CrawlRunRepositoryTests : DatabaseTest
     [Test]
     public async Task A_device_config_of_JSON_null_is_not_one_that_is_missing()
     {
-        var created = await Runs.CreateAsync(new NewCrawlRun { AppPackage = "org.example.app", DeviceConfig = Jsonb.Parse("null") });
+        var created = await Runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app", DeviceConfig = Jsonb.Parse("null") });
 
         Assert.That(created.DeviceConfig, Is.EqualTo(Jsonb.Parse("null")));
     }
@@ -74,7 +74,7 @@ public sealed class CrawlRunRepositoryTests : DatabaseTest
     {
         var id = await CreateCrawlAsync();
 
-        var exception = await Assert.ThrowsAsync<RowAlreadyExistsException>(() => Runs.CreateAsync(new NewCrawlRun { Id = id, AppPackage = "org.example.app" }));
+        var exception = await Assert.ThrowsAsync<RowAlreadyExistsException>(() => Runs.InsertAsync(new NewCrawlRun { Id = id, AppPackage = "org.example.app" }));
 
         Assert.That(exception!.Ids, Is.EqualTo(new[] { id }));
     }
@@ -84,9 +84,9 @@ public sealed class CrawlRunRepositoryTests : DatabaseTest
     {
         await using var index = DataSource.CreateCommand("create unique index of_ours on crawl_runs (goal) where goal = 'only once'");
         await index.ExecuteNonQueryAsync();
-        await Runs.CreateAsync(new NewCrawlRun { AppPackage = "org.example.app", Goal = "only once" });
+        await Runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app", Goal = "only once" });
 
-        await Assert.ThrowsAsync<PostgresException>(() => Runs.CreateAsync(new NewCrawlRun { AppPackage = "org.example.app", Goal = "only once" }));
+        await Assert.ThrowsAsync<PostgresException>(() => Runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app", Goal = "only once" }));
     }
 
     [Test]
@@ -130,7 +130,7 @@ public sealed class CrawlRunRepositoryTests : DatabaseTest
             var page = await Runs.ListAsync(filter, 3, cursor);
             seen.AddRange(page.Items);
             cursor = page.NextCursor;
-            await Runs.CreateAsync(new NewCrawlRun { AppPackage = app });
+            await Runs.InsertAsync(new NewCrawlRun { AppPackage = app });
         }
         while (cursor is not null);
 
@@ -143,7 +143,7 @@ public sealed class CrawlRunRepositoryTests : DatabaseTest
         var app = $"app.{Guid.NewGuid():N}";
         for (var run = 0; run < 7; run++)
         {
-            await Runs.CreateAsync(new NewCrawlRun { AppPackage = app, CreatedAt = Start });
+            await Runs.InsertAsync(new NewCrawlRun { AppPackage = app, CreatedAt = Start });
         }
 
         var first = await Runs.ListAsync(new CrawlRunFilter { AppPackage = app }, 4);
@@ -219,7 +219,7 @@ public sealed class CrawlRunRepositoryTests : DatabaseTest
         var app = $"app.{Guid.NewGuid():N}";
         for (var index = 0; index < count; index++)
         {
-            await Runs.CreateAsync(new NewCrawlRun { AppPackage = app, Goal = $"run {index}", CreatedAt = Start.AddMinutes(index), Status = (CrawlStatus)(index % 5) });
+            await Runs.InsertAsync(new NewCrawlRun { AppPackage = app, Goal = $"run {index}", CreatedAt = Start.AddMinutes(index), Status = (CrawlStatus)(index % 5) });
         }
 
         return app;

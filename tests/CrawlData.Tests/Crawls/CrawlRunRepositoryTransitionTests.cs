@@ -23,7 +23,7 @@ public sealed class CrawlRunRepositoryTransitionTests : DatabaseTest
     [TestCaseSource(nameof(Every))]
     public async Task A_run_goes_only_where_the_specification_lets_it(CrawlStatus from, CrawlStatus to, bool allowed)
     {
-        var before = await Runs.CreateAsync(new NewCrawlRun { AppPackage = "org.example.app", Status = from });
+        var before = await Runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app", Status = from });
 
         var transition = await MoveAsync(before.Id, to);
 

@@ -10,7 +10,7 @@ public sealed class SpecificationTests : DatabaseTest
     [Test]
     public async Task Inserts_a_run_and_reads_it_back()
     {
-        var created = await Runs.CreateAsync(new NewCrawlRun
+        var created = await Runs.InsertAsync(new NewCrawlRun
         {
             AppPackage = "org.example.shop",
             DeviceConfig = Jsonb.Parse("""{"width": 412, "height": 915}"""),

@@ -137,7 +137,7 @@ public sealed class AppendFaultTests : DatabaseTest
         await using var server = await RestartableServer.StartAsync();
         await using var proxy = new FaultProxy(server.ConnectionString);
         await using var dataSource = proxy.CreateDataSource(server.ConnectionString);
-        var crawl = (await new CrawlRunRepository(server.DataSource).CreateAsync(new NewCrawlRun { AppPackage = "org.example.app" })).Id;
+        var crawl = (await new CrawlRunRepository(server.DataSource).InsertAsync(new NewCrawlRun { AppPackage = "org.example.app" })).Id;
         await ExecuteAsync(server.DataSource, "alter system set synchronous_standby_names = 'nobody'");
         await ExecuteAsync(server.DataSource, "select pg_reload_conf()");
         proxy.OnSent = (_, piece) => FaultProxy.IsCommit(piece) ? Fault.CutDuring : Fault.None;
@@ -163,7 +163,7 @@ public sealed class AppendFaultTests : DatabaseTest
 
         await using var server = await RestartableServer.StartAsync();
         await using var dataSource = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(server.ConnectionString) { CommandTimeout = 1 });
-        var crawl = (await new CrawlRunRepository(server.DataSource).CreateAsync(new NewCrawlRun { AppPackage = "org.example.app" })).Id;
+        var crawl = (await new CrawlRunRepository(server.DataSource).InsertAsync(new NewCrawlRun { AppPackage = "org.example.app" })).Id;
         await ExecuteAsync(server.DataSource, "alter system set synchronous_standby_names = 'nobody'");
         await ExecuteAsync(server.DataSource, "select pg_reload_conf()");
 

@@ -38,7 +38,7 @@ internal sealed class Load(NpgsqlDataSource dataSource, NpgsqlDataSource witness
         var runs = new CrawlRunRepository(witness);
         for (var number = 0; number < crawlCount; number++)
         {
-            var crawl = (await runs.CreateAsync(new NewCrawlRun { AppPackage = "org.example.app", Status = CrawlStatus.Running })).Id;
+            var crawl = (await runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app", Status = CrawlStatus.Running })).Id;
             var options = new CrawlEventFollowOptions { Listen = number % 2 == 0, PageSize = 500 };
             crawls.Add(crawl);
             followers.Add((crawl, Task.Run(async () => await events.FollowAsync(crawl, options: options).Select(crawlEvent => crawlEvent.Id).ToListAsync())));

@@ -97,8 +97,8 @@ public sealed class DeletionTests : EmptiedDatabaseTest
     {
         var old = await EndedCrawlAsync(daysAgo: 31, events: 1_234);
         var oldToo = await EndedCrawlAsync(daysAgo: 35, events: 10, status: CrawlStatus.Cancelled);
-        var endedLately = (await Runs.CreateAsync(new NewCrawlRun { AppPackage = "a", Status = CrawlStatus.Completed, CreatedAt = Ago(50), CompletedAt = Ago(1) })).Id;
-        var running = (await Runs.CreateAsync(new NewCrawlRun { AppPackage = "a", Status = CrawlStatus.Running, CreatedAt = Ago(50) })).Id;
+        var endedLately = (await Runs.InsertAsync(new NewCrawlRun { AppPackage = "a", Status = CrawlStatus.Completed, CreatedAt = Ago(50), CompletedAt = Ago(1) })).Id;
+        var running = (await Runs.InsertAsync(new NewCrawlRun { AppPackage = "a", Status = CrawlStatus.Running, CreatedAt = Ago(50) })).Id;
 
         var dry = await Cleanup.DeleteCrawlsAsync(Month, dryRun: true);
         var total = await Cleanup.DeleteCrawlsAsync(Month, batchSize: 100);
@@ -212,7 +212,7 @@ public sealed class DeletionTests : EmptiedDatabaseTest
 
     private async Task<Guid> EndedSessionAsync(int artifacts = 0, int? deletedDaysAgo = null, int lines = 0, string status = "completed", int daysAgo = 40)
     {
-        var session = (await Sessions.EnqueueAsync(Session() with { CreatedAt = Ago(daysAgo) })).Id;
+        var session = (await Sessions.InsertAsync(Session() with { CreatedAt = Ago(daysAgo) })).Id;
         var page = (await Pages.InsertAsync(session, Page())).Id;
         await Artifacts.InsertAsync(session, Enumerable.Range(1, artifacts).Select(number => Artifact(page, number)));
         await Logs.AppendAsync(session, Enumerable.Range(1, lines).Select(number => Line(number, Ago(daysAgo))));
@@ -227,7 +227,7 @@ public sealed class DeletionTests : EmptiedDatabaseTest
 
     private async Task<Guid> EndedCrawlAsync(int daysAgo, int events, CrawlStatus status = CrawlStatus.Completed)
     {
-        var crawl = (await Runs.CreateAsync(new NewCrawlRun { AppPackage = "a", Status = status, CreatedAt = Ago(daysAgo + 1), CompletedAt = Ago(daysAgo) })).Id;
+        var crawl = (await Runs.InsertAsync(new NewCrawlRun { AppPackage = "a", Status = status, CreatedAt = Ago(daysAgo + 1), CompletedAt = Ago(daysAgo) })).Id;
         await Events.AppendAsync(crawl, EventsOf(events));
         return crawl;
     }

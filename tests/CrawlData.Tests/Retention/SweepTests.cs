@@ -57,7 +57,7 @@ public sealed class SweepTests : EmptiedDatabaseTest
         await InsertAsync(1);
         var other = (await InsertAsync(1, artifact => artifact with { RetentionUntil = null, KeepForever = true }))[0];
 
-        var total = await Cleanup.SweepAsync((_, _) => Task.FromResult<IReadOnlyCollection<Guid>>([other.Id, Guid.NewGuid()]));
+        var total = await Cleanup.SweepAsync((batch, _) => Acknowledge([batch[0] with { Id = other.Id }, batch[0] with { Id = Guid.NewGuid() }]));
 
         Assert.That((total.Expired, total.Deleted), Is.EqualTo((1, 0)));
         Assert.That(await MarkedAsync(), Is.Empty);
@@ -85,7 +85,7 @@ public sealed class SweepTests : EmptiedDatabaseTest
                     held.ExceptWith(batch.Select(artifact => artifact.Id));
                 }
 
-                return [.. batch.Select(artifact => artifact.Id)];
+                return batch;
             },
             batchSize: 10))));
 
@@ -117,7 +117,7 @@ public sealed class SweepTests : EmptiedDatabaseTest
             async (batch, _) =>
             {
                 await cancellation.CancelAsync();
-                return [.. batch.Select(artifact => artifact.Id)];
+                return batch;
             },
             batchSize: 8,
             cancellationToken: cancellation.Token), Throws.InstanceOf<OperationCanceledException>());
@@ -149,7 +149,7 @@ public sealed class SweepTests : EmptiedDatabaseTest
         var storage = expired.Select(artifact => artifact.Id).Concat(kept).ToHashSet();
         var (ended, deaths) = (false, 0);
 
-        async Task<IReadOnlyCollection<Guid>> DeleteAsync(IReadOnlyList<ExpiredArtifact> batch)
+        async Task<IReadOnlyCollection<ExpiredArtifact>> DeleteAsync(IReadOnlyList<ExpiredArtifact> batch)
         {
             var deaf = random.Next(6);
             if (deaf == 0)
@@ -157,11 +157,11 @@ public sealed class SweepTests : EmptiedDatabaseTest
                 throw new IOException("died before");
             }
 
-            var acknowledged = new List<Guid>();
+            var acknowledged = new List<ExpiredArtifact>();
             foreach (var artifact in batch.Where(artifact => !stuck.Contains(artifact.Id)))
             {
                 storage.Remove(artifact.Id);
-                acknowledged.Add(artifact.Id);
+                acknowledged.Add(artifact);
                 if (deaf == 1 && random.Next(batch.Count) == 0)
                 {
                     throw new IOException("died in the middle");
@@ -214,10 +214,10 @@ public sealed class SweepTests : EmptiedDatabaseTest
 
     private Task<List<Guid>> MarkedAsync() => QueryAsync<Guid>("select id from artifacts where deleted_at is not null");
 
-    private static Task<IReadOnlyCollection<Guid>> Acknowledge(IEnumerable<ExpiredArtifact> batch) =>
-        Task.FromResult<IReadOnlyCollection<Guid>>([.. batch.Select(artifact => artifact.Id)]);
+    private static Task<IReadOnlyCollection<ExpiredArtifact>> Acknowledge(IEnumerable<ExpiredArtifact> batch) =>
+        Task.FromResult<IReadOnlyCollection<ExpiredArtifact>>([.. batch]);
 
-    private static Task<IReadOnlyCollection<Guid>> Note(List<IReadOnlyList<ExpiredArtifact>> batches, IReadOnlyList<ExpiredArtifact> batch, IEnumerable<ExpiredArtifact> acknowledged)
+    private static Task<IReadOnlyCollection<ExpiredArtifact>> Note(List<IReadOnlyList<ExpiredArtifact>> batches, IReadOnlyList<ExpiredArtifact> batch, IEnumerable<ExpiredArtifact> acknowledged)
     {
         batches.Add(batch);
         return Acknowledge(acknowledged);

@@ -52,7 +52,7 @@ public sealed class ApplicationRoleTests : MigratorTest
         var runs = host.Services.GetRequiredService<CrawlRunRepository>();
         var events = host.Services.GetRequiredService<CrawlEventRepository>();
 
-        var run = await runs.CreateAsync(new NewCrawlRun { AppPackage = "org.example.app" });
+        var run = await runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app" });
         await runs.StartAsync(run.Id);
         var step = new NewCrawlEvent { EventType = "step", Payload = Jsonb.Parse("{}") };
         await events.AppendAsync(run.Id, step);
@@ -69,7 +69,7 @@ public sealed class ApplicationRoleTests : MigratorTest
         Assert.That(await events.ListAllAsync(limit: 2_000), Has.Count.EqualTo(1_512));
 
         var sessions = host.Services.GetRequiredService<AuditSessionRepository>();
-        await sessions.EnqueueAsync(new NewAuditSession { Url = "https://example.org/", CrawlPolicyVersion = "1", ConfigSnapshot = Jsonb.Parse("{}") });
+        await sessions.InsertAsync(new NewAuditSession { Url = "https://example.org/", CrawlPolicyVersion = "1", ConfigSnapshot = Jsonb.Parse("{}") });
         var session = (await sessions.ClaimNextAsync())!;
         var page = await host.Services.GetRequiredService<AuditPageRepository>().InsertAsync(session.Id, new NewAuditPage { PageType = PageType.Pdp, Viewport = Viewport.Mobile });
         await host.Services.GetRequiredService<ArtifactRepository>().InsertAsync(
@@ -77,7 +77,7 @@ public sealed class ApplicationRoleTests : MigratorTest
         await host.Services.GetRequiredService<CrawlLogRepository>().AppendAsync(session.Id, new NewCrawlLog { EventType = CrawlLogEventType.Error, Message = "a" });
         await sessions.CompleteAsync(session.Id, session.Attempts);
         var cleanup = host.Services.GetRequiredService<RetentionCleanup>();
-        Assert.That((await cleanup.SweepAsync((batch, _) => Task.FromResult<IReadOnlyCollection<Guid>>([.. batch.Select(artifact => artifact.Id)]))).Deleted, Is.EqualTo(1));
+        Assert.That((await cleanup.SweepAsync((batch, _) => Task.FromResult<IReadOnlyCollection<ExpiredArtifact>>(batch))).Deleted, Is.EqualTo(1));
         Assert.That(await cleanup.PurgeAsync(TimeSpan.Zero), Is.EqualTo(1));
         Assert.That((await cleanup.DeleteSessionsAsync(TimeSpan.Zero)).Deleted, Is.EqualTo(1));
 

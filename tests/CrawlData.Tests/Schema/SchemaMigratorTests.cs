@@ -151,7 +151,7 @@ public sealed class SchemaMigratorTests : MigratorTest
 
         await new SchemaMigrator(source).MigrateAsync();
 
-        var run = await new CrawlRunRepository(source).CreateAsync(new NewCrawlRun { AppPackage = "org.example.app" });
+        var run = await new CrawlRunRepository(source).InsertAsync(new NewCrawlRun { AppPackage = "org.example.app" });
         await new CrawlEventRepository(source).AppendAsync(run.Id, new NewCrawlEvent { EventType = "step", Payload = default });
         await using var command = source.CreateCommand("select status from crawl_runs");
         await using var reader = await command.ExecuteReaderAsync();
@@ -168,7 +168,7 @@ public sealed class SchemaMigratorTests : MigratorTest
         await new SchemaMigrator(source).MigrateAsync();
 
         Assert.That((await ExistsAsync("crawling.crawl_runs"), await ExistsAsync("public.crawl_runs")), Is.EqualTo((true, false)));
-        await new CrawlRunRepository(source).CreateAsync(new NewCrawlRun { AppPackage = "org.example.app" });
+        await new CrawlRunRepository(source).InsertAsync(new NewCrawlRun { AppPackage = "org.example.app" });
         Assert.That(await ScalarAsync<long>("select count(*) from crawling.crawl_runs"), Is.EqualTo(1));
     }
 
@@ -180,7 +180,7 @@ public sealed class SchemaMigratorTests : MigratorTest
         await using var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { SearchPath = "\"Tenant-1\", public" });
 
         Assert.That(await new SchemaMigrator(source).MigrateAsync(), Is.EqualTo(AllScripts));
-        await new CrawlRunRepository(source).CreateAsync(new NewCrawlRun { AppPackage = "org.example.app" });
+        await new CrawlRunRepository(source).InsertAsync(new NewCrawlRun { AppPackage = "org.example.app" });
 
         Assert.That(await ScalarAsync<long>("select count(*) from \"Tenant-1\".crawl_runs"), Is.EqualTo(1));
         Assert.That(await ScalarAsync<long>("select count(*) from public.crawl_runs"), Is.Zero);
