@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using CrawlData.Audits;
 using CrawlData.Crawls;
-using CrawlData.Testing;
+using CrawlData.Tests.Servers;
 using Npgsql;
 
 namespace CrawlData.Tests.Faults;
@@ -129,11 +129,6 @@ public sealed class AppendFaultTests : DatabaseTest
     [Test]
     public async Task A_commit_that_waits_for_its_standby_is_not_ended()
     {
-        if (PostgresBinaries.Find(Environment.GetEnvironmentVariable) is null)
-        {
-            Assert.Ignore("There are no server binaries on this machine, so there is no server of our own to set up.");
-        }
-
         await using var server = await RestartableServer.StartAsync();
         await using var proxy = new FaultProxy(server.ConnectionString);
         await using var dataSource = proxy.CreateDataSource(server.ConnectionString);
@@ -156,11 +151,6 @@ public sealed class AppendFaultTests : DatabaseTest
     [Test]
     public async Task A_commit_whose_wait_for_its_standby_was_cancelled_is_not_acknowledged()
     {
-        if (PostgresBinaries.Find(Environment.GetEnvironmentVariable) is null)
-        {
-            Assert.Ignore("There are no server binaries on this machine, so there is no server of our own to set up.");
-        }
-
         await using var server = await RestartableServer.StartAsync();
         await using var dataSource = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(server.ConnectionString) { CommandTimeout = 1 });
         var crawl = (await new CrawlRunRepository(server.DataSource).InsertAsync(new NewCrawlRun { AppPackage = "org.example.app" })).Id;
