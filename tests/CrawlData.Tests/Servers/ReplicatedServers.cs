@@ -51,6 +51,16 @@ internal sealed class ReplicatedServers : IAsyncDisposable
         }
     }
 
+    /// <summary>The standby gets no more of what the primary writes: a COMMIT waits, or with a standby that is not synchronous the standby falls behind.</summary>
+    public async Task CutOffAsync()
+    {
+        await using var batch = Standby.CreateBatch();
+        batch.BatchCommands.Add(new("alter system set primary_conninfo = ''"));
+        batch.BatchCommands.Add(new("select pg_reload_conf()"));
+        await batch.ExecuteNonQueryAsync();
+        await Wait.UntilAsync(Primary.DataSource, "select not exists (select from pg_stat_replication)", TimeSpan.FromSeconds(20));
+    }
+
     public Task PromoteAsync() => Primary.ControlAsync("promote", standbyFolder);
 
     public Task StopStandbyAsync() => Primary.ControlAsync("stop", standbyFolder, "-m", "immediate");
