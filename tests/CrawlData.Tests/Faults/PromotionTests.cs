@@ -28,7 +28,7 @@ public sealed class PromotionTests
     public async Task The_primary_is_lost_and_its_standby_promoted(int crawls, bool cutOffBefore)
     {
         await using var servers = await ReplicatedServers.StartAsync(synchronous: true);
-        await using var services = new ServiceCollection().AddLogging().AddCrawlData(servers.ConnectionString, options => options.MigrateAtStartup = false).BuildServiceProvider();
+        await using var services = new ServiceCollection().AddCrawlData(servers.ConnectionString, options => options.MigrateAtStartup = false).BuildServiceProvider();
         await using var witnessHosts = new NpgsqlDataSourceBuilder(servers.ConnectionString).BuildMultiHost();
         var witness = witnessHosts.WithTargetSession(TargetSessionAttributes.Primary);
         using var load = new Load(services.GetRequiredService<NpgsqlDataSource>(), witness, crawls);

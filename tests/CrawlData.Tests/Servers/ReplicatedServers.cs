@@ -7,10 +7,11 @@ namespace CrawlData.Tests.Servers;
 internal sealed class ReplicatedServers : IAsyncDisposable
 {
     private readonly string standbyFolder;
+    private readonly int standbyPort;
 
-    private ReplicatedServers(RestartableServer primary, string standbyFolder, int standbyPort)
+    private ReplicatedServers(RestartableServer primary)
     {
-        (Primary, this.standbyFolder) = (primary, standbyFolder);
+        (Primary, standbyFolder, standbyPort) = (primary, Path.Combine(Path.GetDirectoryName(primary.Folder)!, "standby"), LocalServer.FreePort());
         var settings = new NpgsqlConnectionStringBuilder(primary.ConnectionString);
         Standby = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(primary.ConnectionString) { Port = standbyPort });
         ConnectionString = new NpgsqlConnectionStringBuilder(primary.ConnectionString)
@@ -31,25 +32,30 @@ internal sealed class ReplicatedServers : IAsyncDisposable
     /// <param name="synchronous">Whether a COMMIT waits until the standby has written it to its disk.</param>
     public static async Task<ReplicatedServers> StartAsync(bool synchronous)
     {
-        var primary = await RestartableServer.StartAsync();
+        var servers = new ReplicatedServers(await RestartableServer.StartAsync());
         try
         {
-            var (folder, port) = (Path.Combine(Path.GetDirectoryName(primary.Folder)!, "standby"), LocalServer.FreePort());
-            await BackUpAsync(primary, folder);
-            await primary.ControlAsync("start", folder, "-l", $"{folder}.log", "-o", $"-p {port}");
+            await servers.BackUpAsync();
+            await servers.StartStandbyAsync();
 
             // Only now, so that the standby, which has the primary's settings, waits for nobody when it is promoted.
-            await primary.SetAsync(("synchronous_standby_names", synchronous ? "*" : ""));
-            var states = synchronous ? "sync" : "async";
-            await Wait.UntilAsync(primary.DataSource, $"select exists (select from pg_stat_replication where sync_state = '{states}')", TimeSpan.FromSeconds(20));
-            return new ReplicatedServers(primary, folder, port);
+            await servers.Primary.SetAsync(("synchronous_standby_names", synchronous ? "*" : ""));
+            var state = synchronous ? "sync" : "async";
+            await Wait.UntilAsync(servers.Primary.DataSource, $"select exists (select from pg_stat_replication where sync_state = '{state}')", TimeSpan.FromSeconds(20));
+            return servers;
         }
         catch
         {
-            await primary.DisposeAsync();
+            await servers.DisposeAsync();
             throw;
         }
     }
+
+    public Task StartStandbyAsync() => Primary.ControlAsync("start", standbyFolder, "-l", $"{standbyFolder}.log", "-o", $"-p {standbyPort}");
+
+    public Task StopStandbyAsync() => Primary.ControlAsync("stop", standbyFolder, "-m", "immediate");
+
+    public Task PromoteAsync() => Primary.ControlAsync("promote", standbyFolder);
 
     /// <summary>The standby gets no more of what the primary writes: a COMMIT waits, or with a standby that is not synchronous the standby falls behind.</summary>
     public async Task CutOffAsync()
@@ -61,32 +67,28 @@ internal sealed class ReplicatedServers : IAsyncDisposable
         await Wait.UntilAsync(Primary.DataSource, "select not exists (select from pg_stat_replication)", TimeSpan.FromSeconds(20));
     }
 
-    public Task PromoteAsync() => Primary.ControlAsync("promote", standbyFolder);
-
-    public Task StopStandbyAsync() => Primary.ControlAsync("stop", standbyFolder, "-m", "immediate");
-
     public async ValueTask DisposeAsync()
     {
         await Standby.DisposeAsync();
         await Primary.DisposeAsync();
     }
 
-    private static async Task BackUpAsync(RestartableServer primary, string folder)
+    private async Task BackUpAsync()
     {
-        var settings = new NpgsqlConnectionStringBuilder(primary.ConnectionString);
+        var settings = new NpgsqlConnectionStringBuilder(Primary.ConnectionString);
         var connection = $"host={settings.Host} port={settings.Port} user={settings.Username}";
-        if (primary.Find("pg_basebackup") is { } program)
+        if (Primary.Find("pg_basebackup") is { } program)
         {
-            await primary.RunAsync(program, "-D", folder, "-d", connection, "-R", "-c", "fast", "--no-sync");
+            await Primary.RunAsync(program, "-D", standbyFolder, "-d", connection, "-R", "-c", "fast", "--no-sync");
             return;
         }
 
         // Some packages of server programs lack it, and that of an older version refuses: what it does is done by hand, on a server that is shut down.
-        await primary.StopAsync("fast");
-        await primary.RunAsync("cp", "-R", primary.Folder, folder);
-        await primary.RunAsync("touch", Path.Combine(folder, "standby.signal"));
-        await File.AppendAllTextAsync(Path.Combine(folder, "postgresql.auto.conf"), $"primary_conninfo = '{connection} password={settings.Password}'\n");
-        await primary.RestartAsync();
-        primary.DataSource.Clear();
+        await Primary.StopAsync("fast");
+        await Primary.RunAsync("cp", "-R", Primary.Folder, standbyFolder);
+        await Primary.RunAsync("touch", Path.Combine(standbyFolder, "standby.signal"));
+        await File.AppendAllTextAsync(Path.Combine(standbyFolder, "postgresql.auto.conf"), $"primary_conninfo = '{connection} password={settings.Password}'\n");
+        await Primary.RestartAsync();
+        Primary.DataSource.Clear();
     }
 }
