@@ -32,7 +32,8 @@ public sealed class ApplicationRoleTests : MigratorTest
         Assert.That(await migrator.ExecuteScalarAsync<bool>(
             "select rolsuper or rolcreatedb or rolcreaterole or rolreplication or rolbypassrls from pg_roles where rolname = current_user"), Is.False);
 
-        await using var application = await new NpgsqlDataSourceBuilder(ConnectionString(User)).Build().OpenConnectionAsync();
+        await using var application = new NpgsqlConnection(ConnectionString(User));
+        await application.OpenAsync();
         await AssertRefusedAsync(
             application, "create table public.mine ()", "create type public.mine as enum ()", "alter table crawl_runs add mine int", "alter type crawl_status add value 'MINE'",
             "drop table crawl_logs", "truncate crawl_logs", "drop index ix_artifacts_session_type", "create index on crawl_runs (goal)", "create schema mine",
