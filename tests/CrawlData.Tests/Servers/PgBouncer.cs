@@ -46,7 +46,6 @@ internal sealed class PgBouncer : IAsyncDisposable
             auth_file = {users}
             pool_mode = transaction
             default_pool_size = 6
-            ignore_startup_parameters = extra_float_digits
             logfile = {Path.Combine(folder.FullName, "pgbouncer.log")}
 
             """);

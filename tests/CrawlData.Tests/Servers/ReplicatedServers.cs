@@ -16,7 +16,7 @@ internal sealed class ReplicatedServers : IAsyncDisposable
         Standby = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(primary.ConnectionString) { Port = standbyPort });
         ConnectionString = new NpgsqlConnectionStringBuilder(primary.ConnectionString)
         {
-            Host = $"{settings.Host}:{settings.Port},{settings.Host}:{standbyPort}",
+            Host = $"{settings.Host}:{standbyPort},{settings.Host}:{settings.Port}",
             HostRecheckSeconds = 1,
             MaxPoolSize = 24,
         }.ConnectionString;
@@ -26,7 +26,7 @@ internal sealed class ReplicatedServers : IAsyncDisposable
 
     public NpgsqlDataSource Standby { get; }
 
-    /// <summary>Of both.</summary>
+    /// <summary>Of both, the standby first.</summary>
     public string ConnectionString { get; }
 
     /// <param name="synchronous">Whether a COMMIT waits until the standby has written it to its disk.</param>

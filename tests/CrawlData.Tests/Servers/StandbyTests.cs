@@ -1,6 +1,8 @@
+using System.Net.Sockets;
 using CrawlData.Audits;
 using CrawlData.Crawls;
 using CrawlData.Recordings;
+using CrawlData.Tests.Cli;
 using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 
@@ -71,8 +73,38 @@ public sealed class StandbyTests
     }
 
     [Test]
+    public async Task Everything_works_on_the_primary_of_several_hosts()
+    {
+        await using var create = servers.Primary.DataSource.CreateCommand("create database everything");
+        await create.ExecuteNonQueryAsync();
+
+        await Everything.UseAsync(new NpgsqlConnectionStringBuilder(servers.ConnectionString) { Database = "everything" }.ConnectionString, migrate: true);
+    }
+
+    [Test]
+    public async Task The_tool_works_on_the_primary_of_several_hosts()
+    {
+        var crawl = (await new CrawlRunRepository(servers.Primary.DataSource).InsertAsync(new NewCrawlRun { AppPackage = "org.example.app" })).Id;
+
+        var result = await Tool.RunAsync(servers.ConnectionString, """{"event_type": "step", "payload": {}}""", ["append", $"{crawl}"]);
+
+        Assert.That((result.ExitCode, result.Error), Is.EqualTo((0, "")));
+    }
+
+    [Test]
     public async Task A_standby_alone_does_not_tell_the_events_of_all_crawls() =>
         await Assert.ThatAsync(() => new CrawlEventRepository(servers.Standby).ListAllAsync(), Throws.InvalidOperationException);
+
+    [Test]
+    public async Task A_standby_ends_with_its_primary()
+    {
+        var pair = await ReplicatedServers.StartAsync(synchronous: false);
+        var standby = pair.Standby.ConnectionString;
+        await pair.DisposeAsync();
+
+        await using var connection = new NpgsqlConnection(standby);
+        await Assert.ThatAsync(() => connection.OpenAsync(), Throws.InstanceOf<NpgsqlException>().With.InnerException.InstanceOf<SocketException>());
+    }
 
     /// <summary>Each of them needs to see what the one before has written.</summary>
     private static async Task<Written> WriteAsync(ServiceProvider application)
