@@ -12,23 +12,23 @@ namespace CrawlData.Tests.Faults;
 [Parallelizable(ParallelScope.All)]
 public sealed class PromotionTests
 {
-    private static readonly TimeSpan Before = TimeSpan.FromSeconds(0.7);
     private static readonly TimeSpan CutOff = TimeSpan.FromSeconds(0.3);
-    private static readonly TimeSpan After = TimeSpan.FromSeconds(0.7);
 
     private readonly ConcurrentBag<string> counted = [];
 
     [OneTimeTearDown]
-    public void Print() => TestContext.Progress.WriteLine(string.Join('\n', counted.Order(StringComparer.Ordinal).Prepend($"{FaultCounts.Header} | no append for").Prepend("")));
+    public void Print() => TestContext.Progress.WriteLine(
+        string.Join('\n', counted.Order(StringComparer.Ordinal).Prepend($"{FaultCounts.Header} | no append for").Prepend("")));
 
-    /// <summary>Where the standby was cut off before, nothing that the primary did since was acknowledged: goes red with a standby that is not synchronous.</summary>
+    /// <summary>Where the standby was cut off before, nothing that the primary did since was acknowledged: goes red with a standby that is not
+    /// synchronous.</summary>
     [TestCase(1, false)]
     [TestCase(100, false)]
     [TestCase(100, true)]
     public async Task The_primary_is_lost_and_its_standby_promoted(int crawls, bool cutOffBefore)
     {
         await using var servers = await ReplicatedServers.StartAsync(synchronous: true);
-        await using var services = new ServiceCollection().AddCrawlData(servers.ConnectionString, options => options.MigrateAtStartup = false).BuildServiceProvider();
+        await using var services = new ServiceCollection().AddCrawlData(servers.ConnectionString).BuildServiceProvider();
         await using var witnessHosts = new NpgsqlDataSourceBuilder(servers.ConnectionString).BuildMultiHost();
         var witness = witnessHosts.WithTargetSession(TargetSessionAttributes.Primary);
         using var load = new Load(services.GetRequiredService<NpgsqlDataSource>(), witness, crawls);
@@ -37,7 +37,7 @@ public sealed class PromotionTests
         using var ended = new CancellationTokenSource();
         var writing = load.WriteAsync(ended.Token);
 
-        await Task.Delay(Before);
+        await Task.Delay(StreamFaultTests.Duration / 2);
         if (cutOffBefore)
         {
             await servers.CutOffAsync();
@@ -47,9 +47,10 @@ public sealed class PromotionTests
         var gap = Stopwatch.StartNew();
         await servers.Primary.StopAsync();
         await servers.PromoteAsync();
-        await services.GetRequiredService<CrawlEventRepository>().AppendAsync(other, new NewCrawlEvent { EventType = "after", Payload = Jsonb.Parse("{}") });
+        await services.GetRequiredService<CrawlEventRepository>()
+            .AppendAsync(other, new NewCrawlEvent { EventType = "after", Payload = Jsonb.Parse("{}") });
         gap.Stop();
-        await Task.Delay(After);
+        await Task.Delay(StreamFaultTests.Duration / 2);
         await ended.CancelAsync();
         await writing;
 

@@ -35,9 +35,9 @@ public sealed class ApplicationRoleTests : MigratorTest
         await using var application = new NpgsqlConnection(ConnectionString(User));
         await application.OpenAsync();
         await AssertRefusedAsync(
-            application, "create table public.mine ()", "create type public.mine as enum ()", "alter table crawl_runs add mine int", "alter type crawl_status add value 'MINE'",
-            "drop table crawl_logs", "truncate crawl_logs", "drop index ix_artifacts_session_type", "create index on crawl_runs (goal)", "create schema mine",
-            "select setval('crawl_events_id_seq', 1)", "select * from crawldata_journal", $"set role {Owner}");
+            application, "create table public.mine ()", "create type public.mine as enum ()", "alter table crawl_runs add mine int",
+            "alter type crawl_status add value 'MINE'", "drop table crawl_logs", "truncate crawl_logs", "drop index ix_artifacts_session_type", "create index on crawl_runs (goal)",
+            "create schema mine", "select setval('crawl_events_id_seq', 1)", "select * from crawldata_journal", $"set role {Owner}");
     }
 
     [Test]
@@ -66,12 +66,14 @@ public sealed class ApplicationRoleTests : MigratorTest
         }
     }
 
-    private string ConnectionString(string role) => new NpgsqlConnectionStringBuilder(Database.ConnectionString) { Username = role, Password = "of a test" }.ConnectionString;
+    private string ConnectionString(string role) =>
+        new NpgsqlConnectionStringBuilder(Database.ConnectionString) { Username = role, Password = "of a test" }.ConnectionString;
 
     /// <summary>Runs one of the README's scripts with names of its own for the roles, and gives these a password.</summary>
     private async Task RunAsync(int script)
     {
-        var sql = string.Join('\n', Readme.Block("sql", script)).Replace("crawldata_migrator", Owner, StringComparison.Ordinal).Replace("crawldata_app", User, StringComparison.Ordinal);
+        var sql = string.Join('\n', Readme.Block("sql", script))
+            .Replace("crawldata_migrator", Owner, StringComparison.Ordinal).Replace("crawldata_app", User, StringComparison.Ordinal);
         await ExecuteAsync($"{sql}\nalter role {(script == 0 ? Owner : User)} password 'of a test';");
     }
 }

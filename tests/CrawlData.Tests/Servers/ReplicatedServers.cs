@@ -41,7 +41,8 @@ internal sealed class ReplicatedServers : IAsyncDisposable
             // Only now, so that the standby, which has the primary's settings, waits for nobody when it is promoted.
             await servers.Primary.SetAsync(("synchronous_standby_names", synchronous ? "*" : ""));
             var state = synchronous ? "sync" : "async";
-            await Wait.UntilAsync(servers.Primary.DataSource, $"select exists (select from pg_stat_replication where sync_state = '{state}')", TimeSpan.FromSeconds(20));
+            await Wait.UntilAsync(
+                servers.Primary.DataSource, $"select exists (select from pg_stat_replication where sync_state = '{state}')", TimeSpan.FromSeconds(20));
             return servers;
         }
         catch
@@ -57,7 +58,7 @@ internal sealed class ReplicatedServers : IAsyncDisposable
 
     public Task PromoteAsync() => Primary.ControlAsync("promote", standbyFolder);
 
-    /// <summary>The standby gets no more of what the primary writes: a COMMIT waits, or with a standby that is not synchronous the standby falls behind.</summary>
+    /// <summary>The standby gets no more of what the primary writes: a COMMIT waits for it, if it is synchronous, and otherwise it falls behind.</summary>
     public async Task CutOffAsync()
     {
         await using var batch = Standby.CreateBatch();

@@ -5,7 +5,8 @@ using Npgsql;
 
 namespace CrawlData.Tests.Servers;
 
-/// <summary>A server of this machine's binaries, migrated, to be set up as a test needs it, shut down and started again. Where there are none, the test is ignored.</summary>
+/// <summary>A server of this machine's binaries, migrated, to be set up as a test needs it, shut down and started again. Where there are none, the test is
+/// ignored.</summary>
 internal sealed class RestartableServer : IAsyncDisposable
 {
     private readonly PostgresBinaries binaries;
@@ -59,7 +60,8 @@ internal sealed class RestartableServer : IAsyncDisposable
     }
 
     /// <summary>Runs <c>pg_ctl</c>, which waits until it is done.</summary>
-    public Task ControlAsync(string command, string folder, params string[] arguments) => RunAsync(binaries.FileOf("pg_ctl"), [command, "-s", "-w", "-D", folder, .. arguments]);
+    public Task ControlAsync(string command, string folder, params string[] arguments) =>
+        RunAsync(binaries.FileOf("pg_ctl"), [command, "-s", "-w", "-D", folder, .. arguments]);
 
     /// <summary>The path of another program of the same version; null when it is not there.</summary>
     public string? Find(string program) => File.Exists(binaries.FileOf(program)) ? binaries.FileOf(program) : null;

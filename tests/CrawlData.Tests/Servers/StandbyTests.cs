@@ -61,7 +61,8 @@ public sealed class StandbyTests
         {
             // On the connection that the pool still has to it.
             await Assert.ThatAsync(
-                () => application.GetRequiredService<CrawlRunRepository>().GetAsync(written.Crawl), Throws.InstanceOf<NpgsqlException>().With.Property("IsTransient").True);
+                () => application.GetRequiredService<CrawlRunRepository>().GetAsync(written.Crawl),
+                Throws.InstanceOf<NpgsqlException>().With.Property("IsTransient").True);
 
             Assert.That(await SeesAsync(application, written), Has.All.Property("Value").EqualTo(true));
         }
@@ -121,13 +122,16 @@ public sealed class StandbyTests
 
         var sessions = application.GetRequiredService<AuditSessionRepository>();
         var version = $"{Guid.NewGuid()}";
-        var inserted = await sessions.InsertAsync(new NewAuditSession { Url = "https://example.org/", CrawlPolicyVersion = version, ConfigSnapshot = Jsonb.Parse("{}") });
+        var inserted = await sessions.InsertAsync(
+            new NewAuditSession { Url = "https://example.org/", CrawlPolicyVersion = version, ConfigSnapshot = Jsonb.Parse("{}") });
         var session = (await sessions.ClaimNextAsync())!;
         Assert.That(session.Id, Is.EqualTo(inserted.Id));
-        var page = await application.GetRequiredService<AuditPageRepository>().InsertAsync(session.Id, new NewAuditPage { PageType = PageType.Pdp, Viewport = Viewport.Mobile });
+        var page = await application.GetRequiredService<AuditPageRepository>().InsertAsync(
+            session.Id, new NewAuditPage { PageType = PageType.Pdp, Viewport = Viewport.Mobile });
         var artifact = await application.GetRequiredService<ArtifactRepository>().InsertAsync(
             session.Id, new NewArtifact { PageId = page.Id, Type = ArtifactType.HtmlGz, StorageUri = "s3://a", SizeBytes = 1 });
-        await application.GetRequiredService<CrawlLogRepository>().AppendAsync(session.Id, new NewCrawlLog { EventType = CrawlLogEventType.Error, Message = "a" });
+        await application.GetRequiredService<CrawlLogRepository>().AppendAsync(
+            session.Id, new NewCrawlLog { EventType = CrawlLogEventType.Error, Message = "a" });
         (await sessions.CompleteAsync(session.Id, session.Attempts)).EnsureApplied();
         return new Written(crawl, session.Id, version, page.Id, artifact.Id);
     }
@@ -182,7 +186,8 @@ public sealed class StandbyTests
     }
 
     private ServiceProvider Application(bool readFromStandby) => new ServiceCollection()
-        .AddCrawlData(servers.ConnectionString, options => (options.MigrateAtStartup, options.ReadFromStandby) = (false, readFromStandby)).BuildServiceProvider();
+        .AddCrawlData(servers.ConnectionString, options => (options.MigrateAtStartup, options.ReadFromStandby) = (false, readFromStandby))
+        .BuildServiceProvider();
 
     private async Task ExecuteAsync(string sql)
     {
