@@ -1,6 +1,10 @@
 using System.Diagnostics;
 using CrawlData.Crawls;
+using CrawlData.Diagnostics;
 using CrawlData.Retention;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Hosting;
 using Npgsql;
 using OpenTelemetry;
 using OpenTelemetry.Metrics;
@@ -182,6 +186,32 @@ public sealed class TelemetryTests : EmptiedDatabaseTest
 
         Assert.That(spans, Is.Empty);
         Assert.That(Sum("crawldata.append.rows"), Is.Zero);
+    }
+
+    [Test]
+    public async Task The_README_s_lines_make_a_host_tell()
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(null);
+        builder.Services.AddCrawlData(Database.ConnectionString, options => options.MigrateAtStartup = false);
+
+        // README watches
+        builder.Services.AddOpenTelemetry()
+            .WithTracing(tracing => tracing.AddSource("CrawlData", "Npgsql"))
+            .WithMetrics(metrics => metrics.AddMeter("CrawlData", "Npgsql"));
+        builder.Services.AddHealthChecks().AddCheck<CrawlDataHealthCheck>("crawldata", timeout: TimeSpan.FromSeconds(5));
+        // README has watched
+        builder.Services.ConfigureOpenTelemetryTracerProvider(tracing => tracing.AddProcessor(new SimpleActivityExportProcessor(new Ours(this))));
+        builder.Services.ConfigureOpenTelemetryMeterProvider(measuring => measuring.AddInMemoryExporter(metrics));
+        using var host = builder.Build();
+        await host.StartAsync();
+
+        await host.Services.GetRequiredService<CrawlEventRepository>().AppendAsync(await CreateCrawlAsync(), EventsOf(3));
+        host.Services.GetRequiredService<MeterProvider>().ForceFlush();
+
+        Assert.That(spans.Select(span => span.Source.Name).Distinct(), Is.EquivalentTo(new[] { "CrawlData", "Npgsql" }));
+        Assert.That(Sum("crawldata.append.rows"), Is.EqualTo(3));
+        Assert.That((await host.Services.GetRequiredService<HealthCheckService>().CheckHealthAsync()).Status, Is.EqualTo(HealthStatus.Healthy));
+        await host.StopAsync();
     }
 
     private Watched Watch() => new(this);
