@@ -25,6 +25,11 @@ public sealed partial class SchemaMigrator
 
     internal const string UnlockSql = "select pg_advisory_unlock(4860209034541326708); reset client_connection_check_interval";
 
+    // Held to the end of the script's transaction.
+    internal const string LockSql = "select pg_advisory_xact_lock(4860209034541326708)";
+
+    internal const string SchemaSql = "select quote_ident(current_schema())";
+
     internal const string EncodingSql = "select current_setting('server_encoding')";
 
     internal const string CheckClientSql = "set client_connection_check_interval = '1s'";
@@ -61,6 +66,26 @@ public sealed partial class SchemaMigrator
     public Task<IReadOnlyList<string>> GetPendingAsync(CancellationToken cancellationToken = default) =>
         dataSource.UseAsync<IReadOnlyList<string>>(null, async connection =>
             [.. (await FindPendingAsync(connection, cancellationToken).ConfigureAwait(false)).Select(script => script.Name)], cancellationToken);
+
+    /// <summary>Writes the SQL of the scripts that <see cref="MigrateAsync"/> would run, for <c>psql</c>: run there, by whoever is to own the tables, it leaves the database as
+    /// <see cref="MigrateAsync"/> would. Changes nothing and takes no lock.</summary>
+    /// <remarks>Each script is a transaction of its own, together with its line in the journal, under the lock that keeps instances apart and in the schema that this data
+    /// source's search path begins with. At the first error psql stops, and nothing of that script is kept.</remarks>
+    /// <returns>The SQL; only a comment when nothing is pending.</returns>
+    /// <exception cref="MigrationException">The database's encoding is not UTF8, or the data source multiplexes.</exception>
+    /// <exception cref="ScriptChangedException">A script was edited after it had run.</exception>
+    public Task<string> GetPendingSqlAsync(CancellationToken cancellationToken = default) => dataSource.UseAsync(null, async connection =>
+    {
+        await RequireMigratableAsync(connection, cancellationToken).ConfigureAwait(false);
+        var pending = await FindPendingAsync(connection, cancellationToken).ConfigureAwait(false);
+        var schema = (await connection.ReadListAsync(Database.Command(SchemaSql, null, null, cancellationToken), row => row.GetNullable<string>(0))
+            .ConfigureAwait(false))[0];
+        return ToSql(pending, schema);
+    }, cancellationToken);
+
+    /// <summary>Writes the SQL of all scripts, as <see cref="GetPendingSqlAsync"/> does for a database in which none has run; into the first schema of the search path that psql
+    /// has.</summary>
+    public static string GetAllSql() => ToSql(SchemaScript.All, null);
 
     /// <summary>Runs the scripts that have not run in this database. Afterwards the data source is usable at once, also where it was used before: its idle
     /// connections are dropped and its types loaded again.</summary>
@@ -156,6 +181,21 @@ public sealed partial class SchemaMigrator
             ? throw new ScriptChangedException(changed.Name)
             : [.. scripts.Where(script => !executed.ContainsKey(script.Name))];
     }
+
+    // A script's name and hash are made of letters that need no quoting.
+    private static string ToSql(IReadOnlyList<SchemaScript> pending, string? schema) => pending.Count == 0
+        ? "-- No script is pending.\n"
+        : "\\set ON_ERROR_STOP on\n" + string.Concat(pending.Select((script, position) =>
+            $"""
+
+            -- {script.Name}
+            begin;
+            {LockSql};
+            {(schema is null ? "" : $"set local search_path to {schema};\n")}{(position == 0 ? $"{SchemaJournal.CreateSql};\n" : "")}{script.Sql.TrimEnd()}
+            insert into crawldata_journal (script_name, script_hash) values ('{script.Name}', '{script.Hash}');
+            commit;
+
+            """));
 
     private Task<IReadOnlyList<string>> WithLockAsync(Func<NpgsqlConnection, Task<IReadOnlyList<string>>> work, CancellationToken cancellationToken) =>
         dataSource.UseAsync(null, async connection =>

@@ -91,7 +91,7 @@ public sealed class SchemaVerificationTests
     [Test]
     public async Task A_schema_is_verified_where_the_search_path_points_and_by_what_is_there()
     {
-        await ExecuteAsync("create schema \"Tenant-1\"; create schema hostile; create table hostile.pg_class (oid oid); create type hostile.crawl_status as enum ('?')");
+        await ExecuteAsync("create schema \"Tenant-1\"; create schema hostile; create table hostile.pg_trigger (oid oid); create type hostile.crawl_status as enum ('?')");
         await using var tenant = Source(builder => builder.SearchPath = "\"Tenant-1\", hostile, public, pg_catalog");
 
         Assert.That((await VerifyAsync(tenant)).Select(difference => difference.Element), Is.EqualTo(MigratorTest.AllScripts.Select(script => $"script {script}")));
