@@ -1,6 +1,7 @@
 using CrawlData;
 using CrawlData.Audits;
 using CrawlData.Crawls;
+using CrawlData.Diagnostics;
 using CrawlData.Recordings;
 using CrawlData.Retention;
 using CrawlData.Schema;
@@ -44,6 +45,7 @@ public static class CrawlDataServiceCollectionExtensions
         services.AddSingleton(provider => new ArtifactRepository(Primary(provider), Options(provider).Retention, Reads(provider)));
         services.AddSingleton(provider => new CrawlLogRepository(Primary(provider), Options(provider).Retry, Reads(provider)));
         services.AddSingleton(provider => new RetentionCleanup(Primary(provider)));
+        services.AddSingleton(provider => new DatabaseStatusReader(Primary(provider)));
         services.AddSingleton(provider => new RecordingImporter(Primary(provider)));
         services.AddSingleton(provider => new RecordingExporter(Reads(provider)));
         services.AddHostedService<MigrationAtStartup>();
