@@ -48,13 +48,10 @@ internal sealed class StatusCommand : ToolCommand
             return;
         }
 
-        var table = Terminal.Table(flexible: "script", "script", "applied (UTC)");
-        foreach (var script in scripts)
-        {
-            table.AddCells(script.Script, script.AppliedAt is { } time ? Terminal.Format(time) : "pending");
-        }
-
-        table.Show();
+        var pending = scripts.Where(script => script.AppliedAt is null).Select(script => script.Script).ToList();
+        var last = scripts.LastOrDefault(script => script.AppliedAt is not null);
+        Terminal.WriteLine(
+            $"Scripts: {scripts.Count - pending.Count} applied{(last is null ? "" : $", up to {last.Script}")}; pending: {(pending.Count == 0 ? "none" : string.Join(", ", pending))}.");
     }
 
     private static void ShowTables(IReadOnlyList<TableStatus> tables)

@@ -37,10 +37,21 @@ internal sealed class VerifyCommand : ToolCommand
         }
         else
         {
-            var table = Terminal.Table(flexible: "actual", "kind", "element", "expected", "actual");
+            // What is changed takes two rows, one below the other, so that both can be read.
+            var table = Terminal.Table(flexible: "definition", "kind", "element", "", "definition");
             foreach (var difference in differences)
             {
-                table.AddCells(ToText(difference.Kind), difference.Element, difference.Expected ?? "", difference.Actual ?? "");
+                var (kind, element) = (ToText(difference.Kind), difference.Element);
+                if (difference.Expected is { } expected)
+                {
+                    table.AddCells(kind, element, "expected", expected);
+                    (kind, element) = ("", "");
+                }
+
+                if (difference.Actual is { } actual)
+                {
+                    table.AddCells(kind, element, "is", actual);
+                }
             }
 
             table.Show("The schema is as the scripts make it.");
