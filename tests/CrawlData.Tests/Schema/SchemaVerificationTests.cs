@@ -42,7 +42,15 @@ public sealed class SchemaVerificationTests
     [TestCase("create index half_made on crawl_events (event_type); update pg_index set indisvalid = false where indexrelid = 'half_made'::regclass", "extra: index half_made: CREATE INDEX half_made ON crawl_events USING btree (event_type), invalid")]
     [TestCase("alter table crawl_logs set unlogged", "changed: sequence crawl_logs_id_seq: expected bigint increment 1 from 1 to 9223372036854775807 cache 1 owned by crawl_logs.id, is unlogged bigint increment 1 from 1 to 9223372036854775807 cache 1 owned by crawl_logs.id", "changed: table crawl_logs: expected table, is unlogged table")]
     [TestCase("alter table crawldata_journal set unlogged", "changed: table crawldata_journal: expected table, is unlogged table")]
-    [TestCase("alter table crawl_events enable row level security", "changed: table crawl_events: expected table, is table with row level security")]
+    [TestCase("alter table crawl_events enable row level security, force row level security", "changed: table crawl_events: expected table, is table with row level security forced")]
+    [TestCase("""
+        drop table crawl_logs;
+        create table crawl_logs (
+            id bigserial primary key, session_id uuid not null references audit_sessions (id) on delete cascade, level log_level_enum not null,
+            event_type event_type_enum not null, message text not null, details jsonb not null, timestamp timestamptz not null default now()
+        ) partition by hash (id);
+        create index ix_crawl_logs_session_timestamp on crawl_logs (session_id, timestamp);
+        """, "changed: index ix_crawl_logs_session_timestamp: expected CREATE INDEX ix_crawl_logs_session_timestamp ON crawl_logs USING btree (session_id, \"timestamp\"), is CREATE INDEX ix_crawl_logs_session_timestamp ON ONLY crawl_logs USING btree (session_id, \"timestamp\")", "changed: table crawl_logs: expected table, is partitioned table")]
     [TestCase("alter sequence crawl_events_id_seq cache 20 cycle", "changed: sequence crawl_events_id_seq: expected bigint increment 1 from 1 to 9223372036854775807 cache 1 owned by crawl_events.id, is bigint increment 1 from 1 to 9223372036854775807 cache 20 cycle owned by crawl_events.id")]
     [TestCase("alter sequence crawl_logs_id_seq owned by none", "changed: sequence crawl_logs_id_seq: expected bigint increment 1 from 1 to 9223372036854775807 cache 1 owned by crawl_logs.id, is bigint increment 1 from 1 to 9223372036854775807 cache 1")]
     [TestCase("alter table crawl_runs add owner text not null", "extra: column crawl_runs.owner: text not null")]
