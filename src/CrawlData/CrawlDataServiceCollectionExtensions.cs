@@ -21,7 +21,7 @@ public static class CrawlDataServiceCollectionExtensions
 
     /// <summary>Registers the repositories, the writer, the migrator and, unless turned off, the migration at start-up, all as singletons over the application's <see
     /// cref="NpgsqlDataSource"/>, which stays the application's. A migration that fails keeps the host from starting, and so do options that are out of range; what the
-    /// <see cref="CrawlEventWriter"/> holds is flushed when all services have stopped. A second call changes nothing.</summary>
+    /// <see cref="CrawlEventWriter"/> holds is flushed when all services have stopped. A second call only sets options.</summary>
     /// <remarks>The options are an <see cref="IOptions{TOptions}"/>: they may be set from the application's configuration, too. Of a data source of several hosts the
     /// primary is used, and its standbys as <see cref="CrawlDataOptions.ReadFromStandby"/> says.</remarks>
     /// <param name="services">The application's services.</param>
@@ -29,12 +29,12 @@ public static class CrawlDataServiceCollectionExtensions
     public static IServiceCollection AddCrawlData(this IServiceCollection services, Action<CrawlDataOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(services);
-        if (IsAdded(services))
+        services.AddOptions<CrawlDataOptions>().Configure(options => configure?.Invoke(options));
+        if (services.Any(service => service.ServiceType == typeof(CrawlDataSources)))
         {
             return services;
         }
 
-        services.AddOptions<CrawlDataOptions>().Configure(options => configure?.Invoke(options));
         services.AddSingleton<CrawlDataSources>();
         services.AddSingleton(provider => new SchemaMigrator(Primary(provider), Options(provider).Migration, Logger<SchemaMigrator>(provider)));
         services.AddSingleton(provider => new CrawlRunRepository(Primary(provider), Reads(provider)));
@@ -64,13 +64,14 @@ public static class CrawlDataServiceCollectionExtensions
     /// <param name="connectionString">The database, as Npgsql takes it.</param>
     /// <param name="configure">Sets options; may be null.</param>
     /// <exception cref="InvalidValueException">Npgsql does not take the connection string, which the message does not show.</exception>
+    /// <exception cref="InvalidOperationException">A connection string was given before.</exception>
     public static IServiceCollection AddCrawlData(this IServiceCollection services, string connectionString, Action<CrawlDataOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(services);
         ArgumentNullException.ThrowIfNull(connectionString);
-        if (IsAdded(services))
+        if (services.Any(service => Equals(service.ServiceKey, DataSourceKey)))
         {
-            return services;
+            throw new InvalidOperationException("CrawlData has a connection string already.");
         }
 
         RequireConnectionString(connectionString);
@@ -85,8 +86,6 @@ public static class CrawlDataServiceCollectionExtensions
         services.TryAddSingleton(Primary);
         return services;
     }
-
-    private static bool IsAdded(IServiceCollection services) => services.Any(service => service.ServiceType == typeof(CrawlDataSources));
 
     private static void RequireConnectionString(string connectionString)
     {

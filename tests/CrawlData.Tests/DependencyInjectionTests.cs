@@ -43,15 +43,28 @@ public sealed class DependencyInjectionTests : MigratorTest
     }
 
     [Test]
-    public void A_second_registration_changes_nothing()
+    public async Task A_second_registration_only_sets_options()
     {
         var services = new ServiceCollection();
-        services.AddCrawlData(options => options.MigrateAtStartup = false);
-        var first = services.ToList();
+        services.AddSingleton(DataSource).AddCrawlData(options => (options.MigrateAtStartup, options.Notify) = (false, true));
 
-        services.AddCrawlData();
+        services.AddCrawlData(options => options.MigrateAtStartup = true);
 
-        Assert.That(services, Is.EqualTo(first));
+        await using var provider = services.BuildServiceProvider();
+        var options = provider.GetRequiredService<IOptions<CrawlDataOptions>>().Value;
+        Assert.That((options.MigrateAtStartup, options.Notify), Is.EqualTo((true, true)));
+        Assert.That(services.Where(service => service.ServiceType.Assembly == typeof(CrawlRun).Assembly).Select(service => service.ServiceType), Is.Unique);
+        Assert.That(services.Count(service => service.ServiceType == typeof(IHostedService)), Is.EqualTo(2));
+    }
+
+    [Test]
+    public void A_connection_string_is_given_once()
+    {
+        var services = new ServiceCollection().AddCrawlData();
+
+        services.AddCrawlData(Database.ConnectionString);
+
+        Assert.That(() => services.AddCrawlData(Database.ConnectionString), Throws.InvalidOperationException);
     }
 
     [Test]

@@ -110,7 +110,7 @@ public sealed class CrawlLogRepository(
     /// <param name="cursor">The page before's <see cref="Page{T}.NextCursor"/>; null for the first page. A page starts after a line: however many have one
     /// timestamp, none appears twice or is passed over.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
-    /// <param name="cancellationToken">Cancels the filter.</param>
+    /// <param name="cancellationToken">Cancels the query.</param>
     /// <exception cref="InvalidValueException">The cursor is not one that this method returned, or the page size is out of range.</exception>
     public async Task<Page<CrawlLog>> ListAsync(
         Guid sessionId,

@@ -276,7 +276,7 @@ public sealed class CrawlEventRepository(
     /// </remarks>
     /// <param name="afterId">The last event's id that is not wanted any more; null for all.</param>
     /// <param name="limit">The most events, at least 1.</param>
-    /// <param name="cancellationToken">Cancels the filter.</param>
+    /// <param name="cancellationToken">Cancels the query.</param>
     /// <returns>The events; none when nothing has come after the cursor, or what has come is held back for longer than a second.</returns>
     /// <exception cref="InvalidValueException">The limit is less than 1; or the cursor is beyond all ids: it is of another database, or of a server that was
     /// lost.</exception>
@@ -299,7 +299,7 @@ public sealed class CrawlEventRepository(
     /// <param name="crawlId">The crawl; one that does not exist has no events.</param>
     /// <param name="filter">Which events; all when null.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
-    /// <param name="cancellationToken">Cancels the filter.</param>
+    /// <param name="cancellationToken">Cancels the query.</param>
     public async Task<IReadOnlyList<CrawlEvent>> ListAsync(
         Guid crawlId, CrawlEventFilter? filter = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
         await reads.ReadListAsync(Command(ReadSql, ToParameters(crawlId, filter), transaction, cancellationToken), Read()).ConfigureAwait(false);
@@ -315,7 +315,7 @@ public sealed class CrawlEventRepository(
     /// <param name="crawlId">The crawl; one that does not exist has no events.</param>
     /// <param name="filter">Which events; all when null.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
-    /// <param name="cancellationToken">Cancels the filter.</param>
+    /// <param name="cancellationToken">Cancels the query.</param>
     public async Task<long> CountAsync(
         Guid crawlId, CrawlEventFilter? filter = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
@@ -327,7 +327,7 @@ public sealed class CrawlEventRepository(
     /// <param name="crawlId">The crawl; one that does not exist has no events.</param>
     /// <param name="filter">Which events; all when null.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
-    /// <param name="cancellationToken">Cancels the filter.</param>
+    /// <param name="cancellationToken">Cancels the query.</param>
     /// <returns>A count for each type that occurs.</returns>
     public Task<IReadOnlyDictionary<string, long>> CountByTypeAsync(
         Guid crawlId, CrawlEventFilter? filter = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
