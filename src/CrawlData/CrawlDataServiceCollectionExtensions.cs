@@ -48,6 +48,7 @@ public static class CrawlDataServiceCollectionExtensions
         services.AddSingleton(provider => new CrawlLogRepository(
             Primary(provider), Options(provider).Retry, Reads(provider), Logger<CrawlLogRepository>(provider)));
         services.AddSingleton(provider => new RetentionCleanup(Primary(provider), Logger<RetentionCleanup>(provider)));
+        services.AddSingleton(provider => new DatabaseStatusReader(Primary(provider)));
         services.AddSingleton(provider => new RecordingImporter(Primary(provider)));
         services.AddSingleton(provider => new RecordingExporter(Reads(provider)));
         services.AddSingleton(provider => new CrawlDataHealthCheck(Primary(provider), Options(provider).ExpectWrites));
