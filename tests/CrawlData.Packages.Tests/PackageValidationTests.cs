@@ -14,7 +14,6 @@ public sealed class PackageValidationTests
     }
 
     [TestCase("nupkg", "CrawlData.dll")]
-    [TestCase("nupkg", "CrawlData.xml")]
     [TestCase("snupkg", "CrawlData.pdb")]
     public void Two_packs_of_a_commit_are_the_same_to_the_byte_wherever_they_are_made(string extension, string name)
     {
