@@ -18,6 +18,8 @@ internal static class Database
     {
         if (transaction is not null)
         {
+            // Throws when it has ended. Npgsql still gives its connection then, on which each statement would commit by itself.
+            _ = transaction.IsolationLevel;
             return await work(transaction.Connection!).ConfigureAwait(false);
         }
 

@@ -1,9 +1,9 @@
 using System.Diagnostics;
+using CrawlData.Diagnostics;
 using Dapper;
 using DbUp;
 using DbUp.Engine;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 
 namespace CrawlData.Schema;
@@ -19,7 +19,7 @@ namespace CrawlData.Schema;
 /// <para>It needs a role that may create in that schema. Once migrated, an application role needs only SELECT, INSERT, UPDATE and DELETE on the tables and
 /// USAGE on the sequences.</para>
 /// </remarks>
-public sealed partial class SchemaMigrator
+public sealed class SchemaMigrator
 {
     internal const string TryLockSql = "select pg_try_advisory_lock(4860209034541326708)";
 
@@ -52,7 +52,7 @@ public sealed partial class SchemaMigrator
         ArgumentNullException.ThrowIfNull(dataSource);
         this.dataSource = dataSource;
         this.options = options ?? new SchemaMigratorOptions();
-        this.logger = logger ?? NullLogger.Instance;
+        this.logger = logger.Guarded();
         this.scripts = scripts;
     }
 
@@ -115,7 +115,7 @@ public sealed partial class SchemaMigrator
             {
                 var store = Database.Command(SchemaJournal.StoreSql, SchemaJournal.StoreParameters(script), transaction, cancellationToken);
                 await connection.ExecuteAsync(store).ConfigureAwait(false);
-                LogAdopted(logger, script.Name);
+                Log.ScriptAdopted(logger, script.Name);
             }
 
             return [.. adoptable.Select(script => script.Name)];
@@ -193,7 +193,7 @@ public sealed partial class SchemaMigrator
             if (logged == TimeSpan.MinValue || waiting.Elapsed - logged >= WaitLogInterval)
             {
                 logged = waiting.Elapsed;
-                LogWaiting(logger, waiting.Elapsed.TotalSeconds);
+                Log.WaitingForMigration(logger, waiting.Elapsed.TotalSeconds);
             }
 
             await Task.Delay(poll, cancellationToken).ConfigureAwait(false);
@@ -230,7 +230,7 @@ public sealed partial class SchemaMigrator
             .WithTransactionPerScript()
             .LogToNowhere()
             .Build();
-        engine.ScriptExecuted += (_, arguments) => LogApplied(logger, ((ScriptExecutedEventArgs)arguments).Script.Name);
+        engine.ScriptExecuted += (_, arguments) => Log.ScriptApplied(logger, ((ScriptExecutedEventArgs)arguments).Script.Name);
 
         var result = engine.PerformUpgrade();
         if (result.Successful)
@@ -281,13 +281,4 @@ public sealed partial class SchemaMigrator
 
         Task ExecuteAsync(string sql) => connection.ExecuteAsync(Database.Command(sql, null, transaction, cancellationToken));
     }
-
-    [LoggerMessage(EventId = 1, Level = LogLevel.Information, Message = "Applied schema script {Script}.")]
-    private static partial void LogApplied(ILogger logger, string script);
-
-    [LoggerMessage(EventId = 2, Level = LogLevel.Information, Message = "Marked schema script {Script} as applied: the database holds what it makes.")]
-    private static partial void LogAdopted(ILogger logger, string script);
-
-    [LoggerMessage(EventId = 3, Level = LogLevel.Information, Message = "Another instance is migrating this database; waiting, {Seconds:0} s so far.")]
-    private static partial void LogWaiting(ILogger logger, double seconds);
 }

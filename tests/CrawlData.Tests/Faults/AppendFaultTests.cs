@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using CrawlData.Audits;
 using CrawlData.Crawls;
+using CrawlData.Diagnostics;
 using CrawlData.Testing;
 using Npgsql;
 
@@ -113,7 +114,7 @@ public sealed class AppendFaultTests : DatabaseTest
         var attempts = 0;
         var cut = 0;
         proxy.OnSent = (_, piece) => FaultProxy.IsCommit(piece) && Interlocked.Exchange(ref cut, 1) == 0 ? Fault.CutBefore : Fault.None;
-        var settled = new SettledTransaction(dataSource, TimeSpan.FromSeconds(10), CrawlEventRepository.TimeSql, "crawl_events");
+        var settled = new SettledTransaction(dataSource, TimeSpan.FromSeconds(10), CrawlEventRepository.TimeSql, new Telemetry(dataSource, "crawl_events"), TestLog.Instance);
 
         var ids = await settled.RunAsync(async (connection, transaction) =>
         {
@@ -182,7 +183,7 @@ public sealed class AppendFaultTests : DatabaseTest
         var other = await AppendByHandAsync(connection, open, await CreateCrawlAsync());
         var cut = 0;
         proxy.OnSent = (_, piece) => FaultProxy.IsCommit(piece) && Interlocked.Exchange(ref cut, 1) == 0 ? Fault.CutBefore : Fault.None;
-        var settled = new SettledTransaction(dataSource, TimeSpan.FromSeconds(2), CrawlEventRepository.TimeSql, "crawl_events");
+        var settled = new SettledTransaction(dataSource, TimeSpan.FromSeconds(2), CrawlEventRepository.TimeSql, new Telemetry(dataSource, "crawl_events"), TestLog.Instance);
 
         await Assert.ThatAsync(
             () => settled.RunAsync(
