@@ -6,36 +6,56 @@ using System.Runtime.InteropServices;
 
 namespace CrawlData;
 
-/// <summary>The place in a listing by (time, id) after which the next page starts.</summary>
+/// <summary>What a cursor is of: a listing, and its order. It is the first byte of a cursor's text; a cursor of another form takes another number.</summary>
+internal enum CursorKind : byte
+{
+    Runs = 2,
+    SessionsNewestFirst = 3,
+    SessionsOldestFirst = 4,
+    Logs = 5,
+    Events = 6,
+    AllEvents = 7,
+}
+
+/// <summary>The place in a listing by (time, id) after which the next page starts; of one by id alone the time is the default.</summary>
 internal readonly record struct KeysetCursor<TId>(DateTimeOffset Time, TId Id) where TId : unmanaged
 {
-    private const byte Version = 1;
-    private const int IdStart = 1 + sizeof(long);
+    private const int LongestScope = 1 + 16;
 
-    private static readonly int Length = IdStart + Unsafe.SizeOf<TId>();
+    private static readonly int KeyLength = sizeof(long) + Unsafe.SizeOf<TId>();
 
-    public string Encode()
+    /// <summary>Makes a text that only the same listing, of the same parent, takes.</summary>
+    public string Encode(CursorKind kind, Guid? parentId = null)
     {
-        Span<byte> bytes = stackalloc byte[Length];
-        bytes[0] = Version;
-        BinaryPrimitives.WriteInt64BigEndian(bytes[1..], Time.UtcTicks);
-        MemoryMarshal.Write(bytes[IdStart..], Id);
-        return Base64Url.EncodeToString(bytes);
+        Span<byte> bytes = stackalloc byte[LongestScope + KeyLength];
+        var key = bytes[WriteScope(bytes, kind, parentId)..];
+        BinaryPrimitives.WriteInt64BigEndian(key, Time.UtcTicks);
+        MemoryMarshal.Write(key[sizeof(long)..], Id);
+        return Base64Url.EncodeToString(bytes[..^(key.Length - KeyLength)]);
     }
 
-    /// <exception cref="InvalidValueException">The text is not a cursor.</exception>
-    public static KeysetCursor<TId> Decode(string text)
+    /// <exception cref="InvalidValueException">The text is not a cursor of this listing.</exception>
+    public static KeysetCursor<TId> Decode(string text, CursorKind kind, Guid? parentId = null)
     {
-        Span<byte> bytes = stackalloc byte[Length];
-        if (Base64Url.DecodeFromChars(text, bytes, out _, out var length) == OperationStatus.Done && length == Length)
+        Span<byte> scope = stackalloc byte[LongestScope];
+        scope = scope[..WriteScope(scope, kind, parentId)];
+        Span<byte> bytes = stackalloc byte[scope.Length + KeyLength];
+        if (Base64Url.DecodeFromChars(text, bytes, out _, out var length) == OperationStatus.Done && length == bytes.Length && bytes.StartsWith(scope))
         {
-            var ticks = BinaryPrimitives.ReadInt64BigEndian(bytes[1..]);
-            if (bytes[0] == Version && ticks >= 0 && ticks <= DateTime.MaxValue.Ticks)
+            var key = bytes[scope.Length..];
+            var ticks = BinaryPrimitives.ReadInt64BigEndian(key);
+            if (ticks >= 0 && ticks <= DateTime.MaxValue.Ticks)
             {
-                return new KeysetCursor<TId>(new DateTimeOffset(ticks, TimeSpan.Zero), MemoryMarshal.Read<TId>(bytes[IdStart..]));
+                return new KeysetCursor<TId>(new DateTimeOffset(ticks, TimeSpan.Zero), MemoryMarshal.Read<TId>(key[sizeof(long)..]));
             }
         }
 
-        throw new InvalidValueException("cursor", "is not one that a listing returned");
+        throw new InvalidValueException("cursor", "is not one that this listing returned");
+    }
+
+    private static int WriteScope(Span<byte> bytes, CursorKind kind, Guid? parentId)
+    {
+        bytes[0] = (byte)kind;
+        return parentId?.TryWriteBytes(bytes[1..]) is true ? LongestScope : 1;
     }
 }

@@ -8,7 +8,7 @@ public sealed class Page<T>
     public required IReadOnlyList<T> Items { get; init; }
 
     /// <summary>Hand it to the same method for the rows that follow; null when this page is the last. An opaque text, safe in a URL, which does not
-    /// expire.</summary>
+    /// expire; another listing, or another order or parent, refuses it.</summary>
     public string? NextCursor { get; init; }
 }
 
@@ -24,7 +24,7 @@ internal static class Page
     }
 
     /// <summary>Makes a page of rows that were read with one more than fits, which says whether another page follows.</summary>
-    public static Page<T> Of<T, TId>(List<T> rows, int size, Func<T, KeysetCursor<TId>> cursor) where TId : unmanaged
+    public static Page<T> Of<T>(List<T> rows, int size, Func<T, string> cursor)
     {
         if (rows.Count <= size)
         {
@@ -32,6 +32,6 @@ internal static class Page
         }
 
         rows.RemoveAt(size);
-        return new Page<T> { Items = rows, NextCursor = cursor(rows[^1]).Encode() };
+        return new Page<T> { Items = rows, NextCursor = cursor(rows[^1]) };
     }
 }

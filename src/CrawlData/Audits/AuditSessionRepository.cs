@@ -267,16 +267,16 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDa
         CancellationToken cancellationToken = default)
     {
         Page.RequireSize(pageSize, LargestPageSize);
-        var sql = order switch
+        var (sql, kind) = order switch
         {
-            ListOrder.NewestFirst => ListNewestSql,
-            ListOrder.OldestFirst => ListOldestSql,
+            ListOrder.NewestFirst => (ListNewestSql, CursorKind.SessionsNewestFirst),
+            ListOrder.OldestFirst => (ListOldestSql, CursorKind.SessionsOldestFirst),
             _ => throw new InvalidValueException("order", $"is {order:D}, which is not a ListOrder"),
         };
-        var parameters = ToParameters(filter, order, cursor is null ? null : KeysetCursor<Guid>.Decode(cursor));
+        var parameters = ToParameters(filter, order, cursor is null ? null : KeysetCursor<Guid>.Decode(cursor, kind));
         parameters.Add("limit", NpgsqlDbType.Integer, pageSize + 1);
         var rows = await reads.ReadListAsync(Command(sql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false);
-        return Page.Of(rows, pageSize, last => new KeysetCursor<Guid>(last.CreatedAt, last.Id));
+        return Page.Of(rows, pageSize, last => new KeysetCursor<Guid>(last.CreatedAt, last.Id).Encode(kind));
     }
 
     /// <summary>Counts sessions by status.</summary>

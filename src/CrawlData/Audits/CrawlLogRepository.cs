@@ -121,9 +121,10 @@ public sealed class CrawlLogRepository(
         CancellationToken cancellationToken = default)
     {
         Page.RequireSize(pageSize, LargestPageSize);
-        var parameters = ToParameters(sessionId, filter, cursor is null ? null : KeysetCursor<long>.Decode(cursor), pageSize + 1);
+        var after = cursor is null ? (KeysetCursor<long>?)null : KeysetCursor<long>.Decode(cursor, CursorKind.Logs, sessionId);
+        var parameters = ToParameters(sessionId, filter, after, pageSize + 1);
         var rows = await reads.ReadListAsync(Command(ReadSql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false);
-        return Page.Of(rows, pageSize, last => new KeysetCursor<long>(last.Timestamp, last.Id));
+        return Page.Of(rows, pageSize, last => new KeysetCursor<long>(last.Timestamp, last.Id).Encode(CursorKind.Logs, sessionId));
     }
 
     /// <summary>Streams a session's log, each line as it arrives.</summary>

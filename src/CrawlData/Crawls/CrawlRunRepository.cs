@@ -134,11 +134,11 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
         CancellationToken cancellationToken = default)
     {
         Page.RequireSize(pageSize, LargestPageSize);
-        var parameters = ToParameters(filter, cursor is null ? null : KeysetCursor<Guid>.Decode(cursor));
+        var parameters = ToParameters(filter, cursor is null ? null : KeysetCursor<Guid>.Decode(cursor, CursorKind.Runs));
         parameters.Add("limit", NpgsqlDbType.Integer, pageSize + 1);
 
         var rows = await reads.ReadListAsync(Command(ListSql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false);
-        return Page.Of(rows, pageSize, last => new KeysetCursor<Guid>(last.CreatedAt, last.Id));
+        return Page.Of(rows, pageSize, last => new KeysetCursor<Guid>(last.CreatedAt, last.Id).Encode(CursorKind.Runs));
     }
 
     /// <summary>Counts runs by status.</summary>
