@@ -41,7 +41,7 @@ public sealed class ReadmeTests : MigratorTest
         await FurtherAsync(DataSource, runs, events, run, step, step, step, step with { EventType = "last" }, "a\0b");
 
         Assert.That((await runs.GetAsync(run.Id))!.Status, Is.EqualTo(CrawlStatus.Completed));
-        Assert.That((await events.ListAsync(run.Id)).Select(stored => stored.EventType), Is.EqualTo(Enumerable.Repeat("step", 6).Append("last")));
+        Assert.That((await events.StreamAsync(run.Id).ToListAsync()).Select(stored => stored.EventType), Is.EqualTo(Enumerable.Repeat("step", 6).Append("last")));
     }
 
     [Test]

@@ -21,7 +21,7 @@ internal sealed class CrawlDataPeer(NpgsqlDataSource dataSource) : Peer
 
     public override IEnumerable<(string Name, Func<Task<int>> Read)> Reads(Guid crawl) =>
     [
-        (List, async () => (await repository.ListAsync(crawl)).Count),
+        (List, async () => (await repository.ListAsync(crawl, pageSize: CrawlEventRepository.MaxPageSize)).Items.Count),
         (Stream, async () => await repository.StreamAsync(crawl).CountAsync()),
     ];
 

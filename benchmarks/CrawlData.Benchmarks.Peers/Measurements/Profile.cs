@@ -69,7 +69,7 @@ internal static class Profile
             .Add("the server finds the rows", () => ExecuteAsync(dataSource, FindSql))
             .Add("and makes them ready to send, but for the payloads", () => ExecuteAsync(dataSource, WithoutPayloadSql))
             .Add("and with the payloads, from jsonb to text", () => ExecuteAsync(dataSource, WithPayloadSql))
-            .Add("all of it, ListAsync", () => repository.ListAsync(crawls[5]))
+            .Add("all of it, ListAsync", () => repository.ListAsync(crawls[5], pageSize: CrawlEventRepository.MaxPageSize))
             .RunAsync(extent.Rounds);
         var readPlan = await ExplainAsync(dataSource, ExplainReadSql);
         var append = await new Interleaved()

@@ -56,18 +56,20 @@ public class CrawlEventReadBenchmarks() : DatabaseBenchmark(Seeded)
     }
 
     [Benchmark(Description = "ListAsync")]
-    public async Task<int> ListAsync() => Require(expected, (await Events.ListAsync(crawl, query)).Count);
+    public async Task<int> ListAsync() => Require(expected, (await Events.ListAsync(crawl, query, Scale.Of(Count))).Items.Count);
 
     [Benchmark(Description = "ListAsync, pages of 1,000")]
     public async Task<int> ListPagesAsync()
     {
         var read = 0;
-        var page = query with { Limit = Scale.Of(1_000) };
-        while (await Events.ListAsync(crawl, page) is { Count: > 0 } events)
+        string? cursor = null;
+        do
         {
-            read += events.Count;
-            page = page with { AfterId = events[^1].Id };
+            var page = await Events.ListAsync(crawl, query, Scale.Of(1_000), cursor);
+            read += page.Items.Count;
+            cursor = page.NextCursor;
         }
+        while (cursor is not null);
 
         return Require(expected, read);
     }

@@ -125,7 +125,7 @@ internal sealed class DemoCommand : ToolCommand
         var read = 0;
         var first = TimeSpan.Zero;
         var watch = Stopwatch.StartNew();
-        await foreach (var _ in events.StreamAsync(crawlId, new CrawlEventFilter { Limit = EventsRead }, cancellationToken))
+        await foreach (var _ in events.StreamAsync(crawlId, cancellationToken: cancellationToken).Take(EventsRead))
         {
             first = read++ == 0 ? watch.Elapsed : first;
         }

@@ -50,7 +50,10 @@ internal sealed class EventsCommand : ToolCommand
         var any = await Listing.ShowAsync(
             Terminal.IsForPeople(arguments, json),
             arguments.GetValue(limit),
-            most => events.StreamAsync(crawlId, query with { Limit = most }, cancellationToken),
+            most => most is null
+                ? events.StreamAsync(crawlId, query, cancellationToken)
+                : Pages.ReadAsync<CrawlEvent>(
+                    (size, cursor, token) => events.ListAsync(crawlId, query, size, cursor, cancellationToken: token), most, CrawlEventRepository.MaxPageSize),
             cancellationToken);
         if (!any && await new CrawlRunRepository(dataSource).GetAsync(crawlId, cancellationToken: cancellationToken) is null)
         {

@@ -5,7 +5,7 @@ public sealed record CrawlEventFilter
 {
     internal static readonly CrawlEventFilter All = new();
 
-    /// <summary>Events with a greater id: to go on reading, the id of the last event seen.</summary>
+    /// <summary>Events with a greater id: to go on from one that was remembered.</summary>
     public long? AfterId { get; init; }
 
     /// <summary>Events up to and with this id.</summary>
@@ -22,12 +22,4 @@ public sealed record CrawlEventFilter
     /// <summary>Events created before this instant.</summary>
     /// <exception cref="InvalidValueException">The value is <see cref="DateTimeOffset.MinValue"/> or <see cref="DateTimeOffset.MaxValue"/>.</exception>
     public DateTimeOffset? CreatedBefore { get; init => field = Timestamps.Require(value, "created_before"); }
-
-    /// <summary>The most events to read, at least 1; no limit when null.</summary>
-    /// <exception cref="InvalidValueException">The value is less than 1.</exception>
-    public int? Limit
-    {
-        get;
-        init => field = value is null or >= 1 ? value : throw new InvalidValueException("limit", $"is {value}; the least is 1");
-    }
 }

@@ -181,7 +181,7 @@ internal sealed class CrawlEventFollower(
     private Task<(List<CrawlEvent> Events, bool Ended)> ReadAsync(Guid crawlId, long? afterId, int pageSize, CancellationToken cancellationToken) =>
         dataSource.UseAsync(null, async connection =>
         {
-            var parameters = CrawlEventRepository.ToParameters(crawlId, new CrawlEventFilter { AfterId = afterId, Limit = pageSize });
+            var parameters = CrawlEventRepository.ToReadParameters(crawlId, null, afterId, pageSize);
             var reader = await connection.ExecuteReaderAsync(Command(FollowSql, parameters, null, cancellationToken)).ConfigureAwait(false);
             await using (reader.ConfigureAwait(false))
             {

@@ -35,6 +35,9 @@ public sealed class CrawlEventRepository(
     NpgsqlDataSource? readDataSource = null,
     ILogger<CrawlEventRepository>? logger = null)
 {
+    /// <summary>The most events on a page.</summary>
+    public const int MaxPageSize = 10_000;
+
     internal const string Table = "crawl_events";
 
     internal const string ParentTable = "crawl_runs";
@@ -106,10 +109,9 @@ public sealed class CrawlEventRepository(
 
     internal const string ReadSql = $"select {Columns} from crawl_events {Condition} order by crawl_id, id limit @limit";
 
-    internal const string CountSql = $"select count(*) from (select from crawl_events {Condition} order by crawl_id, id limit @limit) as events";
+    internal const string CountSql = $"select count(*) from crawl_events {Condition}";
 
-    internal const string CountByTypeSql =
-        $"select event_type, count(*) from (select event_type from crawl_events {Condition} order by crawl_id, id limit @limit) as events group by event_type";
+    internal const string CountByTypeSql = $"select event_type, count(*) from crawl_events {Condition} group by event_type";
 
     internal const string LastSql = $"select {Columns} from crawl_events where crawl_id = @crawl_id order by crawl_id desc, id desc limit 1";
 
@@ -292,17 +294,31 @@ public sealed class CrawlEventRepository(
     /// <param name="filter">Which events; all when null.</param>
     /// <param name="cancellationToken">Ends the enumeration with <see cref="OperationCanceledException"/>.</param>
     public IAsyncEnumerable<CrawlEvent> StreamAsync(Guid crawlId, CrawlEventFilter? filter = null, CancellationToken cancellationToken = default) =>
-        reads.StreamAsync(ReadSql, () => ToParameters(crawlId, filter), Read, cancellationToken);
+        reads.StreamAsync(ReadSql, () => ToReadParameters(crawlId, filter), Read, cancellationToken);
 
-    /// <summary>Reads a crawl's events in the order of their ids into a list: for a page set <see cref="CrawlEventFilter.Limit"/>, and ask for the next with
-    /// the last id as <see cref="CrawlEventFilter.AfterId"/>.</summary>
+    /// <summary>Lists a crawl's events in the order of their ids, a page at a time.</summary>
     /// <param name="crawlId">The crawl; one that does not exist has no events.</param>
-    /// <param name="filter">Which events; all when null.</param>
+    /// <param name="filter">Which events; all when null. Give the same filter with every page of a listing.</param>
+    /// <param name="pageSize">The most events on the page, 1 to <see cref="MaxPageSize"/>.</param>
+    /// <param name="cursor">The page before's <see cref="Page{T}.NextCursor"/>; null for the first page. A page starts after an event; of it and
+    /// <see cref="CrawlEventFilter.AfterId"/> the later counts.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
-    public async Task<IReadOnlyList<CrawlEvent>> ListAsync(
-        Guid crawlId, CrawlEventFilter? filter = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
-        await reads.ReadListAsync(Command(ReadSql, ToParameters(crawlId, filter), transaction, cancellationToken), Read()).ConfigureAwait(false);
+    /// <exception cref="InvalidValueException">The cursor is not one that this method returned for this crawl, or the page size is out of range.</exception>
+    public async Task<Page<CrawlEvent>> ListAsync(
+        Guid crawlId,
+        CrawlEventFilter? filter = null,
+        int pageSize = 1_000,
+        string? cursor = null,
+        NpgsqlTransaction? transaction = null,
+        CancellationToken cancellationToken = default)
+    {
+        Page.RequireSize(pageSize, MaxPageSize);
+        var afterId = cursor is null ? (long?)null : KeysetCursor<long>.Decode(cursor, CursorKind.Events, crawlId).Id;
+        var parameters = ToReadParameters(crawlId, filter, afterId, pageSize + 1);
+        var rows = await reads.ReadListAsync(Command(ReadSql, parameters, transaction, cancellationToken), Read()).ConfigureAwait(false);
+        return Page.Of(rows, pageSize, last => new KeysetCursor<long>(default, last.Id).Encode(CursorKind.Events, crawlId));
+    }
 
     /// <summary>Gets a crawl's last event; null when it has none.</summary>
     public async Task<CrawlEvent?> GetLastAsync(Guid crawlId, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
@@ -392,18 +408,29 @@ public sealed class CrawlEventRepository(
         };
     }
 
-    internal static Parameters ToParameters(Guid crawlId, CrawlEventFilter? filter)
+    /// <summary>Makes the parameters of <see cref="ReadSql"/>.</summary>
+    /// <param name="crawlId">The crawl.</param>
+    /// <param name="filter">Which events; all when null.</param>
+    /// <param name="afterId">Where to begin, unless the filter begins later.</param>
+    /// <param name="limit">The most events; no limit when null.</param>
+    internal static Parameters ToReadParameters(Guid crawlId, CrawlEventFilter? filter, long? afterId = null, int? limit = null)
+    {
+        var parameters = ToParameters(crawlId, filter, afterId);
+        parameters.Add("limit", NpgsqlDbType.Bigint, limit);
+        return parameters;
+    }
+
+    private static Parameters ToParameters(Guid crawlId, CrawlEventFilter? filter, long? afterId = null)
     {
         filter ??= CrawlEventFilter.All;
         return new Parameters
         {
             { "crawl_id", NpgsqlDbType.Uuid, crawlId },
-            { "after_id", NpgsqlDbType.Bigint, filter.AfterId ?? long.MinValue },
+            { "after_id", NpgsqlDbType.Bigint, Math.Max(filter.AfterId ?? long.MinValue, afterId ?? long.MinValue) },
             { "up_to_id", NpgsqlDbType.Bigint, filter.UpToId ?? long.MaxValue },
             { "event_types", NpgsqlDbType.Array | NpgsqlDbType.Text, filter.EventTypes?.ToArray() },
             { "created_from", NpgsqlDbType.Timestamp, Timestamps.ToZoneless(filter.CreatedFrom) },
             { "created_before", NpgsqlDbType.Timestamp, Timestamps.ToZoneless(filter.CreatedBefore) },
-            { "limit", NpgsqlDbType.Bigint, filter.Limit },
         };
     }
 

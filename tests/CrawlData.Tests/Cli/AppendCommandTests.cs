@@ -14,7 +14,7 @@ public sealed class AppendCommandTests : ToolTest
 
         AssertDone(result);
         Assert.That(result.Output, Is.Empty);
-        var stored = await Events.ListAsync(crawl);
+        var stored = await Events.StreamAsync(crawl).ToListAsync();
         Assert.That(stored.Take(2_000).Select(one => one.Payload.ToElement().GetProperty("number").GetInt32()), Is.EqualTo(Enumerable.Range(0, 2_000)));
         Assert.That((stored[^1].EventType, stored[^1].CreatedAt), Is.EqualTo(("last", new DateTimeOffset(2026, 11, 23, 0, 0, 0, TimeSpan.Zero))));
     }
@@ -43,7 +43,7 @@ public sealed class AppendCommandTests : ToolTest
             "<stdin>:5: json: holds U+0000 at byte 29, which jsonb cannot store (repair would replace it).",
             "crawldata: 3 lines refused, of 6 lines.",
         ]));
-        Assert.That((await Events.ListAsync(crawl)).Select(one => one.EventType), Is.EqualTo(["a", "e"]));
+        Assert.That((await Events.StreamAsync(crawl).ToListAsync()).Select(one => one.EventType), Is.EqualTo(["a", "e"]));
     }
 
     [Test]
@@ -82,7 +82,7 @@ public sealed class AppendCommandTests : ToolTest
         using var interrupt = System.Diagnostics.Process.Start("kill", ["-INT", $"{append.Id}"]);
 
         Assert.That(await Tool.WaitAsync(append), Is.EqualTo(1));
-        Assert.That((await Events.ListAsync(crawl)).Select(one => one.EventType), Is.EqualTo(["first", "second"]));
+        Assert.That((await Events.StreamAsync(crawl).ToListAsync()).Select(one => one.EventType), Is.EqualTo(["first", "second"]));
     }
 
     [Test]

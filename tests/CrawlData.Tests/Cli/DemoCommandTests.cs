@@ -31,6 +31,6 @@ public sealed class DemoCommandTests : ToolTest
         Assert.That(command, Does.StartWith("crawldata events "));
         var crawlId = Guid.Parse(command.Split(' ')[^1]);
         Assert.That(crawlId, Is.Not.EqualTo(recorded));
-        Assert.That((await Events.ListAsync(crawlId)).Select(stored => stored.EventType), Is.EqualTo(["only"]));
+        Assert.That((await Events.StreamAsync(crawlId).ToListAsync()).Select(stored => stored.EventType), Is.EqualTo(["only"]));
     }
 }

@@ -64,7 +64,7 @@ public sealed class ExportCommandTests : ToolTest
         Assert.That(exported.Output, Is.Empty);
         AssertDone(imported);
         var again = Guid.Parse(imported.Column("crawl_id").Single()!);
-        Assert.That((await Events.ListAsync(again)).Select(stored => stored.Payload), Is.EqualTo((await Events.ListAsync(carried)).Select(stored => stored.Payload)));
+        Assert.That((await Events.StreamAsync(again).ToListAsync()).Select(stored => stored.Payload), Is.EqualTo((await Events.StreamAsync(carried).ToListAsync()).Select(stored => stored.Payload)));
         Assert.That(Directory.GetFiles(Path.GetDirectoryName(file)!), Is.EqualTo([file]));
     }
 

@@ -12,7 +12,7 @@ public sealed class ImportCommandTests : ToolTest
 
         AssertDone(result);
         Assert.That(result.Column("crawl_id"), Is.EqualTo([crawlId.ToString()]));
-        Assert.That((await Events.ListAsync(crawlId)).Select(stored => stored.Payload.ToString()), Is.EqualTo(["{}", "[1]"]));
+        Assert.That((await Events.StreamAsync(crawlId).ToListAsync()).Select(stored => stored.Payload.ToString()), Is.EqualTo(["{}", "[1]"]));
     }
 
     [Test]
@@ -94,7 +94,7 @@ public sealed class ImportCommandTests : ToolTest
         Assert.That(plain.ExitCode, Is.EqualTo(1));
         Assert.That(plain.Error, Does.StartWith("<stdin>:2: json: holds U+0000 at byte "));
         AssertDone(repaired);
-        Assert.That((await Events.ListAsync(crawlId)).Single().Payload, Is.EqualTo(Jsonb.Parse("{\"title\":\"a\uFFFDb\uFFFDc\"}")));
+        Assert.That((await Events.StreamAsync(crawlId).ToListAsync()).Single().Payload, Is.EqualTo(Jsonb.Parse("{\"title\":\"a\uFFFDb\uFFFDc\"}")));
     }
 
     private static string Recording(Guid crawlId, params string[] payloads) => string.Concat(

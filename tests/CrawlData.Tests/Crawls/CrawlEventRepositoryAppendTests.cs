@@ -36,7 +36,7 @@ public sealed class CrawlEventRepositoryAppendTests : DatabaseTest
 
         var ids = await Events.AppendAsync(crawl, EventsOf(count));
 
-        var read = await Events.ListAsync(crawl);
+        var read = await Events.StreamAsync(crawl).ToListAsync();
         Assert.That(ids, Is.Ordered.And.Unique);
         Assert.That(read.Select(crawlEvent => crawlEvent.Id), Is.EqualTo(ids));
         Assert.That(read.Select(Number), Is.EqualTo(Enumerable.Range(1, count)));
@@ -53,7 +53,7 @@ public sealed class CrawlEventRepositoryAppendTests : DatabaseTest
         Assert.That(ids, Has.Count.EqualTo(count).And.Ordered.And.Unique);
         for (var crawl = 0; crawl < 3; crawl++)
         {
-            var read = await Events.ListAsync(crawls[crawl]);
+            var read = await Events.StreamAsync(crawls[crawl]).ToListAsync();
             Assert.That(read.Select(crawlEvent => crawlEvent.Id), Is.EqualTo(ids.Where((_, index) => index % 3 == crawl)));
             Assert.That(read.Select(Number), Is.EqualTo(Enumerable.Range(1, count).Where(number => (number - 1) % 3 == crawl)));
         }
@@ -79,7 +79,7 @@ public sealed class CrawlEventRepositoryAppendTests : DatabaseTest
 
         await Events.AppendAsync(crawl, EventsOf(count).Select((crawlEvent, index) => index % 2 == 0 ? crawlEvent with { CreatedAt = long_ago } : crawlEvent));
 
-        var read = await Events.ListAsync(crawl);
+        var read = await Events.StreamAsync(crawl).ToListAsync();
         Assert.That(read.Where((_, index) => index % 2 == 0).Select(crawlEvent => crawlEvent.CreatedAt), Is.All.EqualTo(long_ago));
         Assert.That(read.Where((_, index) => index % 2 == 1).Select(crawlEvent => crawlEvent.CreatedAt), Is.All.EqualTo(DateTimeOffset.UtcNow).Within(TimeSpan.FromSeconds(30)));
     }
@@ -106,7 +106,7 @@ public sealed class CrawlEventRepositoryAppendTests : DatabaseTest
 
         Assert.That(await Events.AppendStreamAsync(crawl, EventsOf(count).ToAsyncEnumerable()), Is.EqualTo(count));
 
-        Assert.That((await Events.ListAsync(crawl)).Select(Number), Is.EqualTo(Enumerable.Range(1, count)));
+        Assert.That((await Events.StreamAsync(crawl).ToListAsync()).Select(Number), Is.EqualTo(Enumerable.Range(1, count)));
     }
 
     [Test]
@@ -135,7 +135,7 @@ public sealed class CrawlEventRepositoryAppendTests : DatabaseTest
         await Events.AppendAsync(crawl, Event(2), transaction);
         await transaction.CommitAsync();
 
-        Assert.That((await Events.ListAsync(crawl)).Select(Number), Is.EqualTo(new[] { 1, 2 }));
+        Assert.That((await Events.StreamAsync(crawl).ToListAsync()).Select(Number), Is.EqualTo(new[] { 1, 2 }));
     }
 
     /// <summary>Goes red when the token reaches the writes of COPY: cancelling inside one breaks the connection.</summary>
@@ -208,7 +208,7 @@ public sealed class CrawlEventRepositoryAppendTests : DatabaseTest
 
         await Events.AppendAsync(crawl, Enumerable.Repeat(new NewCrawlEvent { EventType = "page", Payload = payload }, 5));
 
-        Assert.That((await Events.ListAsync(crawl)).Select(crawlEvent => crawlEvent.Payload), Is.All.EqualTo(payload));
+        Assert.That((await Events.StreamAsync(crawl).ToListAsync()).Select(crawlEvent => crawlEvent.Payload), Is.All.EqualTo(payload));
     }
 
     [Test]

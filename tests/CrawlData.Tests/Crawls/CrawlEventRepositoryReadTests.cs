@@ -40,18 +40,38 @@ public sealed class CrawlEventRepositoryReadTests : DatabaseTest
     }
 
     [Test]
-    public async Task Pages_by_the_last_id_hold_each_event_once()
+    public async Task Pages_hold_each_event_once_and_the_last_has_no_cursor([Values(1, 3, 5, 10, 11)] int pageSize)
     {
         var (crawl, ids) = await TenEventsAsync();
-        var seen = new List<long>();
+        var pages = new List<Page<CrawlEvent>>();
 
-        for (IReadOnlyList<CrawlEvent> page; (page = await Events.ListAsync(crawl, new CrawlEventFilter { AfterId = seen.LastOrDefault(), Limit = 3 })).Count > 0;)
+        do
         {
-            seen.AddRange(page.Select(crawlEvent => crawlEvent.Id));
+            pages.Add(await Events.ListAsync(crawl, null, pageSize, pages.LastOrDefault()?.NextCursor));
         }
+        while (pages[^1].NextCursor is not null);
 
-        Assert.That(seen, Is.EqualTo(ids));
+        Assert.That(pages.SelectMany(page => page.Items).Select(crawlEvent => crawlEvent.Id), Is.EqualTo(ids));
+        Assert.That(pages.SkipLast(1).Select(page => page.Items.Count), Is.All.EqualTo(pageSize));
+        Assert.That(pages, Has.Count.EqualTo((ids.Count + pageSize - 1) / pageSize));
     }
+
+    [Test]
+    public async Task A_page_keeps_to_its_filter_and_starts_after_the_later_of_cursor_and_id()
+    {
+        var (crawl, ids) = await TenEventsAsync();
+        var cursor = (await Events.ListAsync(crawl, pageSize: 4)).NextCursor;
+
+        Assert.That(await IdsAsync(new CrawlEventFilter { AfterId = ids[1] }), Is.EqualTo(ids.Skip(4)));
+        Assert.That(await IdsAsync(new CrawlEventFilter { AfterId = ids[5], UpToId = ids[8] }), Is.EqualTo(ids.Skip(6).Take(3)));
+        Assert.That(await IdsAsync(new CrawlEventFilter { EventTypes = ["even"] }), Is.EqualTo(new[] { ids[4], ids[6], ids[8] }));
+
+        async Task<IEnumerable<long>> IdsAsync(CrawlEventFilter filter) => (await Events.ListAsync(crawl, filter, cursor: cursor)).Items.Select(crawlEvent => crawlEvent.Id);
+    }
+
+    [Test]
+    public async Task A_page_size_out_of_range_is_refused([Values(-1, 0, CrawlEventRepository.MaxPageSize + 1)] int pageSize) => await Assert.ThatAsync(
+        () => Events.ListAsync(Guid.Empty, pageSize: pageSize), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("page_size"));
 
     [Test]
     public async Task Events_are_counted_all_and_by_type()
@@ -61,7 +81,7 @@ public sealed class CrawlEventRepositoryReadTests : DatabaseTest
         Assert.That(await Events.CountAsync(crawl), Is.EqualTo(10));
         Assert.That(await Events.CountAsync(crawl, new CrawlEventFilter { AfterId = ids[6], EventTypes = ["odd"] }), Is.EqualTo(2));
         Assert.That(await Events.CountByTypeAsync(crawl), Is.EquivalentTo(new Dictionary<string, long> { ["even"] = 5, ["odd"] = 5 }));
-        Assert.That(await Events.CountByTypeAsync(crawl, new CrawlEventFilter { Limit = 3 }), Is.EquivalentTo(new Dictionary<string, long> { ["even"] = 2, ["odd"] = 1 }));
+        Assert.That(await Events.CountByTypeAsync(crawl, new CrawlEventFilter { UpToId = ids[2] }), Is.EquivalentTo(new Dictionary<string, long> { ["even"] = 2, ["odd"] = 1 }));
     }
 
     [Test]
@@ -81,7 +101,7 @@ public sealed class CrawlEventRepositoryReadTests : DatabaseTest
         insert.Parameters.Add(new NpgsqlParameter { Value = crawl });
         await insert.ExecuteNonQueryAsync();
 
-        Assert.That((await Events.ListAsync(crawl)).Select(crawlEvent => crawlEvent.CreatedAt), Is.EqualTo(new[] { DateTimeOffset.MaxValue, DateTimeOffset.MinValue }));
+        Assert.That((await Events.StreamAsync(crawl).ToListAsync()).Select(crawlEvent => crawlEvent.CreatedAt), Is.EqualTo(new[] { DateTimeOffset.MaxValue, DateTimeOffset.MinValue }));
         Assert.That(await Events.CountAsync(crawl), Is.EqualTo(2));
     }
 
@@ -96,7 +116,7 @@ public sealed class CrawlEventRepositoryReadTests : DatabaseTest
 
         Assert.That((await Runs.GetAsync(crawl, transaction))!.Status, Is.EqualTo(CrawlStatus.Running));
         Assert.That((await Events.GetLastAsync(crawl, transaction))!.Id, Is.EqualTo(id));
-        Assert.That((await Events.ListAsync(crawl, null, transaction)).Count, Is.EqualTo(await Events.CountAsync(crawl, null, transaction)));
+        Assert.That((await Events.ListAsync(crawl, transaction: transaction)).Items.Count, Is.EqualTo(await Events.CountAsync(crawl, null, transaction)));
         Assert.That(await Events.CountAsync(crawl), Is.Zero, "others do not see it yet");
     }
 
@@ -124,10 +144,6 @@ public sealed class CrawlEventRepositoryReadTests : DatabaseTest
 
         Assert.That(read, Is.EqualTo(1));
     }
-
-    [Test]
-    public void A_limit_below_one_is_refused() =>
-        Assert.That(() => new CrawlEventFilter { Limit = 0 }, Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("limit"));
 
     [Test]
     public async Task A_long_stream_is_read_in_bounded_memory()
@@ -222,7 +238,7 @@ public sealed class CrawlEventRepositoryReadTests : DatabaseTest
         await other.MoveNextAsync();
 
         Assert.That(await stream.Select(stored => stored.EventType).ToListAsync(), Is.EqualTo(eventTypes));
-        Assert.That((await Events.ListAsync(crawl)).Select(stored => stored.EventType), Is.EqualTo(eventTypes));
+        Assert.That((await Events.StreamAsync(crawl).ToListAsync()).Select(stored => stored.EventType), Is.EqualTo(eventTypes));
     }
 
     [Test]
@@ -288,7 +304,7 @@ public sealed class CrawlEventRepositoryReadTests : DatabaseTest
         }
 
         Assert.That(streamed.Select(crawlEvent => crawlEvent.Id), Is.EqualTo(ids));
-        Assert.That(await Events.ListAsync(crawl, query), Is.EqualTo(streamed));
+        Assert.That((await Events.ListAsync(crawl, query)).Items, Is.EqualTo(streamed));
         Assert.That(await Events.CountAsync(crawl, query), Is.EqualTo(ids.Count));
     }
 

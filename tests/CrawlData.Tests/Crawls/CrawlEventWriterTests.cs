@@ -41,7 +41,7 @@ public sealed class CrawlEventWriterTests : DatabaseTest
 
         await writer.FlushAsync();
 
-        var ids = (await Events.ListAsync(crawls[0])).Select(crawlEvent => crawlEvent.Id).ToList();
+        var ids = (await Events.StreamAsync(crawls[0]).ToListAsync()).Select(crawlEvent => crawlEvent.Id).ToList();
         Assert.That(ids, Is.EqualTo(Enumerable.Range(0, 10).Select(offset => ids[0] + offset)));
     }
 
@@ -153,7 +153,7 @@ public sealed class CrawlEventWriterTests : DatabaseTest
 
         await Assert.ThatAsync(() => bad, Throws.InstanceOf<RowNotFoundException>());
         var ids = new[] { await first, await good };
-        Assert.That((await Events.ListAsync(crawl)).Skip(1).Select(stored => stored.Id), Is.EqualTo(ids));
+        Assert.That((await Events.StreamAsync(crawl).ToListAsync()).Skip(1).Select(stored => stored.Id), Is.EqualTo(ids));
         await Assert.ThatAsync(() => writer.FlushAsync(), Throws.Nothing);
     }
 
@@ -382,7 +382,7 @@ public sealed class CrawlEventWriterTests : DatabaseTest
         var stored = new List<(int Producer, int Number)>();
         foreach (var crawl in crawls)
         {
-            stored.AddRange((await Events.ListAsync(crawl)).Select(crawlEvent => (
+            stored.AddRange((await Events.StreamAsync(crawl).ToListAsync()).Select(crawlEvent => (
                 crawlEvent.Payload.ToElement().GetProperty("producer").GetInt32(), crawlEvent.Payload.ToElement().GetProperty("number").GetInt32())));
         }
 
@@ -433,7 +433,7 @@ public sealed class CrawlEventWriterTests : DatabaseTest
     }
 
     private async Task<int[]> NumbersAsync(Guid crawl) =>
-        [.. (await Events.ListAsync(crawl)).Select(crawlEvent => crawlEvent.Payload.ToElement().GetProperty("number").GetInt32())];
+        [.. (await Events.StreamAsync(crawl).ToListAsync()).Select(crawlEvent => crawlEvent.Payload.ToElement().GetProperty("number").GetInt32())];
 
     private sealed class WritesWhenItStops(CrawlEventWriter writer, Guid crawl) : IHostedService
     {

@@ -34,7 +34,7 @@ public sealed class AppendFaultTests : DatabaseTest
 
             var ids = await AppendAsync(events, crawl, count);
 
-            var stored = await Events.ListAsync(crawl);
+            var stored = await Events.StreamAsync(crawl).ToListAsync();
             Assert.That(stored.Select(crawlEvent => crawlEvent.Id), Is.EqualTo(ids), $"cut at step {step} of {steps}");
             Assert.That(stored, Has.Count.EqualTo(count));
 
@@ -99,7 +99,7 @@ public sealed class AppendFaultTests : DatabaseTest
 
         Assert.That(watch.Elapsed, Is.LessThan(TimeSpan.FromSeconds(10)));
         Assert.That(exception!.Ids, Has.Count.EqualTo(3));
-        Assert.That((await Events.ListAsync(crawl)).Select(crawlEvent => crawlEvent.Id), Is.EqualTo(fault == Fault.CutAfter ? exception.Ids : []));
+        Assert.That((await Events.StreamAsync(crawl).ToListAsync()).Select(crawlEvent => crawlEvent.Id), Is.EqualTo(fault == Fault.CutAfter ? exception.Ids : []));
     }
 
     /// <summary>As a server does that was shut down before it had written anything of the transaction to its log: it gives out the transaction's id again, and the
@@ -123,7 +123,7 @@ public sealed class AppendFaultTests : DatabaseTest
         }, CancellationToken.None);
 
         Assert.That(attempts, Is.EqualTo(2));
-        Assert.That((await Events.ListAsync(crawl)).Select(crawlEvent => crawlEvent.Id), Is.EqualTo(other.Ids.Concat(ids)));
+        Assert.That((await Events.StreamAsync(crawl).ToListAsync()).Select(crawlEvent => crawlEvent.Id), Is.EqualTo(other.Ids.Concat(ids)));
     }
 
     /// <summary>Its end would make it count as stored on this server alone. Goes red when whoever is still in COMMIT is ended.</summary>
@@ -259,12 +259,12 @@ public sealed class AppendFaultTests : DatabaseTest
             catch (OperationCanceledException)
             {
                 cancelled++;
-                Assert.That((await Events.ListAsync(crawl)).Select(crawlEvent => crawlEvent.Id), Is.EqualTo(acknowledged), "what was cancelled is not stored");
+                Assert.That((await Events.StreamAsync(crawl).ToListAsync()).Select(crawlEvent => crawlEvent.Id), Is.EqualTo(acknowledged), "what was cancelled is not stored");
             }
         }
 
         TestContext.Out.WriteLine($"{cancelled} of 40 were cancelled");
-        Assert.That((await Events.ListAsync(crawl)).Select(crawlEvent => crawlEvent.Id), Is.EqualTo(acknowledged));
+        Assert.That((await Events.StreamAsync(crawl).ToListAsync()).Select(crawlEvent => crawlEvent.Id), Is.EqualTo(acknowledged));
     }
 
     /// <summary>How many pieces an append sends on a connection that is there already.</summary>

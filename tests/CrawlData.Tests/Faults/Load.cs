@@ -92,7 +92,7 @@ internal sealed class Load(NpgsqlDataSource dataSource, NpgsqlDataSource witness
 
         foreach (var (crawl, followed) in followers)
         {
-            var ofCrawl = await new CrawlEventRepository(witness).ListAsync(crawl);
+            var ofCrawl = await new CrawlEventRepository(witness).StreamAsync(crawl).ToListAsync();
             var payloads = ofCrawl.Select(crawlEvent => crawlEvent.Payload.ToElement())
                 .Select(payload => (Crawl: crawl, Writer: payload.GetProperty("writer").GetInt32(), Number: payload.GetProperty("number").GetInt32())).ToList();
             counts = counts with { OutOfOrder = counts.OutOfOrder + payloads.GroupBy(one => one.Writer).Sum(one => one.Zip(one.Skip(1)).Count(pair => pair.First.Number >= pair.Second.Number)) };

@@ -144,7 +144,7 @@ public sealed class StreamFaultTests : DatabaseTest
             "select not exists (select from pg_stat_activity where datname = current_database() and application_name = 'crawldata' and state <> 'idle')",
             TimeSpan.FromSeconds(10));
         (await Runs.CancelAsync(crawl)).EnsureApplied();
-        var stored = await Events.ListAsync(crawl);
+        var stored = await Events.StreamAsync(crawl).ToListAsync();
         var numbers = stored.Select(crawlEvent => crawlEvent.Payload.ToElement().GetProperty("number").GetInt32()).ToList();
         var counts = new FaultCounts
         {

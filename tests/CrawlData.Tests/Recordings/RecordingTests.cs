@@ -29,8 +29,8 @@ public sealed class RecordingTests : DatabaseTest
         var copy = result.CrawlIds.Single();
         Assert.That(await Runs.GetAsync(copy), Is.EqualTo((await Runs.GetAsync(crawl))! with { Id = copy }));
         Assert.That(
-            (await Events.ListAsync(copy)).Select(crawlEvent => crawlEvent with { Id = 0 }),
-            Is.EqualTo((await Events.ListAsync(crawl)).Select(crawlEvent => crawlEvent with { Id = 0, CrawlId = copy })));
+            (await Events.StreamAsync(copy).ToListAsync()).Select(crawlEvent => crawlEvent with { Id = 0 }),
+            Is.EqualTo((await Events.StreamAsync(crawl).ToListAsync()).Select(crawlEvent => crawlEvent with { Id = 0, CrawlId = copy })));
         Assert.That((result.Total.Runs, result.Total.Events), Is.EqualTo((1, 2_346)));
     }
 
@@ -203,7 +203,7 @@ public sealed class RecordingTests : DatabaseTest
 
         var copy = (await ImportAsync(await ExportAsync(crawl), new RecordingImportOptions { NewIds = true })).CrawlIds.Single();
 
-        Assert.That((await Events.ListAsync(copy)).Select(stored => stored.Payload), Is.EqualTo((await Events.ListAsync(crawl)).Select(stored => stored.Payload)));
+        Assert.That((await Events.StreamAsync(copy).ToListAsync()).Select(stored => stored.Payload), Is.EqualTo((await Events.StreamAsync(crawl).ToListAsync()).Select(stored => stored.Payload)));
     }
 
     [TestCase("\"RUNNING, COMPLETED\"")]

@@ -152,7 +152,7 @@ public sealed class StandbyTests
             ["a run"] = await runs.GetAsync(written.Crawl) is not null,
             ["the runs"] = (await runs.ListAsync()).Items.Any(run => run.Id == written.Crawl),
             ["a crawl's events, streamed"] = await events.StreamAsync(written.Crawl).AnyAsync(),
-            ["a crawl's events"] = (await events.ListAsync(written.Crawl)).Count == 1,
+            ["a crawl's events"] = (await events.ListAsync(written.Crawl)).Items.Count == 1,
             ["a crawl's last event"] = await events.GetLastAsync(written.Crawl) is not null,
             ["the number of a crawl's events"] = await events.CountAsync(written.Crawl) == 1,
             ["the number of a crawl's events by type"] = (await events.CountByTypeAsync(written.Crawl)).Count == 1,
