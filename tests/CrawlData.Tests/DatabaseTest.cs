@@ -71,6 +71,9 @@ public abstract class DatabaseTest
         Timestamp = timestamp,
     };
 
+    /// <summary>The cursor of all crawls' events after an id.</summary>
+    internal static string CursorAfter(long id) => new KeysetCursor<long>(default, id).Encode(CursorKind.AllEvents);
+
     protected static NewCrawlEvent Event(int number, string eventType = "step") => new() { EventType = eventType, Payload = Jsonb.From(new { number }) };
 
     protected static IEnumerable<NewCrawlEvent> EventsOf(int count) => Enumerable.Range(1, count).Select(number => Event(number));

@@ -27,12 +27,13 @@ public sealed class KeysetCursorTests : DatabaseTest
             async cursor => (await Logs.ListAsync(otherSession, null, 1, cursor)).NextCursor,
             async cursor => (await Events.ListAsync(crawl, null, 1, cursor)).NextCursor,
             async cursor => (await Events.ListAsync(otherCrawl, null, 1, cursor)).NextCursor,
+            async cursor => (await Events.ListAllAsync(cursor, 1)).Cursor,
         ];
         foreach (var one in listings)
         {
             var cursor = await one(null);
 
-            Assert.That(cursor, Does.Match("^[A-Za-z0-9_-]{34,46}$"));
+            Assert.That(cursor, Does.Match("^[A-Za-z0-9_-]{23,46}$"));
             foreach (var other in listings)
             {
                 await Assert.ThatAsync(

@@ -75,9 +75,10 @@ internal sealed class CrawlEventFollower(
         }
     }
 
-    public async IAsyncEnumerable<CrawlEvent> FollowAllAsync(
-        long? afterId, CrawlEventFollowOptions options, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<CrawlEventBatch> FollowAllAsync(
+        string? cursor, CrawlEventFollowOptions options, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
+        var afterId = Decode(cursor);
         using var poll = new Poll(options, options.Listen ? CrawlEventListener.Subscribe(dataSource, null, logger) : null);
         var settling = new Settling();
         while (true)
@@ -85,11 +86,11 @@ internal sealed class CrawlEventFollower(
             await LookAsync(settling, afterId, cancellationToken).ConfigureAwait(false);
             var events = await ReadAllAsync(afterId, settling.UpToId, options.PageSize, cancellationToken).ConfigureAwait(false);
             Tell(events);
-            foreach (var crawlEvent in events)
+            if (events.Count > 0)
             {
-                yield return crawlEvent;
+                afterId = events[^1].Id;
+                yield return Batch(events, afterId);
                 cancellationToken.ThrowIfCancellationRequested();
-                afterId = crawlEvent.Id;
             }
 
             if (settling.Writers is not null)
@@ -103,8 +104,9 @@ internal sealed class CrawlEventFollower(
         }
     }
 
-    public async Task<IReadOnlyList<CrawlEvent>> ReadAllAsync(long? afterId, int pageSize, CancellationToken cancellationToken)
+    public async Task<CrawlEventBatch> ReadAllAsync(string? cursor, int limit, CancellationToken cancellationToken)
     {
+        var afterId = Decode(cursor);
         var settling = new Settling();
         var waited = Stopwatch.StartNew();
         for (var pause = TimeSpan.FromMilliseconds(1); ; pause = Longer(pause, LongestWriterPause))
@@ -112,16 +114,22 @@ internal sealed class CrawlEventFollower(
             await LookAsync(settling, afterId, cancellationToken).ConfigureAwait(false);
             if (settling.Writers is null || waited.Elapsed > LongestWait)
             {
-                return await ReadAllAsync(afterId, settling.UpToId, pageSize, cancellationToken).ConfigureAwait(false);
+                var events = await ReadAllAsync(afterId, settling.UpToId, limit, cancellationToken).ConfigureAwait(false);
+                return Batch(events, events.Count > 0 ? events[^1].Id : afterId);
             }
 
             await Task.Delay(pause, cancellationToken).ConfigureAwait(false);
         }
     }
 
-    private async Task<List<CrawlEvent>> ReadAllAsync(long? afterId, long upToId, int pageSize, CancellationToken cancellationToken)
+    private static long Decode(string? cursor) => cursor is null ? 0 : KeysetCursor<long>.Decode(cursor, CursorKind.AllEvents).Id;
+
+    private static CrawlEventBatch Batch(List<CrawlEvent> events, long lastId) =>
+        new() { Events = events, Cursor = new KeysetCursor<long>(default, lastId).Encode(CursorKind.AllEvents) };
+
+    private async Task<List<CrawlEvent>> ReadAllAsync(long afterId, long upToId, int limit, CancellationToken cancellationToken)
     {
-        if (upToId <= (afterId ?? 0))
+        if (upToId <= afterId)
         {
             return [];
         }
@@ -131,9 +139,9 @@ internal sealed class CrawlEventFollower(
             {
                 var parameters = new Parameters
                 {
-                    { "after_id", NpgsqlDbType.Bigint, afterId ?? 0 },
+                    { "after_id", NpgsqlDbType.Bigint, afterId },
                     { "up_to_id", NpgsqlDbType.Bigint, upToId },
-                    { "limit", NpgsqlDbType.Bigint, pageSize },
+                    { "limit", NpgsqlDbType.Bigint, limit },
                 };
                 return dataSource.ReadListAsync(Command(ReadAllSql, parameters, null, cancellationToken), read());
             },
@@ -142,7 +150,7 @@ internal sealed class CrawlEventFollower(
 
     /// <summary>Looks who is writing, and settles the newest event's id when all have ended who were writing beside it: whoever drew an id before that event's had taken
     /// the table's lock by then, and holds it or has ended. No id up to it is given out again, even by a server that crashed.</summary>
-    private Task<bool> LookAsync(Settling settling, long? afterId, CancellationToken cancellationToken) =>
+    private Task<bool> LookAsync(Settling settling, long afterId, CancellationToken cancellationToken) =>
         retry.RunAsync(() => dataSource.UseAsync(null, async connection =>
         {
             if (settling.Writers is null)
@@ -156,10 +164,10 @@ internal sealed class CrawlEventFollower(
 
                 if (afterId > last)
                 {
-                    throw new InvalidValueException("after_id", $"is {afterId}, and ids have come to {last}: it is of another database, or of a server that was lost");
+                    throw new InvalidValueException("cursor", $"is after id {afterId}, and ids have come to {last}: it is of another database, or of a server that was lost");
                 }
 
-                if (newest <= Math.Max(settling.UpToId, afterId ?? 0))
+                if (newest <= Math.Max(settling.UpToId, afterId))
                 {
                     return true;
                 }

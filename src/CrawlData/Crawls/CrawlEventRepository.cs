@@ -256,18 +256,21 @@ public sealed class CrawlEventRepository(
         follower.FollowAsync(crawlId, afterId, options ?? CrawlEventFollowOptions.Default, cancellationToken);
 
     /// <summary>Follows all crawls: every event after a cursor, in the order of the ids, each once, then what is appended, as soon as nothing can come before it any
-    /// more. It does not end by itself.</summary>
+    /// more, a batch with each read that finds some. It does not end by itself.</summary>
     /// <inheritdoc cref="ListAllAsync" path="/remarks"/>
-    /// <param name="afterId">The last event's id that is not wanted any more; null for all.</param>
-    /// <param name="options">How to wait; the defaults when null.</param>
+    /// <param name="cursor">The <see cref="CrawlEventBatch.Cursor"/> of the last batch that was handled; null for all events.</param>
+    /// <param name="options">How to wait, and the most events of a batch; the defaults when null.</param>
     /// <param name="cancellationToken">Ends the enumeration with <see cref="OperationCanceledException"/>.</param>
-    /// <exception cref="InvalidValueException">The cursor is beyond all ids: it is of another database, or of a server that was lost.</exception>
+    /// <returns>Batches, none of them empty.</returns>
+    /// <exception cref="InvalidValueException">The cursor is none of a batch; or it is beyond all ids: it is of another database, or of a server that was
+    /// lost.</exception>
     /// <exception cref="InvalidOperationException">The server is a standby; or it is to listen, and the data source multiplexes.</exception>
-    public IAsyncEnumerable<CrawlEvent> FollowAllAsync(long? afterId = null, CrawlEventFollowOptions? options = null, CancellationToken cancellationToken = default) =>
-        follower.FollowAllAsync(afterId, options ?? CrawlEventFollowOptions.Default, cancellationToken);
+    public IAsyncEnumerable<CrawlEventBatch> FollowAllAsync(
+        string? cursor = null, CrawlEventFollowOptions? options = null, CancellationToken cancellationToken = default) =>
+        follower.FollowAllAsync(cursor, options ?? CrawlEventFollowOptions.Default, cancellationToken);
 
-    /// <summary>Lists events of all crawls in the order of their ids, up to where nothing can come before them any more: the next are asked for with the last id, and
-    /// none is missed.</summary>
+    /// <summary>Lists events of all crawls in the order of their ids, up to where nothing can come before them any more: the next are asked for with the batch's cursor,
+    /// and none is missed.</summary>
     /// <remarks>
     /// <para>It rests on the table's lock, which every transaction takes before it draws an id for an event, and holds until it has ended: the newest event's id is read,
     /// then who holds the lock (<c>pg_locks</c>), and when those have ended, all up to that id is there or never will be. It holds for plain INSERTs too, though not for
@@ -276,15 +279,17 @@ public sealed class CrawlEventRepository(
     /// read those before it too: keep those short, and import during calm hours. Others, however long, hold nothing back. A read costs a look at the end of the primary key
     /// and, when there is something new, at the server's locks, and no connection is held while it waits; on a standby it is refused.</para>
     /// </remarks>
-    /// <param name="afterId">The last event's id that is not wanted any more; null for all.</param>
+    /// <param name="cursor">The <see cref="CrawlEventBatch.Cursor"/> of the last batch that was handled; null for all events.</param>
     /// <param name="limit">The most events, at least 1.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
     /// <returns>The events; none when nothing has come after the cursor, or what has come is held back for longer than a second.</returns>
-    /// <exception cref="InvalidValueException">The limit is less than 1; or the cursor is beyond all ids: it is of another database, or of a server that was
-    /// lost.</exception>
+    /// <exception cref="InvalidValueException">The limit is less than 1; the cursor is none of a batch; or it is beyond all ids: it is of another database, or of a
+    /// server that was lost.</exception>
     /// <exception cref="InvalidOperationException">The server is a standby.</exception>
-    public Task<IReadOnlyList<CrawlEvent>> ListAllAsync(long? afterId = null, int limit = 1_000, CancellationToken cancellationToken = default) =>
-        limit >= 1 ? follower.ReadAllAsync(afterId, limit, cancellationToken) : throw new InvalidValueException("limit", $"is {limit}; the least is 1");
+    public async Task<CrawlEventBatch> ListAllAsync(string? cursor = null, int limit = 1_000, CancellationToken cancellationToken = default) =>
+        limit >= 1
+            ? await follower.ReadAllAsync(cursor, limit, cancellationToken).ConfigureAwait(false)
+            : throw new InvalidValueException("limit", $"is {limit}; the least is 1");
 
     /// <summary>Streams a crawl's events in the order of their ids, each as it arrives.</summary>
     /// <remarks>One query, with one snapshot, on one connection that is held while the enumeration goes on; memory is that of a row. A consumer that is slow

@@ -24,14 +24,32 @@ public sealed class TailCommandTests : ToolTest
     [Platform(Exclude = "Win", Reason = "There is no SIGINT to send.")]
     public async Task All_crawls_are_followed_until_it_is_interrupted_which_is_no_error()
     {
-        var ids = await Events.AppendAsync([(await CreateCrawlAsync(), Event(1)), (await CreateCrawlAsync(), Event(2))]);
-        using var tail = Tool.Start(Database.ConnectionString, ["tail", "--after", $"{ids[0] - 1}"]);
-        var rows = new List<Jsonb> { await ReadAsync(tail), await ReadAsync(tail) };
+        var crawl = await CreateCrawlAsync();
+        var ids = (await Events.AppendAsync([(crawl, Event(1)), (await CreateCrawlAsync(), Event(2)), (crawl, Event(3))])).ToList();
+        using var tail = Tool.Start(Database.ConnectionString, ["tail", "--after", CursorAfter(ids[0])]);
+        var rows = new List<Jsonb>();
+        do
+        {
+            rows.Add(await ReadAsync(tail));
+        }
+        while (!rows.Select(Number).Contains(ids[2]) || Cursor(rows[^1]) is null);
 
         using var interrupt = System.Diagnostics.Process.Start("kill", ["-INT", $"{tail.Id}"]);
 
         Assert.That(await Tool.WaitAsync(tail), Is.Zero);
-        Assert.That(rows.Select(row => row.ToElement().GetProperty("id").GetInt64()), Is.SupersetOf(ids.Take(1)));
+        Assert.That(rows.Select(Number), Is.SupersetOf(ids.Skip(1)).And.Not.Contain(ids[0]));
+        Assert.That(rows.All(row => Cursor(row) is not { } cursor || cursor == CursorAfter(Number(row))), "whoever goes on from a cursor misses nothing");
+
+        static string? Cursor(Jsonb row) => row.ToElement().TryGetProperty("cursor", out var cursor) ? cursor.GetString() : null;
+
+        static long Number(Jsonb row) => row.ToElement().GetProperty("id").GetInt64();
+    }
+
+    [Test]
+    public async Task What_to_go_on_from_is_an_id_of_a_crawl_and_a_cursor_of_all()
+    {
+        AssertFailed(await RunAsync("tail", $"{Guid.NewGuid()}", "--after", CursorAfter(1)), 2, $"crawldata: --after takes an event's id, not '{CursorAfter(1)}'; crawldata tail --help says how.");
+        AssertFailed(await RunAsync("tail", "--after", "1"), 1, "crawldata: cursor: is not one that this listing returned.");
     }
 
     [Test]

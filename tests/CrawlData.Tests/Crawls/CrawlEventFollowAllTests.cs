@@ -13,13 +13,17 @@ public sealed class CrawlEventFollowAllTests : EmptiedDatabaseTest
         var ids = await Events.AppendAsync([.. Enumerable.Range(0, 10).Select(number => (crawls[number % 2], Event(number)))]);
 
         var read = new List<long>();
-        for (var page = await Events.ListAllAsync(ids[1], pageSize); page.Count > 0; page = await Events.ListAllAsync(read[^1], pageSize))
+        var batch = await Events.ListAllAsync(CursorAfter(ids[1]), pageSize);
+        for (; batch.Events.Count > 0; batch = await Events.ListAllAsync(batch.Cursor, pageSize))
         {
-            read.AddRange(page.Select(one => one.Id));
+            Assert.That(batch.Events, Has.Count.LessThanOrEqualTo(pageSize));
+            read.AddRange(batch.Events.Select(one => one.Id));
         }
 
         Assert.That(read, Is.EqualTo(ids.Skip(2)));
-        Assert.That(await Events.FollowAllAsync(options: new CrawlEventFollowOptions { PageSize = pageSize }).Take(10).Select(one => one.Id).ToListAsync(), Is.EqualTo(ids));
+        Assert.That((await Events.ListAllAsync(batch.Cursor)).Cursor, Is.EqualTo(batch.Cursor), "an empty batch goes on where it began");
+        var options = new CrawlEventFollowOptions { PageSize = pageSize };
+        Assert.That(await Events.FollowAllAsync(options: options).SelectMany(one => one.Events).Take(10).Select(one => one.Id).ToListAsync(), Is.EqualTo(ids));
     }
 
     /// <summary>Goes red when who is writing is not waited for, or when an append of a thousand draws its ids before it takes the table's lock.</summary>
@@ -38,6 +42,30 @@ public sealed class CrawlEventFollowAllTests : EmptiedDatabaseTest
         await transaction.CommitAsync();
 
         Assert.That((await ReadAsync(reading)).Select(one => one.Id), Is.EqualTo(ids));
+    }
+
+    [Test]
+    public async Task A_batch_that_is_followed_has_events_and_the_cursor_to_go_on_with()
+    {
+        var crawl = await CreateCrawlAsync();
+        var ids = (await Events.AppendAsync(crawl, EventsOf(5))).ToList();
+        await using var following = Events.FollowAllAsync(options: new CrawlEventFollowOptions { PageSize = 2 }).GetAsyncEnumerator();
+        var read = new List<long>();
+
+        for (var count = 0; count < 4; count++)
+        {
+            Assert.That(await following.MoveNextAsync());
+            Assert.That(following.Current.Events, Is.Not.Empty);
+            read.AddRange(following.Current.Events.Select(one => one.Id));
+            if (count == 2)
+            {
+                ids.Add(await Events.AppendAsync(crawl, Event(6)));
+            }
+
+            Assert.That((await Events.ListAllAsync(following.Current.Cursor)).Events.Select(one => one.Id), Is.EqualTo(ids.Skip(read.Count)));
+        }
+
+        Assert.That(read, Is.EqualTo(ids));
     }
 
     /// <summary>The ids are drawn in a statement of its own, before the COPY that takes the lock for sure.</summary>
@@ -73,7 +101,7 @@ public sealed class CrawlEventFollowAllTests : EmptiedDatabaseTest
         await Events.AppendAsync(other, EventsOf(1));
         var following = events.FollowAllAsync().GetAsyncEnumerator();
         await following.MoveNextAsync();
-        var before = following.Current.Id;
+        var before = following.Current.Cursor;
         await using var connection = await DataSource.OpenConnectionAsync();
         await using var transaction = await connection.BeginTransactionAsync();
         var id = await Events.AppendAsync(late, Event(2), transaction);
@@ -82,12 +110,12 @@ public sealed class CrawlEventFollowAllTests : EmptiedDatabaseTest
         var next = following.MoveNextAsync().AsTask();
         var listed = events.ListAllAsync(before);
         Assert.That(await events.CountAsync(other), Is.EqualTo(4));
-        Assert.That(await listed, Is.Empty);
+        Assert.That((await listed).Events, Is.Empty);
         Assert.That(next.IsCompleted, Is.False);
         await transaction.CommitAsync();
 
         Assert.That(await next.WaitAsync(TimeSpan.FromSeconds(10)));
-        Assert.That(following.Current.Id, Is.EqualTo(id));
+        Assert.That(following.Current.Events[0].Id, Is.EqualTo(id));
         await following.DisposeAsync();
     }
 
@@ -101,7 +129,7 @@ public sealed class CrawlEventFollowAllTests : EmptiedDatabaseTest
         await Events.ListAsync(crawl, transaction: transaction);
         await Events.AppendAsync(crawl, EventsOf(3));
 
-        Assert.That(await Events.ListAllAsync().WaitAsync(TimeSpan.FromSeconds(10)), Has.Count.EqualTo(3));
+        Assert.That((await Events.ListAllAsync().WaitAsync(TimeSpan.FromSeconds(10))).Events, Has.Count.EqualTo(3));
     }
 
     [Test]
@@ -116,9 +144,9 @@ public sealed class CrawlEventFollowAllTests : EmptiedDatabaseTest
         }
 
         var first = await Events.ListAllAsync();
-        Assert.That(await Events.ListAllAsync(first[^1].Id), Is.Empty);
+        Assert.That((await Events.ListAllAsync(first.Cursor)).Events, Is.Empty);
         var id = await Events.AppendAsync(crawl, Event(2));
-        Assert.That((await Events.ListAllAsync(first[^1].Id)).Select(one => one.Id), Is.EqualTo(new[] { id }));
+        Assert.That((await Events.ListAllAsync(first.Cursor)).Events.Select(one => one.Id), Is.EqualTo(new[] { id }));
     }
 
     [Test]
@@ -126,12 +154,21 @@ public sealed class CrawlEventFollowAllTests : EmptiedDatabaseTest
     {
         var id = await Events.AppendAsync(await CreateCrawlAsync(), Event(1));
 
-        Assert.That(await Events.ListAllAsync(id), Is.Empty);
-        await Assert.ThatAsync(() => Events.ListAllAsync(id + 1), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("after_id"));
+        Assert.That((await Events.ListAllAsync(CursorAfter(id))).Events, Is.Empty);
+        await Assert.ThatAsync(() => Events.ListAllAsync(CursorAfter(id + 1)), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("cursor"));
+        await Assert.ThatAsync(
+            async () => await Events.FollowAllAsync(CursorAfter(id + 1)).AnyAsync(), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("cursor"));
     }
 
     [Test]
-    public async Task An_empty_table_has_no_events() => Assert.That(await Events.ListAllAsync(), Is.Empty);
+    public async Task An_empty_table_has_no_events_and_a_cursor_for_those_to_come()
+    {
+        var batch = await Events.ListAllAsync();
+        Assert.That(batch.Events, Is.Empty);
+
+        var id = await Events.AppendAsync(await CreateCrawlAsync(), Event(1));
+        Assert.That((await Events.ListAllAsync(batch.Cursor)).Events.Single().Id, Is.EqualTo(id));
+    }
 
     [Test]
     public async Task A_limit_below_one_is_refused() =>
@@ -147,9 +184,9 @@ public sealed class CrawlEventFollowAllTests : EmptiedDatabaseTest
         var (seen, naive, stored) = (new List<long>(), new HashSet<long>(), new List<long>());
         var following = Task.Run(async () =>
         {
-            await foreach (var crawlEvent in Events.FollowAllAsync(cancellationToken: drained.Token))
+            await foreach (var batch in Events.FollowAllAsync(cancellationToken: drained.Token))
             {
-                seen.Add(crawlEvent.Id);
+                seen.AddRange(batch.Events.Select(one => one.Id));
             }
         });
         var reading = Task.Run(async () =>
@@ -205,6 +242,6 @@ public sealed class CrawlEventFollowAllTests : EmptiedDatabaseTest
     }
 
     /// <summary>What a read gives that had to wait; one that waited for too long, on a slow machine, is done again.</summary>
-    private async Task<IReadOnlyList<CrawlEvent>> ReadAsync(Task<IReadOnlyList<CrawlEvent>> reading) =>
-        await reading is { Count: > 0 } read ? read : await Events.ListAllAsync(limit: 2_000);
+    private async Task<IReadOnlyList<CrawlEvent>> ReadAsync(Task<CrawlEventBatch> reading) =>
+        (await reading).Events is { Count: > 0 } read ? read : (await Events.ListAllAsync(limit: 2_000)).Events;
 }

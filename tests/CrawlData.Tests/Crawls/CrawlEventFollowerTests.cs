@@ -96,7 +96,7 @@ public sealed class CrawlEventFollowerTests : DatabaseTest
         var events = new CrawlEventRepository(dataSource);
         var crawl = await CreateCrawlAsync();
         await events.AppendAsync(crawl, EventsOf(3));
-        var all = events.FollowAllAsync().Where(one => one.CrawlId == crawl).GetAsyncEnumerator();
+        var all = events.FollowAllAsync().SelectMany(batch => batch.Events).Where(one => one.CrawlId == crawl).GetAsyncEnumerator();
 
         await foreach (var crawlEvent in events.FollowAsync(crawl))
         {
@@ -130,7 +130,7 @@ public sealed class CrawlEventFollowerTests : DatabaseTest
         var following = Task.Run(async () =>
         {
             var stream = all
-                ? events.FollowAllAsync(options: options, cancellationToken: enough.Token).Where(one => one.CrawlId == crawl)
+                ? events.FollowAllAsync(options: options, cancellationToken: enough.Token).SelectMany(batch => batch.Events).Where(one => one.CrawlId == crawl)
                 : events.FollowAsync(crawl, options: options, cancellationToken: enough.Token);
             await foreach (var _ in stream)
             {

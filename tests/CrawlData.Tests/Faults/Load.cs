@@ -49,7 +49,7 @@ internal sealed class Load(NpgsqlDataSource dataSource, NpgsqlDataSource witness
         var ours = crawls.ToHashSet();
         followingAll = Task.Run(async () =>
         {
-            await foreach (var crawlEvent in events.FollowAllAsync(before, cancellationToken: enough.Token).Where(one => ours.Contains(one.CrawlId)))
+            await foreach (var crawlEvent in events.FollowAllAsync(DatabaseTest.CursorAfter(before), cancellationToken: enough.Token).SelectMany(batch => batch.Events).Where(one => ours.Contains(one.CrawlId)))
             {
                 followedAll.Add(crawlEvent.Id);
             }

@@ -117,8 +117,8 @@ public sealed class StandbyTests
         var eventId = await events.AppendAsync(crawl, new NewCrawlEvent { EventType = "step", Payload = Jsonb.Parse("{}") });
         (await runs.CompleteAsync(crawl)).EnsureApplied();
         Assert.That((await events.FollowAsync(crawl).SingleAsync()).Id, Is.EqualTo(eventId));
-        Assert.That((await events.ListAllAsync(eventId - 1)).Single().Id, Is.EqualTo(eventId));
-        Assert.That((await events.FollowAllAsync(eventId - 1).FirstAsync()).Id, Is.EqualTo(eventId));
+        Assert.That((await events.ListAllAsync(DatabaseTest.CursorAfter(eventId - 1))).Events.Single().Id, Is.EqualTo(eventId));
+        Assert.That((await events.FollowAllAsync(DatabaseTest.CursorAfter(eventId - 1)).FirstAsync()).Events[0].Id, Is.EqualTo(eventId));
 
         var sessions = application.GetRequiredService<AuditSessionRepository>();
         var version = $"{Guid.NewGuid()}";
