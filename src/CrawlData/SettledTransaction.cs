@@ -129,7 +129,7 @@ internal sealed class SettledTransaction(NpgsqlDataSource dataSource, TimeSpan l
     {
         telemetry.OutcomeUnknown();
         Log.OutcomeUnknown(logger, telemetry.Table, appended.Ids.Count, appended.Ids[0], appended.Ids[^1], reason);
-        return new AppendOutcomeUnknownException(telemetry.Table, appended.Ids, reason, cause);
+        return new AppendOutcomeUnknownException(telemetry.Table, appended.ParentId, appended.Ids, reason, cause);
     }
 
     /// <summary>Commits.</summary>

@@ -59,6 +59,8 @@ public sealed class CrawlLogRepository(
 
     internal const string CopySql = "copy crawl_logs (id, session_id, level, event_type, message, details, timestamp) from stdin (format binary)";
 
+    internal const string GetSql = $"select {Columns} from crawl_logs where session_id = @session_id and id = @row_id";
+
     // A page's cursor, or the range, says where it begins and ends; ids part what happened at one time.
     internal const string ReadSql =
         $"""
@@ -101,6 +103,19 @@ public sealed class CrawlLogRepository(
     {
         ArgumentNullException.ThrowIfNull(lines);
         return appender.AppendAsync(lines, transaction, cancellationToken);
+    }
+
+    /// <summary>Gets a line; null when the session's log has none of that id.</summary>
+    /// <remarks>In no transaction it is read where it was written, and never from the data source for reads: it settles an <see cref="AppendOutcomeUnknownException"/>, and a
+    /// standby that lags would not have the line yet.</remarks>
+    /// <param name="sessionId">The session that it belongs to.</param>
+    /// <param name="id">The line.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
+    /// <param name="cancellationToken">Cancels the query.</param>
+    public async Task<CrawlLog?> GetAsync(Guid sessionId, long id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
+    {
+        var parameters = new Parameters { { "session_id", NpgsqlDbType.Uuid, sessionId }, { "row_id", NpgsqlDbType.Bigint, id } };
+        return (await dataSource.ReadListAsync(Command(GetSql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false)).SingleOrDefault();
     }
 
     /// <summary>Reads a session's log, a page at a time.</summary>

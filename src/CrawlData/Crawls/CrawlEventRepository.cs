@@ -113,6 +113,8 @@ public sealed class CrawlEventRepository(
 
     internal const string CountByTypeSql = $"select event_type, count(*) from crawl_events {Condition} group by event_type";
 
+    internal const string GetSql = $"select {Columns} from crawl_events where crawl_id = @crawl_id and id = @row_id";
+
     internal const string LastSql = $"select {Columns} from crawl_events where crawl_id = @crawl_id order by crawl_id desc, id desc limit 1";
 
     private readonly NpgsqlDataSource reads = readDataSource ?? dataSource;
@@ -323,6 +325,19 @@ public sealed class CrawlEventRepository(
         var parameters = ToReadParameters(crawlId, filter, afterId, pageSize + 1);
         var rows = await reads.ReadListAsync(Command(ReadSql, parameters, transaction, cancellationToken), Read()).ConfigureAwait(false);
         return Page.Of(rows, pageSize, last => new KeysetCursor<long>(default, last.Id).Encode(CursorKind.Events, crawlId));
+    }
+
+    /// <summary>Gets an event; null when the crawl has none of that id.</summary>
+    /// <remarks>In no transaction it is read where it was written, and never from the data source for reads: it settles an <see cref="AppendOutcomeUnknownException"/>, and a
+    /// standby that lags would not have the event yet.</remarks>
+    /// <param name="crawlId">The crawl that it belongs to.</param>
+    /// <param name="id">The event.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
+    /// <param name="cancellationToken">Cancels the query.</param>
+    public async Task<CrawlEvent?> GetAsync(Guid crawlId, long id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
+    {
+        var parameters = new Parameters { { "crawl_id", NpgsqlDbType.Uuid, crawlId }, { "row_id", NpgsqlDbType.Bigint, id } };
+        return (await dataSource.ReadListAsync(Command(GetSql, parameters, transaction, cancellationToken), Read()).ConfigureAwait(false)).SingleOrDefault();
     }
 
     /// <summary>Gets a crawl's last event; null when it has none.</summary>

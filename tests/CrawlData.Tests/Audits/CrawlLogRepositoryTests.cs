@@ -266,6 +266,17 @@ public sealed class CrawlLogRepositoryTests : DatabaseTest
     }
 
     [Test]
+    public async Task A_line_is_got_by_its_session_and_id()
+    {
+        var session = await EnqueueAsync();
+        var ids = await Logs.AppendAsync(session, Lines(3));
+
+        Assert.That(await Logs.GetAsync(session, ids[1]), Is.EqualTo((await Logs.ListAsync(session)).Items[1]));
+        Assert.That(await Logs.GetAsync(await EnqueueAsync(), ids[1]), Is.Null);
+        Assert.That(await Logs.GetAsync(session, long.MaxValue), Is.Null);
+    }
+
+    [Test]
     public async Task What_a_caller_s_transaction_appends_is_seen_in_it_alone_and_goes_with_it([Values(1, 1_500)] int count)
     {
         var session = await EnqueueAsync();

@@ -85,6 +85,16 @@ public sealed class CrawlEventRepositoryReadTests : DatabaseTest
     }
 
     [Test]
+    public async Task An_event_is_got_by_its_crawl_and_id()
+    {
+        var (crawl, ids) = await TenEventsAsync();
+
+        Assert.That(await Events.GetAsync(crawl, ids[3]), Is.EqualTo((await Events.ListAsync(crawl)).Items[3]));
+        Assert.That(await Events.GetAsync(await CreateCrawlAsync(), ids[3]), Is.Null);
+        Assert.That(await Events.GetAsync(crawl, long.MaxValue), Is.Null);
+    }
+
+    [Test]
     public async Task The_last_event_is_that_of_the_greatest_id()
     {
         var (crawl, ids) = await TenEventsAsync();

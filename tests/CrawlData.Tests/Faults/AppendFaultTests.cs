@@ -102,6 +102,36 @@ public sealed class AppendFaultTests : DatabaseTest
         Assert.That((await Events.StreamAsync(crawl).ToListAsync()).Select(crawlEvent => crawlEvent.Id), Is.EqualTo(fault == Fault.CutAfter ? exception.Ids : []));
     }
 
+    /// <summary>One, some and many, of several crawls, and a stream, whose ids are those of its last piece.</summary>
+    [Test]
+    public async Task An_outcome_that_is_unknown_is_settled_by_getting_the_first_row(
+        [Values("one", "some", "many", "stream", "lines")] string what, [Values(Fault.CutBefore, Fault.CutAfter)] Fault fault)
+    {
+        await using var proxy = new FaultProxy(Database.ConnectionString);
+        await using var dataSource = proxy.CreateDataSource(Database.ConnectionString);
+        var (crawl, other, session) = (await CreateCrawlAsync(), await CreateCrawlAsync(), await EnqueueAsync());
+        var options = new RetryOptions { Limit = TimeSpan.FromMilliseconds(200) };
+        var (events, logs) = (new CrawlEventRepository(dataSource, options), new CrawlLogRepository(dataSource, options));
+        proxy.OnSent = (_, piece) =>
+        {
+            proxy.Down |= FaultProxy.IsCommit(piece);
+            return proxy.Down ? fault : Fault.None;
+        };
+
+        var exception = await Assert.ThrowsAsync<AppendOutcomeUnknownException>(() => what switch
+        {
+            "one" => events.AppendAsync(crawl, Event(1)),
+            "stream" => events.AppendStreamAsync(crawl, EventsOf(1_001).ToAsyncEnumerable()),
+            "lines" => logs.AppendAsync(session, [Line(1), Line(2)]),
+            _ => events.AppendAsync([.. EventsOf(what == "some" ? 3 : 1_500).Select((one, index) => (index == 0 ? crawl : other, one))]),
+        });
+
+        var (parent, first) = (exception!.ParentId, exception.Ids[0]);
+        Assert.That(parent, Is.EqualTo(what == "lines" ? session : crawl));
+        var found = what == "lines" ? await Logs.GetAsync(parent, first) is not null : await Events.GetAsync(parent, first) is not null;
+        Assert.That(found, Is.EqualTo(fault == Fault.CutAfter));
+    }
+
     /// <summary>As a server does that was shut down before it had written anything of the transaction to its log: it gives out the transaction's id again, and the
     /// row's.</summary>
     [Test]

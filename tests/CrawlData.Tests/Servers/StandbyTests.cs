@@ -117,6 +117,7 @@ public sealed class StandbyTests
         var eventId = await events.AppendAsync(crawl, new NewCrawlEvent { EventType = "step", Payload = Jsonb.Parse("{}") });
         (await runs.CompleteAsync(crawl)).EnsureApplied();
         Assert.That((await events.FollowAsync(crawl).SingleAsync()).Id, Is.EqualTo(eventId));
+        Assert.That(await events.GetAsync(crawl, eventId), Is.Not.Null);
         Assert.That((await events.ListAllAsync(DatabaseTest.CursorAfter(eventId - 1))).Events.Single().Id, Is.EqualTo(eventId));
         Assert.That((await events.FollowAllAsync(DatabaseTest.CursorAfter(eventId - 1)).FirstAsync()).Events[0].Id, Is.EqualTo(eventId));
 
@@ -130,8 +131,9 @@ public sealed class StandbyTests
             session.Id, new NewAuditPage { PageType = PageType.Pdp, Viewport = Viewport.Mobile });
         var artifact = await application.GetRequiredService<ArtifactRepository>().InsertAsync(
             session.Id, new NewArtifact { PageId = page.Id, Type = ArtifactType.HtmlGz, StorageUri = "s3://a", SizeBytes = 1 });
-        await application.GetRequiredService<CrawlLogRepository>().AppendAsync(
-            session.Id, new NewCrawlLog { EventType = CrawlLogEventType.Error, Message = "a" });
+        var logs = application.GetRequiredService<CrawlLogRepository>();
+        var lineId = await logs.AppendAsync(session.Id, new NewCrawlLog { EventType = CrawlLogEventType.Error, Message = "a" });
+        Assert.That(await logs.GetAsync(session.Id, lineId), Is.Not.Null);
         (await sessions.CompleteAsync(session.Id, session.Attempts)).EnsureApplied();
         return new Written(crawl, session.Id, version, page.Id, artifact.Id);
     }
