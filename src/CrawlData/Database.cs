@@ -107,40 +107,54 @@ internal static class Database
         }
     }
 
-    /// <summary>Reads the rows of a statement each as it arrives, on a connection that is held meanwhile. It may be enumerated several times, each with parameters and a
-    /// reader of its own.</summary>
+    /// <summary>Reads the rows of a statement each as it arrives, on the caller's transaction's connection or, without one, on a connection that is held meanwhile. It may be
+    /// enumerated several times, each with parameters and a reader of its own.</summary>
     public static async IAsyncEnumerable<T> StreamAsync<T>(
-        this NpgsqlDataSource dataSource, string sql, Func<Parameters> parameters, Func<Func<DbDataReader, T>> reads, [EnumeratorCancellation] CancellationToken cancellationToken)
+        this NpgsqlDataSource dataSource,
+        string sql,
+        Func<Parameters> parameters,
+        Func<Func<DbDataReader, T>> reads,
+        NpgsqlTransaction? transaction,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var connection = await dataSource.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
-        await using var connectionDisposal = connection.ConfigureAwait(false);
-        var command = new NpgsqlCommand(sql, connection);
-        await using var commandDisposal = command.ConfigureAwait(false);
-        parameters().AddTo(command);
-        var reader = await command.ExecuteReaderAsync(CommandBehavior.SingleResult, cancellationToken).ConfigureAwait(false);
-        await using var readerDisposal = reader.ConfigureAwait(false);
-        var given = false;
-
-        var read = reads();
+        var own = transaction is null ? await dataSource.OpenConnectionAsync(cancellationToken).ConfigureAwait(false) : null;
         try
         {
-            while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
-            {
-                given = true;
-                yield return read(reader);
+            var command = new NpgsqlCommand(sql, own ?? transaction!.Connection!, transaction);
+            await using var commandDisposal = command.ConfigureAwait(false);
+            parameters().AddTo(command);
+            var reader = await command.ExecuteReaderAsync(CommandBehavior.SingleResult, cancellationToken).ConfigureAwait(false);
+            await using var readerDisposal = reader.ConfigureAwait(false);
+            var given = false;
 
-                // The reader itself looks at the token only when it has to wait.
-                cancellationToken.ThrowIfCancellationRequested();
-                given = false;
+            var read = reads();
+            try
+            {
+                while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
+                {
+                    given = true;
+                    yield return read(reader);
+
+                    // The reader itself looks at the token only when it has to wait.
+                    cancellationToken.ThrowIfCancellationRequested();
+                    given = false;
+                }
+            }
+            finally
+            {
+                // Left while a row was given: disposing reads what is left, and of a cancelled query little is. Not otherwise, since a cancel request costs a
+                // connection; nor in a transaction of the caller's, which it would abort, unless the caller cancels.
+                if (given && (own is not null || cancellationToken.IsCancellationRequested))
+                {
+                    command.Cancel();
+                }
             }
         }
         finally
         {
-            // Left while a row was given: disposing reads what is left, and of a cancelled query little is. Not otherwise, since a cancel request costs a
-            // connection.
-            if (given)
+            if (own is not null)
             {
-                command.Cancel();
+                await own.DisposeAsync().ConfigureAwait(false);
             }
         }
     }

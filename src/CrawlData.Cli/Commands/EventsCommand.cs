@@ -51,7 +51,7 @@ internal sealed class EventsCommand : ToolCommand
             Terminal.IsForPeople(arguments, json),
             arguments.GetValue(limit),
             most => most is null
-                ? events.StreamAsync(crawlId, query, cancellationToken)
+                ? events.StreamAsync(crawlId, query, cancellationToken: cancellationToken)
                 : Pages.ReadAsync<CrawlEvent>(
                     (size, cursor, token) => events.ListAsync(crawlId, query, size, cursor, cancellationToken: token), most, CrawlEventRepository.MaxPageSize),
             cancellationToken);

@@ -144,12 +144,15 @@ public sealed class CrawlLogRepository(
 
     /// <summary>Streams a session's log, each line as it arrives.</summary>
     /// <remarks>One query, with one snapshot, on one connection that is held while the enumeration goes on; memory is that of a row. A consumer that is slow
-    /// or waits for others reads pages with <see cref="ListAsync"/> instead. Leaving early cancels the query on the server and does not read the rest.</remarks>
+    /// or waits for others reads pages with <see cref="ListAsync"/> instead. Leaving early cancels the query on the server and does not read the rest. In a transaction
+    /// nothing else can be done on its connection until the enumeration ends, and leaving early reads the rest, since a query that is cancelled would abort it.</remarks>
     /// <param name="sessionId">The session; one that does not exist has no lines.</param>
     /// <param name="filter">Which lines; all when null.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Ends the enumeration with <see cref="OperationCanceledException"/>.</param>
-    public IAsyncEnumerable<CrawlLog> StreamAsync(Guid sessionId, CrawlLogFilter? filter = null, CancellationToken cancellationToken = default) =>
-        reads.StreamAsync<CrawlLog>(ReadSql, () => ToParameters(sessionId, filter, null, null), () => Read, cancellationToken);
+    public IAsyncEnumerable<CrawlLog> StreamAsync(
+        Guid sessionId, CrawlLogFilter? filter = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
+        reads.StreamAsync<CrawlLog>(ReadSql, () => ToParameters(sessionId, filter, null, null), () => Read, transaction, cancellationToken);
 
     private static CrawlLog Read(DbDataReader row) => new()
     {

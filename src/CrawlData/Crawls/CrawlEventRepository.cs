@@ -296,12 +296,15 @@ public sealed class CrawlEventRepository(
     /// <summary>Streams a crawl's events in the order of their ids, each as it arrives.</summary>
     /// <remarks>One query, with one snapshot, on one connection that is held while the enumeration goes on; memory is that of a row. A consumer that is slow
     /// or waits for others reads pages with <see cref="ListAsync"/> instead. Leaving early cancels the query on the server and does not read the rest;
-    /// cancelling leaves the pool healthy.</remarks>
+    /// cancelling leaves the pool healthy. In a transaction nothing else can be done on its connection until the enumeration ends, and leaving early reads the rest, since a
+    /// query that is cancelled would abort it.</remarks>
     /// <param name="crawlId">The crawl; one that does not exist has no events.</param>
     /// <param name="filter">Which events; all when null.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Ends the enumeration with <see cref="OperationCanceledException"/>.</param>
-    public IAsyncEnumerable<CrawlEvent> StreamAsync(Guid crawlId, CrawlEventFilter? filter = null, CancellationToken cancellationToken = default) =>
-        reads.StreamAsync(ReadSql, () => ToReadParameters(crawlId, filter), Read, cancellationToken);
+    public IAsyncEnumerable<CrawlEvent> StreamAsync(
+        Guid crawlId, CrawlEventFilter? filter = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
+        reads.StreamAsync(ReadSql, () => ToReadParameters(crawlId, filter), Read, transaction, cancellationToken);
 
     /// <summary>Lists a crawl's events in the order of their ids, a page at a time.</summary>
     /// <param name="crawlId">The crawl; one that does not exist has no events.</param>

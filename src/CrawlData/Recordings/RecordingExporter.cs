@@ -18,24 +18,46 @@ public sealed class RecordingExporter(NpgsqlDataSource dataSource)
     private readonly CrawlLogRepository logs = new(dataSource);
 
     /// <summary>Writes a crawl's run and its events, in the order of their ids and without them, in bounded memory.</summary>
-    /// <remarks>Run and events are read one after the other. A device_config of the JSON literal null becomes one that is missing, as a recording has one
-    /// null.</remarks>
+    /// <remarks>Run and events as one snapshot has them, in a transaction that is open until the end. A device_config of the JSON literal null becomes one that is missing,
+    /// as a recording has one null.</remarks>
     /// <param name="crawlId">The crawl. While it runs, events that are appended after the export began are left out.</param>
     /// <param name="recording">Takes NDJSON in UTF-8; left open.</param>
     /// <param name="progress">Told every thousand events; may be null.</param>
     /// <param name="cancellationToken">Cancels; what was written stays.</param>
     /// <returns>How much it was.</returns>
     /// <exception cref="RowNotFoundException">There is no such crawl. Nothing was written.</exception>
-    public async Task<RecordingProgress> ExportCrawlAsync(
+    public Task<RecordingProgress> ExportCrawlAsync(
         Guid crawlId, Stream recording, IProgress<RecordingProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(recording);
-        var run = await runs.GetAsync(crawlId, null, cancellationToken).ConfigureAwait(false) ?? throw new RowNotFoundException(RecordingFormat.CrawlRuns, [crawlId]);
+        return InSnapshotAsync(snapshot => ExportCrawlAsync(crawlId, recording, progress, snapshot, cancellationToken), cancellationToken);
+    }
+
+    /// <summary>Writes a session with its pages and artifacts, also those that are deleted, and its log, in the order of the timestamps and without the lines'
+    /// ids.</summary>
+    /// <remarks>All as one snapshot has it, in a transaction that is open until the end.</remarks>
+    /// <param name="sessionId">The session.</param>
+    /// <param name="recording">Takes NDJSON in UTF-8; left open.</param>
+    /// <param name="progress">Told every thousand lines of the log; may be null.</param>
+    /// <param name="cancellationToken">Cancels; what was written stays.</param>
+    /// <returns>How much it was.</returns>
+    /// <exception cref="RowNotFoundException">There is no such session. Nothing was written.</exception>
+    public Task<RecordingProgress> ExportSessionAsync(
+        Guid sessionId, Stream recording, IProgress<RecordingProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(recording);
+        return InSnapshotAsync(snapshot => ExportSessionAsync(sessionId, recording, progress, snapshot, cancellationToken), cancellationToken);
+    }
+
+    private async Task<RecordingProgress> ExportCrawlAsync(
+        Guid crawlId, Stream recording, IProgress<RecordingProgress>? progress, NpgsqlTransaction snapshot, CancellationToken cancellationToken)
+    {
+        var run = await runs.GetAsync(crawlId, snapshot, cancellationToken).ConfigureAwait(false) ?? throw new RowNotFoundException(RecordingFormat.CrawlRuns, [crawlId]);
         using var writer = new NdjsonWriter(recording);
         var total = new RecordingProgress { Runs = 1 };
 
         await writer.WriteAsync(RecordingFormat.Row(RecordingFormat.CrawlRuns, run), cancellationToken).ConfigureAwait(false);
-        await foreach (var crawlEvent in events.StreamAsync(crawlId, null, cancellationToken).ConfigureAwait(false))
+        await foreach (var crawlEvent in events.StreamAsync(crawlId, null, snapshot, cancellationToken).ConfigureAwait(false))
         {
             await writer.WriteAsync(RecordingFormat.Row(RecordingFormat.CrawlEvents, new RecordingFormat.EventRow
             {
@@ -55,27 +77,6 @@ public sealed class RecordingExporter(NpgsqlDataSource dataSource)
         total = total with { Bytes = writer.BytesWritten };
         progress?.Report(total);
         return total;
-    }
-
-    /// <summary>Writes a session with its pages and artifacts, also those that are deleted, and its log, in the order of the timestamps and without the lines'
-    /// ids.</summary>
-    /// <remarks>All as one snapshot has it, in a transaction that is open until the end.</remarks>
-    /// <param name="sessionId">The session.</param>
-    /// <param name="recording">Takes NDJSON in UTF-8; left open.</param>
-    /// <param name="progress">Told every ten thousand lines of the log; may be null.</param>
-    /// <param name="cancellationToken">Cancels; what was written stays.</param>
-    /// <returns>How much it was.</returns>
-    /// <exception cref="RowNotFoundException">There is no such session. Nothing was written.</exception>
-    public Task<RecordingProgress> ExportSessionAsync(
-        Guid sessionId, Stream recording, IProgress<RecordingProgress>? progress = null, CancellationToken cancellationToken = default)
-    {
-        ArgumentNullException.ThrowIfNull(recording);
-        return dataSource.UseAsync(null, async connection =>
-        {
-            var snapshot = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, cancellationToken).ConfigureAwait(false);
-            await using var ending = snapshot.ConfigureAwait(false);
-            return await ExportSessionAsync(sessionId, recording, progress, snapshot, cancellationToken).ConfigureAwait(false);
-        }, cancellationToken);
     }
 
     private async Task<RecordingProgress> ExportSessionAsync(
@@ -99,31 +100,35 @@ public sealed class RecordingExporter(NpgsqlDataSource dataSource)
             total = total with { Artifacts = total.Artifacts + 1 };
         }
 
-        var lines = new Page<CrawlLog> { Items = [] };
-        do
+        await foreach (var line in logs.StreamAsync(sessionId, null, snapshot, cancellationToken).ConfigureAwait(false))
         {
-            lines = await logs.ListAsync(sessionId, null, CrawlLogRepository.LargestPageSize, lines.NextCursor, snapshot, cancellationToken).ConfigureAwait(false);
-            foreach (var line in lines.Items)
+            await writer.WriteAsync(RecordingFormat.Row(RecordingFormat.CrawlLogs, new RecordingFormat.LogRow
             {
-                await writer.WriteAsync(RecordingFormat.Row(RecordingFormat.CrawlLogs, new RecordingFormat.LogRow
-                {
-                    SessionId = line.SessionId,
-                    Level = line.Level,
-                    EventType = line.EventType,
-                    Message = line.Message,
-                    Details = line.Details,
-                    Timestamp = line.Timestamp,
-                }), cancellationToken).ConfigureAwait(false);
+                SessionId = line.SessionId,
+                Level = line.Level,
+                EventType = line.EventType,
+                Message = line.Message,
+                Details = line.Details,
+                Timestamp = line.Timestamp,
+            }), cancellationToken).ConfigureAwait(false);
+            total = total with { Logs = total.Logs + 1, Bytes = writer.BytesWritten };
+            if (total.Logs % 1_000 == 0)
+            {
+                progress?.Report(total);
             }
-
-            total = total with { Logs = total.Logs + lines.Items.Count, Bytes = writer.BytesWritten };
-            progress?.Report(total);
         }
-        while (lines.NextCursor is not null);
 
         await writer.FlushAsync(cancellationToken).ConfigureAwait(false);
         total = total with { Bytes = writer.BytesWritten };
         progress?.Report(total);
         return total;
     }
+
+    private Task<RecordingProgress> InSnapshotAsync(Func<NpgsqlTransaction, Task<RecordingProgress>> export, CancellationToken cancellationToken) =>
+        dataSource.UseAsync(null, async connection =>
+        {
+            var snapshot = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, cancellationToken).ConfigureAwait(false);
+            await using var ending = snapshot.ConfigureAwait(false);
+            return await export(snapshot).ConfigureAwait(false);
+        }, cancellationToken);
 }

@@ -245,7 +245,7 @@ public sealed class CrawlLogRepositoryTests : DatabaseTest
             await Assert.ThatAsync(
                 async () =>
                 {
-                    await foreach (var _ in logs.StreamAsync(session, null, cancellation.Token))
+                    await foreach (var _ in logs.StreamAsync(session, cancellationToken: cancellation.Token))
                     {
                         if (++read == 2 && !byItsToken)
                         {
@@ -286,6 +286,7 @@ public sealed class CrawlLogRepositoryTests : DatabaseTest
         var ids = await Logs.AppendAsync(session, Lines(count), transaction);
 
         Assert.That((await Logs.ListAsync(session, pageSize: 2_000, transaction: transaction)).Items.Select(line => line.Id), Is.EqualTo(ids));
+        Assert.That(await Logs.StreamAsync(session, transaction: transaction).Select(line => line.Id).ToListAsync(), Is.EqualTo(ids));
         Assert.That((await Logs.ListAsync(session)).Items, Is.Empty, "others do not see it yet");
         await transaction.RollbackAsync();
         Assert.That((await Logs.ListAsync(session)).Items, Is.Empty);

@@ -127,7 +127,34 @@ public sealed class CrawlEventRepositoryReadTests : DatabaseTest
         Assert.That((await Runs.GetAsync(crawl, transaction))!.Status, Is.EqualTo(CrawlStatus.Running));
         Assert.That((await Events.GetLastAsync(crawl, transaction))!.Id, Is.EqualTo(id));
         Assert.That((await Events.ListAsync(crawl, transaction: transaction)).Items.Count, Is.EqualTo(await Events.CountAsync(crawl, null, transaction)));
+        Assert.That((await Events.StreamAsync(crawl, transaction: transaction).SingleAsync()).Id, Is.EqualTo(id));
+        Assert.That((await Events.GetAsync(crawl, id, transaction))!.Id, Is.EqualTo(id));
         Assert.That(await Events.CountAsync(crawl), Is.Zero, "others do not see it yet");
+    }
+
+    /// <summary>Goes red when the query is cancelled, as it is in no transaction of the caller's.</summary>
+    [Test]
+    public async Task Leaving_a_stream_early_leaves_the_caller_s_transaction_as_it_was()
+    {
+        var crawl = await LongCrawlAsync(20_000);
+        await using var connection = await DataSource.OpenConnectionAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+
+        Assert.That(await Events.StreamAsync(crawl, transaction: transaction).FirstAsync(), Is.Not.Null);
+
+        await Events.AppendAsync(crawl, Event(1), transaction);
+        await transaction.CommitAsync();
+        Assert.That(await Events.CountAsync(crawl), Is.EqualTo(20_001));
+    }
+
+    [Test]
+    public async Task A_stream_in_a_transaction_that_has_ended_is_refused()
+    {
+        await using var connection = await DataSource.OpenConnectionAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        await transaction.CommitAsync();
+
+        await Assert.ThatAsync(async () => await Events.StreamAsync(Guid.Empty, transaction: transaction).AnyAsync(), Throws.InvalidOperationException);
     }
 
     [Test]
@@ -144,7 +171,7 @@ public sealed class CrawlEventRepositoryReadTests : DatabaseTest
         await Assert.ThatAsync(
             async () =>
             {
-                await foreach (var _ in Events.StreamAsync(crawl, null, cancellation.Token))
+                await foreach (var _ in Events.StreamAsync(crawl, cancellationToken: cancellation.Token))
                 {
                     read++;
                     await cancellation.CancelAsync();
@@ -212,7 +239,7 @@ public sealed class CrawlEventRepositoryReadTests : DatabaseTest
             using var cancellation = new CancellationTokenSource();
             try
             {
-                await foreach (var _ in events.StreamAsync(crawl, null, cancellation.Token))
+                await foreach (var _ in events.StreamAsync(crawl, cancellationToken: cancellation.Token))
                 {
                     if (!byItsToken)
                     {
@@ -289,7 +316,7 @@ public sealed class CrawlEventRepositoryReadTests : DatabaseTest
                         await cancellation.CancelAsync();
                     }
 
-                    await foreach (var _ in events.StreamAsync(crawl, null, cancellation.Token))
+                    await foreach (var _ in events.StreamAsync(crawl, cancellationToken: cancellation.Token))
                     {
                         if (++read == point)
                         {

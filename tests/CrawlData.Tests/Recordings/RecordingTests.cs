@@ -227,6 +227,29 @@ public sealed class RecordingTests : DatabaseTest
         Assert.That((await ImportAsync("")).CrawlIds, Is.Empty);
     }
 
+    /// <summary>The last event and the run's end are one transaction: whoever sees the one sees the other.</summary>
+    [Test]
+    public async Task A_crawl_that_goes_on_meanwhile_is_exported_as_it_was_at_one_time()
+    {
+        var crawl = await CreateCrawlAsync();
+        await Events.AppendAsync(crawl, EventsOf(3));
+        await using var ended = DataSource.CreateConnection();
+        await ended.OpenAsync();
+        await using var transaction = await ended.BeginTransactionAsync();
+        await new Npgsql.NpgsqlCommand("lock table crawl_events in access exclusive mode", ended, transaction).ExecuteNonQueryAsync();
+        using var recording = new MemoryStream();
+
+        // The run is read, and its events are waited for.
+        var exporting = Exporter.ExportCrawlAsync(crawl, recording);
+        await Wait.UntilAsync(DataSource, "select count(*) > 0 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'", TimeSpan.FromSeconds(10));
+        await Events.AppendAsync(crawl, Event(4), transaction);
+        await Runs.CancelAsync(crawl, transaction);
+        await transaction.CommitAsync();
+
+        Assert.That((await exporting).Events, Is.EqualTo(3));
+        Assert.That(Encoding.UTF8.GetString(recording.ToArray()), Does.Contain("PENDING").And.Not.Contain("CANCELLED"));
+    }
+
     [Test]
     public async Task An_export_of_what_is_not_there_writes_nothing()
     {
