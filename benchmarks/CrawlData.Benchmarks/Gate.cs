@@ -31,8 +31,8 @@ public static class Gate
         var appends = 0;
         var events = DatabaseBenchmark.MakeEvents(EventsPerCrawl);
 
-        var read = (await new Interleaved().Add("read, ListAsync", async () =>
-            DatabaseBenchmark.Require(EventsPerCrawl, (await repository.ListAsync(crawls[reads++ % Crawls].Id, pageSize: EventsPerCrawl)).Items.Count)).RunAsync(Reads))[0];
+        var read = (await new Interleaved().Add("read, ListAsync", async () => DatabaseBenchmark.Require(
+            EventsPerCrawl, (await repository.ListAsync(crawls[reads++ % Crawls].Id, pageSize: EventsPerCrawl)).Items.Count)).RunAsync(Reads))[0];
         var appended = await new Interleaved()
             .Add("append, COPY by hand without ids", () => HandWritten.CopyAsync(database.DataSource, events, crawls[appends++ % Crawls].Id))
             .Add("append, AppendAsync with ids", () => repository.AppendAsync(crawls[appends++ % Crawls].Id, events))

@@ -1,8 +1,8 @@
 namespace CrawlData;
 
 /// <summary>It is not known whether an append is stored: the connection was lost in its COMMIT, and the server could not be asked within <see
-/// cref="RetryOptions.Limit"/>; or the server stopped waiting for its standbys, so that a failover may lose it. It is stored whole or not at all: the repository's
-/// <c>GetAsync</c> with <see cref="ParentId"/> and the first of <see cref="Ids"/> tells, once the server has ended the COMMIT's session.</summary>
+/// cref="RetryOptions.Limit"/>; or the server stopped waiting for its standbys, so that a failover may lose it. It is stored whole or not at all: the
+/// repository's <c>GetAsync</c> with <see cref="ParentId"/> and the first of <see cref="Ids"/> tells, once the server has ended the COMMIT's session.</summary>
 public sealed class AppendOutcomeUnknownException : CrawlDataException
 {
     internal AppendOutcomeUnknownException(string table, Guid parentId, IReadOnlyList<long> ids, string reason, Exception? innerException)

@@ -28,7 +28,8 @@ public sealed class CrawlDataOptions
     public RetentionDurations Retention { get; } = new();
 
     /// <summary>Whether what only reads, in no transaction, goes to a hot standby where one can be had, when the data source has several hosts; it may not see what
-    /// was written a moment ago. Writes, claims, transitions and following stay with the primary. Off unless set.</summary>
+    /// was written a moment ago. Writes, claims, transitions, following, the events of all crawls, and what is got to settle an append stay with the primary.
+    /// Off unless set.</summary>
     public bool ReadFromStandby { get; set; }
 
     /// <summary>Whether the <see cref="Diagnostics.CrawlDataHealthCheck"/> holds a database that takes no writes for unhealthy. On unless set.</summary>

@@ -107,8 +107,8 @@ internal static class Database
         }
     }
 
-    /// <summary>Reads the rows of a statement each as it arrives, on the caller's transaction's connection or, without one, on a connection that is held meanwhile. It may be
-    /// enumerated several times, each with parameters and a reader of its own.</summary>
+    /// <summary>Reads the rows of a statement each as it arrives, on the caller's transaction's connection or, without one, on a connection that is held
+    /// meanwhile. It may be enumerated several times, each with parameters and a reader of its own.</summary>
     public static async IAsyncEnumerable<T> StreamAsync<T>(
         this NpgsqlDataSource dataSource,
         string sql,

@@ -69,7 +69,8 @@ internal static class ColdReads
     }
 
     private static Task ReadAsync(NpgsqlDataSource dataSource, Guid crawl, int events) =>
-        Reads.RequireAsync(async () => (await new CrawlEventRepository(dataSource).ListAsync(crawl, pageSize: CrawlEventRepository.MaxPageSize)).Items.Count, events);
+        Reads.RequireAsync(
+            async () => (await new CrawlEventRepository(dataSource).ListAsync(crawl, pageSize: CrawlEventRepository.MaxPageSize)).Items.Count, events);
 
     private static async Task CheckpointAsync(NpgsqlDataSource dataSource)
     {

@@ -11,7 +11,8 @@ namespace CrawlData.Audits;
 /// <see cref="NpgsqlException"/>: a page that is deleted at the very moment gives its 23503.</remarks>
 /// <param name="dataSource">The application's data source; it stays the application's to dispose of.</param>
 /// <param name="retention">How long artifacts are kept by their session's policy; the defaults when null.</param>
-/// <param name="readDataSource">Where what only reads goes when it is in no transaction: a hot standby, say, which lags behind. The data source when null.</param>
+/// <param name="readDataSource">Where what only reads goes when it is in no transaction, to get, list and total: a hot standby, say, which lags behind.
+/// What is inserted or marked does not go there. The data source when null.</param>
 public sealed class ArtifactRepository(NpgsqlDataSource dataSource, RetentionDurations? retention = null, NpgsqlDataSource? readDataSource = null)
 {
     internal const string Table = "artifacts";

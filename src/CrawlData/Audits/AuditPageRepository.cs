@@ -9,7 +9,8 @@ namespace CrawlData.Audits;
 /// <remarks>Methods that write take the caller's transaction; without one each is a transaction of its own. Errors of the server and of the connection come as
 /// <see cref="NpgsqlException"/>: a session that is deleted at the very moment gives its 23503.</remarks>
 /// <param name="dataSource">The application's data source; it stays the application's to dispose of.</param>
-/// <param name="readDataSource">Where what only reads goes when it is in no transaction: a hot standby, say, which lags behind. The data source when null.</param>
+/// <param name="readDataSource">Where what only reads goes when it is in no transaction, to get and list: a hot standby, say, which lags behind.
+/// What is inserted or changed does not go there. The data source when null.</param>
 public sealed class AuditPageRepository(NpgsqlDataSource dataSource, NpgsqlDataSource? readDataSource = null)
 {
     internal const string Table = "audit_pages";

@@ -19,7 +19,8 @@ namespace CrawlData.Audits;
 /// cref="NpgsqlException"/>: in a transaction at REPEATABLE READ or above, who loses a race gets the server's 40001.</para>
 /// </remarks>
 /// <param name="dataSource">The application's data source; it stays the application's to dispose of.</param>
-/// <param name="readDataSource">Where what only reads goes when it is in no transaction: a hot standby, say, which lags behind. The data source when null.</param>
+/// <param name="readDataSource">Where what only reads goes when it is in no transaction, to get, list and count: a hot standby, say, which lags behind.
+/// What is inserted, claimed, released, changed or deleted, and which are abandoned, does not go there. The data source when null.</param>
 /// <param name="logger">Told of claims, and of sessions that are taken from abandoned attempts; may be null.</param>
 public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDataSource? readDataSource = null, ILogger<AuditSessionRepository>? logger = null)
 {

@@ -16,7 +16,8 @@ namespace CrawlData.Audits;
 /// </remarks>
 /// <param name="dataSource">The application's data source; it stays the application's to dispose of.</param>
 /// <param name="retry">How long appends are tried again and settled; the defaults when null.</param>
-/// <param name="readDataSource">Where what only reads goes when it is in no transaction: a hot standby, say, which lags behind. The data source when null.</param>
+/// <param name="readDataSource">Where what only reads goes when it is in no transaction, to list and stream: a hot standby, say, which lags behind.
+/// What is appended, or got by its id, does not go there. The data source when null.</param>
 /// <param name="logger">Told of what is tried again, and of what became of it; may be null.</param>
 public sealed class CrawlLogRepository(
     NpgsqlDataSource dataSource, RetryOptions? retry = null, NpgsqlDataSource? readDataSource = null, ILogger<CrawlLogRepository>? logger = null)
@@ -81,6 +82,8 @@ public sealed class CrawlLogRepository(
     /// <summary>Appends a line.</summary>
     /// <returns>Its id.</returns>
     /// <exception cref="RowNotFoundException">There is no such session. Nothing is stored.</exception>
+    /// <exception cref="AppendOutcomeUnknownException">It is not known whether it is stored; not in a caller's transaction.</exception>
+    /// <exception cref="NpgsqlException">It could not be stored.</exception>
     public async Task<long> AppendAsync(
         Guid sessionId, NewCrawlLog line, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
         (await appender.AppendAsync([(sessionId, line)], transaction, cancellationToken).ConfigureAwait(false))[0];
@@ -88,6 +91,8 @@ public sealed class CrawlLogRepository(
     /// <summary>Appends lines to one session's log, all or none. When there are none, nothing is done, and the session is not looked for.</summary>
     /// <returns>The ids, in the order of the lines; they rise.</returns>
     /// <exception cref="RowNotFoundException">There is no such session. Nothing is stored.</exception>
+    /// <exception cref="AppendOutcomeUnknownException">It is not known whether they are stored; not in a caller's transaction.</exception>
+    /// <exception cref="NpgsqlException">They could not be stored.</exception>
     public Task<IReadOnlyList<long>> AppendAsync(
         Guid sessionId, IEnumerable<NewCrawlLog> lines, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
@@ -98,6 +103,8 @@ public sealed class CrawlLogRepository(
     /// <summary>Appends lines to one or several sessions' logs, all or none.</summary>
     /// <returns>The ids, in the order of the lines; they rise.</returns>
     /// <exception cref="RowNotFoundException">One or more of the sessions do not exist. Nothing is stored.</exception>
+    /// <exception cref="AppendOutcomeUnknownException">It is not known whether they are stored; not in a caller's transaction.</exception>
+    /// <exception cref="NpgsqlException">They could not be stored.</exception>
     public Task<IReadOnlyList<long>> AppendAsync(
         IReadOnlyList<(Guid SessionId, NewCrawlLog Line)> lines, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
@@ -106,8 +113,8 @@ public sealed class CrawlLogRepository(
     }
 
     /// <summary>Gets a line; null when the session's log has none of that id.</summary>
-    /// <remarks>In no transaction it is read where it was written, and never from the data source for reads: it settles an <see cref="AppendOutcomeUnknownException"/>, and a
-    /// standby that lags would not have the line yet.</remarks>
+    /// <remarks>In no transaction it is read where it was written, and never from the data source for reads: it settles an <see
+    /// cref="AppendOutcomeUnknownException"/>, and a standby that lags would not have the line yet.</remarks>
     /// <param name="sessionId">The session that it belongs to.</param>
     /// <param name="id">The line.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
@@ -144,8 +151,9 @@ public sealed class CrawlLogRepository(
 
     /// <summary>Streams a session's log, each line as it arrives.</summary>
     /// <remarks>One query, with one snapshot, on one connection that is held while the enumeration goes on; memory is that of a row. A consumer that is slow
-    /// or waits for others reads pages with <see cref="ListAsync"/> instead. Leaving early cancels the query on the server and does not read the rest. In a transaction
-    /// nothing else can be done on its connection until the enumeration ends, and leaving early reads the rest, since a query that is cancelled would abort it.</remarks>
+    /// or waits for others reads pages with <see cref="ListAsync"/> instead. Leaving early cancels the query on the server and does not read the rest. In a
+    /// transaction nothing else can be done on its connection until the enumeration ends, and leaving early reads the rest, since a query that is cancelled
+    /// would abort it.</remarks>
     /// <param name="sessionId">The session; one that does not exist has no lines.</param>
     /// <param name="filter">Which lines; all when null.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>

@@ -164,7 +164,8 @@ internal sealed class CrawlEventFollower(
 
                 if (afterId > last)
                 {
-                    throw new InvalidValueException("cursor", $"is after id {afterId}, and ids have come to {last}: it is of another database, or of a server that was lost");
+                    throw new InvalidValueException(
+                        "cursor", $"is after id {afterId}, and ids have come to {last}: it is of another database, or of a server that was lost");
                 }
 
                 if (newest <= Math.Max(settling.UpToId, afterId))

@@ -26,7 +26,8 @@ namespace CrawlData.Crawls;
 /// <param name="retry">How long appends, and reads of those who follow, are tried again, and appends settled; the defaults when null.</param>
 /// <param name="notify">Whether those who follow and listen are notified of appends, after the commit, in the background, by a statement at most every few
 /// milliseconds, however many append. Of an append in a caller's transaction <see cref="Notify"/> tells.</param>
-/// <param name="readDataSource">Where what only reads goes when it is in no transaction: a hot standby, say, which lags behind. The data source when null.</param>
+/// <param name="readDataSource">Where what only reads goes when it is in no transaction, to list, stream and count a crawl's events and to get the last: a hot
+/// standby, say, which lags behind. What is written, followed, listed of all crawls, or got by its id does not go there. The data source when null.</param>
 /// <param name="logger">Told of what is tried again, and of what became of it; may be null.</param>
 public sealed class CrawlEventRepository(
     NpgsqlDataSource dataSource,
@@ -197,7 +198,9 @@ public sealed class CrawlEventRepository(
     /// <summary>Appends a stream of events to one crawl, all or none, however long it is: a few megabytes of it are held at a time.</summary>
     /// <remarks>From the first events to the end of the stream the run's lock and one connection are held, so others who append to this crawl wait: meant for
     /// a source that does not wait itself, such as a file. In a transaction of the caller's a savepoint is used: when the source throws, the call is
-    /// cancelled or the server refuses an event, the transaction is as it was before the call, and still usable.</remarks>
+    /// cancelled or the server refuses an event, the transaction is as it was before the call, and still usable. A COMMIT that is cut off is settled as any
+    /// append's, but nothing is tried again, since a stream can be read once only: what may pass comes as <see cref="NpgsqlException"/>, and nothing is
+    /// stored.</remarks>
     /// <returns>How many events were appended; 0 for an empty stream, whose crawl is not looked for.</returns>
     /// <exception cref="RowNotFoundException">There is no such crawl. Nothing is stored.</exception>
     /// <exception cref="AppendOutcomeUnknownException">It is not known whether it is stored; not in a caller's transaction.</exception>
@@ -271,8 +274,8 @@ public sealed class CrawlEventRepository(
         string? cursor = null, CrawlEventFollowOptions? options = null, CancellationToken cancellationToken = default) =>
         follower.FollowAllAsync(cursor, options ?? CrawlEventFollowOptions.Default, cancellationToken);
 
-    /// <summary>Lists events of all crawls in the order of their ids, up to where nothing can come before them any more: the next are asked for with the batch's cursor,
-    /// and none is missed.</summary>
+    /// <summary>Lists events of all crawls in the order of their ids, up to where nothing can come before them any more: the next are asked for with the
+    /// batch's cursor, and none is missed.</summary>
     /// <remarks>
     /// <para>It rests on the table's lock, which every transaction takes before it draws an id for an event, and holds until it has ended: the newest event's id is read,
     /// then who holds the lock (<c>pg_locks</c>), and when those have ended, all up to that id is there or never will be. It holds for plain INSERTs too, though not for
@@ -285,8 +288,8 @@ public sealed class CrawlEventRepository(
     /// <param name="limit">The most events, at least 1.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
     /// <returns>The events; none when nothing has come after the cursor, or what has come is held back for longer than a second.</returns>
-    /// <exception cref="InvalidValueException">The limit is less than 1; the cursor is none of a batch; or it is beyond all ids: it is of another database, or of a
-    /// server that was lost.</exception>
+    /// <exception cref="InvalidValueException">The limit is less than 1; the cursor is none of a batch; or it is beyond all ids: it is of another database, or
+    /// of a server that was lost.</exception>
     /// <exception cref="InvalidOperationException">The server is a standby.</exception>
     public async Task<CrawlEventBatch> ListAllAsync(string? cursor = null, int limit = 1_000, CancellationToken cancellationToken = default) =>
         limit >= 1
@@ -296,8 +299,8 @@ public sealed class CrawlEventRepository(
     /// <summary>Streams a crawl's events in the order of their ids, each as it arrives.</summary>
     /// <remarks>One query, with one snapshot, on one connection that is held while the enumeration goes on; memory is that of a row. A consumer that is slow
     /// or waits for others reads pages with <see cref="ListAsync"/> instead. Leaving early cancels the query on the server and does not read the rest;
-    /// cancelling leaves the pool healthy. In a transaction nothing else can be done on its connection until the enumeration ends, and leaving early reads the rest, since a
-    /// query that is cancelled would abort it.</remarks>
+    /// cancelling leaves the pool healthy. In a transaction nothing else can be done on its connection until the enumeration ends, and leaving early reads the
+    /// rest, since a query that is cancelled would abort it.</remarks>
     /// <param name="crawlId">The crawl; one that does not exist has no events.</param>
     /// <param name="filter">Which events; all when null.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
@@ -331,8 +334,8 @@ public sealed class CrawlEventRepository(
     }
 
     /// <summary>Gets an event; null when the crawl has none of that id.</summary>
-    /// <remarks>In no transaction it is read where it was written, and never from the data source for reads: it settles an <see cref="AppendOutcomeUnknownException"/>, and a
-    /// standby that lags would not have the event yet.</remarks>
+    /// <remarks>In no transaction it is read where it was written, and never from the data source for reads: it settles an <see
+    /// cref="AppendOutcomeUnknownException"/>, and a standby that lags would not have the event yet.</remarks>
     /// <param name="crawlId">The crawl that it belongs to.</param>
     /// <param name="id">The event.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>

@@ -10,7 +10,8 @@ namespace CrawlData.Crawls;
 /// <remarks>Methods that write take the caller's transaction; without one each is a transaction of its own. Errors of the server and of the connection come
 /// as <see cref="NpgsqlException"/>.</remarks>
 /// <param name="dataSource">The application's data source; it stays the application's to dispose of.</param>
-/// <param name="readDataSource">Where what only reads goes when it is in no transaction: a hot standby, say, which lags behind. The data source when null.</param>
+/// <param name="readDataSource">Where what only reads goes when it is in no transaction, to get, list and count: a hot standby, say, which lags behind.
+/// What is inserted, changed or deleted does not go there. The data source when null.</param>
 public sealed class CrawlRunRepository(NpgsqlDataSource dataSource, NpgsqlDataSource? readDataSource = null)
 {
     /// <summary>The most runs on a page.</summary>

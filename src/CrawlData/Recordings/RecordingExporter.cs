@@ -18,8 +18,8 @@ public sealed class RecordingExporter(NpgsqlDataSource dataSource)
     private readonly CrawlLogRepository logs = new(dataSource);
 
     /// <summary>Writes a crawl's run and its events, in the order of their ids and without them, in bounded memory.</summary>
-    /// <remarks>Run and events as one snapshot has them, in a transaction that is open until the end. A device_config of the JSON literal null becomes one that is missing,
-    /// as a recording has one null.</remarks>
+    /// <remarks>Run and events as one snapshot has them, in a transaction that is open until the end. A device_config of the JSON literal null becomes one that
+    /// is missing, as a recording has one null.</remarks>
     /// <param name="crawlId">The crawl. While it runs, events that are appended after the export began are left out.</param>
     /// <param name="recording">Takes NDJSON in UTF-8; left open.</param>
     /// <param name="progress">Told every thousand events; may be null.</param>
@@ -52,7 +52,8 @@ public sealed class RecordingExporter(NpgsqlDataSource dataSource)
     private async Task<RecordingProgress> ExportCrawlAsync(
         Guid crawlId, Stream recording, IProgress<RecordingProgress>? progress, NpgsqlTransaction snapshot, CancellationToken cancellationToken)
     {
-        var run = await runs.GetAsync(crawlId, snapshot, cancellationToken).ConfigureAwait(false) ?? throw new RowNotFoundException(RecordingFormat.CrawlRuns, [crawlId]);
+        var run = await runs.GetAsync(crawlId, snapshot, cancellationToken).ConfigureAwait(false)
+            ?? throw new RowNotFoundException(RecordingFormat.CrawlRuns, [crawlId]);
         using var writer = new NdjsonWriter(recording);
         var total = new RecordingProgress { Runs = 1 };
 

@@ -48,7 +48,8 @@ public sealed class TailCommandTests : ToolTest
     [Test]
     public async Task What_to_go_on_from_is_an_id_of_a_crawl_and_a_cursor_of_all()
     {
-        AssertFailed(await RunAsync("tail", $"{Guid.NewGuid()}", "--after", CursorAfter(1)), 2, $"crawldata: --after takes an event's id, not '{CursorAfter(1)}'; crawldata tail --help says how.");
+        AssertFailed(
+            await RunAsync("tail", $"{Guid.NewGuid()}", "--after", CursorAfter(1)), 2, $"crawldata: --after takes an event's id, not '{CursorAfter(1)}'; crawldata tail --help says how.");
         AssertFailed(await RunAsync("tail", "--after", "1"), 1, "crawldata: cursor: is not one that this listing returned.");
     }
 

@@ -66,7 +66,8 @@ public sealed class CrawlEventRepositoryReadTests : DatabaseTest
         Assert.That(await IdsAsync(new CrawlEventFilter { AfterId = ids[5], UpToId = ids[8] }), Is.EqualTo(ids.Skip(6).Take(3)));
         Assert.That(await IdsAsync(new CrawlEventFilter { EventTypes = ["even"] }), Is.EqualTo(new[] { ids[4], ids[6], ids[8] }));
 
-        async Task<IEnumerable<long>> IdsAsync(CrawlEventFilter filter) => (await Events.ListAsync(crawl, filter, cursor: cursor)).Items.Select(crawlEvent => crawlEvent.Id);
+        async Task<IEnumerable<long>> IdsAsync(CrawlEventFilter filter) =>
+            (await Events.ListAsync(crawl, filter, cursor: cursor)).Items.Select(crawlEvent => crawlEvent.Id);
     }
 
     [Test]

@@ -49,9 +49,9 @@ internal sealed class Load(NpgsqlDataSource dataSource, NpgsqlDataSource witness
         var ours = crawls.ToHashSet();
         followingAll = Task.Run(async () =>
         {
-            await foreach (var crawlEvent in events.FollowAllAsync(DatabaseTest.CursorAfter(before), cancellationToken: enough.Token).SelectMany(batch => batch.Events).Where(one => ours.Contains(one.CrawlId)))
+            await foreach (var batch in events.FollowAllAsync(DatabaseTest.CursorAfter(before), cancellationToken: enough.Token))
             {
-                followedAll.Add(crawlEvent.Id);
+                followedAll.AddRange(batch.Events.Where(one => ours.Contains(one.CrawlId)).Select(one => one.Id));
             }
         });
     }

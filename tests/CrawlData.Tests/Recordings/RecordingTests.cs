@@ -241,7 +241,8 @@ public sealed class RecordingTests : DatabaseTest
 
         // The run is read, and its events are waited for.
         var exporting = Exporter.ExportCrawlAsync(crawl, recording);
-        await Wait.UntilAsync(DataSource, "select count(*) > 0 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'", TimeSpan.FromSeconds(10));
+        await Wait.UntilAsync(
+            DataSource, "select count(*) > 0 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'", TimeSpan.FromSeconds(10));
         await Events.AppendAsync(crawl, Event(4), transaction);
         await Runs.CancelAsync(crawl, transaction);
         await transaction.CommitAsync();
