@@ -176,7 +176,7 @@ public readonly struct Jsonb : IEquatable<Jsonb>
             {
                 serialize(writer);
             }
-            catch (Exception exception) when (exception is ArgumentException or JsonException { InnerException: InvalidOperationException })
+            catch (Exception exception) when (exception is ArgumentException or InvalidOperationException { Source: "System.Text.Json" } or JsonException { InnerException: InvalidOperationException })
             {
                 throw new InvalidValueException(Field, "could not be serialized, as a number that is NaN or infinite or an element with a lone surrogate", exception);
             }
