@@ -11,6 +11,9 @@ var root = new RootCommand(
 
     crawldata demo                          try it on a throwaway PostgreSQL
     crawldata migrate                       make or update the tables
+    crawldata verify                        compare the tables with what the scripts make
+    crawldata script > pending.sql          have a DBA make or update the tables, with psql
+    crawldata status                        see how the database stands
     crawldata import crawl.ndjson.gz        store a recording
     crawldata runs --status RUNNING         list runs, newest first
     crawldata events CRAWL | jq .payload    read a crawl's events
@@ -22,12 +25,15 @@ var root = new RootCommand(
     crawldata sweep --dry-run               show artifacts that have expired
     crawldata purge --crawls 400d           delete old crawls
 
-    Exit codes: 0 done, 1 the operation failed, 2 wrong usage. An error is one line on standard error.
+    Exit codes: 0 done, 1 the operation failed, 2 wrong usage, 3 verify found differences. An error is one line on standard error.
     """)
 {
     Connection.Option,
     new DemoCommand(),
     new MigrateCommand(),
+    new VerifyCommand(),
+    new ScriptCommand(),
+    new StatusCommand(),
     new RunsCommand(),
     new EventsCommand(),
     new TailCommand(),
@@ -56,7 +62,8 @@ try
     }
 
     // What fails throws; another exit code is the parser's own, after Ctrl+C, for a command that did not end in time: one that waits for standard input.
-    return await arguments.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false }) == 0 ? 0 : throw new OperationCanceledException();
+    var exitCode = await arguments.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+    return exitCode is 0 or VerifyCommand.Differs ? exitCode : throw new OperationCanceledException();
 }
 catch (Exception exception)
 {

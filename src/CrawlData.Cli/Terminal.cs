@@ -104,6 +104,14 @@ internal static class Terminal
         _ => $"{time.TotalMilliseconds:N1} ms",
     };
 
+    public static string FormatAge(TimeSpan age) => age switch
+    {
+        { TotalDays: >= 2 } => $"{age.TotalDays:N0} d",
+        { TotalHours: >= 2 } => $"{age.TotalHours:N0} h",
+        { TotalMinutes: >= 2 } => $"{age.TotalMinutes:N0} min",
+        _ => $"{age.TotalSeconds:N0} s",
+    };
+
     public static string FormatBytes(long bytes) => bytes switch
     {
         >= 1_000_000 => $"{bytes / 1e6:N1} MB",

@@ -1,4 +1,5 @@
 using System.Collections;
+using CrawlData.Diagnostics;
 using Npgsql;
 using NpgsqlTypes;
 using static CrawlData.Database;
@@ -7,7 +8,7 @@ namespace CrawlData;
 
 /// <summary>Appends rows to a table with a bigserial key, each row to its parent: all or none, the ids in the order of the rows. Small batches go by one
 /// INSERT of one round trip, large ones by COPY with reserved ids, which is faster the more there are.</summary>
-internal abstract class Appender<T>(NpgsqlDataSource dataSource, SettledTransaction settled) where T : class
+internal abstract class Appender<T>(NpgsqlDataSource dataSource, SettledTransaction settled, Telemetry telemetry) where T : class
 {
     /// <summary>From here on COPY.</summary>
     public const int CopyFromRows = 1_000;
@@ -17,6 +18,8 @@ internal abstract class Appender<T>(NpgsqlDataSource dataSource, SettledTransact
 
     /// <summary>The most that one INSERT's parameters may hold, and what is gathered of a stream.</summary>
     public const int ChunkBytes = 4 * 1024 * 1024;
+
+    public Telemetry Telemetry => telemetry;
 
     /// <summary>Runs what is not in a transaction of the caller's.</summary>
     public SettledTransaction Settled => settled;
@@ -51,13 +54,27 @@ internal abstract class Appender<T>(NpgsqlDataSource dataSource, SettledTransact
         }
 
         var copy = rows.Count >= CopyFromRows || rows.Sum(item => (long)BytesOf(item.Row)) > ChunkBytes;
-        return transaction is null
-            ? await Settled.RunAsync(AppendAsync, cancellationToken).ConfigureAwait(false)
-            : (await dataSource.UseAsync(transaction, connection => AppendAsync(connection, transaction), cancellationToken).ConfigureAwait(false)).Ids;
+        return await RunAsync(rows.Count, AppendAsync, transaction, cancellationToken).ConfigureAwait(false);
 
         Task<Appended> AppendAsync(NpgsqlConnection connection, NpgsqlTransaction inTransaction) => copy
             ? CopyAsync(connection, inTransaction, rows, cancellationToken)
             : InsertAsync(connection, inTransaction, rows, cancellationToken);
+    }
+
+    /// <summary>Appends in the caller's transaction, or in one of its own.</summary>
+    /// <param name="rows">How many rows.</param>
+    /// <param name="append">Appends them.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
+    /// <param name="cancellationToken">Cancels up to the COMMIT.</param>
+    /// <returns>Their ids.</returns>
+    public async Task<IReadOnlyList<long>> RunAsync(
+        int rows, Func<NpgsqlConnection, NpgsqlTransaction, Task<Appended>> append, NpgsqlTransaction? transaction, CancellationToken cancellationToken)
+    {
+        var ids = await telemetry.RunAsync("append", rows, async () => transaction is null
+            ? await Settled.RunAsync(append, cancellationToken).ConfigureAwait(false)
+            : (await dataSource.UseAsync(transaction, connection => append(connection, transaction), cancellationToken).ConfigureAwait(false)).Ids).ConfigureAwait(false);
+        telemetry.Appended(rows);
+        return ids;
     }
 
     public async Task<Appended> CopyAsync(

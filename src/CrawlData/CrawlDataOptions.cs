@@ -31,6 +31,9 @@ public sealed class CrawlDataOptions
     /// was written a moment ago. Writes, claims, transitions and following stay with the primary. Off unless set.</summary>
     public bool ReadFromStandby { get; set; }
 
+    /// <summary>Whether the <see cref="Diagnostics.CrawlDataHealthCheck"/> holds a database that takes no writes for unhealthy. On unless set.</summary>
+    public bool ExpectWrites { get; set; } = true;
+
     /// <summary>Which data source to use, where the application has several; the registered <see cref="NpgsqlDataSource"/> unless set. It stays the
     /// application's to dispose of.</summary>
     public Func<IServiceProvider, NpgsqlDataSource>? DataSource { get; set; }

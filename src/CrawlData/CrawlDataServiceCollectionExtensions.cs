@@ -1,6 +1,7 @@
 using CrawlData;
 using CrawlData.Audits;
 using CrawlData.Crawls;
+using CrawlData.Diagnostics;
 using CrawlData.Recordings;
 using CrawlData.Retention;
 using CrawlData.Schema;
@@ -20,7 +21,7 @@ public static class CrawlDataServiceCollectionExtensions
 
     /// <summary>Registers the repositories, the writer, the migrator and, unless turned off, the migration at start-up, all as singletons over the application's <see
     /// cref="NpgsqlDataSource"/>, which stays the application's. A migration that fails keeps the host from starting, and so do options that are out of range; what the
-    /// <see cref="CrawlEventWriter"/> holds is flushed when all services have stopped. A second call changes nothing.</summary>
+    /// <see cref="CrawlEventWriter"/> holds is flushed when all services have stopped. A second call only sets options.</summary>
     /// <remarks>The options are an <see cref="IOptions{TOptions}"/>: they may be set from the application's configuration, too. Of a data source of several hosts the
     /// primary is used, and its standbys as <see cref="CrawlDataOptions.ReadFromStandby"/> says.</remarks>
     /// <param name="services">The application's services.</param>
@@ -28,24 +29,29 @@ public static class CrawlDataServiceCollectionExtensions
     public static IServiceCollection AddCrawlData(this IServiceCollection services, Action<CrawlDataOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(services);
-        if (IsAdded(services))
+        services.AddOptions<CrawlDataOptions>().Configure(options => configure?.Invoke(options));
+        if (services.Any(service => service.ServiceType == typeof(CrawlDataSources)))
         {
             return services;
         }
 
-        services.AddOptions<CrawlDataOptions>().Configure(options => configure?.Invoke(options)).ValidateOnStart();
         services.AddSingleton<CrawlDataSources>();
         services.AddSingleton(provider => new SchemaMigrator(Primary(provider), Options(provider).Migration, Logger<SchemaMigrator>(provider)));
         services.AddSingleton(provider => new CrawlRunRepository(Primary(provider), Reads(provider)));
-        services.AddSingleton(provider => new CrawlEventRepository(Primary(provider), Options(provider).Retry, Options(provider).Notify, Reads(provider)));
-        services.AddSingleton(provider => new CrawlEventWriter(provider.GetRequiredService<CrawlEventRepository>(), Options(provider).Writer));
-        services.AddSingleton(provider => new AuditSessionRepository(Primary(provider), Reads(provider)));
+        services.AddSingleton(provider => new CrawlEventRepository(
+            Primary(provider), Options(provider).Retry, Options(provider).Notify, Reads(provider), Logger<CrawlEventRepository>(provider)));
+        services.AddSingleton(provider => new CrawlEventWriter(
+            provider.GetRequiredService<CrawlEventRepository>(), Options(provider).Writer, Logger<CrawlEventWriter>(provider)));
+        services.AddSingleton(provider => new AuditSessionRepository(Primary(provider), Reads(provider), Logger<AuditSessionRepository>(provider)));
         services.AddSingleton(provider => new AuditPageRepository(Primary(provider), Reads(provider)));
         services.AddSingleton(provider => new ArtifactRepository(Primary(provider), Options(provider).Retention, Reads(provider)));
-        services.AddSingleton(provider => new CrawlLogRepository(Primary(provider), Options(provider).Retry, Reads(provider)));
-        services.AddSingleton(provider => new RetentionCleanup(Primary(provider)));
+        services.AddSingleton(provider => new CrawlLogRepository(
+            Primary(provider), Options(provider).Retry, Reads(provider), Logger<CrawlLogRepository>(provider)));
+        services.AddSingleton(provider => new RetentionCleanup(Primary(provider), Logger<RetentionCleanup>(provider)));
+        services.AddSingleton(provider => new DatabaseStatusReader(Primary(provider)));
         services.AddSingleton(provider => new RecordingImporter(Primary(provider)));
         services.AddSingleton(provider => new RecordingExporter(Reads(provider)));
+        services.AddSingleton(provider => new CrawlDataHealthCheck(Primary(provider), Options(provider).ExpectWrites));
         services.AddHostedService<MigrationAtStartup>();
         services.AddHostedService<FlushAtShutdown>();
         return services;
@@ -58,13 +64,14 @@ public static class CrawlDataServiceCollectionExtensions
     /// <param name="connectionString">The database, as Npgsql takes it.</param>
     /// <param name="configure">Sets options; may be null.</param>
     /// <exception cref="InvalidValueException">Npgsql does not take the connection string, which the message does not show.</exception>
+    /// <exception cref="InvalidOperationException">A connection string was given before.</exception>
     public static IServiceCollection AddCrawlData(this IServiceCollection services, string connectionString, Action<CrawlDataOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(services);
         ArgumentNullException.ThrowIfNull(connectionString);
-        if (IsAdded(services))
+        if (services.Any(service => Equals(service.ServiceKey, DataSourceKey)))
         {
-            return services;
+            throw new InvalidOperationException("CrawlData has a connection string already.");
         }
 
         RequireConnectionString(connectionString);
@@ -79,8 +86,6 @@ public static class CrawlDataServiceCollectionExtensions
         services.TryAddSingleton(Primary);
         return services;
     }
-
-    private static bool IsAdded(IServiceCollection services) => services.Any(service => service.ServiceType == typeof(CrawlDataSources));
 
     private static void RequireConnectionString(string connectionString)
     {

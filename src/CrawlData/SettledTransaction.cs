@@ -1,5 +1,7 @@
 using System.Data.Common;
 using System.Runtime.ExceptionServices;
+using CrawlData.Diagnostics;
+using Microsoft.Extensions.Logging;
 using Npgsql;
 using NpgsqlTypes;
 using static CrawlData.Database;
@@ -27,8 +29,9 @@ internal readonly record struct TransactionIdentity(ulong Id, DateTime Start)
 /// <param name="dataSource">The application's data source.</param>
 /// <param name="limit">How long to try and to ask.</param>
 /// <param name="timeSql">Returns the time in the row <c>@row_id</c> of <c>@parent_id</c>.</param>
-/// <param name="table">The table appended to.</param>
-internal sealed class SettledTransaction(NpgsqlDataSource dataSource, TimeSpan limit, string timeSql, string table)
+/// <param name="telemetry">Of the table appended to.</param>
+/// <param name="logger">Told what was tried again, and settled.</param>
+internal sealed class SettledTransaction(NpgsqlDataSource dataSource, TimeSpan limit, string timeSql, Telemetry telemetry, ILogger logger)
 {
     // A server in recovery may not have heard of the transaction yet.
     internal const string StatusSql = "select case when pg_is_in_recovery() then 'in recovery' else pg_xact_status(@transaction_id) end";
@@ -44,6 +47,8 @@ internal sealed class SettledTransaction(NpgsqlDataSource dataSource, TimeSpan l
     // A backend that works on a COMMIT is done by then; one that waits for a client behind a dead connection may wait for hours.
     private static readonly TimeSpan TerminateAfter = TimeSpan.FromMilliseconds(500);
 
+    private readonly Retry retry = new(dataSource, limit, telemetry, logger);
+
     private enum Outcome
     {
         Stored,
@@ -57,21 +62,21 @@ internal sealed class SettledTransaction(NpgsqlDataSource dataSource, TimeSpan l
     /// <exception cref="AppendOutcomeUnknownException">The COMMIT was cut off, and the server could not be asked.</exception>
     public async Task<IReadOnlyList<long>> RunAsync(Func<NpgsqlConnection, NpgsqlTransaction, Task<Appended>> work, CancellationToken cancellationToken)
     {
-        var retry = new Retry(limit);
+        var attempts = retry.Begin();
         while (true)
         {
-            var (ids, notStored) = await Retry.RunAsync(dataSource, limit, () => AttemptAsync(work, cancellationToken), cancellationToken).ConfigureAwait(false);
+            var (ids, notStored) = await retry.RunAsync(() => AttemptAsync(work, cancellationToken), cancellationToken).ConfigureAwait(false);
             if (notStored is null)
             {
                 return ids;
             }
 
-            if (!retry.HasTime)
+            if (!attempts.HasTime)
             {
                 notStored.Throw();
             }
 
-            await retry.PauseAsync(cancellationToken).ConfigureAwait(false);
+            await attempts.NextAsync(notStored.SourceException, cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -101,17 +106,30 @@ internal sealed class SettledTransaction(NpgsqlDataSource dataSource, TimeSpan l
         }, cancellationToken).ConfigureAwait(false);
         if (unconfirmed)
         {
-            throw new AppendOutcomeUnknownException(table, appended.Ids, "they are stored on this server, and its standbys have not confirmed them", cut?.SourceException);
+            throw OutcomeUnknown(appended, "they are stored on this server, and its standbys have not confirmed them", cut?.SourceException);
+        }
+
+        if (cut is null)
+        {
+            return (appended.Ids, null);
         }
 
         // On a connection of its own, now that this one is given back: the pool may have no other.
-        return (cut is null ? Outcome.Stored : await SettleAsync(appended).ConfigureAwait(false)) switch
+        var outcome = await SettleAsync(appended).ConfigureAwait(false);
+        Log.CommitSettled(logger, telemetry.Table, Telemetry.ErrorType(cut.SourceException), outcome switch { Outcome.Stored => "stored", Outcome.NotStored => "not stored", _ => "nothing" });
+        return outcome switch
         {
             Outcome.Stored => (appended.Ids, null),
             Outcome.NotStored => ([], cut),
-            _ => throw new AppendOutcomeUnknownException(
-                table, appended.Ids, "the connection was lost in the COMMIT, and the server could not be asked", cut!.SourceException),
+            _ => throw OutcomeUnknown(appended, "the connection was lost in the COMMIT, and the server could not be asked", cut.SourceException),
         };
+    }
+
+    private AppendOutcomeUnknownException OutcomeUnknown(Appended appended, string reason, Exception? cause)
+    {
+        telemetry.OutcomeUnknown();
+        Log.OutcomeUnknown(logger, telemetry.Table, appended.Ids.Count, appended.Ids[0], appended.Ids[^1], reason);
+        return new AppendOutcomeUnknownException(telemetry.Table, appended.Ids, reason, cause);
     }
 
     /// <summary>Commits.</summary>
@@ -142,12 +160,12 @@ internal sealed class SettledTransaction(NpgsqlDataSource dataSource, TimeSpan l
 
     private async Task<Outcome> SettleAsync(Appended appended)
     {
-        var retry = new Retry(limit);
+        var attempts = retry.Begin();
         do
         {
             try
             {
-                if (await AskAsync(appended, retry.Elapsed > TerminateAfter).ConfigureAwait(false) is { } stored)
+                if (await AskAsync(appended, attempts.Elapsed > TerminateAfter).ConfigureAwait(false) is { } stored)
                 {
                     return stored ? Outcome.Stored : Outcome.NotStored;
                 }
@@ -157,9 +175,9 @@ internal sealed class SettledTransaction(NpgsqlDataSource dataSource, TimeSpan l
                 // Asked again until the time is up; then the outcome is unknown, which the caller is told.
             }
 
-            await retry.PauseAsync(CancellationToken.None).ConfigureAwait(false);
+            await attempts.PauseAsync(CancellationToken.None).ConfigureAwait(false);
         }
-        while (retry.HasTime);
+        while (attempts.HasTime);
 
         return Outcome.Unknown;
     }

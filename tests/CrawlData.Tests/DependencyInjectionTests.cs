@@ -1,8 +1,10 @@
 using CrawlData.Crawls;
 using CrawlData.Schema;
 using CrawlData.Tests.Schema;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
 using Npgsql;
 
 namespace CrawlData.Tests;
@@ -41,15 +43,28 @@ public sealed class DependencyInjectionTests : MigratorTest
     }
 
     [Test]
-    public void A_second_registration_changes_nothing()
+    public async Task A_second_registration_only_sets_options()
     {
         var services = new ServiceCollection();
-        services.AddCrawlData(options => options.MigrateAtStartup = false);
-        var first = services.ToList();
+        services.AddSingleton(DataSource).AddCrawlData(options => (options.MigrateAtStartup, options.Notify) = (false, true));
 
-        services.AddCrawlData();
+        services.AddCrawlData(options => options.MigrateAtStartup = true);
 
-        Assert.That(services, Is.EqualTo(first));
+        await using var provider = services.BuildServiceProvider();
+        var options = provider.GetRequiredService<IOptions<CrawlDataOptions>>().Value;
+        Assert.That((options.MigrateAtStartup, options.Notify), Is.EqualTo((true, true)));
+        Assert.That(services.Where(service => service.ServiceType.Assembly == typeof(CrawlRun).Assembly).Select(service => service.ServiceType), Is.Unique);
+        Assert.That(services.Count(service => service.ServiceType == typeof(IHostedService)), Is.EqualTo(2));
+    }
+
+    [Test]
+    public void A_connection_string_is_given_once()
+    {
+        var services = new ServiceCollection().AddCrawlData();
+
+        services.AddCrawlData(Database.ConnectionString);
+
+        Assert.That(() => services.AddCrawlData(Database.ConnectionString), Throws.InvalidOperationException);
     }
 
     [Test]
@@ -64,6 +79,89 @@ public sealed class DependencyInjectionTests : MigratorTest
 
         Assert.That(await host.Services.GetRequiredService<CrawlRunRepository>().GetAsync(Guid.CreateVersion7()), Is.Null);
         await host.StopAsync();
+    }
+
+    [Test]
+    public async Task A_connection_string_is_enough()
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(null);
+        builder.Services.AddCrawlData(Database.ConnectionString);
+        using var host = builder.Build();
+
+        await host.StartAsync();
+
+        var run = await host.Services.GetRequiredService<CrawlRunRepository>().InsertAsync(new NewCrawlRun { AppPackage = "org.example.app" });
+        Assert.That(await new CrawlRunRepository(host.Services.GetRequiredService<NpgsqlDataSource>()).GetAsync(run.Id), Is.EqualTo(run));
+        await host.StopAsync();
+    }
+
+    [Test]
+    public async Task A_connection_string_leaves_the_application_s_own_data_source_alone()
+    {
+        await using var own = NpgsqlDataSource.Create("Host=127.0.0.1;Port=1;Database=of_something_else");
+        var builder = Host.CreateEmptyApplicationBuilder(null);
+        builder.Services.AddCrawlData(Database.ConnectionString);
+        builder.Services.AddSingleton(own);
+        using var host = builder.Build();
+
+        await host.StartAsync();
+
+        Assert.That(host.Services.GetRequiredService<NpgsqlDataSource>(), Is.SameAs(own));
+        Assert.That(await host.Services.GetRequiredService<CrawlRunRepository>().GetAsync(Guid.CreateVersion7()), Is.Null);
+        await host.StopAsync();
+    }
+
+    [TestCase("Host=localhost;Password=a secret;Unheard=of")]
+    [TestCase("postgresql://me:a secret@localhost/crawls")]
+    [TestCase("Password=a secret;Port=many")]
+    [TestCase("Password=a secret")]
+    public void A_connection_string_that_Npgsql_does_not_take_is_refused_at_once_and_not_shown(string connectionString)
+    {
+        var exception = Assert.Throws<InvalidValueException>(() => new ServiceCollection().AddCrawlData(connectionString));
+
+        Assert.That(exception!.Field, Is.EqualTo("connection_string"));
+        Assert.That(exception.ToString(), Does.Not.Contain("a secret"));
+    }
+
+    [Test]
+    public async Task Options_come_from_configuration_too()
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(null);
+        builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
+        {
+            ["CrawlData:MigrateAtStartup"] = "false",
+            ["CrawlData:Retry:Limit"] = "00:00:05",
+            ["CrawlData:Writer:BatchSize"] = "17",
+        });
+        builder.Services.AddSingleton(DataSource).AddCrawlData().Configure<CrawlDataOptions>(builder.Configuration.GetSection("CrawlData"));
+        using var host = builder.Build();
+
+        await host.StartAsync();
+
+        var options = host.Services.GetRequiredService<IOptions<CrawlDataOptions>>().Value;
+        Assert.That((options.MigrateAtStartup, options.Retry.Limit, options.Writer.BatchSize), Is.EqualTo((false, TimeSpan.FromSeconds(5), 17)));
+        Assert.That(await ExistsAsync("crawl_runs"), Is.False);
+        await host.StopAsync();
+    }
+
+    [Test]
+    public async Task An_option_out_of_range_keeps_the_host_from_starting_and_is_named()
+    {
+        using var host = BuildHost(options => options.Writer.Linger = TimeSpan.FromHours(1), crawlDataFirst: true);
+
+        var exception = await Assert.ThrowsAsync<InvalidValueException>(() => host.StartAsync());
+
+        Assert.That(exception!.Field, Is.EqualTo("linger"));
+    }
+
+    [Test]
+    public async Task Without_a_data_source_the_host_does_not_start_and_says_what_is_missing()
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(null);
+        builder.Services.AddCrawlData();
+        using var host = builder.Build();
+
+        await Assert.ThatAsync(() => host.StartAsync(), Throws.InvalidOperationException.With.Message.Contains("NpgsqlDataSource"));
     }
 
     private IHost BuildHost(Action<CrawlDataOptions> configure, bool crawlDataFirst)

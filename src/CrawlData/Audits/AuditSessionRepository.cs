@@ -1,5 +1,7 @@
 using System.Data.Common;
+using CrawlData.Diagnostics;
 using Dapper;
+using Microsoft.Extensions.Logging;
 using Npgsql;
 using NpgsqlTypes;
 using static CrawlData.Database;
@@ -18,7 +20,8 @@ namespace CrawlData.Audits;
 /// </remarks>
 /// <param name="dataSource">The application's data source; it stays the application's to dispose of.</param>
 /// <param name="readDataSource">Where what only reads goes when it is in no transaction: a hot standby, say, which lags behind. The data source when null.</param>
-public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDataSource? readDataSource = null)
+/// <param name="logger">Told of claims, and of sessions that are taken from abandoned attempts; may be null.</param>
+public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDataSource? readDataSource = null, ILogger<AuditSessionRepository>? logger = null)
 {
     /// <summary>The most sessions on a page.</summary>
     public const int LargestPageSize = 1_000;
@@ -204,6 +207,8 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDa
     internal const string DeleteSql = "delete from audit_sessions where id = @id";
 
     private readonly NpgsqlDataSource reads = readDataSource ?? dataSource;
+    private readonly Telemetry telemetry = new(dataSource, Table);
+    private readonly ILogger log = logger.Guarded();
 
     /// <summary>Inserts a session into the queue: its status is queued.</summary>
     /// <returns>The row as it was stored.</returns>
@@ -296,8 +301,19 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDa
     /// <remarks>Of any number that claim at once each gets another session, or none; nobody waits for anybody. It rests on <c>for no key update skip locked</c>
     /// over the index on (status, created_at). In a transaction of the caller's the claim is only good when that commits.</remarks>
     /// <returns>The session, whose <see cref="AuditSession.Attempts"/> is the proof to be given with what follows; null when none is queued.</returns>
-    public async Task<AuditSession?> ClaimNextAsync(NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
-        (await dataSource.ReadListAsync(Command(ClaimNextSql, null, transaction, cancellationToken), Read).ConfigureAwait(false)).SingleOrDefault();
+    public async Task<AuditSession?> ClaimNextAsync(NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
+    {
+        var claim = Command(ClaimNextSql, null, transaction, cancellationToken);
+        var claimed = await telemetry.RunAsync("claim", 0, () => dataSource.ReadListAsync(claim, Read)).ConfigureAwait(false);
+        telemetry.Claimed(claimed.Count == 1);
+        if (claimed is not [var session])
+        {
+            return null;
+        }
+
+        Log.SessionClaimed(log, session.Id, session.Attempts);
+        return session;
+    }
 
     /// <summary>Starts a session that was chosen otherwise than by <see cref="ClaimNextAsync"/>: queued → running, one attempt more.</summary>
     /// <remarks>One atomic statement, which takes the session's row lock: of two that race, one is applied, and the other is refused and sees what the first
@@ -395,8 +411,16 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDa
     {
         var parameters = ToParameters(silentFor, limit);
         parameters.Add("max_attempts", NpgsqlDbType.Integer, RequireAtLeastOne(maxAttempts, "max_attempts"));
-        var released = await dataSource.ReadListAsync(Command(ReleaseAbandonedSql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false);
+        var release = Command(ReleaseAbandonedSql, parameters, transaction, cancellationToken);
+        var released = await telemetry.RunAsync("release", 0, () => dataSource.ReadListAsync(release, Read)).ConfigureAwait(false);
         released.Sort(static (one, other) => one.CreatedAt.CompareTo(other.CreatedAt));
+        foreach (var session in released)
+        {
+            var status = session.Status.ToLabel();
+            telemetry.Released(status);
+            Log.SessionReleased(log, session.Id, session.Attempts, status);
+        }
+
         return released;
     }
 

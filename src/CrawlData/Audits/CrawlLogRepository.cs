@@ -1,4 +1,6 @@
 using System.Data.Common;
+using CrawlData.Diagnostics;
+using Microsoft.Extensions.Logging;
 using Npgsql;
 using NpgsqlTypes;
 using static CrawlData.Database;
@@ -15,7 +17,9 @@ namespace CrawlData.Audits;
 /// <param name="dataSource">The application's data source; it stays the application's to dispose of.</param>
 /// <param name="retry">How long appends are tried again and settled; the defaults when null.</param>
 /// <param name="readDataSource">Where what only reads goes when it is in no transaction: a hot standby, say, which lags behind. The data source when null.</param>
-public sealed class CrawlLogRepository(NpgsqlDataSource dataSource, RetryOptions? retry = null, NpgsqlDataSource? readDataSource = null)
+/// <param name="logger">Told of what is tried again, and of what became of it; may be null.</param>
+public sealed class CrawlLogRepository(
+    NpgsqlDataSource dataSource, RetryOptions? retry = null, NpgsqlDataSource? readDataSource = null, ILogger<CrawlLogRepository>? logger = null)
 {
     private const string Table = "crawl_logs";
 
@@ -70,7 +74,7 @@ public sealed class CrawlLogRepository(NpgsqlDataSource dataSource, RetryOptions
         """;
 
     private readonly NpgsqlDataSource reads = readDataSource ?? dataSource;
-    private readonly Appender appender = new(dataSource, retry ?? new RetryOptions());
+    private readonly Appender appender = new(dataSource, retry ?? new RetryOptions(), new Telemetry(dataSource, Table), logger.Guarded());
 
     /// <summary>Appends a line.</summary>
     /// <returns>Its id.</returns>
@@ -106,7 +110,7 @@ public sealed class CrawlLogRepository(NpgsqlDataSource dataSource, RetryOptions
     /// <param name="cursor">The page before's <see cref="Page{T}.NextCursor"/>; null for the first page. A page starts after a line: however many have one
     /// timestamp, none appears twice or is passed over.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
-    /// <param name="cancellationToken">Cancels the filter.</param>
+    /// <param name="cancellationToken">Cancels the query.</param>
     /// <exception cref="InvalidValueException">The cursor is not one that this method returned, or the page size is out of range.</exception>
     public async Task<Page<CrawlLog>> ListAsync(
         Guid sessionId,
@@ -163,8 +167,8 @@ public sealed class CrawlLogRepository(NpgsqlDataSource dataSource, RetryOptions
         };
     }
 
-    private sealed class Appender(NpgsqlDataSource dataSource, RetryOptions retry)
-        : Appender<NewCrawlLog>(dataSource, new SettledTransaction(dataSource, retry.Limit, TimeSql, Table))
+    private sealed class Appender(NpgsqlDataSource dataSource, RetryOptions retry, Telemetry telemetry, ILogger logger)
+        : Appender<NewCrawlLog>(dataSource, new SettledTransaction(dataSource, retry.Limit, TimeSql, telemetry, logger), telemetry)
     {
         protected override string InsertSql => CrawlLogRepository.InsertSql;
 

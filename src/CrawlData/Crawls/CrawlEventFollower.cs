@@ -1,7 +1,9 @@
 using System.Data.Common;
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
+using CrawlData.Diagnostics;
 using Dapper;
+using Microsoft.Extensions.Logging;
 using Npgsql;
 using NpgsqlTypes;
 using static CrawlData.Database;
@@ -10,9 +12,12 @@ namespace CrawlData.Crawls;
 
 /// <summary>Reads what has come since a cursor, again and again. What it rests on is told where it is public.</summary>
 /// <param name="dataSource">The application's data source.</param>
-/// <param name="limit">How long a read is tried again.</param>
+/// <param name="retryOptions">How long a read is tried again.</param>
 /// <param name="read">Makes what reads a row of <see cref="CrawlEventRepository.ReadSql"/>.</param>
-internal sealed class CrawlEventFollower(NpgsqlDataSource dataSource, TimeSpan limit, Func<Func<DbDataReader, CrawlEvent>> read)
+/// <param name="telemetry">Told of what was read.</param>
+/// <param name="logger">Told of what is tried again.</param>
+internal sealed class CrawlEventFollower(
+    NpgsqlDataSource dataSource, RetryOptions retryOptions, Func<Func<DbDataReader, CrawlEvent>> read, Telemetry telemetry, ILogger logger)
 {
     internal const string ReadAllSql =
         $"select {CrawlEventRepository.Columns} from crawl_events where id > @after_id and id <= @up_to_id order by id limit @limit";
@@ -41,13 +46,16 @@ internal sealed class CrawlEventFollower(NpgsqlDataSource dataSource, TimeSpan l
     private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestWriterPause = TimeSpan.FromMilliseconds(20);
 
+    private readonly Retry retry = new(dataSource, retryOptions.Limit, telemetry, logger);
+
     public async IAsyncEnumerable<CrawlEvent> FollowAsync(
         Guid crawlId, long? afterId, CrawlEventFollowOptions options, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        using var poll = new Poll(options, options.Listen ? CrawlEventListener.Subscribe(dataSource, crawlId) : null);
+        using var poll = new Poll(options, options.Listen ? CrawlEventListener.Subscribe(dataSource, crawlId, logger) : null);
         while (true)
         {
-            var (events, ended) = await Retry.RunAsync(dataSource, limit, () => ReadAsync(crawlId, afterId, options.PageSize, cancellationToken), cancellationToken).ConfigureAwait(false);
+            var (events, ended) = await retry.RunAsync(() => ReadAsync(crawlId, afterId, options.PageSize, cancellationToken), cancellationToken).ConfigureAwait(false);
+            Tell(events);
             foreach (var crawlEvent in events)
             {
                 yield return crawlEvent;
@@ -70,12 +78,13 @@ internal sealed class CrawlEventFollower(NpgsqlDataSource dataSource, TimeSpan l
     public async IAsyncEnumerable<CrawlEvent> FollowAllAsync(
         long? afterId, CrawlEventFollowOptions options, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        using var poll = new Poll(options, options.Listen ? CrawlEventListener.Subscribe(dataSource, null) : null);
+        using var poll = new Poll(options, options.Listen ? CrawlEventListener.Subscribe(dataSource, null, logger) : null);
         var settling = new Settling();
         while (true)
         {
             await LookAsync(settling, afterId, cancellationToken).ConfigureAwait(false);
             var events = await ReadAllAsync(afterId, settling.UpToId, options.PageSize, cancellationToken).ConfigureAwait(false);
+            Tell(events);
             foreach (var crawlEvent in events)
             {
                 yield return crawlEvent;
@@ -117,9 +126,7 @@ internal sealed class CrawlEventFollower(NpgsqlDataSource dataSource, TimeSpan l
             return [];
         }
 
-        return await Retry.RunAsync(
-            dataSource,
-            limit,
+        return await retry.RunAsync(
             () =>
             {
                 var parameters = new Parameters
@@ -136,7 +143,7 @@ internal sealed class CrawlEventFollower(NpgsqlDataSource dataSource, TimeSpan l
     /// <summary>Looks who is writing, and settles the newest event's id when all have ended who were writing beside it: whoever drew an id before that event's had taken
     /// the table's lock by then, and holds it or has ended. No id up to it is given out again, even by a server that crashed.</summary>
     private Task<bool> LookAsync(Settling settling, long? afterId, CancellationToken cancellationToken) =>
-        Retry.RunAsync(dataSource, limit, () => dataSource.UseAsync(null, async connection =>
+        retry.RunAsync(() => dataSource.UseAsync(null, async connection =>
         {
             if (settling.Writers is null)
             {
@@ -188,6 +195,14 @@ internal sealed class CrawlEventFollower(NpgsqlDataSource dataSource, TimeSpan l
                 return (await reader.ReadListAsync(read(), cancellationToken).ConfigureAwait(false), ended);
             }
         }, cancellationToken);
+
+    private void Tell(List<CrawlEvent> events)
+    {
+        if (events.Count > 0)
+        {
+            telemetry.Followed(events.Count, events[^1].CreatedAt);
+        }
+    }
 
     private static TimeSpan Longer(TimeSpan pause, TimeSpan longest) => pause * 2 < longest ? pause * 2 : longest;
 

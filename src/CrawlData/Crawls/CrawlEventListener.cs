@@ -1,5 +1,7 @@
 using System.Data;
 using System.Runtime.CompilerServices;
+using CrawlData.Diagnostics;
+using Microsoft.Extensions.Logging;
 using Npgsql;
 
 namespace CrawlData.Crawls;
@@ -20,18 +22,20 @@ internal sealed class CrawlEventListener
     private readonly HashSet<Subscription> subscriptions = [];
     private Action? stopListening;
 
-    private CrawlEventListener(NpgsqlDataSource dataSource) => this.dataSource = dataSource;
+    private readonly ILogger logger;
+
+    private CrawlEventListener(NpgsqlDataSource dataSource, ILogger logger) => (this.dataSource, this.logger) = (dataSource, logger);
 
     /// <summary>Subscribes to a crawl, or to all when null, until the subscription is disposed of.</summary>
     /// <exception cref="InvalidOperationException">The data source multiplexes.</exception>
-    public static Subscription Subscribe(NpgsqlDataSource dataSource, Guid? crawlId)
+    public static Subscription Subscribe(NpgsqlDataSource dataSource, Guid? crawlId, ILogger logger)
     {
         if (new NpgsqlConnectionStringBuilder(dataSource.ConnectionString).Multiplexing)
         {
             throw new InvalidOperationException("Listening needs a connection of its own, which a data source that multiplexes does not give.");
         }
 
-        var listener = Listeners.GetValue(dataSource, key => new CrawlEventListener(key));
+        var listener = Listeners.GetValue(dataSource, key => new CrawlEventListener(key, logger));
         var subscription = new Subscription(listener, crawlId);
         lock (listener.gate)
         {
@@ -73,9 +77,14 @@ internal sealed class CrawlEventListener
                 {
                     await ListenOnceAsync(stop.Token).ConfigureAwait(false);
                 }
-                catch (Exception)
+                catch (Exception exception)
                 {
                     // Whatever it is, also of the application's own data source: those who follow read without it meanwhile.
+                    if (!stop.IsCancellationRequested)
+                    {
+                        Log.ListeningFailed(logger, Telemetry.ErrorType(exception));
+                    }
+
                     await Task.Delay(ReconnectAfter, stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 }
             }
@@ -90,6 +99,7 @@ internal sealed class CrawlEventListener
         try
         {
             await ExecuteAsync(connection, ListenSql, stop).ConfigureAwait(false);
+            Log.Listening(logger);
 
             // What was committed before is not told: all read once more.
             Pulse(null);

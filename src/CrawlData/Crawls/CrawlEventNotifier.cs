@@ -1,4 +1,6 @@
+using CrawlData.Diagnostics;
 using Dapper;
+using Microsoft.Extensions.Logging;
 using Npgsql;
 using NpgsqlTypes;
 using static CrawlData.Database;
@@ -7,7 +9,7 @@ namespace CrawlData.Crawls;
 
 /// <summary>Notifies those who follow crawls, after the commit and in the background: NOTIFY takes a lock that is one for the whole server, so however many append, it
 /// is sent by one, and at most every few milliseconds.</summary>
-internal sealed class CrawlEventNotifier(NpgsqlDataSource dataSource)
+internal sealed class CrawlEventNotifier(NpgsqlDataSource dataSource, ILogger logger)
 {
     public const string Channel = "crawldata_events";
 
@@ -74,9 +76,10 @@ internal sealed class CrawlEventNotifier(NpgsqlDataSource dataSource)
                     await dataSource.UseAsync(null, connection => connection.ExecuteAsync(command), CancellationToken.None).ConfigureAwait(false);
                 }
             }
-            catch (Exception)
+            catch (Exception exception)
             {
                 // Whatever it is, also of the application's own data source: a hint that is lost costs a poll interval, and one that stopped for good costs each.
+                Log.NotifyingFailed(logger, Telemetry.ErrorType(exception));
             }
 
             await Task.Delay(Gap).ConfigureAwait(false);

@@ -1,6 +1,8 @@
 using System.Data;
 using System.Data.Common;
 using System.Runtime.CompilerServices;
+using CrawlData.Diagnostics;
+using Microsoft.Extensions.Logging;
 using Npgsql;
 using NpgsqlTypes;
 using static CrawlData.Database;
@@ -25,9 +27,15 @@ namespace CrawlData.Crawls;
 /// <param name="notify">Whether those who follow and listen are notified of appends, after the commit, in the background, by a statement at most every few
 /// milliseconds, however many append. Of an append in a caller's transaction <see cref="Notify"/> tells.</param>
 /// <param name="readDataSource">Where what only reads goes when it is in no transaction: a hot standby, say, which lags behind. The data source when null.</param>
-public sealed class CrawlEventRepository(NpgsqlDataSource dataSource, RetryOptions? retry = null, bool notify = false, NpgsqlDataSource? readDataSource = null)
+/// <param name="logger">Told of what is tried again, and of what became of it; may be null.</param>
+public sealed class CrawlEventRepository(
+    NpgsqlDataSource dataSource,
+    RetryOptions? retry = null,
+    bool notify = false,
+    NpgsqlDataSource? readDataSource = null,
+    ILogger<CrawlEventRepository>? logger = null)
 {
-    private const string Table = "crawl_events";
+    internal const string Table = "crawl_events";
 
     internal const string ParentTable = "crawl_runs";
 
@@ -106,9 +114,11 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource, RetryOptio
     internal const string LastSql = $"select {Columns} from crawl_events where crawl_id = @crawl_id order by crawl_id desc, id desc limit 1";
 
     private readonly NpgsqlDataSource reads = readDataSource ?? dataSource;
-    private readonly Appender appender = new(dataSource, retry ?? new RetryOptions());
-    private readonly CrawlEventFollower follower = new(dataSource, (retry ?? new RetryOptions()).Limit, Read);
-    private readonly CrawlEventNotifier? notifier = notify ? new CrawlEventNotifier(dataSource) : null;
+    private readonly Appender appender = new(dataSource, retry ?? new RetryOptions(), new Telemetry(dataSource, Table), logger.Guarded());
+    private readonly CrawlEventFollower follower = new(dataSource, retry ?? new RetryOptions(), Read, new Telemetry(dataSource, Table), logger.Guarded());
+    private readonly CrawlEventNotifier? notifier = notify ? new CrawlEventNotifier(dataSource, logger.Guarded()) : null;
+
+    internal Telemetry Telemetry => appender.Telemetry;
 
     /// <summary>Appends one event.</summary>
     /// <returns>Its id.</returns>
@@ -119,13 +129,12 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource, RetryOptio
         Guid crawlId, NewCrawlEvent crawlEvent, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(crawlEvent);
-        if (transaction is not null)
+        var ids = await appender.RunAsync(1, InsertAsync, transaction, cancellationToken).ConfigureAwait(false);
+        if (transaction is null)
         {
-            return (await dataSource.UseAsync(transaction, connection => InsertAsync(connection, transaction), cancellationToken).ConfigureAwait(false)).Ids[0];
+            notifier?.Notify([crawlId]);
         }
 
-        var ids = await appender.Settled.RunAsync(InsertAsync, cancellationToken).ConfigureAwait(false);
-        notifier?.Notify([crawlId]);
         return ids[0];
 
         async Task<Appended> InsertAsync(NpgsqlConnection connection, NpgsqlTransaction inTransaction)
@@ -194,13 +203,14 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource, RetryOptio
     {
         ArgumentNullException.ThrowIfNull(events);
         long appended = 0;
-        if (transaction is not null)
+        await Telemetry.RunAsync("append", 0, async () => transaction is null
+            ? await appender.Settled.RunOnceAsync(CopyAsync, cancellationToken).ConfigureAwait(false)
+            : (await dataSource.UseAsync(
+                transaction, connection => CopyWithSavepointAsync(connection, transaction, CopyAsync, cancellationToken), cancellationToken).ConfigureAwait(false)).Ids)
+            .ConfigureAwait(false);
+        Telemetry.Appended(appended);
+        if (transaction is null)
         {
-            await dataSource.UseAsync(transaction, connection => CopyWithSavepointAsync(connection, transaction, CopyAsync, cancellationToken), cancellationToken).ConfigureAwait(false);
-        }
-        else
-        {
-            await appender.Settled.RunOnceAsync(CopyAsync, cancellationToken).ConfigureAwait(false);
             notifier?.Notify([crawlId]);
         }
 
@@ -266,7 +276,7 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource, RetryOptio
     /// </remarks>
     /// <param name="afterId">The last event's id that is not wanted any more; null for all.</param>
     /// <param name="limit">The most events, at least 1.</param>
-    /// <param name="cancellationToken">Cancels the filter.</param>
+    /// <param name="cancellationToken">Cancels the query.</param>
     /// <returns>The events; none when nothing has come after the cursor, or what has come is held back for longer than a second.</returns>
     /// <exception cref="InvalidValueException">The limit is less than 1; or the cursor is beyond all ids: it is of another database, or of a server that was
     /// lost.</exception>
@@ -289,7 +299,7 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource, RetryOptio
     /// <param name="crawlId">The crawl; one that does not exist has no events.</param>
     /// <param name="filter">Which events; all when null.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
-    /// <param name="cancellationToken">Cancels the filter.</param>
+    /// <param name="cancellationToken">Cancels the query.</param>
     public async Task<IReadOnlyList<CrawlEvent>> ListAsync(
         Guid crawlId, CrawlEventFilter? filter = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
         await reads.ReadListAsync(Command(ReadSql, ToParameters(crawlId, filter), transaction, cancellationToken), Read()).ConfigureAwait(false);
@@ -305,7 +315,7 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource, RetryOptio
     /// <param name="crawlId">The crawl; one that does not exist has no events.</param>
     /// <param name="filter">Which events; all when null.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
-    /// <param name="cancellationToken">Cancels the filter.</param>
+    /// <param name="cancellationToken">Cancels the query.</param>
     public async Task<long> CountAsync(
         Guid crawlId, CrawlEventFilter? filter = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
@@ -317,7 +327,7 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource, RetryOptio
     /// <param name="crawlId">The crawl; one that does not exist has no events.</param>
     /// <param name="filter">Which events; all when null.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
-    /// <param name="cancellationToken">Cancels the filter.</param>
+    /// <param name="cancellationToken">Cancels the query.</param>
     /// <returns>A count for each type that occurs.</returns>
     public Task<IReadOnlyDictionary<string, long>> CountByTypeAsync(
         Guid crawlId, CrawlEventFilter? filter = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
@@ -397,8 +407,8 @@ public sealed class CrawlEventRepository(NpgsqlDataSource dataSource, RetryOptio
         };
     }
 
-    private sealed class Appender(NpgsqlDataSource dataSource, RetryOptions retry)
-        : Appender<NewCrawlEvent>(dataSource, new SettledTransaction(dataSource, retry.Limit, TimeSql, Table))
+    private sealed class Appender(NpgsqlDataSource dataSource, RetryOptions retry, Telemetry telemetry, ILogger logger)
+        : Appender<NewCrawlEvent>(dataSource, new SettledTransaction(dataSource, retry.Limit, TimeSql, telemetry, logger), telemetry)
     {
         protected override string InsertSql => CrawlEventRepository.InsertSql;
 

@@ -1,4 +1,7 @@
+using System.Diagnostics;
 using System.Threading.Channels;
+using CrawlData.Diagnostics;
+using Microsoft.Extensions.Logging;
 using Npgsql;
 
 namespace CrawlData.Crawls;
@@ -19,6 +22,8 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
 {
     private readonly CrawlEventRepository events;
     private readonly CrawlEventWriterOptions options;
+    private readonly Telemetry telemetry;
+    private readonly ILogger logger;
     private readonly Channel<Entry> buffer = Channel.CreateUnbounded<Entry>(new UnboundedChannelOptions { SingleReader = true });
     private readonly Task flushing;
 
@@ -34,10 +39,13 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
     /// <summary>Makes a writer.</summary>
     /// <param name="events">Appends what is flushed.</param>
     /// <param name="options">When to flush, and how much to hold, as they are now; the defaults when null.</param>
-    public CrawlEventWriter(CrawlEventRepository events, CrawlEventWriterOptions? options = null)
+    /// <param name="logger">Told of events that could not be stored; may be null.</param>
+    public CrawlEventWriter(CrawlEventRepository events, CrawlEventWriterOptions? options = null, ILogger<CrawlEventWriter>? logger = null)
     {
         ArgumentNullException.ThrowIfNull(events);
         this.events = events;
+        telemetry = events.Telemetry;
+        this.logger = logger.Guarded();
         this.options = new CrawlEventWriterOptions(options);
 
         // Not in the context of whoever made the writer, nor with its ambient values, for as long as it lives.
@@ -98,6 +106,7 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
         lock (gate)
         {
             var taken = AllUnstored();
+            telemetry.Unstored(-taken.Count);
             unstored.Clear();
             held.Clear();
             unstoredSize = default;
@@ -193,6 +202,7 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
     private void Admit(Entry entry)
     {
         buffered += entry.Size;
+        telemetry.Queued(entry.Size.Events);
         buffer.Writer.TryWrite(entry);
     }
 
@@ -201,6 +211,7 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
         lock (gate)
         {
             buffered -= size;
+            telemetry.Queued(-size.Events);
             while (waiting.First is { } first && HasRoom())
             {
                 waiting.RemoveFirst();
@@ -216,7 +227,18 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
         while (await buffer.Reader.WaitToReadAsync().ConfigureAwait(false))
         {
             await GatherAsync(batch).ConfigureAwait(false);
-            await StoreAsync(WithoutHeld(batch.InOrderOfCrawls())).ConfigureAwait(false);
+            if (batch.Entries.Count > 0)
+            {
+                var started = Stopwatch.GetTimestamp();
+                await telemetry.RunAsync("flush", batch.Entries.Count, async () =>
+                {
+                    await StoreAsync(WithoutHeld(batch.InOrderOfCrawls())).ConfigureAwait(false);
+                    return true;
+                }).ConfigureAwait(false);
+                var elapsed = Stopwatch.GetElapsedTime(started);
+                Log.Flushed(logger, batch.Entries.Count, elapsed);
+            }
+
             Free(batch.Size);
             Tell(batch.Flushes);
 
@@ -291,7 +313,7 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
         catch (RowNotFoundException exception) when (entries.Any(entry => !exception.Ids.Contains(entry.CrawlId)))
         {
             var unknown = exception.Ids.ToHashSet();
-            Fail(entries.Where(entry => unknown.Contains(entry.CrawlId)), exception, hold: false);
+            Fail([.. entries.Where(entry => unknown.Contains(entry.CrawlId))], exception, hold: false);
             await StoreAsync(entries.Where(entry => !unknown.Contains(entry.CrawlId)).ToArray()).ConfigureAwait(false);
         }
         catch (Exception exception) when (entries.Count > 1 && MayBeOfSome(exception, entries))
@@ -324,15 +346,16 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
 
             foreach (var behind in entries.Where(entry => held.Contains(entry.CrawlId)).GroupBy(entry => entry.CrawlId))
             {
-                Fail(behind, unstored[behind.Key][0].Error, hold: true);
+                Fail([.. behind], unstored[behind.Key][0].Error, hold: true);
             }
 
             return entries.Where(entry => !held.Contains(entry.CrawlId)).ToArray();
         }
     }
 
-    private void Fail(IEnumerable<Entry> entries, Exception exception, bool hold)
+    private void Fail(IReadOnlyCollection<Entry> entries, Exception exception, bool hold)
     {
+        Log.EventsNotStored(logger, entries.Count, entries.Select(entry => entry.CrawlId).Distinct().Count(), Telemetry.ErrorType(exception));
         lock (gate)
         {
             foreach (var entry in entries)
@@ -350,6 +373,7 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
 
                 ofCrawl.Add(new UnstoredCrawlEvent { CrawlId = entry.CrawlId, Event = entry.Event!, Error = exception });
                 unstoredSize += entry.Size;
+                telemetry.Unstored(1);
                 if (hold)
                 {
                     held.Add(entry.CrawlId);

@@ -1,6 +1,8 @@
 using System.Data.Common;
 using System.Runtime.CompilerServices;
+using CrawlData.Diagnostics;
 using Dapper;
+using Microsoft.Extensions.Logging;
 using Npgsql;
 using NpgsqlTypes;
 using static CrawlData.Database;
@@ -16,7 +18,8 @@ namespace CrawlData.Retention;
 /// <para>Errors of the server and of the connection come as <see cref="NpgsqlException"/>.</para>
 /// </remarks>
 /// <param name="dataSource">The application's data source; it stays the application's to dispose of.</param>
-public sealed class RetentionCleanup(NpgsqlDataSource dataSource)
+/// <param name="logger">Told what was deleted; may be null.</param>
+public sealed class RetentionCleanup(NpgsqlDataSource dataSource, ILogger<RetentionCleanup>? logger = null)
 {
     /// <summary>The largest batch, in rows.</summary>
     public const int LargestBatchSize = 100_000;
@@ -119,10 +122,13 @@ public sealed class RetentionCleanup(NpgsqlDataSource dataSource)
     internal const string CountCrawlRowsSql = "select count(*) from crawl_events where crawl_id = any (@ids)";
 
     private static readonly Family Sessions = new(
-        OldSessionsSql, LockSessionsSql, ListDeletableSessionsSql, [DeleteLogsSql, DeleteArtifactsSql, DeletePagesSql], DeleteSessionsSql, CountSessionRowsSql);
+        "audit_sessions", OldSessionsSql, LockSessionsSql, ListDeletableSessionsSql, [DeleteLogsSql, DeleteArtifactsSql, DeletePagesSql], DeleteSessionsSql, CountSessionRowsSql);
 
     private static readonly Family Crawls = new(
-        OldCrawlsSql, LockCrawlsSql, ListDeletableCrawlsSql, [DeleteEventsSql], DeleteCrawlsSql, CountCrawlRowsSql);
+        "crawl_runs", OldCrawlsSql, LockCrawlsSql, ListDeletableCrawlsSql, [DeleteEventsSql], DeleteCrawlsSql, CountCrawlRowsSql);
+
+    private readonly Telemetry artifacts = new(dataSource, "artifacts");
+    private readonly ILogger log = logger.Guarded();
 
     /// <summary>Lists artifacts whose time of retention has passed and which are not marked as deleted, the longest expired first. No connection is held between
     /// pages of a thousand.</summary>
@@ -185,7 +191,10 @@ public sealed class RetentionCleanup(NpgsqlDataSource dataSource)
         IReadOnlyList<ExpiredArtifact> batch;
         do
         {
-            (batch, var deleted) = await SweepBatchAsync(deleter, last, batchSize, cancellationToken).ConfigureAwait(false);
+            (batch, var deleted) = await artifacts.RunAsync(
+                "sweep", 0, () => SweepBatchAsync(deleter, last, batchSize, cancellationToken)).ConfigureAwait(false);
+            artifacts.Swept(deleted.Count, deleted: true);
+            artifacts.Swept(batch.Count - deleted.Count, deleted: false);
             last = batch.Count > 0 ? batch[^1] : last;
             total = new SweepTotal
             {
@@ -198,6 +207,7 @@ public sealed class RetentionCleanup(NpgsqlDataSource dataSource)
         }
         while (batch.Count == batchSize);
 
+        Log.Swept(log, total.Expired, total.Deleted);
         return total;
     }
 
@@ -226,12 +236,15 @@ public sealed class RetentionCleanup(NpgsqlDataSource dataSource)
             var parameters = Age(age);
             parameters.Add("limit", NpgsqlDbType.Integer, batchSize);
             var purge = Command(PurgeSql, parameters, null, cancellationToken);
-            purged = await dataSource.UseAsync(null, connection => connection.ExecuteAsync(purge), cancellationToken).ConfigureAwait(false);
+            purged = await artifacts.RunAsync(
+                "purge", 0, () => dataSource.UseAsync(null, connection => connection.ExecuteAsync(purge), cancellationToken)).ConfigureAwait(false);
+            artifacts.Deleted(purged);
             total += purged;
             progress?.Report(total);
         }
         while (purged == batchSize);
 
+        Log.Deleted(log, total, "artifacts");
         return total;
     }
 
@@ -304,6 +317,7 @@ public sealed class RetentionCleanup(NpgsqlDataSource dataSource)
         RequireBatchSize(batchSize);
         var cutoffCommand = Command(CutoffSql, Age(age), null, cancellationToken);
         var cutoff = (await dataSource.ReadListAsync(cutoffCommand, row => row.GetInstant(0)).ConfigureAwait(false))[0];
+        var telemetry = new Telemetry(dataSource, family.Table);
         var total = new DeletionTotal();
         (Guid Id, DateTimeOffset CreatedAt)? last = null;
         List<(Guid Id, DateTimeOffset CreatedAt)> page;
@@ -325,7 +339,13 @@ public sealed class RetentionCleanup(NpgsqlDataSource dataSource)
             {
                 (whole, var deleted, var rows) = dryRun
                     ? await CountAsync(deletion, cancellationToken).ConfigureAwait(false)
-                    : await DeleteBatchAsync(deletion, batchSize, cancellationToken).ConfigureAwait(false);
+                    : await telemetry.RunAsync(
+                        "delete", 0, () => DeleteBatchAsync(deletion, batchSize, cancellationToken)).ConfigureAwait(false);
+                if (!dryRun)
+                {
+                    telemetry.Deleted(deleted + rows);
+                }
+
                 total = total with { Deleted = total.Deleted + deleted, Rows = total.Rows + rows };
             }
 
@@ -334,6 +354,11 @@ public sealed class RetentionCleanup(NpgsqlDataSource dataSource)
         while (page.Count == Parents);
 
         progress?.Report(total);
+        if (!dryRun)
+        {
+            Log.Deleted(log, total.Deleted, family.Table);
+        }
+
         return total;
     }
 
@@ -408,7 +433,7 @@ public sealed class RetentionCleanup(NpgsqlDataSource dataSource)
     }
 
     private sealed record Family(
-        string OldSql, string LockSql, string ListDeletableSql, IReadOnlyList<string> DeleteRowsSql, string DeleteSql, string CountRowsSql);
+        string Table, string OldSql, string LockSql, string ListDeletableSql, IReadOnlyList<string> DeleteRowsSql, string DeleteSql, string CountRowsSql);
 
     private sealed record Deletion(Family Family, Guid[] Ids, DateTimeOffset Cutoff, bool AbandonArtifacts)
     {

@@ -1,3 +1,5 @@
+using Npgsql;
+
 namespace CrawlData.Schema;
 
 /// <summary>The schema could not be brought up to date: a script failed, and nothing of it was kept; those before it in the same call stay applied. Or the
@@ -24,12 +26,28 @@ public sealed class ScriptChangedException : MigrationException
 /// changed.</summary>
 public sealed class SchemaMismatchException : MigrationException
 {
-    internal SchemaMismatchException(string script, IReadOnlyList<string> differences)
+    internal SchemaMismatchException(string script, IReadOnlyList<SchemaDifference> differences)
         : base(script, $"The database is not as {script} makes it: {string.Join("; ", differences.Take(10))}{(differences.Count > 10 ? "; and more" : "")}.") =>
         Differences = differences;
 
-    /// <summary>Each difference, in words.</summary>
-    public IReadOnlyList<string> Differences { get; }
+    /// <summary>Each difference.</summary>
+    public IReadOnlyList<SchemaDifference> Differences { get; }
+}
+
+/// <summary>The schema cannot be compared with what the scripts make, since that is found by making it, in temporary tables: the server is a standby or the session
+/// is read-only, or the role has no TEMPORARY on the database or no SELECT on the journal. Nothing was changed; the server's error is the inner
+/// exception.</summary>
+public sealed class SchemaNotComparableException : MigrationException
+{
+    internal SchemaNotComparableException(PostgresException cause)
+        : base(
+            null,
+            cause.SqlState == PostgresErrorCodes.ReadOnlySqlTransaction
+                ? "The schema cannot be compared on a standby or in a read-only session, since temporary tables are made: ask the primary."
+                : $"The schema cannot be compared with this role's rights: it needs TEMPORARY on the database and SELECT on crawldata_journal. {cause.SqlState}: {cause.MessageText}",
+            cause)
+    {
+    }
 }
 
 /// <summary>Another instance was still migrating when <see cref="SchemaMigratorOptions.LockTimeout"/> had passed. Nothing was changed.</summary>

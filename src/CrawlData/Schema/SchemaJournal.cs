@@ -1,4 +1,5 @@
 using System.Data;
+using CrawlData.Diagnostics;
 using DbUp.Engine;
 using Npgsql;
 using NpgsqlTypes;
@@ -24,6 +25,11 @@ internal sealed class SchemaJournal(IReadOnlyList<SchemaScript> pending) : IJour
 
     internal const string ReadSql = "select script_name, script_hash from crawldata_journal";
 
+    internal const string MayReadSql =
+        "select has_table_privilege(oid, 'select') from pg_class where relname = 'crawldata_journal' and relnamespace = quote_ident(current_schema())::regnamespace";
+
+    internal const string ReadTimesSql = "select script_name, applied_at from crawldata_journal";
+
     internal const string StoreSql = "insert into crawldata_journal (script_name, script_hash) values (@script_name, @script_hash)";
 
     /// <summary>What has run, by name, with its hash; empty in a database without journal.</summary>
@@ -38,6 +44,25 @@ internal sealed class SchemaJournal(IReadOnlyList<SchemaScript> pending) : IJour
         var rows = await connection.ReadListAsync(
             Database.Command(ReadSql, null, null, cancellationToken), row => KeyValuePair.Create(row.GetString(0), row.GetString(1))).ConfigureAwait(false);
         return rows.ToDictionary();
+    }
+
+    /// <summary>The scripts that have run, and those of this version that have not, by name; null when the role may not see it.</summary>
+    public static async Task<IReadOnlyList<ScriptStatus>?> ReadStatusAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        List<ScriptStatus> applied = [];
+        switch (await connection.ReadListAsync(Database.Command(MayReadSql, null, null, cancellationToken), row => row.GetBoolean(0)).ConfigureAwait(false))
+        {
+            case [false]:
+                return null;
+            case [true]:
+                applied = await connection.ReadListAsync(
+                    Database.Command(ReadTimesSql, null, null, cancellationToken),
+                    row => new ScriptStatus { Script = row.GetString(0), AppliedAt = row.GetFieldValue<DateTimeOffset>(1) }).ConfigureAwait(false);
+                break;
+        }
+
+        var pending = SchemaScript.All.Select(script => new ScriptStatus { Script = script.Name, AppliedAt = null });
+        return [.. applied.UnionBy(pending, script => script.Script).OrderBy(script => script.Script, StringComparer.Ordinal)];
     }
 
     public static Parameters StoreParameters(SchemaScript script) => new()

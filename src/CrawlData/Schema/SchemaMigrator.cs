@@ -1,9 +1,9 @@
 using System.Diagnostics;
+using CrawlData.Diagnostics;
 using Dapper;
 using DbUp;
 using DbUp.Engine;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 
 namespace CrawlData.Schema;
@@ -19,11 +19,16 @@ namespace CrawlData.Schema;
 /// <para>It needs a role that may create in that schema. Once migrated, an application role needs only SELECT, INSERT, UPDATE and DELETE on the tables and
 /// USAGE on the sequences.</para>
 /// </remarks>
-public sealed partial class SchemaMigrator
+public sealed class SchemaMigrator
 {
     internal const string TryLockSql = "select pg_try_advisory_lock(4860209034541326708)";
 
     internal const string UnlockSql = "select pg_advisory_unlock(4860209034541326708); reset client_connection_check_interval";
+
+    // Held to the end of the script's transaction.
+    internal const string LockSql = "select pg_advisory_xact_lock(4860209034541326708)";
+
+    internal const string SchemaSql = "select quote_ident(current_schema())";
 
     internal const string EncodingSql = "select current_setting('server_encoding')";
 
@@ -52,7 +57,7 @@ public sealed partial class SchemaMigrator
         ArgumentNullException.ThrowIfNull(dataSource);
         this.dataSource = dataSource;
         this.options = options ?? new SchemaMigratorOptions();
-        this.logger = logger ?? NullLogger.Instance;
+        this.logger = logger.Guarded();
         this.scripts = scripts;
     }
 
@@ -61,6 +66,26 @@ public sealed partial class SchemaMigrator
     public Task<IReadOnlyList<string>> GetPendingAsync(CancellationToken cancellationToken = default) =>
         dataSource.UseAsync<IReadOnlyList<string>>(null, async connection =>
             [.. (await FindPendingAsync(connection, cancellationToken).ConfigureAwait(false)).Select(script => script.Name)], cancellationToken);
+
+    /// <summary>Writes the SQL of the scripts that <see cref="MigrateAsync"/> would run, for <c>psql</c>: run there, by whoever is to own the tables, it leaves the database as
+    /// <see cref="MigrateAsync"/> would. Changes nothing and takes no lock.</summary>
+    /// <remarks>Each script is a transaction of its own, together with its line in the journal, under the lock that keeps instances apart and in the schema that this data
+    /// source's search path begins with. At the first error psql stops, and nothing of that script is kept.</remarks>
+    /// <returns>The SQL; only a comment when nothing is pending.</returns>
+    /// <exception cref="MigrationException">The database's encoding is not UTF8, or the data source multiplexes.</exception>
+    /// <exception cref="ScriptChangedException">A script was edited after it had run.</exception>
+    public Task<string> GetPendingSqlAsync(CancellationToken cancellationToken = default) => dataSource.UseAsync(null, async connection =>
+    {
+        await RequireMigratableAsync(connection, cancellationToken).ConfigureAwait(false);
+        var pending = await FindPendingAsync(connection, cancellationToken).ConfigureAwait(false);
+        var schema = (await connection.ReadListAsync(Database.Command(SchemaSql, null, null, cancellationToken), row => row.GetNullable<string>(0))
+            .ConfigureAwait(false))[0];
+        return ToSql(pending, schema);
+    }, cancellationToken);
+
+    /// <summary>Writes the SQL of all scripts, as <see cref="GetPendingSqlAsync"/> does for a database in which none has run; into the first schema of the search path that psql
+    /// has.</summary>
+    public static string GetAllSql() => ToSql(SchemaScript.All, null);
 
     /// <summary>Runs the scripts that have not run in this database. Afterwards the data source is usable at once, also where it was used before: its idle
     /// connections are dropped and its types loaded again.</summary>
@@ -92,9 +117,9 @@ public sealed partial class SchemaMigrator
 
     /// <summary>Marks scripts as applied in a database whose tables were made by hand, after checking that the catalog holds what the script makes: types,
     /// columns, defaults, constraints, indexes. Marked are the scripts up to the last of which something is there; those after it stay pending.</summary>
-    /// <remarks>The check runs the scripts in a schema of its own, in a transaction that is rolled back, so the role needs CREATE on the database. Further
-    /// indexes on the tables are no difference; further columns and constraints are.</remarks>
+    /// <remarks>The check is that of <see cref="VerifySchemaAsync"/>: further indexes on the tables are no difference; further columns and constraints are.</remarks>
     /// <returns>The names of the scripts that were marked.</returns>
+    /// <exception cref="SchemaNotComparableException">The role has no TEMPORARY on the database.</exception>
     /// <exception cref="SchemaMismatchException">Something of a script is there, and not all as the scripts up to it make it. Nothing was marked.</exception>
     /// <exception cref="ScriptChangedException">A script was edited after it had run.</exception>
     /// <exception cref="MigrationLockTimeoutException">Another instance was still migrating after <see
@@ -115,12 +140,39 @@ public sealed partial class SchemaMigrator
             {
                 var store = Database.Command(SchemaJournal.StoreSql, SchemaJournal.StoreParameters(script), transaction, cancellationToken);
                 await connection.ExecuteAsync(store).ConfigureAwait(false);
-                LogAdopted(logger, script.Name);
+                Log.ScriptAdopted(logger, script.Name);
             }
 
             return [.. adoptable.Select(script => script.Name)];
         }, cancellationToken).ConfigureAwait(false);
     }, cancellationToken);
+
+    /// <summary>Compares the schema with what the scripts make that have run: types, tables, columns, constraints, indexes, sequences, triggers, rules, row level
+    /// security, inheritance. Changes nothing, and takes no lock that anybody would wait for.</summary>
+    /// <remarks>
+    /// <para>A script that is pending is a difference, and what it would make is none. Further indexes on the tables are allowed when they are valid and not unique, and
+    /// so is whatever else the schema holds beside them. Owners, rights, storage parameters and the order of columns are not looked at.</para>
+    /// <para>What the scripts make is found by running them in temporary tables, in a transaction that is rolled back. It takes the primary, and a role with TEMPORARY on the
+    /// database, which all have unless it was revoked, USAGE on the schema, and SELECT on <c>crawldata_journal</c>.</para>
+    /// </remarks>
+    /// <returns>The differences: those of scripts first, then what is missing, changed and extra; none when the schema is as the scripts make it.</returns>
+    /// <exception cref="SchemaNotComparableException">The server is a standby, the session is read-only, or the role lacks one of those rights.</exception>
+    public Task<IReadOnlyList<SchemaDifference>> VerifySchemaAsync(CancellationToken cancellationToken = default) =>
+        dataSource.UseAsync<IReadOnlyList<SchemaDifference>>(null, async connection =>
+        {
+            var comparison = await SchemaComparison.ReadAsync(connection, scripts, cancellationToken).ConfigureAwait(false);
+            var expected = comparison.Executed.Count == 0 ? new SchemaCatalog([]) : comparison.Journal;
+            for (var script = 0; script < scripts.Count; script++)
+            {
+                if (comparison.Executed.ContainsKey(scripts[script].Name))
+                {
+                    var (before, after) = (comparison.Before(script), comparison.Made[script]);
+                    expected = expected.Since(before.Since(after)).With(after.Since(before));
+                }
+            }
+
+            return [.. CompareScripts(comparison.Executed), .. comparison.Actual.DifferencesFrom(expected)];
+        }, cancellationToken);
 
     private async Task<IReadOnlyList<SchemaScript>> FindPendingAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
@@ -129,6 +181,21 @@ public sealed partial class SchemaMigrator
             ? throw new ScriptChangedException(changed.Name)
             : [.. scripts.Where(script => !executed.ContainsKey(script.Name))];
     }
+
+    // A script's name and hash are made of letters that need no quoting.
+    private static string ToSql(IReadOnlyList<SchemaScript> pending, string? schema) => pending.Count == 0
+        ? "-- No script is pending.\n"
+        : "\\set ON_ERROR_STOP on\n" + string.Concat(pending.Select((script, position) =>
+            $"""
+
+            -- {script.Name}
+            begin;
+            {LockSql};
+            {(schema is null ? "" : $"set local search_path to {schema};\n")}{(position == 0 ? $"{SchemaJournal.CreateSql};\n" : "")}{script.Sql.TrimEnd()}
+            insert into crawldata_journal (script_name, script_hash) values ('{script.Name}', '{script.Hash}');
+            commit;
+
+            """));
 
     private Task<IReadOnlyList<string>> WithLockAsync(Func<NpgsqlConnection, Task<IReadOnlyList<string>>> work, CancellationToken cancellationToken) =>
         dataSource.UseAsync(null, async connection =>
@@ -193,7 +260,7 @@ public sealed partial class SchemaMigrator
             if (logged == TimeSpan.MinValue || waiting.Elapsed - logged >= WaitLogInterval)
             {
                 logged = waiting.Elapsed;
-                LogWaiting(logger, waiting.Elapsed.TotalSeconds);
+                Log.WaitingForMigration(logger, waiting.Elapsed.TotalSeconds);
             }
 
             await Task.Delay(poll, cancellationToken).ConfigureAwait(false);
@@ -230,7 +297,7 @@ public sealed partial class SchemaMigrator
             .WithTransactionPerScript()
             .LogToNowhere()
             .Build();
-        engine.ScriptExecuted += (_, arguments) => LogApplied(logger, ((ScriptExecutedEventArgs)arguments).Script.Name);
+        engine.ScriptExecuted += (_, arguments) => Log.ScriptApplied(logger, ((ScriptExecutedEventArgs)arguments).Script.Name);
 
         var result = engine.PerformUpgrade();
         if (result.Successful)
@@ -243,50 +310,35 @@ public sealed partial class SchemaMigrator
         throw new MigrationException(failed, $"Script {failed} failed, and nothing of it was kept. {ServerErrors.Describe(result.Error)}", result.Error);
     }
 
-    // What the scripts make is found by running them: they are the only truth about it.
     private async Task<IReadOnlyList<SchemaScript>> FindAdoptableAsync(
         NpgsqlConnection connection, IReadOnlyList<SchemaScript> pending, CancellationToken cancellationToken)
     {
-        var transaction = await connection.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
-        await using var disposal = transaction.ConfigureAwait(false);
-        var actual = await SchemaCatalog.ReadAsync(connection, transaction, cancellationToken).ConfigureAwait(false);
-        await ExecuteAsync("create schema crawldata_adopt").ConfigureAwait(false);
-        await ExecuteAsync("set local search_path to crawldata_adopt").ConfigureAwait(false);
-
-        SchemaScript? last = null;
-        var expected = new SchemaCatalog([]);
-        var state = expected;
-        foreach (var script in scripts)
-        {
-            await ExecuteAsync(script.Sql).ConfigureAwait(false);
-            var next = await SchemaCatalog.ReadAsync(connection, transaction, cancellationToken).ConfigureAwait(false);
-            if (actual.HasAnyOf(next.Since(state)))
-            {
-                (last, expected) = (script, next);
-            }
-
-            state = next;
-        }
-
-        if (last is null)
+        var comparison = await SchemaComparison.ReadAsync(connection, scripts, cancellationToken).ConfigureAwait(false);
+        var last = Enumerable.Range(0, scripts.Count).LastOrDefault(
+            script => comparison.Actual.HasAnyOf(comparison.Made[script].Since(comparison.Before(script))), -1);
+        if (last < 0)
         {
             return [];
         }
 
-        var differences = actual.DifferencesFrom(expected);
+        var differences = comparison.Actual.DifferencesFrom(comparison.Made[last]);
         return differences.Count == 0
-            ? [.. pending.TakeWhile(script => string.CompareOrdinal(script.Name, last.Name) <= 0)]
-            : throw new SchemaMismatchException(last.Name, differences);
-
-        Task ExecuteAsync(string sql) => connection.ExecuteAsync(Database.Command(sql, null, transaction, cancellationToken));
+            ? [.. pending.TakeWhile(script => string.CompareOrdinal(script.Name, scripts[last].Name) <= 0)]
+            : throw new SchemaMismatchException(scripts[last].Name, differences);
     }
 
-    [LoggerMessage(EventId = 1, Level = LogLevel.Information, Message = "Applied schema script {Script}.")]
-    private static partial void LogApplied(ILogger logger, string script);
-
-    [LoggerMessage(EventId = 2, Level = LogLevel.Information, Message = "Marked schema script {Script} as applied: the database holds what it makes.")]
-    private static partial void LogAdopted(ILogger logger, string script);
-
-    [LoggerMessage(EventId = 3, Level = LogLevel.Information, Message = "Another instance is migrating this database; waiting, {Seconds:0} s so far.")]
-    private static partial void LogWaiting(ILogger logger, double seconds);
+    private IEnumerable<SchemaDifference> CompareScripts(IReadOnlyDictionary<string, string> executed) =>
+    [
+        .. scripts.Where(script => !executed.ContainsKey(script.Name))
+            .Select(script => new SchemaDifference { Kind = SchemaDifferenceKind.Missing, Element = $"script {script.Name}", Expected = script.Hash }),
+        .. scripts.Where(script => executed.TryGetValue(script.Name, out var hash) && hash != script.Hash).Select(script => new SchemaDifference
+        {
+            Kind = SchemaDifferenceKind.Changed,
+            Element = $"script {script.Name}",
+            Expected = script.Hash,
+            Actual = executed[script.Name],
+        }),
+        .. executed.Where(run => scripts.All(script => script.Name != run.Key)).OrderBy(run => run.Key, StringComparer.Ordinal)
+            .Select(run => new SchemaDifference { Kind = SchemaDifferenceKind.Extra, Element = $"script {run.Key}", Actual = run.Value }),
+    ];
 }

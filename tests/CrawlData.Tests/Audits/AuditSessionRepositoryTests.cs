@@ -361,14 +361,18 @@ public sealed class AuditSessionRepositoryTests : DatabaseTest
     }
 
     [Test]
-    public async Task A_transaction_that_has_ended_is_refused()
+    public async Task A_transaction_that_has_ended_is_refused_and_nothing_is_stored_beside_it([Values] bool disposed)
     {
         await using var connection = await DataSource.OpenConnectionAsync();
-        var transaction = await connection.BeginTransactionAsync();
-        await transaction.DisposeAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        await transaction.CommitAsync();
+        if (disposed)
+        {
+            await transaction.DisposeAsync();
+        }
 
-        await Assert.ThatAsync(
-            () => Sessions.InsertAsync(Session(), transaction), Throws.InstanceOf<ArgumentException>().Or.InstanceOf<ObjectDisposedException>());
+        await Assert.ThatAsync(() => Sessions.InsertAsync(Session() with { CrawlPolicyVersion = "of an ended transaction" }, transaction), Throws.InstanceOf<InvalidOperationException>());
+        Assert.That((await Sessions.ListAsync(new AuditSessionFilter { CrawlPolicyVersion = "of an ended transaction" })).Items, Is.Empty);
     }
 
     private static TestCaseData Filter(string name, AuditSessionFilter filter, Func<AuditSession, bool> fits) =>

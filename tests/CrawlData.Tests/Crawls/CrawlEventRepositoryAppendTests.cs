@@ -255,14 +255,19 @@ public sealed class CrawlEventRepositoryAppendTests : DatabaseTest
     }
 
     [Test]
-    public async Task A_transaction_that_has_ended_is_refused()
+    public async Task A_transaction_that_has_ended_is_refused_and_nothing_is_stored_beside_it([Values] bool disposed)
     {
         var crawl = await CreateCrawlAsync();
         await using var connection = await DataSource.OpenConnectionAsync();
-        var transaction = await connection.BeginTransactionAsync();
-        await transaction.DisposeAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        await transaction.CommitAsync();
+        if (disposed)
+        {
+            await transaction.DisposeAsync();
+        }
 
-        await Assert.ThatAsync(() => Events.AppendAsync(crawl, Event(1), transaction), Throws.InstanceOf<ArgumentException>().Or.InstanceOf<ObjectDisposedException>());
+        await Assert.ThatAsync(() => Events.AppendAsync(crawl, Event(1), transaction), Throws.InstanceOf<InvalidOperationException>());
+        Assert.That(await Events.CountAsync(crawl), Is.Zero);
     }
 
     [TestCaseSource(nameof(UnfitEventTypes))]

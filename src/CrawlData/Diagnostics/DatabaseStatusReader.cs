@@ -1,0 +1,95 @@
+using System.Data;
+using System.Data.Common;
+using CrawlData.Audits;
+using CrawlData.Crawls;
+using CrawlData.Schema;
+using Npgsql;
+using static CrawlData.Database;
+
+namespace CrawlData.Diagnostics;
+
+/// <summary>Reads how a database stands: what an operator looks at first.</summary>
+/// <remarks>
+/// <para>Runs and audit sessions are counted, which reads <c>crawl_runs</c> twice and <c>audit_sessions</c> once. All else comes from an index or from PostgreSQL's
+/// catalog: neither events nor log lines are read, however many there are. What is an estimate says so.</para>
+/// <para>It works on a standby too, and with the rights of an application: SELECT on the six tables and, to see scripts, on <c>crawldata_journal</c>.</para>
+/// </remarks>
+/// <param name="dataSource">The application's data source; it stays the application's to dispose of.</param>
+public sealed class DatabaseStatusReader(NpgsqlDataSource dataSource)
+{
+    internal const string ServerSql = "select now(), current_setting('server_version'), pg_is_in_recovery(), coalesce(current_schema(), '')";
+
+    internal const string TablesSql =
+        """
+        select relname, nullif(reltuples, -1)::bigint, pg_total_relation_size(pg_class.oid), pg_indexes_size(pg_class.oid)
+        from unnest('{crawl_runs, crawl_events, audit_sessions, audit_pages, artifacts, crawl_logs}'::name[]) with ordinality as tables (name, position)
+        join pg_class on relname = name and relnamespace = quote_ident(current_schema())::regnamespace
+        order by position
+        """;
+
+    internal const string OldestRunsSql =
+        """
+        select distinct on (status) status::text, id, created_at at time zone 'utc'
+        from crawl_runs
+        where status in ('PENDING', 'RUNNING')
+        order by status, created_at, id
+        """;
+
+    internal const string OldestSessionsSql =
+        """
+        select unfinished_status::text, id, created_at
+        from unnest('{queued, running}'::audit_session_status_enum[]) as unfinished (unfinished_status)
+        cross join lateral (select id, created_at from audit_sessions where status = unfinished_status order by created_at limit 1) as oldest
+        """;
+
+    internal const string ExpiredSql =
+        """
+        select count(*), least(coalesce(sum(size_bytes), 0), 9223372036854775807)::bigint, min(retention_until)
+        from artifacts
+        where deleted_at is null and retention_until <= now()
+        """;
+
+    internal const string NewestEventSql = "select max(id) from crawl_events";
+
+    /// <summary>Reads it, in one snapshot; sizes and estimates are of the moment.</summary>
+    /// <exception cref="PostgresException">SQLSTATE <c>42P01</c>: a table is not there, since the database has not been migrated.</exception>
+    public Task<DatabaseStatus> ReadAsync(CancellationToken cancellationToken = default) => dataSource.UseAsync(null, async connection =>
+    {
+        var transaction = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, cancellationToken).ConfigureAwait(false);
+        await using var disposal = transaction.ConfigureAwait(false);
+        var server = (await ReadAsync(ServerSql, row => (
+            ReadAt: row.GetFieldValue<DateTimeOffset>(0), Version: row.GetString(1), IsStandby: row.GetBoolean(2), Schema: row.GetString(3))).ConfigureAwait(false))[0];
+        var expired = (await ReadAsync(ExpiredSql, row => (
+            Total: new ArtifactTotal { Count = row.GetInt64(0), SizeBytes = row.GetInt64(1) }, Oldest: row.GetNullable<DateTimeOffset?>(2))).ConfigureAwait(false))[0];
+        return new DatabaseStatus
+        {
+            ReadAt = server.ReadAt,
+            ServerVersion = server.Version,
+            IsStandby = server.IsStandby,
+            Schema = server.Schema,
+            Scripts = await SchemaJournal.ReadStatusAsync(connection, cancellationToken).ConfigureAwait(false),
+            Tables = await ReadAsync(TablesSql, row => new TableStatus
+            {
+                Table = row.GetString(0),
+                EstimatedRows = row.GetNullable<long?>(1),
+                SizeBytes = row.GetInt64(2),
+                IndexBytes = row.GetInt64(3),
+            }).ConfigureAwait(false),
+            Runs = await new CrawlRunRepository(dataSource).CountByStatusAsync(null, transaction, cancellationToken).ConfigureAwait(false),
+            OldestRuns = (await ReadAsync(OldestRunsSql, ReadWork<CrawlStatus>).ConfigureAwait(false)).ToDictionary(),
+            Sessions = await new AuditSessionRepository(dataSource).CountByStatusAsync(null, transaction, cancellationToken).ConfigureAwait(false),
+            OldestSessions = (await ReadAsync(OldestSessionsSql, ReadWork<AuditSessionStatus>).ConfigureAwait(false)).ToDictionary(),
+            ExpiredArtifacts = expired.Total,
+            OldestExpiry = expired.Oldest,
+            NewestEventId = (await ReadAsync(NewestEventSql, row => row.GetNullable<long?>(0)).ConfigureAwait(false))[0],
+        };
+
+        Task<List<T>> ReadAsync<T>(string sql, Func<DbDataReader, T> read) => connection.ReadListAsync(Command(sql, null, transaction, cancellationToken), read);
+
+        KeyValuePair<T, UnfinishedWork> ReadWork<T>(DbDataReader row) where T : struct, Enum
+        {
+            var createdAt = row.GetFieldValue<DateTimeOffset>(2);
+            return new(row.GetLabel<T>(0), new UnfinishedWork { Id = row.GetGuid(1), CreatedAt = createdAt, Age = server.ReadAt - createdAt });
+        }
+    }, cancellationToken);
+}

@@ -1,0 +1,30 @@
+using CrawlData.Schema;
+using CrawlData.Testing;
+
+namespace CrawlData.Tests.Cli;
+
+[Parallelizable(ParallelScope.All)]
+public sealed class ScriptCommandTests
+{
+    [Test]
+    public async Task It_prints_what_is_pending_until_nothing_is()
+    {
+        await using var database = await ThrowawayDatabase.StartAsync(new ThrowawayDatabaseOptions { Migrate = false, Logger = TestLog.Instance });
+        var migrator = new SchemaMigrator(database.DataSource);
+
+        var pending = await Tool.RunAsync(database.ConnectionString, "script");
+        Assert.That((pending.ExitCode, pending.Output, pending.Error), Is.EqualTo((0, await migrator.GetPendingSqlAsync(), "")));
+
+        await migrator.MigrateAsync();
+        var none = await Tool.RunAsync(database.ConnectionString, "script");
+        Assert.That((none.ExitCode, none.Output, none.Error), Is.EqualTo((0, "-- No script is pending.\n", "")));
+    }
+
+    [Test]
+    public async Task It_prints_all_without_a_database()
+    {
+        var all = await Tool.RunAsync(null, "script", "--all");
+
+        Assert.That((all.ExitCode, all.Output, all.Error), Is.EqualTo((0, SchemaMigrator.GetAllSql(), "")));
+    }
+}
