@@ -7,6 +7,7 @@ using CrawlData.Crawls;
 using CrawlData.Recordings;
 using Dapper;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 using NpgsqlTypes;
@@ -27,7 +28,7 @@ public sealed class HostileInputTests : DatabaseTest
     // What has no hostile value. Of the library's own types, the properties are places.
     private static readonly HashSet<Type> Harmless =
     [
-        typeof(bool), typeof(CancellationToken), typeof(NpgsqlDataSource), typeof(NpgsqlTransaction), typeof(IServiceCollection), typeof(JsonSerializerOptions), typeof(JsonTypeInfo<>),
+        typeof(bool), typeof(CancellationToken), typeof(NpgsqlDataSource), typeof(NpgsqlTransaction), typeof(IServiceCollection), typeof(JsonSerializerOptions), typeof(JsonTypeInfo<>), typeof(HealthCheckContext),
         typeof(IProgress<>), typeof(ILogger<>), typeof(Action<>), typeof(Func<,>), typeof(Func<,,>),
     ];
 

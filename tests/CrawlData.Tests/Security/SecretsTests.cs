@@ -130,12 +130,16 @@ public sealed class SecretsTests : ToolTest
 
         await events.AppendAsync(crawl, [Event(1, Payload), Event(2, Payload)]);
         await Assert.CatchAsync(() => events.AppendAsync(crawl, Step(Marked)));
+        var writer = host.Services.GetRequiredService<CrawlEventWriter>();
+        await writer.WriteAsync(crawl, Step(Jsonb.From(new { step = Payload })));
+        await Assert.CatchAsync<CrawlEventsNotStoredException>(() => writer.FlushAsync());
+        writer.TakeUnstored();
         await Assert.CatchAsync(() => ImportAsync(host.Services.GetRequiredService<NpgsqlDataSource>(), Payload));
         await Assert.CatchAsync<MigrationException>(() =>
             new SchemaMigrator(DataSource, null, logs.CreateLogger<SchemaMigrator>(), [new SchemaScript("901_logged.sql", "select 1"), new SchemaScript("902_fails.sql", $"select '{Payload}'::int")]).MigrateAsync());
         await host.StopAsync();
 
-        Assert.That(logged, Has.Some.StartsWith("CrawlData.Schema.SchemaMigrator:"));
+        Assert.That(logged, Has.Some.StartsWith("CrawlData.Schema.SchemaMigrator:").And.Some.StartsWith("CrawlData.Crawls.CrawlEventWriter:"));
         Assert.That(logged.Where(line => line.StartsWith("CrawlData.", StringComparison.Ordinal)), Has.None.Contains(Payload).And.None.Contains(Password));
         Assert.That(logged, Has.None.Contains(Password));
     }
