@@ -36,7 +36,10 @@ internal static class Connection
         {
             var settings = new NpgsqlConnectionStringBuilder(named);
             settings.ApplicationName ??= "crawldata";
-            return NpgsqlDataSource.Create(settings);
+            var dataSource = NpgsqlDataSource.Create(settings);
+
+            // Of several hosts the primary, as AddCrawlData does.
+            return dataSource is NpgsqlMultiHostDataSource hosts ? hosts.WithTargetSession(TargetSessionAttributes.Primary) : dataSource;
         }
         catch (Exception exception) when (exception is ArgumentException or FormatException or InvalidOperationException or NotSupportedException)
         {

@@ -9,7 +9,8 @@ namespace CrawlData.Testing;
 
 /// <summary>A server from binaries of this machine, in a folder of its own. A watchdog process stands by before there is anything to clean up: its standard
 /// input is a pipe from this process, and at the pipe's end, however this process came to its end, it stops the server and removes the folder. On Unix the
-/// watchdog also runs the steps of the start, one after the other, so that being killed in the middle of one leaves nothing either.</summary>
+/// watchdog also runs the steps of the start, one after the other, so that being killed in the middle of one leaves nothing either, and stops every server in the
+/// folder, such as a standby beside it.</summary>
 internal sealed class LocalServer : IAsyncDisposable
 {
     private const int PortAttempts = 5;
@@ -26,7 +27,7 @@ internal sealed class LocalServer : IAsyncDisposable
           echo $?
         done
         exec >/dev/null 2>&1
-        "$1" stop -D "$dir/data" -m immediate
+        for data in "$dir"/*/; do "$1" stop -D "$data" -m immediate; done
         rm -rf "$dir"
         """;
 
@@ -191,7 +192,7 @@ internal sealed class LocalServer : IAsyncDisposable
     private static string Quoted(string argument) =>
         OperatingSystem.IsWindows() ? $"\"{argument}\"" : $"'{argument.Replace("'", @"'\''", StringComparison.Ordinal)}'";
 
-    private static int FreePort()
+    internal static int FreePort()
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();

@@ -22,8 +22,8 @@ public sealed class ReadmeTests : MigratorTest
     [Test]
     public void The_README_s_twenty_lines_are_those_that_are_tested()
     {
-        var tested = Between(Resource("ReadmeTests.cs"), "// README" + " begins", "// README" + " ends");
-        var shown = Between(Resource("README.md"), "```csharp", "```")
+        var tested = Readme.Between(Readme.Resource("ReadmeTests.cs"), "// README" + " begins", "// README" + " ends");
+        var shown = Readme.Block("csharp", 0)
             .Where(line => !line.StartsWith("using ", StringComparison.Ordinal) && !line.StartsWith("var connectionString ", StringComparison.Ordinal)).ToList();
 
         Assert.That(shown, Is.EqualTo(tested).And.Not.Empty);
@@ -47,9 +47,9 @@ public sealed class ReadmeTests : MigratorTest
     [Test]
     public void The_README_s_further_lines_are_those_that_are_tested()
     {
-        var tested = Between(Resource("ReadmeTests.cs"), "// README" + " goes on", "// README" + " pauses");
+        var tested = Readme.Between(Readme.Resource("ReadmeTests.cs"), "// README" + " goes on", "// README" + " pauses");
 
-        Assert.That(Between(Resource("README.md"), "```csharp", "```", skip: 1), Is.EqualTo(tested).And.Not.Empty);
+        Assert.That(Readme.Block("csharp", 1), Is.EqualTo(tested).And.Not.Empty);
     }
 
     [Test]
@@ -70,10 +70,10 @@ public sealed class ReadmeTests : MigratorTest
     [Test]
     public void The_README_s_audit_is_the_one_that_is_tested()
     {
-        var tested = Between(Resource("ReadmeTests.cs"), "// README" + " audits", "// README" + " has audited");
+        var tested = Readme.Between(Readme.Resource("ReadmeTests.cs"), "// README" + " audits", "// README" + " has audited");
 
         Assert.That(
-            Between(Resource("README.md"), "```csharp", "```", skip: 2).Where(line => !line.StartsWith("using ", StringComparison.Ordinal)), Is.EqualTo(tested).And.Not.Empty);
+            Readme.Block("csharp", 2).Where(line => !line.StartsWith("using ", StringComparison.Ordinal)), Is.EqualTo(tested).And.Not.Empty);
     }
 
     private static async Task AuditAsync(NpgsqlDataSource dataSource)
@@ -208,22 +208,5 @@ public sealed class ReadmeTests : MigratorTest
             Console.WriteLine($"{crawlEvent.Id} {crawlEvent.EventType} {crawlEvent.Payload}");
         }
         // README ends
-    }
-
-    private static List<string> Between(string text, string start, string end, int skip = 0)
-    {
-        var lines = text.Split('\n').Select(line => line.Trim());
-        for (var block = 0; block <= skip; block++)
-        {
-            lines = lines.SkipWhile(line => line != start).Skip(1);
-        }
-
-        return lines.TakeWhile(line => line != end).Where(line => line.Length > 0).ToList();
-    }
-
-    private static string Resource(string name)
-    {
-        using var reader = new StreamReader(typeof(ReadmeTests).Assembly.GetManifestResourceStream(name)!);
-        return reader.ReadToEnd();
     }
 }

@@ -2,7 +2,7 @@ using System.Diagnostics;
 using CrawlData.Audits;
 using CrawlData.Crawls;
 using CrawlData.Diagnostics;
-using CrawlData.Testing;
+using CrawlData.Tests.Servers;
 using Npgsql;
 
 namespace CrawlData.Tests.Faults;
@@ -130,11 +130,6 @@ public sealed class AppendFaultTests : DatabaseTest
     [Test]
     public async Task A_commit_that_waits_for_its_standby_is_not_ended()
     {
-        if (PostgresBinaries.Find(Environment.GetEnvironmentVariable) is null)
-        {
-            Assert.Ignore("There are no server binaries on this machine, so there is no server of our own to set up.");
-        }
-
         await using var server = await RestartableServer.StartAsync();
         await using var proxy = new FaultProxy(server.ConnectionString);
         await using var dataSource = proxy.CreateDataSource(server.ConnectionString);
@@ -157,11 +152,6 @@ public sealed class AppendFaultTests : DatabaseTest
     [Test]
     public async Task A_commit_whose_wait_for_its_standby_was_cancelled_is_not_acknowledged()
     {
-        if (PostgresBinaries.Find(Environment.GetEnvironmentVariable) is null)
-        {
-            Assert.Ignore("There are no server binaries on this machine, so there is no server of our own to set up.");
-        }
-
         await using var server = await RestartableServer.StartAsync();
         await using var dataSource = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(server.ConnectionString) { CommandTimeout = 1 });
         var crawl = (await new CrawlRunRepository(server.DataSource).InsertAsync(new NewCrawlRun { AppPackage = "org.example.app" })).Id;

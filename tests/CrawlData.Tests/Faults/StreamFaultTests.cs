@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
 using System.Globalization;
-using CrawlData.Testing;
 using CrawlData.Tests.Cli;
+using CrawlData.Tests.Servers;
 using Npgsql;
 
 namespace CrawlData.Tests.Faults;
@@ -13,7 +13,7 @@ public sealed class StreamFaultTests : DatabaseTest
 {
     private const int PoolSize = 24;
 
-    private static readonly TimeSpan Duration = TimeSpan.FromSeconds(
+    internal static readonly TimeSpan Duration = TimeSpan.FromSeconds(
         double.Parse(Environment.GetEnvironmentVariable("CRAWLDATA_FAULT_SECONDS") ?? "1.5", CultureInfo.InvariantCulture));
 
     private readonly ConcurrentBag<FaultCounts> counted = [];
@@ -74,11 +74,6 @@ public sealed class StreamFaultTests : DatabaseTest
     [Test]
     public async Task The_server_is_shut_down_at_once_and_started_again([Values(1, 100)] int crawls)
     {
-        if (PostgresBinaries.Find(Environment.GetEnvironmentVariable) is null)
-        {
-            Assert.Ignore("There are no server binaries on this machine, so there is no server of our own to shut down.");
-        }
-
         await using var server = await RestartableServer.StartAsync();
         await RunAsync(new Load(server.DataSource, server.DataSource, crawls), async ended =>
         {
@@ -93,11 +88,6 @@ public sealed class StreamFaultTests : DatabaseTest
     [Test]
     public async Task A_pooler_in_transaction_mode_stands_between([Values(1, 100)] int crawls)
     {
-        if (PgBouncer.Find() is null)
-        {
-            Assert.Ignore("There is no pgbouncer on this machine.");
-        }
-
         await using var pooler = await PgBouncer.StartAsync(Database.ConnectionString);
         await using var dataSource = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(pooler.ConnectionString) { MaxPoolSize = PoolSize });
         await RunAsync(new Load(dataSource, DataSource, crawls), async ended =>

@@ -1,91 +1,79 @@
-using CrawlData.Audits;
-using CrawlData.Crawls;
-using CrawlData.Recordings;
-using CrawlData.Retention;
 using CrawlData.Schema;
 using Dapper;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
 using Npgsql;
 
 namespace CrawlData.Tests.Schema;
 
+/// <summary>The README's two roles, made by its scripts: one migrates, the other is the application's.</summary>
 public sealed class ApplicationRoleTests : MigratorTest
 {
-    [Test]
-    public async Task An_application_works_with_rights_to_rows_and_sequences_alone()
-    {
-        await new SchemaMigrator(DataSource).MigrateAsync();
-        var role = $"crawldata_app_{Guid.NewGuid():N}";
-        await ExecuteAsync(
-            $"""
-            create role {role} login password 'of the application';
-            revoke all on schema public from public;
-            grant usage on schema public to {role};
-            grant select, insert, update, delete on crawl_runs, crawl_events, audit_sessions, audit_pages, artifacts, crawl_logs to {role};
-            grant usage on all sequences in schema public to {role};
-            """);
-        try
-        {
-            var connectionString = new NpgsqlConnectionStringBuilder(Database.ConnectionString) { Username = role, Password = "of the application" }.ConnectionString;
-            await using var source = NpgsqlDataSource.Create(connectionString);
-            await UseEverythingAsync(source);
+    private readonly string name = $"crawldata_test_{Guid.NewGuid():N}";
 
-            var forbidden = await Assert.ThrowsAsync<PostgresException>(() => new SchemaMigrator(source).GetPendingAsync());
-            Assert.That(forbidden!.SqlState, Is.EqualTo(PostgresErrorCodes.InsufficientPrivilege), "the journal is out of its reach");
-            await using var connection = await source.OpenConnectionAsync();
-            await Assert.ThatAsync(() => connection.ExecuteAsync("create table public.mine ()"), Throws.InstanceOf<PostgresException>());
-        }
-        finally
+    private string Owner => $"{name}_migrator";
+
+    private string User => $"{name}_app";
+
+    [TearDown]
+    public Task DropRolesAsync() => ExecuteAsync($"drop owned by {User}, {Owner}; drop role {User}, {Owner}");
+
+    [Test]
+    public async Task The_README_s_roles_are_enough_to_migrate_and_for_everything_else_and_no_more()
+    {
+        await RunAsync(script: 0);
+        await using var migratorSource = NpgsqlDataSource.Create(ConnectionString(Owner));
+        await new SchemaMigrator(migratorSource).MigrateAsync();
+        await RunAsync(script: 1);
+        await Everything.UseAsync(ConnectionString(User));
+
+        await using var migrator = await migratorSource.OpenConnectionAsync();
+        await AssertRefusedAsync(
+            migrator, "create database mine", "create role mine", "create schema mine", "create extension pg_trgm", "alter system set work_mem = '1MB'",
+            $"set role {User}", "select * from pg_authid", "copy crawl_runs to program 'cat'");
+        Assert.That(await migrator.ExecuteScalarAsync<bool>(
+            "select rolsuper or rolcreatedb or rolcreaterole or rolreplication or rolbypassrls from pg_roles where rolname = current_user"), Is.False);
+
+        await using var application = new NpgsqlConnection(ConnectionString(User));
+        await application.OpenAsync();
+        await AssertRefusedAsync(
+            application, "create table public.mine ()", "create type public.mine as enum ()", "alter table crawl_runs add mine int",
+            "alter type crawl_status add value 'MINE'", "drop table crawl_logs", "truncate crawl_logs", "drop index ix_artifacts_session_type", "create index on crawl_runs (goal)",
+            "create schema mine", "select setval('crawl_events_id_seq', 1)", "select * from crawldata_journal", $"set role {Owner}");
+    }
+
+    [Test]
+    public async Task The_README_s_application_reaches_the_tables_of_later_scripts()
+    {
+        await RunAsync(script: 0);
+        await using var migratorSource = NpgsqlDataSource.Create(ConnectionString(Owner));
+        await new SchemaMigrator(migratorSource).MigrateAsync();
+        await RunAsync(script: 1);
+        await using var later = migratorSource.CreateCommand("create table later (id bigserial primary key, note text)");
+        await later.ExecuteNonQueryAsync();
+
+        await using var application = NpgsqlDataSource.Create(ConnectionString(User));
+        await using var use = application.CreateCommand("insert into later (note) values ('a'); update later set note = 'b'; delete from later returning id");
+        Assert.That(await use.ExecuteScalarAsync(), Is.EqualTo(1));
+    }
+
+    private static async Task AssertRefusedAsync(NpgsqlConnection connection, params string[] statements)
+    {
+        foreach (var statement in statements)
         {
-            await ExecuteAsync($"drop owned by {role}; drop role {role}");
+            await Assert.ThatAsync(
+                () => connection.ExecuteAsync(statement),
+                Throws.InstanceOf<PostgresException>().With.Property("SqlState").EqualTo(PostgresErrorCodes.InsufficientPrivilege),
+                statement);
         }
     }
 
-    private static async Task UseEverythingAsync(NpgsqlDataSource source)
+    private string ConnectionString(string role) =>
+        new NpgsqlConnectionStringBuilder(Database.ConnectionString) { Username = role, Password = "of a test" }.ConnectionString;
+
+    /// <summary>Runs one of the README's scripts with names of its own for the roles, and gives these a password.</summary>
+    private async Task RunAsync(int script)
     {
-        var builder = Host.CreateEmptyApplicationBuilder(null);
-        builder.Services.AddSingleton(source);
-        builder.Services.AddCrawlData(options => (options.MigrateAtStartup, options.Notify) = (false, true));
-        using var host = builder.Build();
-        await host.StartAsync();
-        var runs = host.Services.GetRequiredService<CrawlRunRepository>();
-        var events = host.Services.GetRequiredService<CrawlEventRepository>();
-
-        var run = await runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app" });
-        await runs.StartAsync(run.Id);
-        var step = new NewCrawlEvent { EventType = "step", Payload = Jsonb.Parse("{}") };
-        await events.AppendAsync(run.Id, step);
-        await events.AppendAsync(run.Id, Enumerable.Repeat(step, 1_500));
-        await events.AppendStreamAsync(run.Id, Enumerable.Repeat(step, 10).ToAsyncEnumerable());
-        await host.Services.GetRequiredService<CrawlEventWriter>().AppendAsync(run.Id, step);
-        await runs.CompleteAsync(run.Id);
-        Assert.That((await runs.ListAsync()).Items, Has.Count.EqualTo(1));
-        Assert.That((await runs.CountByStatusAsync())[CrawlStatus.Completed], Is.EqualTo(1));
-        Assert.That(await events.CountAsync(run.Id), Is.EqualTo(1_512));
-        Assert.That(await events.CountByTypeAsync(run.Id), Has.Count.EqualTo(1));
-        Assert.That(await events.GetLastAsync(run.Id), Is.Not.Null);
-        Assert.That(await events.FollowAsync(run.Id, options: new CrawlEventFollowOptions { Listen = true }).CountAsync(), Is.EqualTo(1_512));
-        Assert.That(await events.ListAllAsync(limit: 2_000), Has.Count.EqualTo(1_512));
-
-        var sessions = host.Services.GetRequiredService<AuditSessionRepository>();
-        await sessions.InsertAsync(new NewAuditSession { Url = "https://example.org/", CrawlPolicyVersion = "1", ConfigSnapshot = Jsonb.Parse("{}") });
-        var session = (await sessions.ClaimNextAsync())!;
-        var page = await host.Services.GetRequiredService<AuditPageRepository>().InsertAsync(session.Id, new NewAuditPage { PageType = PageType.Pdp, Viewport = Viewport.Mobile });
-        await host.Services.GetRequiredService<ArtifactRepository>().InsertAsync(
-            session.Id, new NewArtifact { PageId = page.Id, Type = ArtifactType.HtmlGz, StorageUri = "s3://a", SizeBytes = 1, RetentionUntil = DateTimeOffset.UnixEpoch });
-        await host.Services.GetRequiredService<CrawlLogRepository>().AppendAsync(session.Id, new NewCrawlLog { EventType = CrawlLogEventType.Error, Message = "a" });
-        await sessions.CompleteAsync(session.Id, session.Attempts);
-        var cleanup = host.Services.GetRequiredService<RetentionCleanup>();
-        Assert.That((await cleanup.SweepAsync((batch, _) => Task.FromResult<IReadOnlyCollection<ExpiredArtifact>>(batch))).Deleted, Is.EqualTo(1));
-        Assert.That(await cleanup.PurgeAsync(TimeSpan.Zero), Is.EqualTo(1));
-        Assert.That((await cleanup.DeleteSessionsAsync(TimeSpan.Zero)).Deleted, Is.EqualTo(1));
-
-        using var recording = new MemoryStream();
-        await host.Services.GetRequiredService<RecordingExporter>().ExportCrawlAsync(run.Id, recording);
-        recording.Position = 0;
-        await host.Services.GetRequiredService<RecordingImporter>().ImportAsync(recording, new RecordingImportOptions { NewIds = true });
-        Assert.That(await runs.DeleteAsync(run.Id), Is.True);
-        await host.StopAsync();
+        var sql = string.Join('\n', Readme.Block("sql", script))
+            .Replace("crawldata_migrator", Owner, StringComparison.Ordinal).Replace("crawldata_app", User, StringComparison.Ordinal);
+        await ExecuteAsync($"{sql}\nalter role {(script == 0 ? Owner : User)} password 'of a test';");
     }
 }

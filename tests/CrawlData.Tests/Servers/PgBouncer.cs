@@ -1,11 +1,10 @@
 using System.Diagnostics;
-using System.Net;
-using System.Net.Sockets;
+using CrawlData.Testing;
 using Npgsql;
 
-namespace CrawlData.Tests.Faults;
+namespace CrawlData.Tests.Servers;
 
-/// <summary>A PgBouncer in transaction mode in front of a database.</summary>
+/// <summary>A PgBouncer in transaction mode in front of a database. Where there is none on the machine, the test is ignored.</summary>
 internal sealed class PgBouncer : IAsyncDisposable
 {
     private readonly Process process;
@@ -18,14 +17,20 @@ internal sealed class PgBouncer : IAsyncDisposable
 
     public string ConnectionString { get; }
 
-    public static string? Find() =>
+    private static string? Find() =>
         new[] { "/usr/sbin/pgbouncer", "/usr/bin/pgbouncer", "/usr/local/bin/pgbouncer", "/opt/homebrew/bin/pgbouncer" }.FirstOrDefault(File.Exists);
 
     public static async Task<PgBouncer> StartAsync(string connectionString)
     {
+        if (Find() is not { } program)
+        {
+            Assert.Ignore("There is no pgbouncer on this machine.");
+            throw new UnreachableException();
+        }
+
         var server = new NpgsqlConnectionStringBuilder(connectionString);
         var folder = Directory.CreateTempSubdirectory("crawldata-pgbouncer-");
-        var port = FreePort();
+        var port = LocalServer.FreePort();
         var settings = Path.Combine(folder.FullName, "pgbouncer.ini");
         var users = Path.Combine(folder.FullName, "users.txt");
         await File.WriteAllTextAsync(users, $"\"{server.Username}\" \"{server.Password}\"\n");
@@ -41,11 +46,10 @@ internal sealed class PgBouncer : IAsyncDisposable
             auth_file = {users}
             pool_mode = transaction
             default_pool_size = 6
-            ignore_startup_parameters = extra_float_digits
             logfile = {Path.Combine(folder.FullName, "pgbouncer.log")}
 
             """);
-        var start = new ProcessStartInfo(Find()!, ["-q", settings]) { WorkingDirectory = "/" };
+        var start = new ProcessStartInfo(program, ["-q", settings]) { WorkingDirectory = "/" };
         if (Environment.IsPrivilegedProcess && !OperatingSystem.IsWindows())
         {
             // It refuses to run as root.
@@ -76,12 +80,5 @@ internal sealed class PgBouncer : IAsyncDisposable
         await process.WaitForExitAsync();
         process.Dispose();
         folder.Delete(recursive: true);
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 }

@@ -1,0 +1,99 @@
+using System.Buffers.Binary;
+using System.IO.Compression;
+using System.Reflection.Metadata;
+using System.Text;
+using System.Xml.Linq;
+
+namespace CrawlData.Packages.Tests;
+
+public sealed class PackageContentTests
+{
+    private static readonly Guid SourceLink = new("CC110556-A091-4D38-9FEC-25AB9A351A6A");
+    private static readonly Guid EmbeddedSource = new("0E8A571B-6926-466E-B4AD-8AB04611F5FE");
+
+    [Test]
+    public void A_package_has_readme_icon_licence_and_the_commit_that_it_was_made_of([Values("CrawlData", "CrawlData.Testing", "CrawlData.Cli")] string id)
+    {
+        using var package = Packed.Open(id);
+        var metadata = Metadata(package, id);
+
+        Assert.That(Value(metadata, "readme"), Is.EqualTo("README.md"));
+        Assert.That(Packed.Read(package, "README.md"), Is.EqualTo(File.ReadAllBytes(Path.Combine(Packed.Sources, "README.md"))));
+        Assert.That(Value(metadata, "icon"), Is.EqualTo("icon.png"));
+        Assert.That(SizeOfPng(Packed.Read(package, "icon.png")), Is.EqualTo((128, 128)));
+        Assert.That(Element(metadata, "license").Attribute("type")!.Value, Is.EqualTo("expression"));
+        Assert.That(Value(metadata, "license"), Is.EqualTo("MIT"));
+        Assert.That(Value(metadata, "description"), Does.Contain("crawl").And.Contain("audit"));
+        Assert.That(Element(metadata, "repository").Attribute("url")!.Value, Is.EqualTo(Packed.RepositoryUrl));
+        Assert.That(Element(metadata, "repository").Attribute("commit")!.Value, Is.EqualTo(Packed.Commit));
+    }
+
+    [TestCase("CrawlData", new[]
+    {
+        "Dapper", "Microsoft.Extensions.Diagnostics.HealthChecks.Abstractions", "Microsoft.Extensions.Hosting.Abstractions", "Microsoft.Extensions.Options", "Npgsql", "dbup-postgresql",
+    })]
+    [TestCase("CrawlData.Testing", new[] { "CrawlData", "Testcontainers.PostgreSql" })]
+    [TestCase("CrawlData.Cli", new string[0])]
+    public void A_package_brings_what_it_needs_and_no_more(string id, string[] dependencies)
+    {
+        using var package = Packed.Open(id);
+
+        Assert.That(Metadata(package, id).Descendants().Where(element => element.Name.LocalName == "dependency").Select(element => element.Attribute("id")!.Value), Is.EquivalentTo(dependencies));
+    }
+
+    [Test]
+    public void A_library_s_package_documents_its_members([Values("CrawlData", "CrawlData.Testing")] string id)
+    {
+        using var package = Packed.Open(id);
+        var member = id == "CrawlData" ? "T:CrawlData.Crawls.CrawlEventRepository" : "T:CrawlData.Testing.ThrowawayDatabase";
+
+        Assert.That(package.Entries.Select(entry => entry.FullName).Where(name => name.StartsWith("lib/", StringComparison.Ordinal)),
+            Is.EquivalentTo(new[] { $"lib/net10.0/{id}.dll", $"lib/net10.0/{id}.xml" }));
+        Assert.That(Encoding.UTF8.GetString(Packed.Read(package, $"lib/net10.0/{id}.xml")), Does.Contain($"<member name=\"{member}\">"));
+    }
+
+    [Test]
+    public void A_debugger_finds_every_source_by_its_symbols([Values("CrawlData", "CrawlData.Testing")] string id)
+    {
+        using var package = Packed.Open(id, "snupkg");
+        using var provider = MetadataReaderProvider.FromPortablePdbStream(new MemoryStream(Packed.Read(package, $"lib/net10.0/{id}.pdb")));
+        var symbols = provider.GetMetadataReader();
+
+        Assert.That(Information(symbols, EntityHandle.ModuleDefinition, SourceLink).Select(Encoding.UTF8.GetString),
+            Is.EqualTo(new[] { $$$"""{"documents":{"/_/*":"https://raw.githubusercontent.com/example/crawldata/{{{Packed.Commit}}}/*"}}""" }));
+        Assert.That(symbols.Documents, Is.Not.Empty);
+        foreach (var document in symbols.Documents)
+        {
+            var name = symbols.GetString(symbols.GetDocument(document).Name);
+            Assert.That(name, Does.StartWith("/_/"));
+            Assert.That(File.Exists(Path.Combine(Packed.Sources, name[3..])) && !name.Contains("/obj/", StringComparison.Ordinal) || Information(symbols, document, EmbeddedSource).Any(), name);
+        }
+    }
+
+    [TestCase("CrawlData", "lib/net10.0/CrawlData")]
+    [TestCase("CrawlData.Testing", "lib/net10.0/CrawlData.Testing")]
+    [TestCase("CrawlData.Cli", "tools/net10.0/any/CrawlData.Cli")]
+    public void Nothing_packed_names_a_folder_of_the_machine(string id, string name)
+    {
+        using var package = Packed.Open(id);
+        using var symbols = Packed.Open(id, "snupkg");
+        var folder = Encoding.UTF8.GetBytes(Path.GetDirectoryName(Packed.Sources)!);
+
+        Assert.That(Packed.Read(package, $"{name}.dll").AsSpan().IndexOf(folder), Is.Negative);
+        Assert.That(Packed.Read(symbols, $"{name}.pdb").AsSpan().IndexOf(folder), Is.Negative);
+    }
+
+    private static XElement Metadata(ZipArchive package, string id) => XDocument.Load(new MemoryStream(Packed.Read(package, $"{id}.nuspec"))).Root!.Elements().Single();
+
+    private static XElement Element(XElement metadata, string name) => metadata.Elements().Single(element => element.Name.LocalName == name);
+
+    private static string Value(XElement metadata, string name) => Element(metadata, name).Value;
+
+    private static (int Width, int Height) SizeOfPng(byte[] png) =>
+        (BinaryPrimitives.ReadInt32BigEndian(png.AsSpan(16)), BinaryPrimitives.ReadInt32BigEndian(png.AsSpan(20)));
+
+    private static IEnumerable<byte[]> Information(MetadataReader symbols, EntityHandle of, Guid kind) =>
+        symbols.GetCustomDebugInformation(of).Select(symbols.GetCustomDebugInformation)
+            .Where(information => symbols.GetGuid(information.Kind) == kind)
+            .Select(information => symbols.GetBlobBytes(information.Value));
+}

@@ -1,0 +1,13 @@
+namespace CrawlData.Tests.Servers;
+
+public sealed class PgBouncerTests : DatabaseTest
+{
+    /// <summary>The schema was migrated over a direct connection.</summary>
+    [Test]
+    public async Task Everything_works_through_a_pooler_in_transaction_mode()
+    {
+        await using var pooler = await PgBouncer.StartAsync(Database.ConnectionString);
+
+        await Everything.UseAsync(pooler.ConnectionString);
+    }
+}

@@ -1,0 +1,95 @@
+using CrawlData.Testing;
+using Npgsql;
+
+namespace CrawlData.Tests.Servers;
+
+/// <summary>A primary and a hot standby of it.</summary>
+internal sealed class ReplicatedServers : IAsyncDisposable
+{
+    private readonly string standbyFolder;
+    private readonly int standbyPort;
+
+    private ReplicatedServers(RestartableServer primary)
+    {
+        (Primary, standbyFolder, standbyPort) = (primary, Path.Combine(Path.GetDirectoryName(primary.Folder)!, "standby"), LocalServer.FreePort());
+        var settings = new NpgsqlConnectionStringBuilder(primary.ConnectionString);
+        Standby = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(primary.ConnectionString) { Port = standbyPort });
+        ConnectionString = new NpgsqlConnectionStringBuilder(primary.ConnectionString)
+        {
+            Host = $"{settings.Host}:{standbyPort},{settings.Host}:{settings.Port}",
+            HostRecheckSeconds = 1,
+            MaxPoolSize = 24,
+        }.ConnectionString;
+    }
+
+    public RestartableServer Primary { get; }
+
+    public NpgsqlDataSource Standby { get; }
+
+    /// <summary>Of both, the standby first.</summary>
+    public string ConnectionString { get; }
+
+    /// <param name="synchronous">Whether a COMMIT waits until the standby has written it to its disk.</param>
+    public static async Task<ReplicatedServers> StartAsync(bool synchronous)
+    {
+        var servers = new ReplicatedServers(await RestartableServer.StartAsync());
+        try
+        {
+            await servers.BackUpAsync();
+            await servers.StartStandbyAsync();
+
+            // Only now, so that the standby, which has the primary's settings, waits for nobody when it is promoted.
+            await servers.Primary.SetAsync(("synchronous_standby_names", synchronous ? "*" : ""));
+            var state = synchronous ? "sync" : "async";
+            await Wait.UntilAsync(
+                servers.Primary.DataSource, $"select exists (select from pg_stat_replication where sync_state = '{state}')", TimeSpan.FromSeconds(20));
+            return servers;
+        }
+        catch
+        {
+            await servers.DisposeAsync();
+            throw;
+        }
+    }
+
+    public Task StartStandbyAsync() => Primary.ControlAsync("start", standbyFolder, "-l", $"{standbyFolder}.log", "-o", $"-p {standbyPort}");
+
+    public Task StopStandbyAsync() => Primary.ControlAsync("stop", standbyFolder, "-m", "immediate");
+
+    public Task PromoteAsync() => Primary.ControlAsync("promote", standbyFolder);
+
+    /// <summary>The standby gets no more of what the primary writes: a COMMIT waits for it, if it is synchronous, and otherwise it falls behind.</summary>
+    public async Task CutOffAsync()
+    {
+        await using var batch = Standby.CreateBatch();
+        batch.BatchCommands.Add(new("alter system set primary_conninfo = ''"));
+        batch.BatchCommands.Add(new("select pg_reload_conf()"));
+        await batch.ExecuteNonQueryAsync();
+        await Wait.UntilAsync(Primary.DataSource, "select not exists (select from pg_stat_replication)", TimeSpan.FromSeconds(20));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Standby.DisposeAsync();
+        await Primary.DisposeAsync();
+    }
+
+    private async Task BackUpAsync()
+    {
+        var settings = new NpgsqlConnectionStringBuilder(Primary.ConnectionString);
+        var connection = $"host={settings.Host} port={settings.Port} user={settings.Username}";
+        if (Primary.Find("pg_basebackup") is { } program)
+        {
+            await Primary.RunAsync(program, "-D", standbyFolder, "-d", connection, "-R", "-c", "fast", "--no-sync");
+            return;
+        }
+
+        // Some packages of server programs lack it, and that of an older version refuses: what it does is done by hand, on a server that is shut down.
+        await Primary.StopAsync("fast");
+        await Primary.RunAsync("cp", "-R", Primary.Folder, standbyFolder);
+        await Primary.RunAsync("touch", Path.Combine(standbyFolder, "standby.signal"));
+        await File.AppendAllTextAsync(Path.Combine(standbyFolder, "postgresql.auto.conf"), $"primary_conninfo = '{connection} password={settings.Password}'\n");
+        await Primary.RestartAsync();
+        Primary.DataSource.Clear();
+    }
+}

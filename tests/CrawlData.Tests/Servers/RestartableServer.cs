@@ -1,0 +1,90 @@
+using System.Diagnostics;
+using CrawlData.Schema;
+using CrawlData.Testing;
+using Npgsql;
+
+namespace CrawlData.Tests.Servers;
+
+/// <summary>A server of this machine's binaries, migrated, to be set up as a test needs it, shut down and started again. Where there are none, the test is
+/// ignored.</summary>
+internal sealed class RestartableServer : IAsyncDisposable
+{
+    private readonly PostgresBinaries binaries;
+    private readonly StartedServer server;
+
+    private RestartableServer(PostgresBinaries binaries, StartedServer server, string folder)
+    {
+        (this.binaries, this.server, Folder) = (binaries, server, folder);
+        DataSource = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(server.ConnectionString) { MaxPoolSize = 24 });
+    }
+
+    public NpgsqlDataSource DataSource { get; }
+
+    public string ConnectionString => server.ConnectionString;
+
+    /// <summary>Where its data are. What is beside it goes with it at the end.</summary>
+    public string Folder { get; }
+
+    public static async Task<RestartableServer> StartAsync()
+    {
+        var ordered = Environment.GetEnvironmentVariable(ServerSearch.BinariesVariable);
+        if ((string.IsNullOrEmpty(ordered) ? PostgresBinaries.Find(Environment.GetEnvironmentVariable) : PostgresBinaries.In(ordered)) is not { } binaries)
+        {
+            Assert.Ignore("There are no server binaries on this machine, so there is no server of our own.");
+            throw new UnreachableException();
+        }
+
+        var server = await LocalServer.StartAsync(binaries, CancellationToken.None);
+        await using var dataSource = NpgsqlDataSource.Create(server.ConnectionString);
+        await new SchemaMigrator(dataSource).MigrateAsync();
+        await using var show = dataSource.CreateCommand("show data_directory");
+        return new RestartableServer(binaries, server, (string)(await show.ExecuteScalarAsync())!);
+    }
+
+    /// <summary>As after a crash of the server: sessions end where they are, and the log is replayed.</summary>
+    public Task RestartAsync(string mode = "immediate") => ControlAsync("restart", Folder, "-m", mode, "-l", $"{Folder}.log");
+
+    public Task StopAsync(string mode = "immediate") => ControlAsync("stop", Folder, "-m", mode);
+
+    /// <summary>Changes the server's settings, each to a value or, when null, to its default, as far as it takes them without a restart.</summary>
+    public async Task SetAsync(params (string Name, string? Value)[] settings)
+    {
+        await using var batch = DataSource.CreateBatch();
+        foreach (var (name, value) in settings)
+        {
+            batch.BatchCommands.Add(new($"alter system {(value is null ? $"reset {name}" : $"set {name} = '{value}'")}"));
+        }
+
+        batch.BatchCommands.Add(new("select pg_reload_conf()"));
+        await batch.ExecuteNonQueryAsync();
+    }
+
+    /// <summary>Runs <c>pg_ctl</c>, which waits until it is done.</summary>
+    public Task ControlAsync(string command, string folder, params string[] arguments) =>
+        RunAsync(binaries.FileOf("pg_ctl"), [command, "-s", "-w", "-D", folder, .. arguments]);
+
+    /// <summary>The path of another program of the same version; null when it is not there.</summary>
+    public string? Find(string program) => File.Exists(binaries.FileOf(program)) ? binaries.FileOf(program) : null;
+
+    /// <summary>Runs a program as the user that the server runs as.</summary>
+    public async Task RunAsync(string program, params string[] arguments)
+    {
+        var start = new ProcessStartInfo(program, arguments) { WorkingDirectory = "/" };
+        start.Environment["PGPASSWORD"] = new NpgsqlConnectionStringBuilder(ConnectionString).Password;
+        if (Environment.IsPrivilegedProcess)
+        {
+            start.UserName = "postgres";
+        }
+
+        // Its output is not read: a server that it starts inherits it.
+        using var process = Process.Start(start)!;
+        await process.WaitForExitAsync();
+        Assert.That(process.ExitCode, Is.Zero, $"{program} {string.Join(' ', arguments)}");
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await DataSource.DisposeAsync();
+        await server.StopAsync();
+    }
+}

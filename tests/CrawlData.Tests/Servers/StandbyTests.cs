@@ -1,0 +1,199 @@
+using System.Net.Sockets;
+using CrawlData.Audits;
+using CrawlData.Crawls;
+using CrawlData.Recordings;
+using CrawlData.Tests.Cli;
+using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
+
+namespace CrawlData.Tests.Servers;
+
+/// <summary>An application over a primary and its hot standby. One case after the other, since each does something to the standby.</summary>
+[Parallelizable(ParallelScope.Self)]
+public sealed class StandbyTests
+{
+    private ReplicatedServers servers = null!;
+
+    [OneTimeSetUp]
+    public async Task StartServersAsync() => servers = await ReplicatedServers.StartAsync(synchronous: false);
+
+    [OneTimeTearDown]
+    public async Task StopServersAsync() => await servers.DisposeAsync();
+
+    [Test]
+    public async Task What_only_reads_goes_to_the_standby_when_told_and_all_else_to_the_primary([Values] bool readFromStandby)
+    {
+        await using var application = Application(readFromStandby);
+        await ExecuteAsync("select pg_wal_replay_pause()");
+        try
+        {
+            await Wait.UntilAsync(servers.Standby, "select pg_get_wal_replay_pause_state() = 'paused'", TimeSpan.FromSeconds(10));
+
+            // The standby knows nothing of all this.
+            var written = await WriteAsync(application);
+
+            Assert.That(await SeesAsync(application, written), Has.All.Property("Value").EqualTo(!readFromStandby));
+        }
+        finally
+        {
+            await ExecuteAsync("select pg_wal_replay_resume()");
+        }
+    }
+
+    [Test]
+    public async Task What_the_standby_has_is_read_there()
+    {
+        await using var application = Application(readFromStandby: true);
+        var written = await WriteAsync(application);
+        await Wait.UntilAsync(servers.Standby, $"select status = 'COMPLETED' from crawl_runs where id = '{written.Crawl}'", TimeSpan.FromSeconds(10));
+
+        Assert.That(await SeesAsync(application, written), Has.All.Property("Value").EqualTo(true));
+    }
+
+    [Test]
+    public async Task Without_its_standby_the_primary_is_read()
+    {
+        await using var application = Application(readFromStandby: true);
+        var written = await WriteAsync(application);
+        await application.GetRequiredService<CrawlRunRepository>().GetAsync(written.Crawl);
+        await servers.StopStandbyAsync();
+        try
+        {
+            // On the connection that the pool still has to it.
+            await Assert.ThatAsync(
+                () => application.GetRequiredService<CrawlRunRepository>().GetAsync(written.Crawl),
+                Throws.InstanceOf<NpgsqlException>().With.Property("IsTransient").True);
+
+            Assert.That(await SeesAsync(application, written), Has.All.Property("Value").EqualTo(true));
+        }
+        finally
+        {
+            servers.Standby.Clear();
+            await servers.StartStandbyAsync();
+        }
+    }
+
+    [Test]
+    public async Task Everything_works_on_the_primary_of_several_hosts()
+    {
+        await using var create = servers.Primary.DataSource.CreateCommand("create database everything");
+        await create.ExecuteNonQueryAsync();
+
+        await Everything.UseAsync(new NpgsqlConnectionStringBuilder(servers.ConnectionString) { Database = "everything" }.ConnectionString, migrate: true);
+    }
+
+    [Test]
+    public async Task The_tool_works_on_the_primary_of_several_hosts()
+    {
+        var crawl = (await new CrawlRunRepository(servers.Primary.DataSource).InsertAsync(new NewCrawlRun { AppPackage = "org.example.app" })).Id;
+
+        var result = await Tool.RunAsync(servers.ConnectionString, """{"event_type": "step", "payload": {}}""", ["append", $"{crawl}"]);
+
+        Assert.That((result.ExitCode, result.Error), Is.EqualTo((0, "")));
+    }
+
+    [Test]
+    public async Task A_standby_alone_does_not_tell_the_events_of_all_crawls() =>
+        await Assert.ThatAsync(() => new CrawlEventRepository(servers.Standby).ListAllAsync(), Throws.InvalidOperationException);
+
+    [Test]
+    public async Task A_standby_ends_with_its_primary()
+    {
+        var pair = await ReplicatedServers.StartAsync(synchronous: false);
+        var standby = pair.Standby.ConnectionString;
+        await pair.DisposeAsync();
+
+        await using var connection = new NpgsqlConnection(standby);
+        await Assert.ThatAsync(() => connection.OpenAsync(), Throws.InstanceOf<NpgsqlException>().With.InnerException.InstanceOf<SocketException>());
+    }
+
+    /// <summary>Each of them needs to see what the one before has written.</summary>
+    private static async Task<Written> WriteAsync(ServiceProvider application)
+    {
+        var runs = application.GetRequiredService<CrawlRunRepository>();
+        var events = application.GetRequiredService<CrawlEventRepository>();
+        var crawl = (await runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app" })).Id;
+        (await runs.StartAsync(crawl)).EnsureApplied();
+        var eventId = await events.AppendAsync(crawl, new NewCrawlEvent { EventType = "step", Payload = Jsonb.Parse("{}") });
+        (await runs.CompleteAsync(crawl)).EnsureApplied();
+        Assert.That((await events.FollowAsync(crawl).SingleAsync()).Id, Is.EqualTo(eventId));
+        Assert.That((await events.ListAllAsync(eventId - 1)).Single().Id, Is.EqualTo(eventId));
+        Assert.That((await events.FollowAllAsync(eventId - 1).FirstAsync()).Id, Is.EqualTo(eventId));
+
+        var sessions = application.GetRequiredService<AuditSessionRepository>();
+        var version = $"{Guid.NewGuid()}";
+        var inserted = await sessions.InsertAsync(
+            new NewAuditSession { Url = "https://example.org/", CrawlPolicyVersion = version, ConfigSnapshot = Jsonb.Parse("{}") });
+        var session = (await sessions.ClaimNextAsync())!;
+        Assert.That(session.Id, Is.EqualTo(inserted.Id));
+        var page = await application.GetRequiredService<AuditPageRepository>().InsertAsync(
+            session.Id, new NewAuditPage { PageType = PageType.Pdp, Viewport = Viewport.Mobile });
+        var artifact = await application.GetRequiredService<ArtifactRepository>().InsertAsync(
+            session.Id, new NewArtifact { PageId = page.Id, Type = ArtifactType.HtmlGz, StorageUri = "s3://a", SizeBytes = 1 });
+        await application.GetRequiredService<CrawlLogRepository>().AppendAsync(
+            session.Id, new NewCrawlLog { EventType = CrawlLogEventType.Error, Message = "a" });
+        (await sessions.CompleteAsync(session.Id, session.Attempts)).EnsureApplied();
+        return new Written(crawl, session.Id, version, page.Id, artifact.Id);
+    }
+
+    /// <summary>Whether each way of reading sees what was written.</summary>
+    private static async Task<Dictionary<string, bool>> SeesAsync(ServiceProvider application, Written written)
+    {
+        var runs = application.GetRequiredService<CrawlRunRepository>();
+        var events = application.GetRequiredService<CrawlEventRepository>();
+        var sessions = application.GetRequiredService<AuditSessionRepository>();
+        var pages = application.GetRequiredService<AuditPageRepository>();
+        var artifacts = application.GetRequiredService<ArtifactRepository>();
+        var logs = application.GetRequiredService<CrawlLogRepository>();
+        var exporter = application.GetRequiredService<RecordingExporter>();
+        var filter = new AuditSessionFilter { CrawlPolicyVersion = written.CrawlPolicyVersion };
+        return new()
+        {
+            ["a run"] = await runs.GetAsync(written.Crawl) is not null,
+            ["the runs"] = (await runs.ListAsync()).Items.Any(run => run.Id == written.Crawl),
+            ["a crawl's events, streamed"] = await events.StreamAsync(written.Crawl).AnyAsync(),
+            ["a crawl's events"] = (await events.ListAsync(written.Crawl)).Count == 1,
+            ["a crawl's last event"] = await events.GetLastAsync(written.Crawl) is not null,
+            ["the number of a crawl's events"] = await events.CountAsync(written.Crawl) == 1,
+            ["the number of a crawl's events by type"] = (await events.CountByTypeAsync(written.Crawl)).Count == 1,
+            ["a session"] = await sessions.GetAsync(written.Session) is not null,
+            ["the sessions"] = (await sessions.ListAsync(filter)).Items.Count == 1,
+            ["the number of sessions by status"] = (await sessions.CountByStatusAsync(filter))[AuditSessionStatus.Completed] == 1,
+            ["the number of sessions by crawl policy"] = (await sessions.CountByCrawlPolicyVersionAsync(filter)).Count == 1,
+            ["a page"] = await pages.GetAsync(written.Session, written.Page) is not null,
+            ["the pages"] = (await pages.ListAsync(written.Session)).Count == 1,
+            ["an artifact"] = await artifacts.GetAsync(written.Session, written.Artifact) is not null,
+            ["the artifacts"] = (await artifacts.ListAsync(written.Session)).Count == 1,
+            ["the size of the artifacts"] = (await artifacts.TotalByTypeAsync(written.Session))[ArtifactType.HtmlGz].Count == 1,
+            ["a log"] = (await logs.ListAsync(written.Session)).Items.Count == 2,
+            ["a log, streamed"] = await logs.StreamAsync(written.Session).AnyAsync(),
+            ["a crawl's recording"] = await IsThereAsync(() => exporter.ExportCrawlAsync(written.Crawl, Stream.Null)),
+            ["a session's recording"] = await IsThereAsync(() => exporter.ExportSessionAsync(written.Session, Stream.Null)),
+        };
+    }
+
+    private static async Task<bool> IsThereAsync(Func<Task> read)
+    {
+        try
+        {
+            await read();
+            return true;
+        }
+        catch (RowNotFoundException)
+        {
+            return false;
+        }
+    }
+
+    private ServiceProvider Application(bool readFromStandby) => new ServiceCollection()
+        .AddCrawlData(servers.ConnectionString, options => (options.MigrateAtStartup, options.ReadFromStandby) = (false, readFromStandby))
+        .BuildServiceProvider();
+
+    private async Task ExecuteAsync(string sql)
+    {
+        await using var command = servers.Standby.CreateCommand(sql);
+        await command.ExecuteNonQueryAsync();
+    }
+
+    private sealed record Written(Guid Crawl, Guid Session, string CrawlPolicyVersion, Guid Page, Guid Artifact);
+}
