@@ -181,7 +181,9 @@ public readonly struct Jsonb : IEquatable<Jsonb>
             {
                 // Not what a property of the object throws, which is the application's, and may say anything.
                 throw new InvalidValueException(
-                    Field, "could not be serialized, as a number that is NaN or infinite, or an element that is default, nested too deep or with a lone surrogate", exception);
+                    Field,
+                    "could not be serialized, as a number that is NaN or infinite, or an element that is default, nested too deep or with a lone surrogate",
+                    exception);
             }
         }
 

@@ -25,7 +25,8 @@ internal static class ServerErrors
         line: error.Line,
         routine: error.Routine);
 
-    private static string TextOf(PostgresException error) => QuotesValues(error) ? "the server's text is left out, since it may quote a value" : error.MessageText;
+    private static string TextOf(PostgresException error) =>
+        QuotesValues(error) ? "the server's text is left out, since it may quote a value" : error.MessageText;
 
     // Data exceptions quote the value that they are about, what fails within a function its own statement, and a RAISE whatever it likes, under any SQLSTATE.
     private static bool QuotesValues(PostgresException error) =>

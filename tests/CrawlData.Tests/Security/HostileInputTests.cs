@@ -14,8 +14,8 @@ using NpgsqlTypes;
 
 namespace CrawlData.Tests.Security;
 
-/// <summary>Hands every hostile value to every place of the public API that takes its type. The places are found by reflection: a new one of a type, an owner or a text
-/// that is not known here fails and is named.</summary>
+/// <summary>Hands every hostile value to every place of the public API that takes its type. The places are found by reflection: a new one of a type, an owner
+/// or a text that is not known here fails and is named.</summary>
 [Parallelizable(ParallelScope.Self)]
 public sealed class HostileInputTests : DatabaseTest
 {
@@ -28,7 +28,8 @@ public sealed class HostileInputTests : DatabaseTest
     // What has no hostile value. Of the library's own types, the properties are places.
     private static readonly HashSet<Type> Harmless =
     [
-        typeof(bool), typeof(CancellationToken), typeof(NpgsqlDataSource), typeof(NpgsqlTransaction), typeof(IServiceCollection), typeof(JsonSerializerOptions), typeof(JsonTypeInfo<>), typeof(HealthCheckContext),
+        typeof(bool), typeof(CancellationToken), typeof(NpgsqlDataSource), typeof(NpgsqlTransaction), typeof(IServiceCollection), typeof(JsonSerializerOptions),
+        typeof(JsonTypeInfo<>), typeof(HealthCheckContext),
         typeof(IProgress<>), typeof(ILogger<>), typeof(Action<>), typeof(Func<,>), typeof(Func<,,>),
     ];
 
@@ -123,7 +124,8 @@ public sealed class HostileInputTests : DatabaseTest
                 {
                     var repaired = CrawledText.Repair((string?)value);
                     Assert.That(repaired?.Length, Is.EqualTo(((string?)value)?.Length));
-                    Assert.That((await samples.UseAsync(new AuditFindings { FinalUrl = repaired })).Cast<AuditSession>().Single().FinalUrl, Is.EqualTo(repaired));
+                    var rows = await samples.UseAsync(new AuditFindings { FinalUrl = repaired });
+                    Assert.That(rows.Cast<AuditSession>().Single().FinalUrl, Is.EqualTo(repaired));
                     return [];
                 };
             case "CrawlDataServiceCollectionExtensions.AddCrawlData(connectionString)":
@@ -153,7 +155,8 @@ public sealed class HostileInputTests : DatabaseTest
         property.SetValue(taker, value, BindingFlags.DoNotWrapExceptions, null, null, null);
         var set = property.GetValue(taker);
         var normalized = property.Name == nameof(NewAuditSession.Url);
-        Assert.That(normalized || await AreEqualAsync(set, value) || await AreEqualAsync(set, Kept(value)), Is.True, () => $"{Shown(value)} was set, and is {Shown(set)}");
+        var isSet = normalized || await AreEqualAsync(set, value) || await AreEqualAsync(set, Kept(value));
+        Assert.That(isSet, Is.True, () => $"{Shown(value)} was set, and is {Shown(set)}");
         var rows = await samples.UseAsync(taker);
         if (value is null)
         {
@@ -191,8 +194,9 @@ public sealed class HostileInputTests : DatabaseTest
 
     private static async Task<IReadOnlyList<object?>> InvokeAsync(Place place, object? target, object?[] arguments, object? value)
     {
-        var rows = value is object?[] nulls && place.Type.Name.StartsWith("IAsyncEnumerable", StringComparison.Ordinal) ? Samples.ToStream(nulls.Cast<NewCrawlEvent>()) : value;
-        arguments[place.Parameter!.Position] = rows;
+        arguments[place.Parameter!.Position] = value is object?[] rows && place.Type == typeof(IAsyncEnumerable<NewCrawlEvent>)
+            ? Samples.ToStream(rows.Cast<NewCrawlEvent>())
+            : value;
         var result = place.Method is ConstructorInfo constructor
             ? constructor.Invoke(BindingFlags.DoNotWrapExceptions, null, arguments, null)
             : place.Method!.Invoke(target, BindingFlags.DoNotWrapExceptions, null, arguments, null);
@@ -207,8 +211,10 @@ public sealed class HostileInputTests : DatabaseTest
     /// <summary>Whether a refusal is of the library's own, and says what is refused.</summary>
     private static bool IsByName(Exception refusal, Place place) => refusal switch
     {
-        InvalidValueException invalid => invalid.Field == place.Field || invalid.Field == place.Field + "s" || (place.Owner == typeof(Jsonb) && invalid.Field == "json"),
-        ArgumentException argument => argument.ParamName == place.Member || argument.ParamName == place.Field || (place.Owner == typeof(JsonbOptions) && argument.ParamName == "value"),
+        // One that is given alone is refused as one of several.
+        InvalidValueException invalid =>
+            invalid.Field == place.Field || invalid.Field == place.Field + "s" || (place.Owner == typeof(Jsonb) && invalid.Field == "json"),
+        ArgumentException { ParamName: var name } => name == place.Member || name == place.Field || (place.Owner == typeof(JsonbOptions) && name == "value"),
         RowNotFoundException unknown => place.Field.EndsWith("id", StringComparison.Ordinal) && unknown.Ids.Count == 1,
         RecordingException recording => place.Owner == typeof(RecordingImporter) && recording.Line == 1,
 
@@ -268,7 +274,10 @@ public sealed class HostileInputTests : DatabaseTest
 
         if (type.IsGenericType && typeof(IEnumerable).IsAssignableFrom(type) && type.GenericTypeArguments is [var item])
         {
-            var ofOne = item.IsClass && item.Assembly == typeof(Jsonb).Assembly || item.IsGenericType ? [item.IsValueType ? Activator.CreateInstance(item) : null] : ValuesOf(place, item);
+            // Of rows, one that is null.
+            var ofOne = item.IsGenericType ? [Activator.CreateInstance(item)]
+                : item.IsClass && item.Assembly == typeof(Jsonb).Assembly ? [null]
+                : ValuesOf(place, item);
             return ofOne is null ? null : [ArrayOf(item), .. ofOne.Select(value => ArrayOf(item, value))];
         }
 
@@ -291,7 +300,8 @@ public sealed class HostileInputTests : DatabaseTest
     }
 
     /// <summary>A value as it is documented to be kept.</summary>
-    private static object? Kept(object? value) => value is DateTimeOffset time ? time.ToUniversalTime().AddTicks(-(time.UtcTicks % TimeSpan.TicksPerMicrosecond)) : value;
+    private static object? Kept(object? value) =>
+        value is DateTimeOffset time ? time.ToUniversalTime().AddTicks(-(time.UtcTicks % TimeSpan.TicksPerMicrosecond)) : value;
 
     private async Task<bool> AreEqualAsync(object? one, object? other) => (one, other) switch
     {
@@ -322,7 +332,12 @@ public sealed class HostileInputTests : DatabaseTest
 
     private static string Shown(object? value)
     {
-        var text = value is Array items ? $"[{string.Join(", ", items.Cast<object?>().Take(50).Select(Shown))}]" : value is JsonElement { ValueKind: not JsonValueKind.Undefined } element ? element.GetRawText() : JsonSerializer.Serialize($"{value ?? "null"}");
+        var text = value switch
+        {
+            Array items => $"[{string.Join(", ", items.Cast<object?>().Take(50).Select(Shown))}]",
+            JsonElement { ValueKind: not JsonValueKind.Undefined } element => element.GetRawText(),
+            _ => JsonSerializer.Serialize($"{value ?? "null"}"),
+        };
         return text.Length > 200 ? $"{text[..100]}… of {text.Length}" : text;
     }
 }

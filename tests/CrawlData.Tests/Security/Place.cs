@@ -45,7 +45,8 @@ internal sealed record Place
 
     private static Place[] FindAll()
     {
-        var types = typeof(CrawlRunRepository).Assembly.GetExportedTypes().Where(type => !type.IsSubclassOf(typeof(Exception)) && !type.IsSubclassOf(typeof(Delegate))).ToArray();
+        var types = typeof(CrawlRunRepository).Assembly.GetExportedTypes()
+            .Where(type => !type.IsSubclassOf(typeof(Exception)) && !type.IsSubclassOf(typeof(Delegate))).ToArray();
         var parameters =
             from type in types
             from method in type.GetConstructors().Cast<MethodBase>().Concat(type.GetMethods(

@@ -263,7 +263,8 @@ internal sealed class Samples
         }
     }
 
-    private static Func<IReadOnlyList<ExpiredArtifact>, CancellationToken, Task<IReadOnlyCollection<ExpiredArtifact>>> Deleter(params ExpiredArtifact[] deleted) =>
+    private static Func<IReadOnlyList<ExpiredArtifact>, CancellationToken, Task<IReadOnlyCollection<ExpiredArtifact>>> Deleter(
+        params ExpiredArtifact[] deleted) =>
         (_, _) => Task.FromResult<IReadOnlyCollection<ExpiredArtifact>>(deleted);
 
     private async Task<ExpiredArtifact> ExpireAsync()

@@ -14,8 +14,8 @@ using Npgsql;
 
 namespace CrawlData.Tests.Security;
 
-/// <summary>Makes all fail that can, with payloads and passwords that are marked, and looks for the marks in what is told of it. The server is as talkative as it can be
-/// set: its errors' context has the statements' parameters.</summary>
+/// <summary>Makes all fail that can, with payloads and passwords that are marked, and looks for the marks in what is told of it. The server is as talkative as
+/// it can be set: its errors' context has the statements' parameters.</summary>
 public sealed class SecretsTests : ToolTest
 {
     private const string Payload = "payload-7c1e9d";
@@ -53,41 +53,62 @@ public sealed class SecretsTests : ToolTest
         ["wrong password"] = (typeof(NpgsqlException), (_, dataSource) => ConnectAsync(dataSource, settings => settings.Username = "nobody")),
         ["unknown database"] = (typeof(NpgsqlException), (_, dataSource) => ConnectAsync(dataSource, settings => settings.Database = "nowhere")),
         ["no server"] = (typeof(NpgsqlException), (_, dataSource) => ConnectAsync(dataSource, settings => (settings.Host, settings.Port) = ("127.0.0.1", 1))),
-        ["malformed connection string"] = (typeof(InvalidValueException), (_, _) => Task.Run(() => new ServiceCollection().AddCrawlData($"Host=localhost;Password={Password};Port={Password}"))),
-        ["connection string with a wrong key"] = (typeof(InvalidValueException), (_, _) => Task.Run(() => new ServiceCollection().AddCrawlData($"Host=localhost;{Password}={Password}"))),
-        ["connection string at odds with itself"] = (typeof(InvalidValueException), (_, _) => Task.Run(() => new ServiceCollection().AddCrawlData($"Host={Password};Password={Password};Minimum Pool Size=2;Maximum Pool Size=1"))),
+        ["malformed connection string"] = (typeof(InvalidValueException),
+            (_, _) => Task.Run(() => new ServiceCollection().AddCrawlData($"Host=localhost;Password={Password};Port={Password}"))),
+        ["connection string with a wrong key"] = (typeof(InvalidValueException),
+            (_, _) => Task.Run(() => new ServiceCollection().AddCrawlData($"Host=localhost;{Password}={Password}"))),
+        ["connection string at odds with itself"] = (typeof(InvalidValueException),
+            (_, _) => Task.Run(() => new ServiceCollection().AddCrawlData($"Host={Password};Password={Password};Minimum Pool Size=2;Maximum Pool Size=1"))),
         ["event type"] = (typeof(InvalidValueException), (_, _) => Task.Run(() => new NewCrawlEvent { EventType = Payload.PadRight(51), Payload = default })),
         ["text"] = (typeof(InvalidValueException), (_, _) => Task.Run(() => new NewCrawlRun { AppPackage = "org.example.app", Goal = $"{Payload}\0" })),
-        ["URL"] = (typeof(InvalidValueException), (_, _) => Task.Run(() => new CrawlData.Audits.NewAuditSession { Url = $"http://{Payload} /", CrawlPolicyVersion = "1", ConfigSnapshot = default })),
+        ["URL"] = (typeof(InvalidValueException),
+            (_, _) => Task.Run(() => new CrawlData.Audits.NewAuditSession { Url = $"http://{Payload} /", CrawlPolicyVersion = "1", ConfigSnapshot = default })),
         ["malformed JSON"] = (typeof(InvalidValueException), (_, _) => Task.Run(() => Jsonb.Parse($"{{\"{Payload}\": {Payload}}}"))),
         ["JSON with U+0000"] = (typeof(InvalidValueException), (_, _) => Task.Run(() => Jsonb.Parse($"{{\"{Payload}\": \"{Payload}\\u0000\"}}"))),
-        ["object that cannot be serialized"] = (typeof(InvalidValueException), (_, _) => Task.Run(() => Jsonb.From(new Dictionary<string, double> { [Payload] = double.NaN }))),
+        ["object that cannot be serialized"] = (typeof(InvalidValueException),
+            (_, _) => Task.Run(() => Jsonb.From(new Dictionary<string, double> { [Payload] = double.NaN }))),
         ["cursor"] = (typeof(InvalidValueException), (_, dataSource) => new CrawlRunRepository(dataSource).ListAsync(cursor: Payload)),
-        ["unknown crawl"] = (typeof(RowNotFoundException), (_, dataSource) => new CrawlEventRepository(dataSource).AppendAsync(Guid.CreateVersion7(), Event(1, Payload))),
+        ["unknown crawl"] = (typeof(RowNotFoundException),
+            (_, dataSource) => new CrawlEventRepository(dataSource).AppendAsync(Guid.CreateVersion7(), Event(1, Payload))),
         ["id that is taken"] = (typeof(RowAlreadyExistsException), async (test, dataSource) =>
-            await new CrawlRunRepository(dataSource).InsertAsync(new NewCrawlRun { Id = await test.CreateCrawlAsync(), AppPackage = Payload, Goal = Payload, DeviceConfig = Marked })),
+            await new CrawlRunRepository(dataSource).InsertAsync(
+                new NewCrawlRun { Id = await test.CreateCrawlAsync(), AppPackage = Payload, Goal = Payload, DeviceConfig = Marked })),
         ["refused transition"] = (typeof(TransitionRefusedException), async (test, dataSource) =>
             (await new CrawlRunRepository(dataSource).CompleteAsync(await test.CreateCrawlAsync(Payload))).EnsureApplied()),
-        ["constraint"] = (typeof(PostgresException), async (test, dataSource) => await new CrawlEventRepository(dataSource).AppendAsync(await test.CreateCrawlAsync(), Step(Marked))),
+        ["constraint"] = (typeof(PostgresException),
+            async (test, dataSource) => await new CrawlEventRepository(dataSource).AppendAsync(await test.CreateCrawlAsync(), Step(Marked))),
         ["constraint, through the writer"] = (typeof(CrawlEventsNotStoredException), (test, dataSource) => test.WriteAsync(dataSource, Step(Marked))),
-        ["cast of a value, through the writer"] = (typeof(CrawlEventsNotStoredException), (test, dataSource) => test.WriteAsync(dataSource, Step(Jsonb.From(new { step = Payload })))),
-        ["trigger, through the writer"] = (typeof(CrawlEventsNotStoredException), (test, dataSource) => test.WriteAsync(dataSource, Step(Jsonb.From(Payload)) with { EventType = "refused" })),
+        ["cast of a value, through the writer"] = (typeof(CrawlEventsNotStoredException),
+            (test, dataSource) => test.WriteAsync(dataSource, Step(Jsonb.From(new { step = Payload })))),
+        ["trigger, through the writer"] = (typeof(CrawlEventsNotStoredException),
+            (test, dataSource) => test.WriteAsync(dataSource, Step(Jsonb.From(Payload)) with { EventType = "refused" })),
         ["unknown outcome"] = (typeof(AppendOutcomeUnknownException), (test, dataSource) => test.LoseCommitAsync(dataSource)),
         ["cancelled"] = (typeof(OperationCanceledException), async (test, dataSource) =>
-            await new CrawlEventRepository(dataSource).AppendAsync(await test.CreateCrawlAsync(), Event(1, Payload), cancellationToken: new CancellationToken(canceled: true))),
-        ["script that casts a value"] = (typeof(MigrationException), (_, dataSource) => MigrateAsync(dataSource, $"select jsonb_build_object('secret', '{Payload}')::text::int")),
+            await new CrawlEventRepository(dataSource).AppendAsync(
+                await test.CreateCrawlAsync(), Event(1, Payload), cancellationToken: new CancellationToken(canceled: true))),
+        ["script that casts a value"] = (typeof(MigrationException),
+            (_, dataSource) => MigrateAsync(dataSource, $"select jsonb_build_object('secret', '{Payload}')::text::int")),
         ["script with a constraint"] = (typeof(MigrationException), (_, dataSource) =>
-            MigrateAsync(dataSource, $"create table twice (id text); insert into twice values ('{Payload}'), ('{Payload}'); alter table twice add unique (id)")),
-        ["script that raises"] = (typeof(MigrationException), (_, dataSource) => MigrateAsync(dataSource, $"do $$ begin raise exception '{Payload}' using hint = '{Payload}'; end $$")),
+            MigrateAsync(
+                dataSource, $"create table twice (id text); insert into twice values ('{Payload}'), ('{Payload}'); alter table twice add unique (id)")),
+        ["script that raises"] = (typeof(MigrationException),
+            (_, dataSource) => MigrateAsync(dataSource, $"do $$ begin raise exception '{Payload}' using hint = '{Payload}'; end $$")),
         ["recording: no JSON"] = (typeof(RecordingException), (_, dataSource) => ImportAsync(dataSource, Payload)),
         ["recording: no line"] = (typeof(RecordingException), (_, dataSource) => ImportAsync(dataSource, $$"""{"{{Payload}}": "{{Payload}}"}""")),
-        ["recording: unknown table"] = (typeof(RecordingException), (_, dataSource) => ImportAsync(dataSource, $$$"""{"table": "{{{Payload}}}", "row": {}}""")),
-        ["recording: unknown column"] = (typeof(RecordingException), (_, dataSource) => ImportAsync(dataSource, $$$"""{"table": "crawl_runs", "row": {"app_package": "x", "{{{Payload}}}": 1}}""")),
-        ["recording: value of another type"] = (typeof(RecordingException), (_, dataSource) => ImportAsync(dataSource, $$$"""{"table": "crawl_runs", "row": {"app_package": "x", "max_steps": "{{{Payload}}}"}}""")),
-        ["recording: status"] = (typeof(RecordingException), (_, dataSource) => ImportAsync(dataSource, $$$"""{"table": "crawl_runs", "row": {"app_package": "x", "status": "{{{Payload}}}"}}""")),
-        ["recording: text"] = (typeof(RecordingException), (_, dataSource) => ImportAsync(dataSource, $$$"""{"table": "crawl_runs", "row": {"app_package": "{{{Payload}}}\u0000"}}""")),
+        ["recording: unknown table"] = (typeof(RecordingException),
+            (_, dataSource) => ImportAsync(dataSource, $$$"""{"table": "{{{Payload}}}", "row": {}}""")),
+        ["recording: unknown column"] = (typeof(RecordingException),
+            (_, dataSource) => ImportAsync(dataSource, $$$"""{"table": "crawl_runs", "row": {"app_package": "x", "{{{Payload}}}": 1}}""")),
+        ["recording: value of another type"] = (typeof(RecordingException),
+            (_, dataSource) => ImportAsync(dataSource, $$$"""{"table": "crawl_runs", "row": {"app_package": "x", "max_steps": "{{{Payload}}}"}}""")),
+        ["recording: status"] = (typeof(RecordingException),
+            (_, dataSource) => ImportAsync(dataSource, $$$"""{"table": "crawl_runs", "row": {"app_package": "x", "status": "{{{Payload}}}"}}""")),
+        ["recording: text"] = (typeof(RecordingException),
+            (_, dataSource) => ImportAsync(dataSource, $$$"""{"table": "crawl_runs", "row": {"app_package": "{{{Payload}}}\u0000"}}""")),
         ["recording: id that is taken"] = (typeof(RecordingException), async (test, dataSource) =>
-            await ImportAsync(dataSource, $$$"""{"table": "crawl_runs", "row": {"id": "{{{await test.CreateCrawlAsync()}}}", "app_package": "{{{Payload}}}", "goal": "{{{Payload}}}"}}""")),
+            await ImportAsync(
+                dataSource,
+                $$$"""{"table": "crawl_runs", "row": {"id": "{{{await test.CreateCrawlAsync()}}}", "app_package": "x", "goal": "{{{Payload}}}"}}""")),
     };
 
     public static IEnumerable<TestCaseData> Cases() =>
@@ -136,7 +157,10 @@ public sealed class SecretsTests : ToolTest
         writer.TakeUnstored();
         await Assert.CatchAsync(() => ImportAsync(host.Services.GetRequiredService<NpgsqlDataSource>(), Payload));
         await Assert.CatchAsync<MigrationException>(() =>
-            new SchemaMigrator(DataSource, null, logs.CreateLogger<SchemaMigrator>(), [new SchemaScript("901_logged.sql", "select 1"), new SchemaScript("902_fails.sql", $"select '{Payload}'::int")]).MigrateAsync());
+        {
+            SchemaScript[] scripts = [new("901_logged.sql", "select 1"), new("902_fails.sql", $"select '{Payload}'::int")];
+            return new SchemaMigrator(DataSource, null, logs.CreateLogger<SchemaMigrator>(), scripts).MigrateAsync();
+        });
         await host.StopAsync();
 
         Assert.That(logged, Has.Some.StartsWith("CrawlData.Schema.SchemaMigrator:").And.Some.StartsWith("CrawlData.Crawls.CrawlEventWriter:"));
@@ -172,9 +196,11 @@ public sealed class SecretsTests : ToolTest
 
     private static NewCrawlEvent Step(Jsonb payload) => new() { EventType = "step", Payload = payload };
 
-    private static Task<IReadOnlyList<string>> MigrateAsync(NpgsqlDataSource dataSource, string sql) => new SchemaMigrator(dataSource, null, null, [new SchemaScript("900_fails.sql", sql)]).MigrateAsync();
+    private static Task<IReadOnlyList<string>> MigrateAsync(NpgsqlDataSource dataSource, string sql) =>
+        new SchemaMigrator(dataSource, null, null, [new SchemaScript("900_fails.sql", sql)]).MigrateAsync();
 
-    private static Task<RecordingImportResult> ImportAsync(NpgsqlDataSource dataSource, string line) => new RecordingImporter(dataSource).ImportAsync(new MemoryStream(Encoding.UTF8.GetBytes(line)));
+    private static Task<RecordingImportResult> ImportAsync(NpgsqlDataSource dataSource, string line) =>
+        new RecordingImporter(dataSource).ImportAsync(new MemoryStream(Encoding.UTF8.GetBytes(line)));
 
     private static async Task ConnectAsync(NpgsqlDataSource dataSource, Action<NpgsqlConnectionStringBuilder> change)
     {
@@ -201,7 +227,8 @@ public sealed class SecretsTests : ToolTest
     private async Task LoseCommitAsync(NpgsqlDataSource dataSource)
     {
         await using var proxy = new FaultProxy(Database.ConnectionString);
-        await using var through = proxy.CreateDataSource(dataSource.ConnectionString, settings => settings.Password ??= new NpgsqlConnectionStringBuilder(Database.ConnectionString).Password);
+        await using var through = proxy.CreateDataSource(
+            dataSource.ConnectionString, settings => settings.Password ??= new NpgsqlConnectionStringBuilder(Database.ConnectionString).Password);
         proxy.OnSent = (_, piece) =>
         {
             proxy.Down |= FaultProxy.IsCommit(piece);
@@ -213,7 +240,8 @@ public sealed class SecretsTests : ToolTest
     /// <summary>All that an exception and those within it say, wherever they say it.</summary>
     private static string Everything(Exception exception)
     {
-        var within = exception is AggregateException several ? several.InnerExceptions : exception.InnerException is { } inner ? [inner] : Enumerable.Empty<Exception>();
+        IEnumerable<Exception> within = exception is AggregateException several ? several.InnerExceptions
+            : exception.InnerException is { } inner ? [inner] : [];
         var data = exception.Data.Cast<DictionaryEntry>().Select(entry => $"{entry.Key}: {entry.Value}");
         return string.Join('\n', [exception.ToString(), exception.Message, .. data, .. within.Select(Everything)]);
     }
