@@ -6,8 +6,10 @@ public sealed record AuditPageFilter
     internal static readonly AuditPageFilter All = new();
 
     /// <summary>Pages of this type.</summary>
-    public PageType? PageType { get; init; }
+    /// <exception cref="InvalidValueException">The value is none of the enum's.</exception>
+    public PageType? PageType { get; init => field = EnumLabels.Require(value, "page_type"); }
 
     /// <summary>Pages seen in this viewport.</summary>
-    public Viewport? Viewport { get; init; }
+    /// <exception cref="InvalidValueException">The value is none of the enum's.</exception>
+    public Viewport? Viewport { get; init => field = EnumLabels.Require(value, "viewport"); }
 }
