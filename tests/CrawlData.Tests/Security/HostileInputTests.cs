@@ -202,7 +202,7 @@ public sealed class HostileInputTests : DatabaseTest
             : place.Method!.Invoke(target, BindingFlags.DoNotWrapExceptions, null, arguments, null);
         var got = await Samples.ResultAsync(result);
         got = got?.GetType().GetProperty("Row")?.GetValue(got) ?? got;
-        var stored = got?.GetType().GetProperty(char.ToUpperInvariant(place.Member[0]) + place.Member[1..]);
+        var stored = Unstored.Contains(place.Member) ? null : got?.GetType().GetProperty(char.ToUpperInvariant(place.Member[0]) + place.Member[1..]);
         var isText = place.Type == typeof(string) || place.Type == typeof(Jsonb) || place.Type == typeof(Jsonb?);
         Assert.That(!isText || stored is not null || Unstored.Contains(place.Member), Is.True, () => $"It is not known where {place} can be read back.");
         return stored is null || value is null ? [] : [stored.GetValue(got)];

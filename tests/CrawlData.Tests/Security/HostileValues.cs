@@ -32,10 +32,10 @@ internal static class HostileValues
 
     public static readonly string[] Cursors =
     [
-        .. Texts, "AA", "====", Base64Url.EncodeToString(new byte[25]), Base64Url.EncodeToString(new byte[17]), Cursor(-1, 16), Cursor(long.MaxValue, 16),
-        Cursor(long.MinValue, 8),
-        .. new[] { 0, DateTime.UtcNow.Ticks, DateTime.MaxValue.Ticks }.SelectMany(ticks => new[] { Cursor(ticks, 8), Cursor(ticks, 16) }),
-        Cursor(0, 16) + "=", " " + Cursor(0, 16), Cursor(0, 17), Cursor(0, 16)[..^1],
+        .. Texts, "AA", "====", Base64Url.EncodeToString(new byte[25]), Base64Url.EncodeToString(new byte[17]),
+        .. Enum.GetValues<CursorKind>().SelectMany(kind => new[] { -1, long.MinValue, long.MaxValue, 0, DateTime.UtcNow.Ticks, DateTime.MaxValue.Ticks }
+            .SelectMany(ticks => new[] { Cursor(kind, ticks, 8), Cursor(kind, ticks, 16), Cursor(kind, ticks, 24), Cursor(kind, ticks, 32) })),
+        Cursor(CursorKind.Runs, 0, 16) + "=", " " + Cursor(CursorKind.Runs, 0, 16), Cursor(CursorKind.Runs, 0, 17), Cursor(CursorKind.Runs, 0, 16)[..^1],
     ];
 
     public static readonly object[] Times =
@@ -114,10 +114,10 @@ internal static class HostileValues
     private static string JsonString(int length) => $"\"{new string('j', length)}\"";
 
     // A byte for the version, the time, the id.
-    private static string Cursor(long ticks, int idLength)
+    private static string Cursor(CursorKind kind, long ticks, int idLength)
     {
         var bytes = new byte[1 + sizeof(long) + idLength];
-        bytes[0] = 1;
+        bytes[0] = (byte)kind;
         System.Buffers.Binary.BinaryPrimitives.WriteInt64BigEndian(bytes.AsSpan(1), ticks);
         return Base64Url.EncodeToString(bytes);
     }

@@ -85,6 +85,7 @@ internal sealed class Samples
         "id" when method.DeclaringType == typeof(AuditSessionRepository) => await StartSessionAsync(),
         "id" when method.DeclaringType == typeof(AuditPageRepository) => pageId,
         "id" when method.DeclaringType == typeof(ArtifactRepository) => artifactId,
+        "id" when parameter.ParameterType == typeof(long) => 1L,
         "ids" => Array.Empty<Guid>(),
         "attempt" => 1,
         "maxAttempts" => 3,
@@ -206,7 +207,7 @@ internal sealed class Samples
             await writer.AppendAsync(crawl, crawlEvent);
         }
 
-        object[] stored = [.. await events.ListAsync(crawl)];
+        object[] stored = [.. (await events.ListAsync(crawl)).Items];
         await runs.DeleteAsync(crawl);
         return stored;
     }
@@ -232,6 +233,8 @@ internal sealed class Samples
                 await task;
                 return task.GetType().GetProperty("Result")?.GetValue(task);
             case IAsyncEnumerable<CrawlEvent> stream:
+                return await FirstAsync(stream);
+            case IAsyncEnumerable<CrawlEventBatch> stream:
                 return await FirstAsync(stream);
             case IAsyncEnumerable<CrawlLog> stream:
                 return await FirstAsync(stream);
