@@ -123,9 +123,9 @@ public sealed class ReadmeTests : MigratorTest
                 File.Delete(new Uri(artifact.StorageUri).LocalPath);
             }
 
-            return Task.FromResult<IReadOnlyCollection<ExpiredArtifact>>(batch);
+            return Task.FromResult(batch);
         });
-        await cleanup.PurgeAsync(age: TimeSpan.FromDays(30));
+        await cleanup.DeleteArtifactsAsync(age: TimeSpan.FromDays(30));
         await cleanup.DeleteSessionsAsync(age: TimeSpan.FromDays(400));
         await cleanup.DeleteCrawlsAsync(age: TimeSpan.FromDays(400));
         // README has audited
