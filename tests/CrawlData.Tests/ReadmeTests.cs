@@ -105,7 +105,7 @@ public sealed class ReadmeTests : MigratorTest
                 StorageUri = "file:///var/audits/home.png",
                 SizeBytes = 95_881,
             });
-            await pages.SetStatusAsync(session.Id, page.Id, PageStatus.Ok, loadTimings: Jsonb.From(new { load_ms = 125.6 }));
+            (await pages.SetStatusAsync(session.Id, page.Id, PageStatus.Ok, loadTimings: Jsonb.From(new { load_ms = 125.6 }))).EnsureApplied();
             await sessions.RecordAsync(session.Id, session.Attempts, new AuditFindings { FinalUrl = "https://example.org/home" });
             var finish = await sessions.CompleteAsync(session.Id, session.Attempts);
             if (finish.Outcome == TransitionOutcome.Refused)

@@ -131,7 +131,7 @@ public sealed class ArtifactRepository(NpgsqlDataSource dataSource, RetentionDur
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the statement.</param>
     /// <returns>How many were marked by this call.</returns>
-    public Task<int> MarkDeletedAsync(
+    public async Task<long> MarkDeletedAsync(
         Guid sessionId, IEnumerable<Guid> ids, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(ids);
@@ -141,7 +141,7 @@ public sealed class ArtifactRepository(NpgsqlDataSource dataSource, RetentionDur
             { "ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, ids.ToArray() },
         };
         var command = Command(MarkDeletedSql, parameters, transaction, cancellationToken);
-        return dataSource.UseAsync(transaction, connection => connection.ExecuteAsync(command), cancellationToken);
+        return await dataSource.UseAsync(transaction, connection => connection.ExecuteAsync(command), cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Inserts artifacts of several sessions, all or none, also such as are deleted.</summary>

@@ -40,7 +40,7 @@ public sealed class AuditPageRepository(NpgsqlDataSource dataSource, NpgsqlDataS
             load_timings = coalesce(@load_timings, load_timings),
             low_confidence_reasons = coalesce(@low_confidence_reasons, low_confidence_reasons)
         where id = @id and session_id = @session_id
-        returning {Columns}
+        returning {Columns}, true as applied
         """;
 
     internal const string GetSql = $"select {Columns} from audit_pages where id = @id and session_id = @session_id";
@@ -85,9 +85,10 @@ public sealed class AuditPageRepository(NpgsqlDataSource dataSource, NpgsqlDataS
     /// <param name="lowConfidenceReasons">Why its findings are to be taken with care; null leaves what stands.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the statement.</param>
-    /// <returns>The page as it is now.</returns>
-    /// <exception cref="RowNotFoundException">The session has no such page.</exception>
-    public async Task<AuditPage> SetStatusAsync(
+    /// <returns>The page as it is now, <see cref="TransitionOutcome.Applied"/>, whatever its status was; <see cref="TransitionOutcome.NotFound"/> when the session has no
+    /// such page. It is never refused.</returns>
+    /// <exception cref="InvalidValueException">The status is none of <see cref="PageStatus"/>'s values.</exception>
+    public async Task<Transition<AuditPage>> SetStatusAsync(
         Guid sessionId,
         Guid id,
         PageStatus status,
@@ -104,8 +105,8 @@ public sealed class AuditPageRepository(NpgsqlDataSource dataSource, NpgsqlDataS
             { "load_timings", NpgsqlDbType.Jsonb, loadTimings?.Utf8 },
             { "low_confidence_reasons", NpgsqlDbType.Jsonb, lowConfidenceReasons?.Utf8 },
         };
-        var pages = await dataSource.ReadListAsync(Command(SetStatusSql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false);
-        return pages is [var page] ? page : throw new RowNotFoundException(Table, [id]);
+        return await dataSource.ReadTransitionAsync(
+            Command(SetStatusSql, parameters, transaction, cancellationToken), Table, id, Read, page => $"is {page.Status.ToLabel()}").ConfigureAwait(false);
     }
 
     /// <summary>Gets a page; null when the session has none with that id.</summary>
