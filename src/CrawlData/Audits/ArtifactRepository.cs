@@ -10,9 +10,9 @@ namespace CrawlData.Audits;
 /// <remarks>Methods that write take the caller's transaction; without one each is a transaction of its own. Errors of the server and of the connection come as
 /// <see cref="NpgsqlException"/>: a page that is deleted at the very moment gives its 23503.</remarks>
 /// <param name="dataSource">The application's data source; it stays the application's to dispose of.</param>
-/// <param name="retention">How long artifacts are kept by their session's policy; the defaults when null.</param>
 /// <param name="readDataSource">Where what only reads goes when it is in no transaction: a hot standby, say, which lags behind. The data source when null.</param>
-public sealed class ArtifactRepository(NpgsqlDataSource dataSource, RetentionDurations? retention = null, NpgsqlDataSource? readDataSource = null)
+/// <param name="retention">How long artifacts are kept by their session's policy; the defaults when null.</param>
+public sealed class ArtifactRepository(NpgsqlDataSource dataSource, NpgsqlDataSource? readDataSource = null, RetentionDurations? retention = null)
 {
     internal const string Table = "artifacts";
 
@@ -65,6 +65,7 @@ public sealed class ArtifactRepository(NpgsqlDataSource dataSource, RetentionDur
     internal const string MarkDeletedSql =
         "update artifacts set deleted_at = clock_timestamp() where id = any (@ids) and session_id = @session_id and deleted_at is null";
 
+    private readonly NpgsqlDataSource dataSource = dataSource ?? throw new ArgumentNullException(nameof(dataSource));
     private readonly NpgsqlDataSource reads = readDataSource ?? dataSource;
     private readonly RetentionDurations retention = retention ?? new RetentionDurations();
 

@@ -55,6 +55,7 @@ public sealed class AuditPageRepository(NpgsqlDataSource dataSource, NpgsqlDataS
         order by audit_pages.page_type, audit_pages.viewport, id
         """;
 
+    private readonly NpgsqlDataSource dataSource = dataSource ?? throw new ArgumentNullException(nameof(dataSource));
     private readonly NpgsqlDataSource reads = readDataSource ?? dataSource;
 
     /// <summary>Inserts a page.</summary>

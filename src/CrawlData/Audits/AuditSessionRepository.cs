@@ -206,6 +206,7 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDa
 
     internal const string DeleteSql = "delete from audit_sessions where id = @id";
 
+    private readonly NpgsqlDataSource dataSource = dataSource ?? throw new ArgumentNullException(nameof(dataSource));
     private readonly NpgsqlDataSource reads = readDataSource ?? dataSource;
     private readonly Telemetry telemetry = new(dataSource, Table);
     private readonly ILogger log = logger.Guarded();

@@ -15,11 +15,11 @@ namespace CrawlData.Audits;
 /// and of the connection come as <see cref="NpgsqlException"/>.</para>
 /// </remarks>
 /// <param name="dataSource">The application's data source; it stays the application's to dispose of.</param>
-/// <param name="retry">How long appends are tried again and settled; the defaults when null.</param>
 /// <param name="readDataSource">Where what only reads goes when it is in no transaction: a hot standby, say, which lags behind. The data source when null.</param>
+/// <param name="retry">How long appends are tried again and settled; the defaults when null.</param>
 /// <param name="logger">Told of what is tried again, and of what became of it; may be null.</param>
 public sealed class CrawlLogRepository(
-    NpgsqlDataSource dataSource, RetryOptions? retry = null, NpgsqlDataSource? readDataSource = null, ILogger<CrawlLogRepository>? logger = null)
+    NpgsqlDataSource dataSource, NpgsqlDataSource? readDataSource = null, RetryOptions? retry = null, ILogger<CrawlLogRepository>? logger = null)
 {
     private const string Table = "crawl_logs";
 
@@ -74,7 +74,8 @@ public sealed class CrawlLogRepository(
         """;
 
     private readonly NpgsqlDataSource reads = readDataSource ?? dataSource;
-    private readonly Appender appender = new(dataSource, retry ?? new RetryOptions(), new Telemetry(dataSource, Table), logger.Guarded());
+    private readonly Appender appender = new(
+        dataSource ?? throw new ArgumentNullException(nameof(dataSource)), retry ?? new RetryOptions(), new Telemetry(dataSource, Table), logger.Guarded());
 
     /// <summary>Appends a line.</summary>
     /// <returns>Its id.</returns>

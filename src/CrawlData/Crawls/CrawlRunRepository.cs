@@ -83,6 +83,7 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
 
     internal const string DeleteSql = "delete from crawl_runs where id = @id";
 
+    private readonly NpgsqlDataSource dataSource = dataSource ?? throw new ArgumentNullException(nameof(dataSource));
     private readonly NpgsqlDataSource reads = readDataSource ?? dataSource;
 
     /// <summary>Inserts a run.</summary>

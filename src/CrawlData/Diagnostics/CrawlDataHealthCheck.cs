@@ -16,6 +16,7 @@ public sealed class CrawlDataHealthCheck(NpgsqlDataSource dataSource, bool expec
 {
     internal const string ReadOnlySql = "select current_setting('transaction_read_only') = 'on'";
 
+    private readonly NpgsqlDataSource dataSource = dataSource ?? throw new ArgumentNullException(nameof(dataSource));
     private readonly SchemaMigrator migrator = new(dataSource);
 
     /// <inheritdoc/>

@@ -67,6 +67,7 @@ public sealed class RecordingImporter(NpgsqlDataSource dataSource)
     private const int BatchRows = 1_000;
     private const long BatchBytes = 4 * 1024 * 1024;
 
+    private readonly NpgsqlDataSource dataSource = dataSource ?? throw new ArgumentNullException(nameof(dataSource));
     private readonly Tables tables = new(dataSource);
 
     /// <summary>Imports a recording of any length in one transaction, all or nothing. Events and log lines keep their order and get new ids; artifacts keep their

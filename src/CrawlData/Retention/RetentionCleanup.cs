@@ -127,6 +127,7 @@ public sealed class RetentionCleanup(NpgsqlDataSource dataSource, ILogger<Retent
     private static readonly Family Crawls = new(
         "crawl_runs", OldCrawlsSql, LockCrawlsSql, ListDeletableCrawlsSql, [DeleteEventsSql], DeleteCrawlsSql, CountCrawlRowsSql);
 
+    private readonly NpgsqlDataSource dataSource = dataSource ?? throw new ArgumentNullException(nameof(dataSource));
     private readonly Telemetry artifacts = new(dataSource, "artifacts");
     private readonly ILogger log = logger.Guarded();
 

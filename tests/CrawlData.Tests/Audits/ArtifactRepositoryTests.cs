@@ -72,7 +72,7 @@ public sealed class ArtifactRepositoryTests : DatabaseTest
         var (session, page) = await SessionWithPageAsync(policy);
         var createdAt = new DateTimeOffset(2026, month, 25, 13, 0, 0, TimeSpan.Zero);
 
-        var artifacts = new ArtifactRepository(DataSource, byOptions ? durations : null);
+        var artifacts = new ArtifactRepository(DataSource, retention: byOptions ? durations : null);
         var inserted = await artifacts.InsertAsync(session, Artifact(page) with { CreatedAt = createdAt });
 
         Assert.That(inserted.RetentionUntil, Is.EqualTo(createdAt + expected));

@@ -95,7 +95,7 @@ public sealed class AppendFaultTests : DatabaseTest
         var watch = Stopwatch.StartNew();
 
         var exception = await Assert.ThrowsAsync<AppendOutcomeUnknownException>(
-            () => new CrawlEventRepository(dataSource, new RetryOptions { Limit = TimeSpan.FromSeconds(1) }).AppendAsync(crawl, EventsOf(3)));
+            () => new CrawlEventRepository(dataSource, retry: new RetryOptions { Limit = TimeSpan.FromSeconds(1) }).AppendAsync(crawl, EventsOf(3)));
 
         Assert.That(watch.Elapsed, Is.LessThan(TimeSpan.FromSeconds(10)));
         Assert.That(exception!.Ids, Has.Count.EqualTo(3));
@@ -139,7 +139,7 @@ public sealed class AppendFaultTests : DatabaseTest
         proxy.OnSent = (_, piece) => FaultProxy.IsCommit(piece) ? Fault.CutDuring : Fault.None;
 
         await Assert.ThatAsync(
-            () => new CrawlEventRepository(dataSource, new RetryOptions { Limit = TimeSpan.FromSeconds(2) }).AppendAsync(crawl, EventsOf(3)),
+            () => new CrawlEventRepository(dataSource, retry: new RetryOptions { Limit = TimeSpan.FromSeconds(2) }).AppendAsync(crawl, EventsOf(3)),
             Throws.InstanceOf<AppendOutcomeUnknownException>());
 
         Assert.That(await new CrawlEventRepository(server.DataSource).CountAsync(crawl), Is.Zero);
@@ -196,7 +196,7 @@ public sealed class AppendFaultTests : DatabaseTest
         var watch = Stopwatch.StartNew();
 
         await Assert.ThatAsync(
-            () => new CrawlEventRepository(dataSource, new RetryOptions { Limit = TimeSpan.FromSeconds(1) }).AppendAsync(Guid.NewGuid(), EventsOf(3)), Throws.InstanceOf<NpgsqlException>());
+            () => new CrawlEventRepository(dataSource, retry: new RetryOptions { Limit = TimeSpan.FromSeconds(1) }).AppendAsync(Guid.NewGuid(), EventsOf(3)), Throws.InstanceOf<NpgsqlException>());
 
         Assert.That(watch.Elapsed, Is.GreaterThan(TimeSpan.FromSeconds(0.9)));
     }
