@@ -75,8 +75,11 @@ public sealed class ArtifactRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
     /// <exception cref="RowAlreadyExistsException">An artifact with that id exists.</exception>
     /// <exception cref="InvalidValueException">It has a time of retention, and is to be kept for ever.</exception>
     public async Task<Artifact> InsertAsync(
-        Guid sessionId, NewArtifact artifact, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
-        (await InsertAsync(sessionId, [artifact], transaction, cancellationToken).ConfigureAwait(false))[0];
+        Guid sessionId, NewArtifact artifact, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(artifact);
+        return (await InsertAsync(sessionId, [artifact], transaction, cancellationToken).ConfigureAwait(false))[0];
+    }
 
     /// <summary>Inserts artifacts, all or none. When there are none, nothing is done, and the session is not looked for.</summary>
     /// <returns>The rows as they were stored, in the order of the artifacts.</returns>

@@ -63,8 +63,11 @@ public sealed class AuditPageRepository(NpgsqlDataSource dataSource, NpgsqlDataS
     /// <exception cref="RowNotFoundException">There is no such session.</exception>
     /// <exception cref="RowAlreadyExistsException">A page with that id exists.</exception>
     public async Task<AuditPage> InsertAsync(
-        Guid sessionId, NewAuditPage page, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
-        (await InsertAsync(sessionId, [page], transaction, cancellationToken).ConfigureAwait(false))[0];
+        Guid sessionId, NewAuditPage page, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(page);
+        return (await InsertAsync(sessionId, [page], transaction, cancellationToken).ConfigureAwait(false))[0];
+    }
 
     /// <summary>Inserts pages, all or none. When there are none, nothing is done, and the session is not looked for.</summary>
     /// <returns>The rows as they were stored, in the order of the pages.</returns>

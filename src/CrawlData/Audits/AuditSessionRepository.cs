@@ -214,8 +214,11 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDa
     /// <summary>Inserts a session into the queue: its status is queued.</summary>
     /// <returns>The row as it was stored.</returns>
     /// <exception cref="RowAlreadyExistsException">A session with that id exists.</exception>
-    public async Task<AuditSession> InsertAsync(NewAuditSession session, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
-        (await InsertAsync([session], transaction, cancellationToken).ConfigureAwait(false))[0];
+    public async Task<AuditSession> InsertAsync(NewAuditSession session, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(session);
+        return (await InsertAsync([session], transaction, cancellationToken).ConfigureAwait(false))[0];
+    }
 
     /// <summary>Inserts sessions into the queue, all or none. They are claimed in their order, unless their <see cref="NewAuditSession.CreatedAt"/> says otherwise.</summary>
     /// <returns>The rows as they were stored, in the order of the sessions.</returns>

@@ -81,8 +81,11 @@ public sealed class CrawlLogRepository(
     /// <returns>Its id.</returns>
     /// <exception cref="RowNotFoundException">There is no such session. Nothing is stored.</exception>
     public async Task<long> AppendAsync(
-        Guid sessionId, NewCrawlLog line, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
-        (await appender.AppendAsync([(sessionId, line)], transaction, cancellationToken).ConfigureAwait(false))[0];
+        Guid sessionId, NewCrawlLog line, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(line);
+        return (await appender.AppendAsync([(sessionId, line)], transaction, cancellationToken).ConfigureAwait(false))[0];
+    }
 
     /// <summary>Appends lines to one session's log, all or none. When there are none, nothing is done, and the session is not looked for.</summary>
     /// <returns>The ids, in the order of the lines; they rise.</returns>

@@ -155,6 +155,7 @@ public sealed class ArtifactRepositoryTests : DatabaseTest
         await Assert.ThatAsync(
             () => Artifacts.InsertAsync(session, [Artifact(page), null!]),
             Throws.InstanceOf<InvalidValueException>().With.Message.EqualTo("artifacts: has null at index 1."));
+        await Assert.ThatAsync(() => Artifacts.InsertAsync(session, (NewArtifact)null!), Throws.ArgumentNullException);
 
         Assert.That((exception!.Table, exception.Ids.Count), Is.EqualTo(("artifacts", 2)));
         Assert.That(exception.Ids, Does.Contain(taken));

@@ -104,6 +104,7 @@ public sealed class AuditPageRepositoryTests : DatabaseTest
         var exception = await Assert.ThrowsAsync<RowAlreadyExistsException>(() => Pages.InsertAsync(session, [Page(), Page() with { Id = taken }]));
         await Assert.ThatAsync(
             () => Pages.InsertAsync(session, [Page(), null!]), Throws.InstanceOf<InvalidValueException>().With.Message.EqualTo("pages: has null at index 1."));
+        await Assert.ThatAsync(() => Pages.InsertAsync(session, (NewAuditPage)null!), Throws.ArgumentNullException);
 
         Assert.That((exception!.Table, exception.Ids.Count), Is.EqualTo(("audit_pages", 2)));
         Assert.That(exception.Ids, Does.Contain(taken));

@@ -89,6 +89,7 @@ public sealed class AuditSessionRepositoryTests : DatabaseTest
         await Assert.ThatAsync(
             () => Sessions.InsertAsync([Session() with { Id = first }, null!]),
             Throws.InstanceOf<InvalidValueException>().With.Message.EqualTo("sessions: has null at index 1."));
+        await Assert.ThatAsync(() => Sessions.InsertAsync((NewAuditSession)null!), Throws.ArgumentNullException);
 
         Assert.That(await Sessions.GetAsync(first), Is.Null);
     }

@@ -104,6 +104,7 @@ public sealed class CrawlLogRepositoryTests : DatabaseTest
         Assert.That(await Logs.AppendAsync(Guid.CreateVersion7(), []), Is.Empty);
         await Assert.ThatAsync(
             () => Logs.AppendAsync(session, [Line(1), null!]), Throws.InstanceOf<InvalidValueException>().With.Message.EqualTo("lines: has null at index 1."));
+        await Assert.ThatAsync(() => Logs.AppendAsync(session, (NewCrawlLog)null!), Throws.ArgumentNullException);
         Assert.That((await Logs.ListAsync(session)).Items, Is.Empty);
     }
 
