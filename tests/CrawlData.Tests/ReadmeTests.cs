@@ -76,6 +76,19 @@ public sealed class ReadmeTests : MigratorTest
             Readme.Block("csharp", 2).Where(line => !line.StartsWith("using ", StringComparison.Ordinal)), Is.EqualTo(tested).And.Not.Empty);
     }
 
+    /// <summary>Those of which only the packages' own tests make programs: they take them from the README themselves.</summary>
+    private static readonly string[] RunFromPackages = ["builder.Services.AddSingleton(NpgsqlDataSource", "var builder = WebApplication", "await using var database"];
+
+    [Test]
+    public void All_the_README_s_CSharp_is_run_by_a_test()
+    {
+        var tested = new[] { "ReadmeTests.cs", "RecipeTests.cs", "TelemetryTests.cs" }.SelectMany(Readme.Regions).Select(lines => string.Join('\n', lines)).ToList();
+        var shown = Readme.Blocks("csharp").Select(lines => string.Join('\n', lines))
+            .Where(block => !RunFromPackages.Any(start => block.StartsWith(start, StringComparison.Ordinal))).ToList();
+
+        Assert.That(shown, Is.EquivalentTo(tested));
+    }
+
     private static async Task AuditAsync(NpgsqlDataSource dataSource)
     {
         // README audits

@@ -10,8 +10,8 @@ namespace CrawlData.Diagnostics;
 
 /// <summary>Reads how a database stands: what an operator looks at first.</summary>
 /// <remarks>
-/// <para>Runs and audit sessions are counted, which reads <c>crawl_runs</c> twice and <c>audit_sessions</c> once. All else comes from an index or from PostgreSQL's
-/// catalog: neither events nor log lines are read, however many there are. What is an estimate says so.</para>
+/// <para>Runs and audit sessions are counted, which reads <c>crawl_runs</c> twice and <c>audit_sessions</c> once. All else comes from an index or from
+/// PostgreSQL's catalog: neither events nor log lines are read, however many there are. What is an estimate says so.</para>
 /// <para>It works on a standby too, and with the rights of an application: SELECT on the six tables and, to see scripts, on <c>crawldata_journal</c>.</para>
 /// </remarks>
 /// <param name="dataSource">The application's data source; it stays the application's to dispose of.</param>
@@ -60,9 +60,11 @@ public sealed class DatabaseStatusReader(NpgsqlDataSource dataSource)
         var transaction = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, cancellationToken).ConfigureAwait(false);
         await using var disposal = transaction.ConfigureAwait(false);
         var server = (await ReadAsync(ServerSql, row => (
-            ReadAt: row.GetFieldValue<DateTimeOffset>(0), Version: row.GetString(1), IsStandby: row.GetBoolean(2), Schema: row.GetString(3))).ConfigureAwait(false))[0];
+            ReadAt: row.GetFieldValue<DateTimeOffset>(0), Version: row.GetString(1), IsStandby: row.GetBoolean(2), Schema: row.GetString(3)))
+            .ConfigureAwait(false))[0];
         var expired = (await ReadAsync(ExpiredSql, row => (
-            Total: new ArtifactTotal { Count = row.GetInt64(0), SizeBytes = row.GetInt64(1) }, Oldest: row.GetNullable<DateTimeOffset?>(2))).ConfigureAwait(false))[0];
+            Total: new ArtifactTotal { Count = row.GetInt64(0), SizeBytes = row.GetInt64(1) }, Oldest: row.GetNullable<DateTimeOffset?>(2)))
+            .ConfigureAwait(false))[0];
         return new DatabaseStatus
         {
             ReadAt = server.ReadAt,
@@ -86,7 +88,8 @@ public sealed class DatabaseStatusReader(NpgsqlDataSource dataSource)
             NewestEventId = (await ReadAsync(NewestEventSql, row => row.GetNullable<long?>(0)).ConfigureAwait(false))[0],
         };
 
-        Task<List<T>> ReadAsync<T>(string sql, Func<DbDataReader, T> read) => connection.ReadListAsync(Command(sql, null, transaction, cancellationToken), read);
+        Task<List<T>> ReadAsync<T>(string sql, Func<DbDataReader, T> read) =>
+            connection.ReadListAsync(Command(sql, null, transaction, cancellationToken), read);
 
         KeyValuePair<T, UnfinishedWork> ReadWork<T>(DbDataReader row) where T : struct, Enum
         {

@@ -2,15 +2,16 @@ using Npgsql;
 
 namespace CrawlData.Schema;
 
-/// <summary>What a schema holds, from PostgreSQL's catalog, an element a line: the types, tables, columns, constraints, indexes, sequences, and what else changes
-/// what a statement does. Names are without schema, so that the same elements in two schemas read the same.</summary>
+/// <summary>What a schema holds, from PostgreSQL's catalog, an element a line: the types, tables, columns, constraints, indexes, sequences, and what else
+/// changes what a statement does. Names are without schema, so that the same elements in two schemas read the same.</summary>
 internal sealed class SchemaCatalog(IEnumerable<SchemaCatalog.Line> lines)
 {
     // Only where the connection's tables are: elsewhere they would be shadowed, or shadow those of the catalog.
     internal const string NarrowSearchPathSql = "select set_config('search_path', coalesce(quote_ident(current_schema()), ''), true)";
 
-    // The deparsing functions leave out the names of schemas that are on the search path, so each schema is read with itself alone there. A primary key's index is
-    // its constraint; a table in pg_temp is no different from one that is logged; NOT NULL is the column's, save where PostgreSQL 18 has one that is not valid.
+    // The deparsing functions leave out the names of schemas that are on the search path, so each schema is read with itself alone there. A primary key's
+    // index is its constraint; a table in pg_temp is no different from one that is logged; NOT NULL is the column's, save where PostgreSQL 18 has one that is
+    // not valid.
     internal const string ReadSql =
         """
         with relations as (
@@ -21,7 +22,8 @@ internal sealed class SchemaCatalog(IEnumerable<SchemaCatalog.Line> lines)
             select * from relations where relkind in ('r', 'p')
         )
         select 'type ' || quote_ident(typname) as owner, 'type ' || quote_ident(typname) as element,
-               'enum (' || (select string_agg(quote_literal(enumlabel), ', ' order by enumsortorder) from pg_enum where enumtypid = pg_type.oid) || ')' as definition
+               'enum ('
+                   || (select string_agg(quote_literal(enumlabel), ', ' order by enumsortorder) from pg_enum where enumtypid = pg_type.oid) || ')' as definition
         from pg_type
         where typnamespace = quote_ident(current_schema())::regnamespace and typtype = 'e'
         union all
@@ -45,7 +47,8 @@ internal sealed class SchemaCatalog(IEnumerable<SchemaCatalog.Line> lines)
         union all
         select owner, 'constraint ' || name || '.' || quote_ident(conname),
                pg_get_constraintdef(pg_constraint.oid, true)
-                   || case when exists (select from pg_trigger where tgconstraint = pg_constraint.oid and tgenabled <> 'O') then ', triggers disabled' else '' end
+                   || case when exists (select from pg_trigger where tgconstraint = pg_constraint.oid and tgenabled <> 'O')
+                          then ', triggers disabled' else '' end
         from tables
         join pg_constraint on conrelid = tables.oid and (contype <> 'n' or not convalidated)
         union all
@@ -66,7 +69,8 @@ internal sealed class SchemaCatalog(IEnumerable<SchemaCatalog.Line> lines)
         left join pg_attribute on attrelid = refobjid and attnum = refobjsubid
         union all
         select owner, 'trigger ' || name || '.' || quote_ident(tgname),
-               pg_get_triggerdef(pg_trigger.oid, true) || case tgenabled when 'O' then '' when 'D' then ', disabled' when 'A' then ', always' else ', on replicas' end
+               pg_get_triggerdef(pg_trigger.oid, true)
+                   || case tgenabled when 'O' then '' when 'D' then ', disabled' when 'A' then ', always' else ', on replicas' end
         from tables
         join pg_trigger on tgrelid = tables.oid and not tgisinternal
         union all
@@ -109,8 +113,8 @@ internal sealed class SchemaCatalog(IEnumerable<SchemaCatalog.Line> lines)
         return lines.Any(line => made.lines.Contains(line) || created.Contains(line.Owner));
     }
 
-    /// <summary>How this differs from what is expected: what is missing, what is defined otherwise, and what the expected types and tables have that they should
-    /// not, save further indexes. Of a table that is missing its columns are not named.</summary>
+    /// <summary>How this differs from what is expected: what is missing, what is defined otherwise, and what the expected types and tables have that they
+    /// should not, save further indexes. Of a table that is missing its columns are not named.</summary>
     public IReadOnlyList<SchemaDifference> DifferencesFrom(SchemaCatalog expected)
     {
         var here = lines.ToDictionary(line => line.Element, line => line.Definition);

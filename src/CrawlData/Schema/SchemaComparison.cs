@@ -10,7 +10,8 @@ namespace CrawlData.Schema;
 /// <param name="Actual">What the schema holds.</param>
 /// <param name="Made">What there is after each script.</param>
 /// <param name="Journal">What a journal adds.</param>
-internal sealed record SchemaComparison(IReadOnlyDictionary<string, string> Executed, SchemaCatalog Actual, IReadOnlyList<SchemaCatalog> Made, SchemaCatalog Journal)
+internal sealed record SchemaComparison(
+    IReadOnlyDictionary<string, string> Executed, SchemaCatalog Actual, IReadOnlyList<SchemaCatalog> Made, SchemaCatalog Journal)
 {
     // What the application has there would be in the way; it comes back with the rollback.
     internal const string DiscardSql = "discard temp";

@@ -26,7 +26,11 @@ internal sealed class SchemaJournal(IReadOnlyList<SchemaScript> pending) : IJour
     internal const string ReadSql = "select script_name, script_hash from crawldata_journal";
 
     internal const string MayReadSql =
-        "select has_table_privilege(oid, 'select') from pg_class where relname = 'crawldata_journal' and relnamespace = quote_ident(current_schema())::regnamespace";
+        """
+        select has_table_privilege(oid, 'select')
+        from pg_class
+        where relname = 'crawldata_journal' and relnamespace = quote_ident(current_schema())::regnamespace
+        """;
 
     internal const string ReadTimesSql = "select script_name, applied_at from crawldata_journal";
 

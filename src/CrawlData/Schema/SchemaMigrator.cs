@@ -67,10 +67,10 @@ public sealed class SchemaMigrator
         dataSource.UseAsync<IReadOnlyList<string>>(null, async connection =>
             [.. (await FindPendingAsync(connection, cancellationToken).ConfigureAwait(false)).Select(script => script.Name)], cancellationToken);
 
-    /// <summary>Writes the SQL of the scripts that <see cref="MigrateAsync"/> would run, for <c>psql</c>: run there, by whoever is to own the tables, it leaves the database as
-    /// <see cref="MigrateAsync"/> would. Changes nothing and takes no lock.</summary>
-    /// <remarks>Each script is a transaction of its own, together with its line in the journal, under the lock that keeps instances apart and in the schema that this data
-    /// source's search path begins with. At the first error psql stops, and nothing of that script is kept.</remarks>
+    /// <summary>Writes the SQL of the scripts that <see cref="MigrateAsync"/> would run, for <c>psql</c>: run there, by whoever is to own the tables, it
+    /// leaves the database as <see cref="MigrateAsync"/> would. Changes nothing and takes no lock.</summary>
+    /// <remarks>Each script is a transaction of its own, together with its line in the journal, under the lock that keeps instances apart and in the schema
+    /// that this data source's search path begins with. At the first error psql stops, and nothing of that script is kept.</remarks>
     /// <returns>The SQL; only a comment when nothing is pending.</returns>
     /// <exception cref="MigrationException">The database's encoding is not UTF8, or the data source multiplexes.</exception>
     /// <exception cref="ScriptChangedException">A script was edited after it had run.</exception>
@@ -83,8 +83,8 @@ public sealed class SchemaMigrator
         return ToSql(pending, schema);
     }, cancellationToken);
 
-    /// <summary>Writes the SQL of all scripts, as <see cref="GetPendingSqlAsync"/> does for a database in which none has run; into the first schema of the search path that psql
-    /// has.</summary>
+    /// <summary>Writes the SQL of all scripts, as <see cref="GetPendingSqlAsync"/> does for a database in which none has run; into the first schema of the
+    /// search path that psql has.</summary>
     public static string GetAllSql() => ToSql(SchemaScript.All, null);
 
     /// <summary>Runs the scripts that have not run in this database. Afterwards the data source is usable at once, also where it was used before: its idle
@@ -117,7 +117,8 @@ public sealed class SchemaMigrator
 
     /// <summary>Marks scripts as applied in a database whose tables were made by hand, after checking that the catalog holds what the script makes: types,
     /// columns, defaults, constraints, indexes. Marked are the scripts up to the last of which something is there; those after it stay pending.</summary>
-    /// <remarks>The check is that of <see cref="VerifySchemaAsync"/>: further indexes on the tables are no difference; further columns and constraints are.</remarks>
+    /// <remarks>The check is that of <see cref="VerifySchemaAsync"/>: further indexes on the tables are no difference; further columns and constraints
+    /// are.</remarks>
     /// <returns>The names of the scripts that were marked.</returns>
     /// <exception cref="SchemaNotComparableException">The role has no TEMPORARY on the database.</exception>
     /// <exception cref="SchemaMismatchException">Something of a script is there, and not all as the scripts up to it make it. Nothing was marked.</exception>
@@ -147,13 +148,13 @@ public sealed class SchemaMigrator
         }, cancellationToken).ConfigureAwait(false);
     }, cancellationToken);
 
-    /// <summary>Compares the schema with what the scripts make that have run: types, tables, columns, constraints, indexes, sequences, triggers, rules, row level
-    /// security, inheritance. Changes nothing, and takes no lock that anybody would wait for.</summary>
+    /// <summary>Compares the schema with what the scripts make that have run: types, tables, columns, constraints, indexes, sequences, triggers, rules, row
+    /// level security, inheritance. Changes nothing, and takes no lock that anybody would wait for.</summary>
     /// <remarks>
-    /// <para>A script that is pending is a difference, and what it would make is none. Further indexes on the tables are allowed when they are valid and not unique, and
-    /// so is whatever else the schema holds beside them. Owners, rights, storage parameters and the order of columns are not looked at.</para>
-    /// <para>What the scripts make is found by running them in temporary tables, in a transaction that is rolled back. It takes the primary, and a role with TEMPORARY on the
-    /// database, which all have unless it was revoked, USAGE on the schema, and SELECT on <c>crawldata_journal</c>.</para>
+    /// <para>A script that is pending is a difference, and what it would make is none. Further indexes on the tables are allowed when they are valid and not
+    /// unique, and so is whatever else the schema holds beside them. Owners, rights, storage parameters and the order of columns are not looked at.</para>
+    /// <para>What the scripts make is found by running them in temporary tables, in a transaction that is rolled back. It takes the primary, and a role with
+    /// TEMPORARY on the database, which all have unless it was revoked, USAGE on the schema, and SELECT on <c>crawldata_journal</c>.</para>
     /// </remarks>
     /// <returns>The differences: those of scripts first, then what is missing, changed and extra; none when the schema is as the scripts make it.</returns>
     /// <exception cref="SchemaNotComparableException">The server is a standby, the session is read-only, or the role lacks one of those rights.</exception>
