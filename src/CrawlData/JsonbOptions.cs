@@ -5,10 +5,10 @@ public sealed record JsonbOptions
 {
     /// <summary>The largest size that can be set: 32 MiB. PostgreSQL takes longer strings, but of an array with more elements than that can hold it gives
     /// up.</summary>
-    public const int LargestMaxBytes = 32 * 1024 * 1024;
+    internal const int LargestMaxBytes = 32 * 1024 * 1024;
 
     /// <summary>The deepest nesting that can be set. PostgreSQL itself gives up at the depth of its stack, some thousands of levels.</summary>
-    public const int LargestMaxDepth = 1_000;
+    internal const int LargestMaxDepth = 1_000;
 
     internal static readonly JsonbOptions Default = new();
 
@@ -29,11 +29,11 @@ public sealed record JsonbOptions
         this.maxBytes = maxBytes;
     }
 
-    /// <summary>The most levels of arrays and objects, 1 to <see cref="LargestMaxDepth"/>; 64 unless set, as in System.Text.Json.</summary>
+    /// <summary>The most levels of arrays and objects, 1 to 1,000; 64 unless set, as in System.Text.Json.</summary>
     /// <exception cref="InvalidValueException">The value is out of range.</exception>
     public int MaxDepth { get => maxDepth; init => maxDepth = RequireInRange(value, LargestMaxDepth, "max_depth"); }
 
-    /// <summary>The most bytes of UTF-8, 1 to <see cref="LargestMaxBytes"/>, with its numbers as they are and with them written out; 16 MiB unless
+    /// <summary>The most bytes of UTF-8, 1 to 33,554,432 (32 MiB), with its numbers as they are and with them written out; 16 MiB unless
     /// set.</summary>
     /// <exception cref="InvalidValueException">The value is out of range.</exception>
     public int MaxBytes { get => maxBytes; init => maxBytes = RequireInRange(value, LargestMaxBytes, "max_bytes"); }

@@ -64,13 +64,11 @@ public static partial class SqlConstants
         ["max_attempts"] = "integer",
         ["max_steps"] = "integer[]",
         ["messages"] = "text[]",
-        ["mode"] = "text",
         ["modes"] = "text[]",
         ["page_id"] = "uuid",
         ["page_ids"] = "uuid[]",
         ["page_load_timings"] = "text[]",
         ["page_low_confidence_reasons"] = "text[]",
-        ["page_type"] = "text",
         ["page_types"] = "text[]",
         ["parent_id"] = "uuid",
         ["parent_ids"] = "uuid[]",
@@ -103,7 +101,6 @@ public static partial class SqlConstants
         ["types"] = "text[]",
         ["up_to_id"] = "bigint",
         ["urls"] = "text[]",
-        ["viewport"] = "text",
         ["viewports"] = "text[]",
     };
 

@@ -59,7 +59,7 @@ internal sealed class RunsCommand : ToolCommand
             Terminal.IsForPeople(arguments, json),
             arguments.GetValue(limit),
             most => Pages.ReadAsync<CrawlRun>(
-                (size, cursor, token) => runs.ListAsync(filter, size, cursor, order, cancellationToken: token), most, CrawlRunRepository.LargestPageSize),
+                (size, cursor, token) => runs.ListAsync(filter, size, cursor, order, cancellationToken: token), most, CrawlRunRepository.MaxPageSize),
             cancellationToken);
     }
 }

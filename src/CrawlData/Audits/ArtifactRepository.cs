@@ -124,7 +124,7 @@ public sealed class ArtifactRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
     /// <returns>A total for every type, zero where there is no artifact.</returns>
-    public Task<IReadOnlyDictionary<ArtifactType, ArtifactTotal>> TotalByTypeAsync(
+    public Task<IReadOnlyDictionary<ArtifactType, ArtifactTotal>> TotalAllByTypeAsync(
         bool includeDeleted = false, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
         ReadTotalsAsync(Command(
             AllTotalsByTypeSql, new Parameters { { "include_deleted", NpgsqlDbType.Boolean, includeDeleted } }, transaction, cancellationToken));

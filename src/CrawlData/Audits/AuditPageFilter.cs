@@ -5,9 +5,9 @@ public sealed record AuditPageFilter
 {
     internal static readonly AuditPageFilter All = new();
 
-    /// <summary>Pages of this type.</summary>
-    public PageType? PageType { get; init; }
+    /// <summary>Pages of one of these types; none at all when empty.</summary>
+    public IReadOnlyCollection<PageType>? PageTypes { get; init; }
 
-    /// <summary>Pages seen in this viewport.</summary>
-    public Viewport? Viewport { get; init; }
+    /// <summary>Pages seen in one of these viewports; none at all when empty.</summary>
+    public IReadOnlyCollection<Viewport>? Viewports { get; init; }
 }

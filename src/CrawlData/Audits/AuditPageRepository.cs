@@ -50,8 +50,8 @@ public sealed class AuditPageRepository(NpgsqlDataSource dataSource, NpgsqlDataS
         select {Columns}
         from audit_pages
         where session_id = @session_id
-          and (@page_type is null or page_type = @page_type::page_type_enum)
-          and (@viewport is null or viewport = @viewport::viewport_enum)
+          and (@page_types is null or page_type = any (@page_types::page_type_enum[]))
+          and (@viewports is null or viewport = any (@viewports::viewport_enum[]))
         order by audit_pages.page_type, audit_pages.viewport, id
         """;
 
@@ -132,8 +132,8 @@ public sealed class AuditPageRepository(NpgsqlDataSource dataSource, NpgsqlDataS
         var parameters = new Parameters
         {
             { "session_id", NpgsqlDbType.Uuid, sessionId },
-            { "page_type", NpgsqlDbType.Text, filter.PageType?.ToLabel() },
-            { "viewport", NpgsqlDbType.Text, filter.Viewport?.ToLabel() },
+            { "page_types", NpgsqlDbType.Array | NpgsqlDbType.Text, filter.PageTypes.ToLabels() },
+            { "viewports", NpgsqlDbType.Array | NpgsqlDbType.Text, filter.Viewports.ToLabels() },
         };
         return await reads.ReadListAsync(Command(ListSql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false);
     }

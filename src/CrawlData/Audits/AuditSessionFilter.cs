@@ -12,8 +12,8 @@ public sealed record AuditSessionFilter
     /// <exception cref="InvalidValueException">The value holds U+0000 or a lone surrogate.</exception>
     public string? CrawlPolicyVersion { get; init => field = value is null ? null : CrawledText.Require(value, "crawl_policy_version"); }
 
-    /// <summary>Sessions of this mode.</summary>
-    public AuditMode? Mode { get; init; }
+    /// <summary>Sessions of one of these modes; none at all when empty.</summary>
+    public IReadOnlyCollection<AuditMode>? Modes { get; init; }
 
     /// <summary>Sessions whose findings are, or are not, of low confidence.</summary>
     public bool? LowConfidence { get; init; }

@@ -24,7 +24,7 @@ namespace CrawlData.Audits;
 public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDataSource? readDataSource = null, ILogger<AuditSessionRepository>? logger = null)
 {
     /// <summary>The most sessions on a page.</summary>
-    public const int LargestPageSize = 1_000;
+    public const int MaxPageSize = 1_000;
 
     internal const string Table = "audit_sessions";
 
@@ -58,7 +58,7 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDa
           and (created_at, id) < (@before_time, @before_key)
           and created_at >= @from_time
           and (@crawl_policy_version is null or crawl_policy_version = @crawl_policy_version)
-          and (@mode is null or mode = @mode::audit_mode_enum)
+          and (@modes is null or mode = any (@modes::audit_mode_enum[]))
           and (@low_confidence is null or low_confidence = @low_confidence)
         """;
 
@@ -255,7 +255,7 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDa
 
     /// <summary>Lists sessions by their time of creation, a page at a time.</summary>
     /// <param name="filter">Which sessions; all when null. Give the same filter with every page of a listing.</param>
-    /// <param name="pageSize">The most sessions on the page, 1 to <see cref="LargestPageSize"/>.</param>
+    /// <param name="pageSize">The most sessions on the page, 1 to <see cref="MaxPageSize"/>.</param>
     /// <param name="cursor">The page before's <see cref="Page{T}.NextCursor"/>; null for the first page. A page starts after a session, not at a number: rows
     /// that come or go meanwhile make no other row appear twice or be passed over.</param>
     /// <param name="order">Newest or oldest first. Give the same with every page of a listing.</param>
@@ -270,7 +270,7 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDa
         NpgsqlTransaction? transaction = null,
         CancellationToken cancellationToken = default)
     {
-        Page.RequireSize(pageSize, LargestPageSize);
+        Page.RequireSize(pageSize, MaxPageSize);
         var sql = order switch
         {
             ListOrder.NewestFirst => ListNewestSql,
@@ -524,7 +524,7 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDa
         {
             { "statuses", NpgsqlDbType.Array | NpgsqlDbType.Text, (filter.Statuses?.Distinct() ?? Enum.GetValues<AuditSessionStatus>()).ToLabels() },
             { "crawl_policy_version", NpgsqlDbType.Text, filter.CrawlPolicyVersion },
-            { "mode", NpgsqlDbType.Text, filter.Mode?.ToLabel() },
+            { "modes", NpgsqlDbType.Array | NpgsqlDbType.Text, filter.Modes.ToLabels() },
             { "low_confidence", NpgsqlDbType.Boolean, filter.LowConfidence },
             { "from_time", NpgsqlDbType.TimestampTz, filter.CreatedFrom ?? DateTimeOffset.MinValue },
             { "after_time", NpgsqlDbType.TimestampTz, after?.Time ?? DateTimeOffset.MinValue },

@@ -24,7 +24,7 @@ public sealed class CrawlLogRepository(
     private const string Table = "crawl_logs";
 
     /// <summary>The most lines on a page.</summary>
-    public const int LargestPageSize = 10_000;
+    public const int MaxPageSize = 10_000;
 
     // In the order in which Read takes them.
     private const string Columns = "id, session_id, level::text, event_type::text, message, details, timestamp";
@@ -110,7 +110,7 @@ public sealed class CrawlLogRepository(
     /// <summary>Reads a session's log, a page at a time.</summary>
     /// <param name="sessionId">The session; one that does not exist has no lines.</param>
     /// <param name="filter">Which lines; all when null. Give the same filter with every page of a listing.</param>
-    /// <param name="pageSize">The most lines on the page, 1 to <see cref="LargestPageSize"/>.</param>
+    /// <param name="pageSize">The most lines on the page, 1 to <see cref="MaxPageSize"/>.</param>
     /// <param name="cursor">The page before's <see cref="Page{T}.NextCursor"/>; null for the first page. A page starts after a line: however many have one
     /// timestamp, none appears twice or is passed over.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
@@ -124,7 +124,7 @@ public sealed class CrawlLogRepository(
         NpgsqlTransaction? transaction = null,
         CancellationToken cancellationToken = default)
     {
-        Page.RequireSize(pageSize, LargestPageSize);
+        Page.RequireSize(pageSize, MaxPageSize);
         var parameters = ToParameters(sessionId, filter, cursor is null ? null : KeysetCursor<long>.Decode(cursor), pageSize + 1);
         var rows = await reads.ReadListAsync(Command(ReadSql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false);
         return Page.Of(rows, pageSize, last => new KeysetCursor<long>(last.Timestamp, last.Id));
@@ -153,7 +153,7 @@ public sealed class CrawlLogRepository(
     private static Parameters ToParameters(Guid sessionId, CrawlLogFilter? filter, KeysetCursor<long>? cursor, int? limit)
     {
         filter ??= CrawlLogFilter.All;
-        if (filter.From is { } start && (cursor is null || cursor.Value.Time < start))
+        if (filter.TimestampFrom is { } start && (cursor is null || cursor.Value.Time < start))
         {
             cursor = new KeysetCursor<long>(start, long.MinValue);
         }
@@ -163,8 +163,8 @@ public sealed class CrawlLogRepository(
             { "session_id", NpgsqlDbType.Uuid, sessionId },
             { "after_time", NpgsqlDbType.TimestampTz, cursor?.Time ?? DateTimeOffset.MinValue },
             { "after_id", NpgsqlDbType.Bigint, cursor?.Id ?? long.MinValue },
-            { "before_time", NpgsqlDbType.TimestampTz, filter.Before ?? DateTimeOffset.MaxValue },
-            { "before_id", NpgsqlDbType.Bigint, filter.Before is null ? long.MaxValue : long.MinValue },
+            { "before_time", NpgsqlDbType.TimestampTz, filter.TimestampBefore ?? DateTimeOffset.MaxValue },
+            { "before_id", NpgsqlDbType.Bigint, filter.TimestampBefore is null ? long.MaxValue : long.MinValue },
             { "levels", NpgsqlDbType.Array | NpgsqlDbType.Text, filter.Levels.ToLabels() },
             { "event_types", NpgsqlDbType.Array | NpgsqlDbType.Text, filter.EventTypes.ToLabels() },
             { "limit", NpgsqlDbType.Bigint, limit },

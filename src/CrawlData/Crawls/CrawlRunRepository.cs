@@ -14,7 +14,7 @@ namespace CrawlData.Crawls;
 public sealed class CrawlRunRepository(NpgsqlDataSource dataSource, NpgsqlDataSource? readDataSource = null)
 {
     /// <summary>The most runs on a page.</summary>
-    public const int LargestPageSize = 1_000;
+    public const int MaxPageSize = 1_000;
 
     private const string Table = "crawl_runs";
 
@@ -135,7 +135,7 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
 
     /// <summary>Lists runs by their time of creation, a page at a time.</summary>
     /// <param name="filter">Which runs; all when null. Give the same filter with every page of a listing.</param>
-    /// <param name="pageSize">The most runs on the page, 1 to <see cref="LargestPageSize"/>.</param>
+    /// <param name="pageSize">The most runs on the page, 1 to <see cref="MaxPageSize"/>.</param>
     /// <param name="cursor">The page before's <see cref="Page{T}.NextCursor"/>; null for the first page. A page starts after a run, not at a number: rows
     /// that come or go meanwhile make no other row appear twice or be passed over.</param>
     /// <param name="order">Newest or oldest first. Give the same with every page of a listing.</param>
@@ -150,7 +150,7 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
         NpgsqlTransaction? transaction = null,
         CancellationToken cancellationToken = default)
     {
-        Page.RequireSize(pageSize, LargestPageSize);
+        Page.RequireSize(pageSize, MaxPageSize);
         var sql = order switch
         {
             ListOrder.NewestFirst => ListNewestSql,

@@ -103,7 +103,7 @@ public sealed class RecordingExporter(NpgsqlDataSource dataSource)
         var lines = new Page<CrawlLog> { Items = [] };
         do
         {
-            lines = await logs.ListAsync(sessionId, null, CrawlLogRepository.LargestPageSize, lines.NextCursor, snapshot, cancellationToken).ConfigureAwait(false);
+            lines = await logs.ListAsync(sessionId, null, CrawlLogRepository.MaxPageSize, lines.NextCursor, snapshot, cancellationToken).ConfigureAwait(false);
             foreach (var line in lines.Items)
             {
                 await writer.WriteAsync(RecordingFormat.Row(RecordingFormat.CrawlLogs, new RecordingFormat.LogRow

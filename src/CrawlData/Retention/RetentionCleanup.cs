@@ -22,7 +22,7 @@ namespace CrawlData.Retention;
 public sealed class RetentionCleanup(NpgsqlDataSource dataSource, ILogger<RetentionCleanup>? logger = null)
 {
     /// <summary>The largest batch, in rows.</summary>
-    public const int LargestBatchSize = 100_000;
+    public const int MaxBatchSize = 100_000;
 
     // Sessions or crawls that are looked at, and locked, at a time.
     private const int Parents = 100;
@@ -162,7 +162,7 @@ public sealed class RetentionCleanup(NpgsqlDataSource dataSource, ILogger<Retent
     /// </remarks>
     /// <param name="deleter">Deletes artifacts from their storage, and returns those of the batch that are gone. When it throws, its batch stays unmarked, and the
     /// sweep ends with that exception.</param>
-    /// <param name="batchSize">The most artifacts in a batch, 1 to <see cref="LargestBatchSize"/>.</param>
+    /// <param name="batchSize">The most artifacts in a batch, 1 to <see cref="MaxBatchSize"/>.</param>
     /// <param name="progress">Told after each batch; may be null.</param>
     /// <param name="cancellationToken">Cancels, also the deleter. What a deleter that returns has acknowledged is marked before the sweep ends.</param>
     /// <returns>What was handed over, and what of it was deleted.</returns>
@@ -203,7 +203,7 @@ public sealed class RetentionCleanup(NpgsqlDataSource dataSource, ILogger<Retent
 
     /// <summary>Deletes the rows of artifacts that were marked as deleted long ago.</summary>
     /// <param name="age">How long ago, by the database's clock; not negative.</param>
-    /// <param name="batchSize">The most rows in a transaction, 1 to <see cref="LargestBatchSize"/>.</param>
+    /// <param name="batchSize">The most rows in a transaction, 1 to <see cref="MaxBatchSize"/>.</param>
     /// <param name="dryRun">Only counts.</param>
     /// <param name="progress">Told after each transaction, and by a dry run at its end; may be null.</param>
     /// <param name="cancellationToken">Cancels; what was deleted stays so.</param>
@@ -244,7 +244,7 @@ public sealed class RetentionCleanup(NpgsqlDataSource dataSource, ILogger<Retent
     /// <remarks>A session of which artifacts still lie in their storage is left, since their URIs would be lost with it: sweep first. A deletion that ends early
     /// may leave a session with some of its rows; the next goes on with it.</remarks>
     /// <param name="age">How long ago they were created and wrote the last line of their log, by the database's clock; not negative.</param>
-    /// <param name="batchSize">The most rows below sessions in a transaction, 1 to <see cref="LargestBatchSize"/>.</param>
+    /// <param name="batchSize">The most rows below sessions in a transaction, 1 to <see cref="MaxBatchSize"/>.</param>
     /// <param name="dryRun">Only counts.</param>
     /// <param name="abandonArtifacts">Deletes also sessions of which artifacts still lie in their storage, where nothing will point to them any more.</param>
     /// <param name="progress">Told after each transaction; may be null.</param>
@@ -262,7 +262,7 @@ public sealed class RetentionCleanup(NpgsqlDataSource dataSource, ILogger<Retent
     /// <summary>Deletes whole crawls that ended, with their events.</summary>
     /// <remarks>A deletion that ends early may leave a crawl with some of its events; the next goes on with it.</remarks>
     /// <param name="age">How long ago they ended, by the database's clock; not negative.</param>
-    /// <param name="batchSize">The most events in a transaction, 1 to <see cref="LargestBatchSize"/>.</param>
+    /// <param name="batchSize">The most events in a transaction, 1 to <see cref="MaxBatchSize"/>.</param>
     /// <param name="dryRun">Only counts.</param>
     /// <param name="progress">Told after each transaction; may be null.</param>
     /// <param name="cancellationToken">Cancels; what was deleted stays so.</param>
@@ -420,9 +420,9 @@ public sealed class RetentionCleanup(NpgsqlDataSource dataSource, ILogger<Retent
 
     private static void RequireBatchSize(int batchSize)
     {
-        if (batchSize is < 1 or > LargestBatchSize)
+        if (batchSize is < 1 or > MaxBatchSize)
         {
-            throw new InvalidValueException("batch_size", $"is {batchSize}; it takes 1 to {LargestBatchSize}");
+            throw new InvalidValueException("batch_size", $"is {batchSize}; it takes 1 to {MaxBatchSize}");
         }
     }
 

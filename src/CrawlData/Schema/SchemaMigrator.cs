@@ -63,7 +63,7 @@ public sealed class SchemaMigrator
 
     /// <summary>Lists the scripts that <see cref="MigrateAsync"/> would run, in their order. Changes nothing and takes no lock.</summary>
     /// <exception cref="ScriptChangedException">A script was edited after it had run.</exception>
-    public Task<IReadOnlyList<string>> GetPendingAsync(CancellationToken cancellationToken = default) =>
+    public Task<IReadOnlyList<string>> ListPendingAsync(CancellationToken cancellationToken = default) =>
         dataSource.UseAsync<IReadOnlyList<string>>(null, async connection =>
             [.. (await FindPendingAsync(connection, cancellationToken).ConfigureAwait(false)).Select(script => script.Name)], cancellationToken);
 

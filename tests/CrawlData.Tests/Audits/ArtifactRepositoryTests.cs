@@ -237,14 +237,14 @@ public sealed class ArtifactRepositoryTests : DatabaseTest
         var ((one, onePage), (other, otherPage)) = (await SessionWithPageAsync(), await SessionWithPageAsync());
         await using var connection = await DataSource.OpenConnectionAsync();
         await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead);
-        var before = await Artifacts.TotalByTypeAsync(includeDeleted, transaction);
+        var before = await Artifacts.TotalAllByTypeAsync(includeDeleted, transaction);
 
         var deleted = await Artifacts.InsertAsync(one, Artifact(onePage, 100), transaction);
         await Artifacts.MarkDeletedAsync(one, [deleted.Id], transaction);
         await Artifacts.InsertAsync(one, Artifact(onePage, 20), transaction);
         await Artifacts.InsertAsync(other, Artifact(otherPage, 3) with { Type = ArtifactType.FeaturesJson }, transaction);
 
-        var after = await Artifacts.TotalByTypeAsync(includeDeleted, transaction);
+        var after = await Artifacts.TotalAllByTypeAsync(includeDeleted, transaction);
         Assert.That(
             Enum.GetValues<ArtifactType>().Select(type => (after[type].Count - before[type].Count, after[type].SizeBytes - before[type].SizeBytes)),
             Is.EqualTo(new[] { includeDeleted ? (2, 120) : (1, 20), (0, 0), (1, 3), (0, 0) }));

@@ -55,11 +55,11 @@ public sealed class AuditPageRepositoryTests : DatabaseTest
 
         Assert.That(inserted.Select(page => page.Id), Is.EqualTo(given.Select(page => page.Id)));
         Assert.That(await Pages.ListAsync(session), Is.EqualTo(listed));
-        foreach (var (type, viewport) in new (PageType?, Viewport?)[] { (PageType.Pdp, null), (null, Viewport.Desktop), (PageType.Homepage, Viewport.Mobile) })
+        foreach (var (types, viewports) in new (PageType[]?, Viewport[]?)[] { ([PageType.Pdp], null), (null, [Viewport.Desktop]), ([PageType.Homepage], [Viewport.Mobile, Viewport.Desktop]), ([], null), (null, []) })
         {
             Assert.That(
-                await Pages.ListAsync(session, new AuditPageFilter { PageType = type, Viewport = viewport }),
-                Is.EqualTo(listed.Where(page => (type ?? page.PageType) == page.PageType && (viewport ?? page.Viewport) == page.Viewport)));
+                await Pages.ListAsync(session, new AuditPageFilter { PageTypes = types, Viewports = viewports }),
+                Is.EqualTo(listed.Where(page => types?.Contains(page.PageType) != false && viewports?.Contains(page.Viewport) != false)));
         }
     }
 

@@ -194,7 +194,7 @@ public sealed class SweepTests : EmptiedDatabaseTest
     }
 
     [TestCase(0)]
-    [TestCase(RetentionCleanup.LargestBatchSize + 1)]
+    [TestCase(RetentionCleanup.MaxBatchSize + 1)]
     public void A_batch_size_out_of_range_is_refused(int batchSize) =>
         Assert.That(() => Cleanup.SweepAsync((batch, _) => Acknowledge(batch), batchSize), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("batch_size"));
 
