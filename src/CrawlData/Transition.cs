@@ -4,20 +4,20 @@ using Npgsql;
 
 namespace CrawlData;
 
-/// <summary>How a transition of a row's status came out.</summary>
+/// <summary>How a change that a row has to allow came out: a transition of its status, or what an attempt records of its session.</summary>
 public enum TransitionOutcome
 {
     /// <summary>The row was changed.</summary>
     Applied,
 
-    /// <summary>The row is there, but as it is it does not allow the transition: somebody else was first, or it had ended before.</summary>
+    /// <summary>The row is there, but as it is it does not allow the change: somebody else was first, it had ended before, or it has gone to another attempt.</summary>
     Refused,
 
     /// <summary>There is no such row.</summary>
     NotFound,
 }
 
-/// <summary>The outcome of a transition, with the row as it is.</summary>
+/// <summary>The outcome of a transition, or of another change that the row has to allow, with the row as it is.</summary>
 /// <typeparam name="T">The row's type: a crawl run, an audit session or a page.</typeparam>
 public sealed class Transition<T> where T : class
 {
@@ -38,12 +38,12 @@ public sealed class Transition<T> where T : class
     /// <summary>How it came out.</summary>
     public TransitionOutcome Outcome { get; }
 
-    /// <summary>The row after the transition or, when it was refused, as it is: the latest committed row that the transaction's isolation lets it see. Null
+    /// <summary>The row after the change or, when it was refused, as it is: the latest committed row that the transaction's isolation lets it see. Null
     /// when there is no such row.</summary>
     public T? Row { get; }
 
-    /// <summary>For a caller to whom only an applied transition will do.</summary>
-    /// <returns>The row after the transition.</returns>
+    /// <summary>For a caller to whom only an applied change will do.</summary>
+    /// <returns>The row after the change.</returns>
     /// <exception cref="TransitionRefusedException">It was refused.</exception>
     /// <exception cref="RowNotFoundException">There is no such row.</exception>
     public T EnsureApplied() => (Outcome, Row) switch

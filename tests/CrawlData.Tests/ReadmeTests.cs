@@ -166,7 +166,7 @@ public sealed class ReadmeTests : MigratorTest
         await writer.WriteAsync(run.Id, third);
         await writer.FlushAsync();
 
-        // Several steps as one: every method that writes takes your transaction.
+        // Several steps as one: every repository method that writes takes your transaction.
         await using var connection = await dataSource.OpenConnectionAsync();
         await using var transaction = await connection.BeginTransactionAsync();
         await events.AppendAsync(run.Id, last, transaction);

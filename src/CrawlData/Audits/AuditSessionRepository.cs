@@ -390,6 +390,7 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDa
     }
 
     /// <summary>Lists sessions that run and whose log has been silent, oldest first: their workers are dead, or slow.</summary>
+    /// <remarks>It reads from the primary: to a standby that lags, workers that are well look silent.</remarks>
     /// <param name="silentFor">How long no line of the log has come, by the database's clock and the lines' timestamps.</param>
     /// <param name="limit">The most sessions, at least 1.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
