@@ -10,7 +10,8 @@ public enum TransitionOutcome
     /// <summary>The row was changed.</summary>
     Applied,
 
-    /// <summary>The row is there, but as it is it does not allow the change: somebody else was first, it had ended before, or it has gone to another attempt.</summary>
+    /// <summary>The row is there, but as it is it does not allow the change: somebody else was first, it had ended before, or it has gone to another
+    /// attempt.</summary>
     Refused,
 
     /// <summary>There is no such row.</summary>

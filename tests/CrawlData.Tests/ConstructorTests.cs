@@ -9,7 +9,10 @@ namespace CrawlData.Tests;
 public sealed class ConstructorTests
 {
     private static readonly ConstructorInfo[] Constructors =
-        [.. typeof(CrawlRun).Assembly.GetExportedTypes().SelectMany(type => type.GetConstructors()).Where(constructor => constructor.GetParameters().Any(IsDataSource))];
+    [
+        .. typeof(CrawlRun).Assembly.GetExportedTypes().SelectMany(type => type.GetConstructors())
+            .Where(constructor => constructor.GetParameters().Any(IsDataSource)),
+    ];
 
     private static IEnumerable<TestCaseData> All() =>
         Constructors.Select(constructor => new TestCaseData(constructor).SetArgDisplayNames(constructor.DeclaringType!.Name));
@@ -22,7 +25,8 @@ public sealed class ConstructorTests
     {
         var parameters = constructor.GetParameters();
 
-        Assert.That(parameters.TakeWhile(IsDataSource).Select(parameter => parameter.Name), Is.EqualTo(new[] { "dataSource", "readDataSource" }.Take(parameters.Count(IsDataSource))));
+        var names = new[] { "dataSource", "readDataSource" }.Take(parameters.Count(IsDataSource));
+        Assert.That(parameters.TakeWhile(IsDataSource).Select(parameter => parameter.Name), Is.EqualTo(names));
         Assert.That(parameters.SkipLast(1).Select(parameter => parameter.ParameterType), Has.None.AssignableTo<ILogger>());
         Assert.That(parameters.Skip(1).Select(parameter => parameter.IsOptional), Is.All.True);
     }

@@ -89,8 +89,8 @@ public sealed class AuditPageRepository(NpgsqlDataSource dataSource, NpgsqlDataS
     /// <param name="lowConfidenceReasons">Why its findings are to be taken with care; null leaves what stands.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the statement.</param>
-    /// <returns>The page as it is now, <see cref="TransitionOutcome.Applied"/>, whatever its status was; <see cref="TransitionOutcome.NotFound"/> when the session has no
-    /// such page. It is never refused.</returns>
+    /// <returns>The page as it is now, <see cref="TransitionOutcome.Applied"/>, whatever its status was; <see cref="TransitionOutcome.NotFound"/> when the
+    /// session has no such page. It is never refused.</returns>
     /// <exception cref="InvalidValueException">The status is none of <see cref="PageStatus"/>'s values.</exception>
     public async Task<Transition<AuditPage>> SetStatusAsync(
         Guid sessionId,

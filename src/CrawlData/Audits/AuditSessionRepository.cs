@@ -261,7 +261,8 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDa
     /// <param name="order">Newest or oldest first. Give the same with every page of a listing.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
-    /// <exception cref="InvalidValueException">The cursor is not one that this method returned, or the page size is out of range.</exception>
+    /// <exception cref="InvalidValueException">The cursor is not one that this method returned, the page size is out of range, or the order is
+    /// none.</exception>
     public async Task<Page<AuditSession>> ListAsync(
         AuditSessionFilter? filter = null,
         int pageSize = 50,

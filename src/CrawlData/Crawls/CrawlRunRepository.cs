@@ -108,7 +108,8 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
             return [];
         }
 
-        Guid[] ids = [.. rows.Select((run, index) => (run ?? throw new InvalidValueException("runs", $"has null at index {index}")).Id ?? Guid.CreateVersion7())];
+        Guid[] ids = [.. rows.Select((run, index) =>
+            (run ?? throw new InvalidValueException("runs", $"has null at index {index}")).Id ?? Guid.CreateVersion7())];
         var parameters = new Parameters
         {
             { "ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, ids },
@@ -123,7 +124,8 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
             { "cancelled_times", NpgsqlDbType.Array | NpgsqlDbType.TimestampTz, rows.Select(run => run.CancelledAt).ToArray() },
             { "error_messages", NpgsqlDbType.Array | NpgsqlDbType.Text, rows.Select(run => run.ErrorMessage).ToArray() },
         };
-        return await dataSource.InsertRowsAsync(Command(InsertSql, parameters, transaction, cancellationToken), Table, ids, Read, run => run.Id).ConfigureAwait(false);
+        var insert = Command(InsertSql, parameters, transaction, cancellationToken);
+        return await dataSource.InsertRowsAsync(insert, Table, ids, Read, run => run.Id).ConfigureAwait(false);
     }
 
     /// <summary>Gets a run; null when there is none.</summary>
@@ -141,7 +143,8 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
     /// <param name="order">Newest or oldest first. Give the same with every page of a listing.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
-    /// <exception cref="InvalidValueException">The cursor is not one that this method returned, the page size is out of range, or the order is none.</exception>
+    /// <exception cref="InvalidValueException">The cursor is not one that this method returned, the page size is out of range, or the order is
+    /// none.</exception>
     public async Task<Page<CrawlRun>> ListAsync(
         CrawlRunFilter? filter = null,
         int pageSize = 50,

@@ -131,8 +131,8 @@ public sealed class RetentionCleanup(NpgsqlDataSource dataSource, ILogger<Retent
     private readonly Telemetry artifacts = new(dataSource, "artifacts");
     private readonly ILogger log = logger.Guarded();
 
-    /// <summary>Streams artifacts whose time of retention has passed and which are not marked as deleted, the longest expired first: what a sweep would hand over. No
-    /// connection is held between pages of a thousand.</summary>
+    /// <summary>Streams artifacts whose time of retention has passed and which are not marked as deleted, the longest expired first: what a
+    /// sweep would hand over. No connection is held between pages of a thousand.</summary>
     /// <param name="cancellationToken">Ends the enumeration with <see cref="OperationCanceledException"/>.</param>
     /// <returns>The artifacts, by <see cref="ExpiredArtifact.RetentionUntil"/> and id.</returns>
     public async IAsyncEnumerable<ExpiredArtifact> StreamExpiredAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)

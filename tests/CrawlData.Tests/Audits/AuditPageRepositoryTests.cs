@@ -55,7 +55,10 @@ public sealed class AuditPageRepositoryTests : DatabaseTest
 
         Assert.That(inserted.Select(page => page.Id), Is.EqualTo(given.Select(page => page.Id)));
         Assert.That(await Pages.ListAsync(session), Is.EqualTo(listed));
-        foreach (var (types, viewports) in new (PageType[]?, Viewport[]?)[] { ([PageType.Pdp], null), (null, [Viewport.Desktop]), ([PageType.Homepage], [Viewport.Mobile, Viewport.Desktop]), ([], null), (null, []) })
+        foreach (var (types, viewports) in new (PageType[]?, Viewport[]?)[]
+        {
+            ([PageType.Pdp], null), (null, [Viewport.Desktop]), ([PageType.Homepage], [Viewport.Mobile, Viewport.Desktop]), ([], null), (null, []),
+        })
         {
             Assert.That(
                 await Pages.ListAsync(session, new AuditPageFilter { PageTypes = types, Viewports = viewports }),

@@ -166,7 +166,7 @@ public sealed class AuditSessionRepositoryTests : DatabaseTest
             new AuditSessionFilter { Statuses = [AuditSessionStatus.Partial, AuditSessionStatus.Queued, AuditSessionStatus.Partial] },
             session => session.Status is AuditSessionStatus.Queued or AuditSessionStatus.Partial),
         Filter("no status", new AuditSessionFilter { Statuses = [] }, _ => false),
-        Filter("modes", new AuditSessionFilter { Modes = [AuditMode.Debug, AuditMode.Standard] }, session => session.Mode is AuditMode.Debug or AuditMode.Standard),
+        Filter("modes", new AuditSessionFilter { Modes = [AuditMode.Debug, AuditMode.Standard] }, session => session.Mode != AuditMode.EvidencePack),
         Filter("no mode", new AuditSessionFilter { Modes = [] }, _ => false),
         Filter("low confidence", new AuditSessionFilter { LowConfidence = true }, session => session.LowConfidence),
         Filter("no low confidence", new AuditSessionFilter { LowConfidence = false }, session => !session.LowConfidence),

@@ -112,7 +112,8 @@ public sealed class CrawlRunRepositoryTests : DatabaseTest
         var first = new NewCrawlRun { Id = Guid.NewGuid(), AppPackage = "org.example.app" };
 
         var exception = await Assert.ThrowsAsync<RowAlreadyExistsException>(() => Runs.InsertAsync([first, first with { Id = taken }]));
-        await Assert.ThatAsync(() => Runs.InsertAsync([first, null!]), Throws.InstanceOf<InvalidValueException>().With.Message.EqualTo("runs: has null at index 1."));
+        await Assert.ThatAsync(
+            () => Runs.InsertAsync([first, null!]), Throws.InstanceOf<InvalidValueException>().With.Message.EqualTo("runs: has null at index 1."));
         await Assert.ThatAsync(() => Runs.InsertAsync((NewCrawlRun)null!), Throws.ArgumentNullException);
 
         Assert.That((exception!.Table, exception.Ids), Is.EqualTo(("crawl_runs", new[] { first.Id.Value, taken })));
