@@ -33,8 +33,8 @@ internal static class ErrorReport
     private static string Describe(Exception exception) => exception switch
     {
         OperationCanceledException => "cancelled",
-        PostgresException { SqlState: PostgresErrorCodes.UndefinedTable } server => $"{server.SqlState}: {server.MessageText}; crawldata migrate makes the tables",
-        PostgresException server => $"{server.SqlState}: {server.MessageText}",
+        PostgresException { SqlState: PostgresErrorCodes.UndefinedTable } => $"{ServerErrors.Describe(exception)}; crawldata migrate makes the tables",
+        PostgresException => ServerErrors.Describe(exception),
         NpgsqlException { InnerException: AggregateException { InnerExceptions: [.., var last] } } => Describe(last),
         NpgsqlException when exception.GetBaseException() is var cause && cause.Message != exception.Message => $"{exception.Message}: {cause.Message}",
         _ when exception.GetBaseException() is SocketException => $"cannot reach the server: {exception.Message}",

@@ -91,7 +91,8 @@ public static class CrawlDataServiceCollectionExtensions
     {
         try
         {
-            _ = new NpgsqlDataSourceBuilder(connectionString).ConnectionStringBuilder.Host ?? throw new ArgumentException("It names no host.");
+            // Built, since only then are its settings held against each other; nothing is opened.
+            using var dataSource = new NpgsqlDataSourceBuilder(connectionString).Build();
         }
         catch (Exception exception) when (exception is ArgumentException or FormatException or InvalidOperationException or NotSupportedException)
         {

@@ -19,6 +19,9 @@ internal static class EnumLabels
     /// <exception cref="InvalidValueException">The value is none of the enum's.</exception>
     public static T Require<T>(T value, string column) where T : struct, Enum => Of<T>.ByValue.ContainsKey(value) ? value : throw Undefined(value, column);
 
+    /// <inheritdoc cref="Require{T}(T, string)"/>
+    public static T[]? Require<T>(IEnumerable<T>? values, string column) where T : struct, Enum => values?.Select(value => Require(value, column)).ToArray();
+
     /// <exception cref="InvalidOperationException">The text is none of the labels: the database has one that this version does not know.</exception>
     public static T Parse<T>(string label) where T : struct, Enum =>
         TryParse<T>(label) ?? throw new InvalidOperationException($"'{label}' is not a label of {typeof(T).Name}: one of {string.Join(", ", All<T>())} was expected.");

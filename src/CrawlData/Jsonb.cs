@@ -176,9 +176,14 @@ public readonly struct Jsonb : IEquatable<Jsonb>
             {
                 serialize(writer);
             }
-            catch (Exception exception) when (exception is ArgumentException or JsonException { InnerException: InvalidOperationException })
+            catch (Exception exception) when (exception is (ArgumentException or InvalidOperationException) and { Source: "System.Text.Json" }
+                or JsonException { InnerException: InvalidOperationException })
             {
-                throw new InvalidValueException(Field, "could not be serialized, as a number that is NaN or infinite or an element with a lone surrogate", exception);
+                // Not what a property of the object throws, which is the application's, and may say anything.
+                throw new InvalidValueException(
+                    Field,
+                    "could not be serialized, as a number that is NaN or infinite, or an element that is default, nested too deep or with a lone surrogate",
+                    exception);
             }
         }
 

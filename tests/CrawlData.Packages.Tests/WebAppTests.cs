@@ -24,15 +24,24 @@ public sealed class WebAppTests
         runs = new CrawlRunRepository(database.DataSource);
         events = new CrawlEventRepository(database.DataSource);
         project = await Packed.CreateProjectAsync("web", "CrawlData");
-        await File.WriteAllTextAsync(Path.Combine(project, "Program.cs"), Readme.CSharpUnder("Streaming a crawl to a browser").Single());
+        await File.WriteAllTextAsync(Path.Combine(project, "Program.cs"), $"""
+            {Readme.CSharpUnder("Streaming a crawl to a browser").Single()}
+
+            // The host has stopped: here comes another.
+            await Shown.RegisterAsync(Environment.GetEnvironmentVariable("ConnectionStrings__Crawls")!);
+            """);
         await File.WriteAllTextAsync(Path.Combine(project, "Shown.cs"), $$"""
+            using CrawlData.Crawls;
             using Npgsql;
 
             static class Shown
             {
-                public static void Register(WebApplicationBuilder builder, string connectionString)
+                public static async Task RegisterAsync(string connectionString)
                 {
+                    var builder = WebApplication.CreateBuilder();
                     {{Readme.CSharpUnder("Twenty lines")[3]}}
+                    await using var app = builder.Build();
+                    Console.WriteLine($"pending: {(await app.Services.GetRequiredService<CrawlRunRepository>().CountByStatusAsync())[CrawlStatus.Pending]}");
                 }
             }
             """);
@@ -97,12 +106,17 @@ public sealed class WebAppTests
         var stream = (await stopped.GetAsync(crawlId)).GetAsyncEnumerator();
         await NextAsync(stream);
 
-        await Command.RunAsync(project, "kill", "-TERM", $"{stopped.Process.Id}");
-
-        await stopped.Process.WaitForExitAsync().WaitAsync(Limit);
-        Assert.That(stopped.Process.ExitCode, Is.Zero);
-        Assert.That(stopped.Output, Does.Contain("shutting down").And.Not.Contain("fail:"));
+        Assert.That(await stopped.StopAsync(), Does.Contain("shutting down").And.Not.Contain("fail:"));
         await Assert.CatchAsync<IOException>(async () => await stream.MoveNextAsync().AsTask().WaitAsync(Limit));
+    }
+
+    [Test]
+    public async Task The_README_s_registration_takes_the_application_s_data_source()
+    {
+        await runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app" });
+        using var stopped = await App.StartAsync(project, database.ConnectionString);
+
+        Assert.That(await stopped.StopAsync(), Does.EndWith("pending: 1\n"));
     }
 
     private static async Task<(string Type, string? Id)> NextAsync(IAsyncEnumerator<SseItem<string>> stream)
@@ -127,21 +141,17 @@ public sealed class WebAppTests
     {
         private const string Listening = "Now listening on: ";
 
+        private readonly Process process;
         private readonly Task<string> output;
 
         private App(Process process, Uri address)
         {
-            Process = process;
+            this.process = process;
             Client = new HttpClient { BaseAddress = address };
             output = process.StandardOutput.ReadToEndAsync();
         }
 
-        public Process Process { get; }
-
         public HttpClient Client { get; }
-
-        /// <summary>What it had to say at the end.</summary>
-        public string Output => output.Result;
 
         public static async Task<App> StartAsync(string project, string connectionString)
         {
@@ -171,11 +181,20 @@ public sealed class WebAppTests
             return SseParser.Create(await response.Content.ReadAsStreamAsync()).EnumerateAsync();
         }
 
+        /// <summary>Asks it to end, and hears what it had to say.</summary>
+        public async Task<string> StopAsync()
+        {
+            await Command.RunAsync(Packed.Consumers, "kill", "-TERM", $"{process.Id}");
+            await process.WaitForExitAsync().WaitAsync(Limit);
+            Assert.That(process.ExitCode, Is.Zero);
+            return await output;
+        }
+
         public void Dispose()
         {
             Client.Dispose();
-            Process.Kill();
-            Process.Dispose();
+            process.Kill();
+            process.Dispose();
         }
     }
 }

@@ -60,6 +60,10 @@ public sealed partial class JsonbTests : DatabaseTest
         Assert.That(() => Jsonb.Parse([.. "\"a"u8, 0xC3, 0x28, .. "\""u8]), Throws.InstanceOf<InvalidValueException>().With.Message.Contains("UTF-8"));
 
     [Test]
+    public void What_a_property_throws_when_its_object_is_serialized_comes_as_it_is() =>
+        Assert.That(() => Jsonb.From(new Throwing("of the application")), Throws.InstanceOf<ArgumentException>().With.Message.EqualTo("of the application"));
+
+    [Test]
     public void Depth_and_size_have_limits_that_can_be_set()
     {
         var deep = new string('[', 65) + new string(']', 65);
@@ -217,4 +221,9 @@ public sealed partial class JsonbTests : DatabaseTest
 
     [JsonSerializable(typeof(Step))]
     internal sealed partial class StepContext : JsonSerializerContext;
+
+    private sealed class Throwing(string message)
+    {
+        public string Text => throw new ArgumentException(message);
+    }
 }

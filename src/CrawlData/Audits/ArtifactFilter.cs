@@ -9,7 +9,8 @@ public sealed record ArtifactFilter
     public Guid? PageId { get; init; }
 
     /// <summary>Artifacts of one of these types; none at all when empty.</summary>
-    public IReadOnlyCollection<ArtifactType>? Types { get; init; }
+    /// <exception cref="InvalidValueException">One of them is none of the enum's.</exception>
+    public IReadOnlyCollection<ArtifactType>? Types { get; init => field = EnumLabels.Require(value, "types"); }
 
     /// <summary>Also artifacts that are marked as deleted. Off unless set.</summary>
     public bool IncludeDeleted { get; init; }

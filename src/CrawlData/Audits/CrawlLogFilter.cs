@@ -7,10 +7,12 @@ public sealed record CrawlLogFilter
     internal static readonly CrawlLogFilter All = new();
 
     /// <summary>Lines of one of these levels; none at all when empty.</summary>
-    public IReadOnlyCollection<CrawlLogLevel>? Levels { get; init; }
+    /// <exception cref="InvalidValueException">One of them is none of the enum's.</exception>
+    public IReadOnlyCollection<CrawlLogLevel>? Levels { get; init => field = EnumLabels.Require(value, "levels"); }
 
     /// <summary>Lines about one of these; none at all when empty.</summary>
-    public IReadOnlyCollection<CrawlLogEventType>? EventTypes { get; init; }
+    /// <exception cref="InvalidValueException">One of them is none of the enum's.</exception>
+    public IReadOnlyCollection<CrawlLogEventType>? EventTypes { get; init => field = EnumLabels.Require(value, "event_types"); }
 
     /// <summary>Lines of this instant or later.</summary>
     /// <exception cref="InvalidValueException">The value is <see cref="DateTimeOffset.MinValue"/> or <see cref="DateTimeOffset.MaxValue"/>.</exception>

@@ -35,9 +35,21 @@ public sealed record NewAuditSession
     {
         CrawledText.Require(url, "url");
 
-        // A host of characters that System.Uri drops is none.
-        return Uri.TryCreate(url, UriKind.Absolute, out var uri) && (uri.Scheme == Uri.UriSchemeHttp || uri.Scheme == Uri.UriSchemeHttps) && uri.IdnHost.Length > 0
+        return Uri.TryCreate(url, UriKind.Absolute, out var uri) && (uri.Scheme == Uri.UriSchemeHttp || uri.Scheme == Uri.UriSchemeHttps) && HasHost(uri)
             ? uri.GetComponents(UriComponents.AbsoluteUri & ~UriComponents.Fragment, UriFormat.UriEscaped)
             : throw new InvalidValueException("url", "is not an absolute http or https URL");
+    }
+
+    // A host of characters that System.Uri drops is none, and of some it says only when it is asked for their form in ASCII that they have none.
+    private static bool HasHost(Uri uri)
+    {
+        try
+        {
+            return uri.IdnHost.Length > 0;
+        }
+        catch (UriFormatException)
+        {
+            return false;
+        }
     }
 }

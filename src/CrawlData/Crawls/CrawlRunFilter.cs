@@ -6,7 +6,8 @@ public sealed record CrawlRunFilter
     internal static readonly CrawlRunFilter All = new();
 
     /// <summary>Runs in one of these statuses; none at all when empty.</summary>
-    public IReadOnlyCollection<CrawlStatus>? Statuses { get; init; }
+    /// <exception cref="InvalidValueException">One of them is none of the enum's.</exception>
+    public IReadOnlyCollection<CrawlStatus>? Statuses { get; init => field = EnumLabels.Require(value, "statuses"); }
 
     /// <summary>Runs of this app package, exactly.</summary>
     /// <exception cref="InvalidValueException">The value holds U+0000 or a lone surrogate.</exception>

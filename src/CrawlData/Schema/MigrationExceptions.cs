@@ -45,7 +45,7 @@ public sealed class SchemaNotComparableException : MigrationException
             cause.SqlState == PostgresErrorCodes.ReadOnlySqlTransaction
                 ? "The schema cannot be compared on a standby or in a read-only session, since temporary tables are made: ask the primary."
                 : $"The schema cannot be compared with this role's rights: it needs TEMPORARY on the database and SELECT on crawldata_journal. "
-                    + $"{cause.SqlState}: {cause.MessageText}",
+                    + ServerErrors.Describe(cause),
             cause)
     {
     }

@@ -309,8 +309,7 @@ public sealed class SchemaMigrator
 
         cancellationToken.ThrowIfCancellationRequested();
         var failed = result.ErrorScript?.Name ?? pending[0].Name;
-        var reason = result.Error is PostgresException { SqlState: var state, MessageText: var text } ? $"{state}: {text}" : result.Error.Message;
-        throw new MigrationException(failed, $"Script {failed} failed, and nothing of it was kept. {reason}", result.Error);
+        throw new MigrationException(failed, $"Script {failed} failed, and nothing of it was kept. {ServerErrors.Describe(result.Error)}", result.Error);
     }
 
     private async Task<IReadOnlyList<SchemaScript>> FindAdoptableAsync(
