@@ -35,10 +35,6 @@ internal static class CommandParameters
         CustomParser = result => ParseOne(result, name, expected, parse),
     };
 
-    /// <summary>An option that takes one of an enum's labels, in any case.</summary>
-    public static Option<T?> Label<T>(string name, string helpName, string description) where T : struct, Enum =>
-        Optional<T>(name, helpName, $"{description}: one of {Labels<T>()}.", $"one of {Labels<T>()}", TryParseLabel);
-
     /// <summary>An option that takes an enum's labels, in any case, and may be given several times.</summary>
     public static Option<T[]> Labels<T>(string name, string helpName, string description) where T : struct, Enum => new(name)
     {

@@ -1,3 +1,4 @@
+using CrawlData.Schema;
 using Npgsql;
 
 namespace CrawlData.Testing;
@@ -45,7 +46,8 @@ public sealed class ThrowawayDatabase : IAsyncDisposable
     /// when the process exits.</param>
     /// <returns>The database, to be disposed by the caller.</returns>
     /// <exception cref="ThrowawayServerException">No server can be had, or not the one that an environment variable orders.</exception>
-    /// <exception cref="NpgsqlException">The server is there, and the database cannot be made or migrated.</exception>
+    /// <exception cref="NpgsqlException">The server is there, and the database cannot be made or reached.</exception>
+    /// <exception cref="MigrationException">The database cannot be migrated.</exception>
     /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> is cancelled.</exception>
     public static async Task<ThrowawayDatabase> StartAsync(ThrowawayDatabaseOptions? options = null, CancellationToken cancellationToken = default)
     {

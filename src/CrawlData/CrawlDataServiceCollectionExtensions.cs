@@ -39,14 +39,14 @@ public static class CrawlDataServiceCollectionExtensions
         services.AddSingleton(provider => new SchemaMigrator(Primary(provider), Options(provider).Migration, Logger<SchemaMigrator>(provider)));
         services.AddSingleton(provider => new CrawlRunRepository(Primary(provider), Reads(provider)));
         services.AddSingleton(provider => new CrawlEventRepository(
-            Primary(provider), Options(provider).Retry, Options(provider).Notify, Reads(provider), Logger<CrawlEventRepository>(provider)));
+            Primary(provider), Reads(provider), Options(provider).Retry, Options(provider).Notify, Logger<CrawlEventRepository>(provider)));
         services.AddSingleton(provider => new CrawlEventWriter(
             provider.GetRequiredService<CrawlEventRepository>(), Options(provider).Writer, Logger<CrawlEventWriter>(provider)));
         services.AddSingleton(provider => new AuditSessionRepository(Primary(provider), Reads(provider), Logger<AuditSessionRepository>(provider)));
         services.AddSingleton(provider => new AuditPageRepository(Primary(provider), Reads(provider)));
-        services.AddSingleton(provider => new ArtifactRepository(Primary(provider), Options(provider).Retention, Reads(provider)));
+        services.AddSingleton(provider => new ArtifactRepository(Primary(provider), Reads(provider), Options(provider).Retention));
         services.AddSingleton(provider => new CrawlLogRepository(
-            Primary(provider), Options(provider).Retry, Reads(provider), Logger<CrawlLogRepository>(provider)));
+            Primary(provider), Reads(provider), Options(provider).Retry, Logger<CrawlLogRepository>(provider)));
         services.AddSingleton(provider => new RetentionCleanup(Primary(provider), Logger<RetentionCleanup>(provider)));
         services.AddSingleton(provider => new DatabaseStatusReader(Primary(provider)));
         services.AddSingleton(provider => new RecordingImporter(Primary(provider)));

@@ -20,9 +20,6 @@ internal static class EnumLabels
     public static T Require<T>(T value, string column) where T : struct, Enum => Of<T>.ByValue.ContainsKey(value) ? value : throw Undefined(value, column);
 
     /// <inheritdoc cref="Require{T}(T, string)"/>
-    public static T? Require<T>(T? value, string column) where T : struct, Enum => value is { } given ? Require(given, column) : null;
-
-    /// <inheritdoc cref="Require{T}(T, string)"/>
     public static T[]? Require<T>(IEnumerable<T>? values, string column) where T : struct, Enum => values?.Select(value => Require(value, column)).ToArray();
 
     /// <exception cref="InvalidOperationException">The text is none of the labels: the database has one that this version does not know.</exception>

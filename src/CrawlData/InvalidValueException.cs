@@ -11,8 +11,8 @@ public sealed class InvalidValueException : CrawlDataException
         Reason = reason;
     }
 
-    /// <summary>What the value was meant for: a column's name such as <c>event_type</c>, <c>json</c> for a <see cref="Jsonb"/>, or a parameter's
-    /// name.</summary>
+    /// <summary>What the value was meant for: a column such as <c>event_type</c>, <c>json</c> for a <see cref="Jsonb"/>, or an option or a parameter, in
+    /// snake_case as columns are: <c>max_depth</c>, <c>page_size</c>.</summary>
     public string Field { get; }
 
     /// <summary>What is wrong with it, in words, with the limit where there is one.</summary>

@@ -13,8 +13,8 @@ namespace CrawlData;
 /// <summary>A value of a jsonb column: one JSON text in UTF-8, checked when it is made, so that PostgreSQL takes it.</summary>
 /// <remarks>
 /// <para>Every way of making one throws <see cref="InvalidValueException"/> (its field is <c>json</c>) for what PostgreSQL refuses or what would hurt it:
-/// text that is not well-formed, U+0000 and lone surrogates, nesting and size over the limits of <see cref="JsonbOptions"/>, and numbers of more than <see
-/// cref="MaxNumberDigits"/> digits when written out (PostgreSQL stores <c>1e130000</c>, 8 bytes, as 130,000 digits). One bad payload so fails alone, at its
+/// text that is not well-formed, U+0000 and lone surrogates, nesting and size over the limits of <see cref="JsonbOptions"/>, and numbers of more than 1,000
+/// digits when written out (PostgreSQL stores <c>1e130000</c>, 8 bytes, as 130,000 digits). One bad payload so fails alone, at its
 /// own line.</para>
 /// <para>jsonb keeps the value and not the text: what is read back may have its keys in another order and its numbers written otherwise (<c>1E2</c> as
 /// <c>100</c>), and of keys that occur twice only the last. Equality follows that, except that a text with a key that occurs twice does not equal one where
@@ -25,7 +25,7 @@ namespace CrawlData;
 public readonly struct Jsonb : IEquatable<Jsonb>
 {
     /// <summary>The most digits that a number may have when written out without exponent. A <see cref="double"/> needs at most 341.</summary>
-    public const int MaxNumberDigits = 1_000;
+    internal const int MaxNumberDigits = 1_000;
 
     private const string Field = "json";
 

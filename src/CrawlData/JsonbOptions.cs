@@ -5,10 +5,10 @@ public sealed record JsonbOptions
 {
     /// <summary>The largest size that can be set: 32 MiB. PostgreSQL takes longer strings, but of an array with more elements than that can hold it gives
     /// up.</summary>
-    public const int LargestMaxBytes = 32 * 1024 * 1024;
+    internal const int LargestMaxBytes = 32 * 1024 * 1024;
 
     /// <summary>The deepest nesting that can be set. PostgreSQL itself gives up at the depth of its stack, some thousands of levels.</summary>
-    public const int LargestMaxDepth = 1_000;
+    internal const int LargestMaxDepth = 1_000;
 
     internal static readonly JsonbOptions Default = new();
 
@@ -29,14 +29,14 @@ public sealed record JsonbOptions
         this.maxBytes = maxBytes;
     }
 
-    /// <summary>The most levels of arrays and objects, 1 to <see cref="LargestMaxDepth"/>; 64 unless set, as in System.Text.Json.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">The value is out of range.</exception>
-    public int MaxDepth { get => maxDepth; init => maxDepth = RequireInRange(value, LargestMaxDepth); }
+    /// <summary>The most levels of arrays and objects, 1 to 1,000; 64 unless set, as in System.Text.Json.</summary>
+    /// <exception cref="InvalidValueException">The value is out of range.</exception>
+    public int MaxDepth { get => maxDepth; init => maxDepth = RequireInRange(value, LargestMaxDepth, "max_depth"); }
 
-    /// <summary>The most bytes of UTF-8, 1 to <see cref="LargestMaxBytes"/>, with its numbers as they are and with them written out; 16 MiB unless
+    /// <summary>The most bytes of UTF-8, 1 to 33,554,432 (32 MiB), with its numbers as they are and with them written out; 16 MiB unless
     /// set.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">The value is out of range.</exception>
-    public int MaxBytes { get => maxBytes; init => maxBytes = RequireInRange(value, LargestMaxBytes); }
+    /// <exception cref="InvalidValueException">The value is out of range.</exception>
+    public int MaxBytes { get => maxBytes; init => maxBytes = RequireInRange(value, LargestMaxBytes, "max_bytes"); }
 
     /// <summary>Whether U+0000 and lone surrogates, raw or escaped, and bytes that are not UTF-8 become U+FFFD. Off unless set: then each of them is an <see
     /// cref="InvalidValueException"/>.</summary>
@@ -45,10 +45,6 @@ public sealed record JsonbOptions
     /// <summary>For a text that wraps one value more: two levels deeper, and as long as is said.</summary>
     internal static JsonbOptions ForLine(int maxBytes, bool repair) => new(LargestMaxDepth + 2, maxBytes) { Repair = repair };
 
-    private static int RequireInRange(int value, int largest)
-    {
-        ArgumentOutOfRangeException.ThrowIfLessThan(value, 1);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(value, largest);
-        return value;
-    }
+    private static int RequireInRange(int value, int largest, string field) =>
+        value >= 1 && value <= largest ? value : throw new InvalidValueException(field, $"is {value}; it takes 1 to {largest}");
 }

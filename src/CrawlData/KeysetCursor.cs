@@ -9,12 +9,13 @@ namespace CrawlData;
 /// <summary>What a cursor is of: a listing, and its order. It is the first byte of a cursor's text; a cursor of another form takes another number.</summary>
 internal enum CursorKind : byte
 {
-    Runs = 2,
-    SessionsNewestFirst = 3,
-    SessionsOldestFirst = 4,
-    Logs = 5,
-    Events = 6,
-    AllEvents = 7,
+    RunsNewestFirst = 2,
+    RunsOldestFirst = 3,
+    SessionsNewestFirst = 4,
+    SessionsOldestFirst = 5,
+    Logs = 6,
+    Events = 7,
+    AllEvents = 8,
 }
 
 /// <summary>The place in a listing by (time, id) after which the next page starts; of one by id alone the time is the default.</summary>

@@ -36,7 +36,8 @@ public sealed class RowAlreadyExistsException : CrawlDataException
     public IReadOnlyList<Guid> Ids { get; }
 }
 
-/// <summary>A transition had to be applied and was refused: the row, as it is, does not allow it. Nothing was changed.</summary>
+/// <summary>A transition, or another change that the row has to allow, had to be applied and was refused: the row, as it is, does not allow it.
+/// Nothing was changed.</summary>
 public sealed class TransitionRefusedException : CrawlDataException
 {
     internal TransitionRefusedException(string table, Guid id, string standing)

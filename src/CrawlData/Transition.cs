@@ -4,47 +4,54 @@ using Npgsql;
 
 namespace CrawlData;
 
-/// <summary>How a transition of a row's status came out.</summary>
+/// <summary>How a change that a row has to allow came out: a transition of its status, or what an attempt records of its session.</summary>
 public enum TransitionOutcome
 {
     /// <summary>The row was changed.</summary>
     Applied,
 
-    /// <summary>The row is there, but as it is it does not allow the transition: somebody else was first, or it had ended before.</summary>
+    /// <summary>The row is there, but as it is it does not allow the change: somebody else was first, it had ended before, or it has gone to another
+    /// attempt.</summary>
     Refused,
 
     /// <summary>There is no such row.</summary>
     NotFound,
 }
 
-/// <summary>The outcome of a transition, with the row as it is.</summary>
-/// <typeparam name="T">The row's type: a crawl run or an audit session.</typeparam>
-public sealed record Transition<T> where T : class
+/// <summary>The outcome of a transition, or of another change that the row has to allow, with the row as it is.</summary>
+/// <typeparam name="T">The row's type: a crawl run, an audit session or a page.</typeparam>
+public sealed class Transition<T> where T : class
 {
+    private readonly string table;
+    private readonly string standing;
+
+    /// <param name="table">The table that the row is in.</param>
+    /// <param name="id">The row that was to be changed.</param>
+    /// <param name="outcome">How it came out.</param>
+    /// <param name="row">The row; null when there is none.</param>
+    /// <param name="standing">What of the row refused, for the message: "is COMPLETED".</param>
+    internal Transition(string table, Guid id, TransitionOutcome outcome, T? row = null, string standing = "") =>
+        (this.table, Id, Outcome, Row, this.standing) = (table, id, outcome, row, standing);
+
     /// <summary>The row that was to be changed.</summary>
-    public required Guid Id { get; init; }
+    public Guid Id { get; }
 
     /// <summary>How it came out.</summary>
-    public required TransitionOutcome Outcome { get; init; }
+    public TransitionOutcome Outcome { get; }
 
-    /// <summary>The row after the transition or, when it was refused, as it is: the latest committed row that the transaction's isolation lets it see. Null
+    /// <summary>The row after the change or, when it was refused, as it is: the latest committed row that the transaction's isolation lets it see. Null
     /// when there is no such row.</summary>
-    public T? Row { get; init; }
+    public T? Row { get; }
 
-    internal string Table { get; init; } = "";
-
-    /// <summary>What of the row refused, for the message: "is COMPLETED".</summary>
-    internal string Standing { get; init; } = "";
-
-    /// <summary>For a caller to whom only an applied transition will do.</summary>
-    /// <returns>The row after the transition.</returns>
+    /// <summary>For a caller to whom only an applied change will do.</summary>
+    /// <returns>The row after the change.</returns>
     /// <exception cref="TransitionRefusedException">It was refused.</exception>
     /// <exception cref="RowNotFoundException">There is no such row.</exception>
     public T EnsureApplied() => (Outcome, Row) switch
     {
         (TransitionOutcome.Applied, { } row) => row,
-        (TransitionOutcome.Refused, _) => throw new TransitionRefusedException(Table, Id, Standing),
-        _ => throw new RowNotFoundException(Table, [Id]),
+        (TransitionOutcome.Refused, _) => throw new TransitionRefusedException(table, Id, standing),
+        _ => throw new RowNotFoundException(table, [Id]),
     };
 }
 
@@ -55,8 +62,8 @@ internal static class Transitions
         this NpgsqlDataSource dataSource, CommandDefinition command, string table, Guid id, Func<DbDataReader, T> read, Func<T, string> standing) where T : class
     {
         var transitions = await dataSource.ReadListAsync(command, reader => read(reader) is var row && reader.GetBoolean(reader.FieldCount - 1)
-            ? new Transition<T> { Table = table, Id = id, Outcome = TransitionOutcome.Applied, Row = row }
-            : new Transition<T> { Table = table, Id = id, Outcome = TransitionOutcome.Refused, Row = row, Standing = standing(row) }).ConfigureAwait(false);
-        return transitions.SingleOrDefault() ?? new Transition<T> { Table = table, Id = id, Outcome = TransitionOutcome.NotFound };
+            ? new Transition<T>(table, id, TransitionOutcome.Applied, row)
+            : new Transition<T>(table, id, TransitionOutcome.Refused, row, standing(row))).ConfigureAwait(false);
+        return transitions.SingleOrDefault() ?? new Transition<T>(table, id, TransitionOutcome.NotFound);
     }
 }

@@ -46,8 +46,8 @@ internal static class Everything
         await host.Services.GetRequiredService<CrawlLogRepository>().AppendAsync(session.Id, new NewCrawlLog { EventType = CrawlLogEventType.Error, Message = "a" });
         await sessions.CompleteAsync(session.Id, session.Attempts);
         var cleanup = host.Services.GetRequiredService<RetentionCleanup>();
-        Assert.That((await cleanup.SweepAsync((batch, _) => Task.FromResult<IReadOnlyCollection<ExpiredArtifact>>(batch))).Deleted, Is.EqualTo(1));
-        Assert.That(await cleanup.PurgeAsync(TimeSpan.Zero), Is.EqualTo(1));
+        Assert.That((await cleanup.SweepAsync((batch, _) => Task.FromResult(batch))).Deleted, Is.EqualTo(1));
+        Assert.That((await cleanup.DeleteArtifactsAsync(TimeSpan.Zero)).Deleted, Is.EqualTo(1));
         Assert.That((await cleanup.DeleteSessionsAsync(TimeSpan.Zero)).Deleted, Is.EqualTo(1));
 
         using var recording = new MemoryStream();

@@ -60,5 +60,5 @@ public sealed class KeysetCursorTests : DatabaseTest
     [TestCase("nonsense!")]
     [TestCase("")]
     public void A_text_that_is_no_cursor_is_refused(string text) =>
-        Assert.That(() => KeysetCursor<Guid>.Decode(text, CursorKind.Runs), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("cursor"));
+        Assert.That(() => KeysetCursor<Guid>.Decode(text, CursorKind.RunsNewestFirst), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("cursor"));
 }

@@ -118,7 +118,7 @@ public sealed class ReadmeTests : MigratorTest
                 StorageUri = "file:///var/audits/home.png",
                 SizeBytes = 95_881,
             });
-            await pages.SetStatusAsync(session.Id, page.Id, PageStatus.Ok, loadTimings: Jsonb.From(new { load_ms = 125.6 }));
+            (await pages.SetStatusAsync(session.Id, page.Id, PageStatus.Ok, loadTimings: Jsonb.From(new { load_ms = 125.6 }))).EnsureApplied();
             await sessions.RecordAsync(session.Id, session.Attempts, new AuditFindings { FinalUrl = "https://example.org/home" });
             var finish = await sessions.CompleteAsync(session.Id, session.Attempts);
             if (finish.Outcome == TransitionOutcome.Refused)
@@ -136,9 +136,9 @@ public sealed class ReadmeTests : MigratorTest
                 File.Delete(new Uri(artifact.StorageUri).LocalPath);
             }
 
-            return Task.FromResult<IReadOnlyCollection<ExpiredArtifact>>(batch);
+            return Task.FromResult(batch);
         });
-        await cleanup.PurgeAsync(age: TimeSpan.FromDays(30));
+        await cleanup.DeleteArtifactsAsync(age: TimeSpan.FromDays(30));
         await cleanup.DeleteSessionsAsync(age: TimeSpan.FromDays(400));
         await cleanup.DeleteCrawlsAsync(age: TimeSpan.FromDays(400));
         // README has audited
@@ -166,7 +166,7 @@ public sealed class ReadmeTests : MigratorTest
         await writer.WriteAsync(run.Id, third);
         await writer.FlushAsync();
 
-        // Several steps as one: every method that writes takes your transaction.
+        // Several steps as one: every repository method that writes takes your transaction.
         await using var connection = await dataSource.OpenConnectionAsync();
         await using var transaction = await connection.BeginTransactionAsync();
         await events.AppendAsync(run.Id, last, transaction);

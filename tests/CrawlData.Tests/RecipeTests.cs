@@ -118,7 +118,7 @@ internal sealed class CrawlWorker(CrawlRunRepository runs, CrawlEventWriter even
         var pending = new CrawlRunFilter { Statuses = [CrawlStatus.Pending] };
         while (true)
         {
-            foreach (var run in (await runs.ListAsync(pending, cancellationToken: stoppingToken)).Items)
+            foreach (var run in (await runs.ListAsync(pending, order: ListOrder.OldestFirst, cancellationToken: stoppingToken)).Items)
             {
                 // Of all workers that try, one starts it.
                 if ((await runs.StartAsync(run.Id, cancellationToken: stoppingToken)).Outcome == TransitionOutcome.Applied)

@@ -9,7 +9,7 @@ public class CrawlLogReadBenchmarks : DatabaseBenchmark
     private CrawlLogRepository logs = null!;
     private Guid session;
 
-    [Params(1_000, CrawlLogRepository.LargestPageSize)]
+    [Params(1_000, CrawlLogRepository.MaxPageSize)]
     public int Lines { get; set; }
 
     public override async Task SetUpAsync()

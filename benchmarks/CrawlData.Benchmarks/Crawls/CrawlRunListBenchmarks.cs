@@ -24,9 +24,9 @@ public class CrawlRunListBenchmarks() : DatabaseBenchmark(Seeded)
         runs = new CrawlRunRepository(DataSource);
         before = PageSize * (Scale.Of(Page) - 1);
         cursor = null;
-        for (var left = before; left > 0; left -= CrawlRunRepository.LargestPageSize)
+        for (var left = before; left > 0; left -= CrawlRunRepository.MaxPageSize)
         {
-            cursor = (await runs.ListAsync(pageSize: Math.Min(left, CrawlRunRepository.LargestPageSize), cursor: cursor)).NextCursor;
+            cursor = (await runs.ListAsync(pageSize: Math.Min(left, CrawlRunRepository.MaxPageSize), cursor: cursor)).NextCursor;
         }
     }
 

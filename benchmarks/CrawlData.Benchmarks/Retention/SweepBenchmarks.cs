@@ -44,8 +44,7 @@ public class SweepBenchmarks : DatabaseBenchmark
     [Benchmark(Description = "SweepAsync")]
     public async Task<int> SweepAsync()
     {
-        var total = await cleanup.SweepAsync(
-            (batch, _) => Task.FromResult<IReadOnlyCollection<ExpiredArtifact>>(batch), Scale.Of(BatchSize));
+        var total = await cleanup.SweepAsync((batch, _) => Task.FromResult(batch), Scale.Of(BatchSize));
         return Require(Scale.Of(Artifacts), (int)total.Deleted);
     }
 }

@@ -52,14 +52,14 @@ internal sealed class LogsCommand : ToolCommand
         {
             Levels = arguments.GetGiven(levels),
             EventTypes = arguments.GetGiven(types),
-            From = arguments.GetValue(since),
-            Before = arguments.GetValue(until),
+            TimestampFrom = arguments.GetValue(since),
+            TimestampBefore = arguments.GetValue(until),
         };
         var any = await Listing.ShowAsync(
             Terminal.IsForPeople(arguments, json),
             arguments.GetValue(limit),
             most => Pages.ReadAsync<CrawlLog>(
-                (size, cursor, token) => logs.ListAsync(sessionId, query, size, cursor, cancellationToken: token), most, CrawlLogRepository.LargestPageSize),
+                (size, cursor, token) => logs.ListAsync(sessionId, query, size, cursor, cancellationToken: token), most, CrawlLogRepository.MaxPageSize),
             cancellationToken);
         if (!any && await new AuditSessionRepository(dataSource).GetAsync(sessionId, cancellationToken: cancellationToken) is null)
         {

@@ -36,7 +36,7 @@ internal sealed class MigrateCommand : ToolCommand
         var migrator = new SchemaMigrator(dataSource);
         if (arguments.GetValue(pending))
         {
-            await ShowAsync(arguments, "pending", await migrator.GetPendingAsync(cancellationToken), cancellationToken);
+            await ShowAsync(arguments, "pending", await migrator.ListPendingAsync(cancellationToken), cancellationToken);
             return;
         }
 

@@ -48,13 +48,13 @@ internal sealed class PurgeCommand : ToolCommand
         var purged = new List<PurgedRow>();
         if (arguments.GetValue(artifacts) is { } artifactAge)
         {
-            purged.Add(new PurgedRow { Table = "artifacts", Deleted = await cleanup.PurgeAsync(artifactAge, dryRun: dry, cancellationToken: cancellationToken) });
+            purged.Add(ToRow("artifacts", await cleanup.DeleteArtifactsAsync(artifactAge, dryRun: dry, cancellationToken: cancellationToken)));
         }
 
         if (arguments.GetValue(sessions) is { } sessionAge)
         {
             purged.Add(ToRow("audit_sessions", await cleanup.DeleteSessionsAsync(
-                sessionAge, arguments.GetValue(abandonArtifacts), dryRun: dry, cancellationToken: cancellationToken)));
+                sessionAge, dryRun: dry, abandonArtifacts: arguments.GetValue(abandonArtifacts), cancellationToken: cancellationToken)));
         }
 
         if (arguments.GetValue(crawls) is { } crawlAge)
@@ -91,8 +91,8 @@ internal sealed class PurgeCommand : ToolCommand
 
         public required long Deleted { get; init; }
 
-        public long RowsBelow { get; init; }
+        public required long RowsBelow { get; init; }
 
-        public long Left { get; init; }
+        public required long Left { get; init; }
     }
 }

@@ -14,7 +14,7 @@ internal sealed class RunsCommand : ToolCommand
         Table = () => Terminal.Table(flexible: "app", "id", "status", "created (UTC)", "app"),
         Cells = run => [$"{run.Id}", run.Status.ToLabel(), Terminal.Format(run.CreatedAt), run.AppPackage],
         WhenEmpty = "No runs.",
-        WhenMore = _ => $"The newest {ShownUnasked} runs. More: --limit N. All, as NDJSON: --json.",
+        WhenMore = _ => $"The first {ShownUnasked} runs. More: --limit N. All, as NDJSON: --json.",
     };
 
     private readonly Option<CrawlStatus[]> statuses = CommandParameters.Labels<CrawlStatus>("--status", "STATUS", "Only runs in this status");
@@ -24,6 +24,8 @@ internal sealed class RunsCommand : ToolCommand
     private readonly Option<DateTimeOffset?> since = CommandParameters.Time("--since", "Only runs created at this time or later");
 
     private readonly Option<DateTimeOffset?> until = CommandParameters.Time("--until", "Only runs created before this time");
+
+    private readonly Option<bool> oldestFirst = new("--oldest-first") { Description = "Oldest first; newest first unless given." };
 
     private readonly Option<int?> limit = CommandParameters.Limit($"The most runs to list; on a terminal {ShownUnasked} unless given, otherwise all.");
 
@@ -35,6 +37,7 @@ internal sealed class RunsCommand : ToolCommand
         Add(app);
         Add(since);
         Add(until);
+        Add(oldestFirst);
         Add(limit);
         Add(json);
         SetAction(RunAsync);
@@ -44,6 +47,7 @@ internal sealed class RunsCommand : ToolCommand
     {
         await using var dataSource = Connection.Required(arguments);
         var runs = new CrawlRunRepository(dataSource);
+        var order = arguments.GetValue(oldestFirst) ? ListOrder.OldestFirst : ListOrder.NewestFirst;
         var filter = new CrawlRunFilter
         {
             Statuses = arguments.GetGiven(statuses),
@@ -55,7 +59,7 @@ internal sealed class RunsCommand : ToolCommand
             Terminal.IsForPeople(arguments, json),
             arguments.GetValue(limit),
             most => Pages.ReadAsync<CrawlRun>(
-                (size, cursor, token) => runs.ListAsync(filter, size, cursor, cancellationToken: token), most, CrawlRunRepository.LargestPageSize),
+                (size, cursor, token) => runs.ListAsync(filter, size, cursor, order, cancellationToken: token), most, CrawlRunRepository.MaxPageSize),
             cancellationToken);
     }
 }

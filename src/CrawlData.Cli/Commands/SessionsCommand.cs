@@ -21,7 +21,7 @@ internal sealed class SessionsCommand : ToolCommand
 
     private readonly Option<string?> policy = new("--policy") { Description = "Only sessions of this version of the crawl policy, exactly.", HelpName = "VERSION" };
 
-    private readonly Option<AuditMode?> mode = CommandParameters.Label<AuditMode>("--mode", "MODE", "Only sessions of this mode");
+    private readonly Option<AuditMode[]> modes = CommandParameters.Labels<AuditMode>("--mode", "MODE", "Only sessions of this mode");
 
     private readonly Option<bool> lowConfidence = new("--low-confidence") { Description = "Only sessions whose findings are of low confidence." };
 
@@ -39,7 +39,7 @@ internal sealed class SessionsCommand : ToolCommand
     {
         Add(statuses);
         Add(policy);
-        Add(mode);
+        Add(modes);
         Add(lowConfidence);
         Add(since);
         Add(until);
@@ -58,7 +58,7 @@ internal sealed class SessionsCommand : ToolCommand
         {
             Statuses = arguments.GetGiven(statuses),
             CrawlPolicyVersion = arguments.GetValue(policy),
-            Mode = arguments.GetValue(mode),
+            Modes = arguments.GetGiven(modes),
             LowConfidence = arguments.GetValue(lowConfidence) ? true : null,
             CreatedFrom = arguments.GetValue(since),
             CreatedBefore = arguments.GetValue(until),
@@ -67,7 +67,7 @@ internal sealed class SessionsCommand : ToolCommand
             Terminal.IsForPeople(arguments, json),
             arguments.GetValue(limit),
             most => Pages.ReadAsync<AuditSession>(
-                (size, cursor, token) => sessions.ListAsync(filter, size, cursor, order, cancellationToken: token), most, AuditSessionRepository.LargestPageSize),
+                (size, cursor, token) => sessions.ListAsync(filter, size, cursor, order, cancellationToken: token), most, AuditSessionRepository.MaxPageSize),
             cancellationToken);
     }
 }

@@ -51,7 +51,7 @@ internal sealed class SweepCommand : ToolCommand
         var people = Terminal.IsForPeople(arguments, json);
         if (arguments.GetValue(dryRun))
         {
-            await Listing.ShowAsync(people, null, _ => cleanup.ListExpiredAsync(cancellationToken), cancellationToken);
+            await Listing.ShowAsync(people, null, _ => cleanup.StreamExpiredAsync(cancellationToken), cancellationToken);
             return;
         }
 
@@ -130,7 +130,7 @@ internal sealed class SweepCommand : ToolCommand
 
         public string? FirstFailure { get; private set; }
 
-        public async Task<IReadOnlyCollection<ExpiredArtifact>> DeleteAsync(IReadOnlyList<ExpiredArtifact> batch, CancellationToken cancellationToken)
+        public async Task<IReadOnlyList<ExpiredArtifact>> DeleteAsync(IReadOnlyList<ExpiredArtifact> batch, CancellationToken cancellationToken)
         {
             var deleted = new List<ExpiredArtifact>();
             foreach (var artifact in batch.TakeWhile(_ => !cancellationToken.IsCancellationRequested))

@@ -10,10 +10,10 @@ namespace CrawlData.Audits;
 /// <remarks>Methods that write take the caller's transaction; without one each is a transaction of its own. Errors of the server and of the connection come as
 /// <see cref="NpgsqlException"/>: a page that is deleted at the very moment gives its 23503.</remarks>
 /// <param name="dataSource">The application's data source; it stays the application's to dispose of.</param>
-/// <param name="retention">How long artifacts are kept by their session's policy; the defaults when null.</param>
 /// <param name="readDataSource">Where what only reads goes when it is in no transaction, to get, list and total: a hot standby, say, which lags behind.
 /// What is inserted or marked does not go there. The data source when null.</param>
-public sealed class ArtifactRepository(NpgsqlDataSource dataSource, RetentionDurations? retention = null, NpgsqlDataSource? readDataSource = null)
+/// <param name="retention">How long artifacts are kept by their session's policy; the defaults when null.</param>
+public sealed class ArtifactRepository(NpgsqlDataSource dataSource, NpgsqlDataSource? readDataSource = null, RetentionDurations? retention = null)
 {
     internal const string Table = "artifacts";
 
@@ -66,6 +66,7 @@ public sealed class ArtifactRepository(NpgsqlDataSource dataSource, RetentionDur
     internal const string MarkDeletedSql =
         "update artifacts set deleted_at = clock_timestamp() where id = any (@ids) and session_id = @session_id and deleted_at is null";
 
+    private readonly NpgsqlDataSource dataSource = dataSource ?? throw new ArgumentNullException(nameof(dataSource));
     private readonly NpgsqlDataSource reads = readDataSource ?? dataSource;
     private readonly RetentionDurations retention = retention ?? new RetentionDurations();
 
@@ -75,8 +76,11 @@ public sealed class ArtifactRepository(NpgsqlDataSource dataSource, RetentionDur
     /// <exception cref="RowAlreadyExistsException">An artifact with that id exists.</exception>
     /// <exception cref="InvalidValueException">It has a time of retention, and is to be kept for ever.</exception>
     public async Task<Artifact> InsertAsync(
-        Guid sessionId, NewArtifact artifact, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
-        (await InsertAsync(sessionId, [artifact], transaction, cancellationToken).ConfigureAwait(false))[0];
+        Guid sessionId, NewArtifact artifact, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(artifact);
+        return (await InsertAsync(sessionId, [artifact], transaction, cancellationToken).ConfigureAwait(false))[0];
+    }
 
     /// <summary>Inserts artifacts, all or none. When there are none, nothing is done, and the session is not looked for.</summary>
     /// <returns>The rows as they were stored, in the order of the artifacts.</returns>
@@ -121,7 +125,7 @@ public sealed class ArtifactRepository(NpgsqlDataSource dataSource, RetentionDur
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
     /// <returns>A total for every type, zero where there is no artifact.</returns>
-    public Task<IReadOnlyDictionary<ArtifactType, ArtifactTotal>> TotalByTypeAsync(
+    public Task<IReadOnlyDictionary<ArtifactType, ArtifactTotal>> TotalAllByTypeAsync(
         bool includeDeleted = false, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
         ReadTotalsAsync(Command(
             AllTotalsByTypeSql, new Parameters { { "include_deleted", NpgsqlDbType.Boolean, includeDeleted } }, transaction, cancellationToken));
@@ -132,7 +136,7 @@ public sealed class ArtifactRepository(NpgsqlDataSource dataSource, RetentionDur
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the statement.</param>
     /// <returns>How many were marked by this call.</returns>
-    public Task<int> MarkDeletedAsync(
+    public async Task<long> MarkDeletedAsync(
         Guid sessionId, IEnumerable<Guid> ids, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(ids);
@@ -142,7 +146,7 @@ public sealed class ArtifactRepository(NpgsqlDataSource dataSource, RetentionDur
             { "ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, ids.ToArray() },
         };
         var command = Command(MarkDeletedSql, parameters, transaction, cancellationToken);
-        return dataSource.UseAsync(transaction, connection => connection.ExecuteAsync(command), cancellationToken);
+        return await dataSource.UseAsync(transaction, connection => connection.ExecuteAsync(command), cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Inserts artifacts of several sessions, all or none, also such as are deleted.</summary>

@@ -5,11 +5,11 @@ public sealed record AuditPageFilter
 {
     internal static readonly AuditPageFilter All = new();
 
-    /// <summary>Pages of this type.</summary>
-    /// <exception cref="InvalidValueException">The value is none of the enum's.</exception>
-    public PageType? PageType { get; init => field = EnumLabels.Require(value, "page_type"); }
+    /// <summary>Pages of one of these types; none at all when empty.</summary>
+    /// <exception cref="InvalidValueException">One of them is none of the enum's.</exception>
+    public IReadOnlyCollection<PageType>? PageTypes { get; init => field = EnumLabels.Require(value, "page_types"); }
 
-    /// <summary>Pages seen in this viewport.</summary>
-    /// <exception cref="InvalidValueException">The value is none of the enum's.</exception>
-    public Viewport? Viewport { get; init => field = EnumLabels.Require(value, "viewport"); }
+    /// <summary>Pages seen in one of these viewports; none at all when empty.</summary>
+    /// <exception cref="InvalidValueException">One of them is none of the enum's.</exception>
+    public IReadOnlyCollection<Viewport>? Viewports { get; init => field = EnumLabels.Require(value, "viewports"); }
 }

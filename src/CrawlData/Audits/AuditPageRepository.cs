@@ -41,7 +41,7 @@ public sealed class AuditPageRepository(NpgsqlDataSource dataSource, NpgsqlDataS
             load_timings = coalesce(@load_timings, load_timings),
             low_confidence_reasons = coalesce(@low_confidence_reasons, low_confidence_reasons)
         where id = @id and session_id = @session_id
-        returning {Columns}
+        returning {Columns}, true as applied
         """;
 
     internal const string GetSql = $"select {Columns} from audit_pages where id = @id and session_id = @session_id";
@@ -51,11 +51,12 @@ public sealed class AuditPageRepository(NpgsqlDataSource dataSource, NpgsqlDataS
         select {Columns}
         from audit_pages
         where session_id = @session_id
-          and (@page_type is null or page_type = @page_type::page_type_enum)
-          and (@viewport is null or viewport = @viewport::viewport_enum)
+          and (@page_types is null or page_type = any (@page_types::page_type_enum[]))
+          and (@viewports is null or viewport = any (@viewports::viewport_enum[]))
         order by audit_pages.page_type, audit_pages.viewport, id
         """;
 
+    private readonly NpgsqlDataSource dataSource = dataSource ?? throw new ArgumentNullException(nameof(dataSource));
     private readonly NpgsqlDataSource reads = readDataSource ?? dataSource;
 
     /// <summary>Inserts a page.</summary>
@@ -63,8 +64,11 @@ public sealed class AuditPageRepository(NpgsqlDataSource dataSource, NpgsqlDataS
     /// <exception cref="RowNotFoundException">There is no such session.</exception>
     /// <exception cref="RowAlreadyExistsException">A page with that id exists.</exception>
     public async Task<AuditPage> InsertAsync(
-        Guid sessionId, NewAuditPage page, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
-        (await InsertAsync(sessionId, [page], transaction, cancellationToken).ConfigureAwait(false))[0];
+        Guid sessionId, NewAuditPage page, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(page);
+        return (await InsertAsync(sessionId, [page], transaction, cancellationToken).ConfigureAwait(false))[0];
+    }
 
     /// <summary>Inserts pages, all or none. When there are none, nothing is done, and the session is not looked for.</summary>
     /// <returns>The rows as they were stored, in the order of the pages.</returns>
@@ -86,9 +90,10 @@ public sealed class AuditPageRepository(NpgsqlDataSource dataSource, NpgsqlDataS
     /// <param name="lowConfidenceReasons">Why its findings are to be taken with care; null leaves what stands.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the statement.</param>
-    /// <returns>The page as it is now.</returns>
-    /// <exception cref="RowNotFoundException">The session has no such page.</exception>
-    public async Task<AuditPage> SetStatusAsync(
+    /// <returns>The page as it is now, <see cref="TransitionOutcome.Applied"/>, whatever its status was; <see cref="TransitionOutcome.NotFound"/> when the
+    /// session has no such page. It is never refused.</returns>
+    /// <exception cref="InvalidValueException">The status is none of <see cref="PageStatus"/>'s values.</exception>
+    public async Task<Transition<AuditPage>> SetStatusAsync(
         Guid sessionId,
         Guid id,
         PageStatus status,
@@ -105,8 +110,8 @@ public sealed class AuditPageRepository(NpgsqlDataSource dataSource, NpgsqlDataS
             { "load_timings", NpgsqlDbType.Jsonb, loadTimings?.Utf8 },
             { "low_confidence_reasons", NpgsqlDbType.Jsonb, lowConfidenceReasons?.Utf8 },
         };
-        var pages = await dataSource.ReadListAsync(Command(SetStatusSql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false);
-        return pages is [var page] ? page : throw new RowNotFoundException(Table, [id]);
+        return await dataSource.ReadTransitionAsync(
+            Command(SetStatusSql, parameters, transaction, cancellationToken), Table, id, Read, page => $"is {page.Status.ToLabel()}").ConfigureAwait(false);
     }
 
     /// <summary>Gets a page; null when the session has none with that id.</summary>
@@ -128,8 +133,8 @@ public sealed class AuditPageRepository(NpgsqlDataSource dataSource, NpgsqlDataS
         var parameters = new Parameters
         {
             { "session_id", NpgsqlDbType.Uuid, sessionId },
-            { "page_type", NpgsqlDbType.Text, filter.PageType?.ToLabel() },
-            { "viewport", NpgsqlDbType.Text, filter.Viewport?.ToLabel() },
+            { "page_types", NpgsqlDbType.Array | NpgsqlDbType.Text, filter.PageTypes.ToLabels() },
+            { "viewports", NpgsqlDbType.Array | NpgsqlDbType.Text, filter.Viewports.ToLabels() },
         };
         return await reads.ReadListAsync(Command(ListSql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false);
     }

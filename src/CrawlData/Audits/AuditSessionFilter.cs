@@ -13,9 +13,9 @@ public sealed record AuditSessionFilter
     /// <exception cref="InvalidValueException">The value holds U+0000 or a lone surrogate.</exception>
     public string? CrawlPolicyVersion { get; init => field = value is null ? null : CrawledText.Require(value, "crawl_policy_version"); }
 
-    /// <summary>Sessions of this mode.</summary>
-    /// <exception cref="InvalidValueException">The value is none of the enum's.</exception>
-    public AuditMode? Mode { get; init => field = EnumLabels.Require(value, "mode"); }
+    /// <summary>Sessions of one of these modes; none at all when empty.</summary>
+    /// <exception cref="InvalidValueException">One of them is none of the enum's.</exception>
+    public IReadOnlyCollection<AuditMode>? Modes { get; init => field = EnumLabels.Require(value, "modes"); }
 
     /// <summary>Sessions whose findings are, or are not, of low confidence.</summary>
     public bool? LowConfidence { get; init; }

@@ -25,7 +25,7 @@ namespace CrawlData.Audits;
 public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDataSource? readDataSource = null, ILogger<AuditSessionRepository>? logger = null)
 {
     /// <summary>The most sessions on a page.</summary>
-    public const int LargestPageSize = 1_000;
+    public const int MaxPageSize = 1_000;
 
     internal const string Table = "audit_sessions";
 
@@ -59,7 +59,7 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDa
           and (created_at, id) < (@before_time, @before_key)
           and created_at >= @from_time
           and (@crawl_policy_version is null or crawl_policy_version = @crawl_policy_version)
-          and (@mode is null or mode = @mode::audit_mode_enum)
+          and (@modes is null or mode = any (@modes::audit_mode_enum[]))
           and (@low_confidence is null or low_confidence = @low_confidence)
         """;
 
@@ -207,6 +207,7 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDa
 
     internal const string DeleteSql = "delete from audit_sessions where id = @id";
 
+    private readonly NpgsqlDataSource dataSource = dataSource ?? throw new ArgumentNullException(nameof(dataSource));
     private readonly NpgsqlDataSource reads = readDataSource ?? dataSource;
     private readonly Telemetry telemetry = new(dataSource, Table);
     private readonly ILogger log = logger.Guarded();
@@ -214,8 +215,11 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDa
     /// <summary>Inserts a session into the queue: its status is queued.</summary>
     /// <returns>The row as it was stored.</returns>
     /// <exception cref="RowAlreadyExistsException">A session with that id exists.</exception>
-    public async Task<AuditSession> InsertAsync(NewAuditSession session, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
-        (await InsertAsync([session], transaction, cancellationToken).ConfigureAwait(false))[0];
+    public async Task<AuditSession> InsertAsync(NewAuditSession session, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(session);
+        return (await InsertAsync([session], transaction, cancellationToken).ConfigureAwait(false))[0];
+    }
 
     /// <summary>Inserts sessions into the queue, all or none. They are claimed in their order, unless their <see cref="NewAuditSession.CreatedAt"/> says otherwise.</summary>
     /// <returns>The rows as they were stored, in the order of the sessions.</returns>
@@ -252,13 +256,14 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDa
 
     /// <summary>Lists sessions by their time of creation, a page at a time.</summary>
     /// <param name="filter">Which sessions; all when null. Give the same filter with every page of a listing.</param>
-    /// <param name="pageSize">The most sessions on the page, 1 to <see cref="LargestPageSize"/>.</param>
+    /// <param name="pageSize">The most sessions on the page, 1 to <see cref="MaxPageSize"/>.</param>
     /// <param name="cursor">The page before's <see cref="Page{T}.NextCursor"/>; null for the first page. A page starts after a session, not at a number: rows
     /// that come or go meanwhile make no other row appear twice or be passed over.</param>
     /// <param name="order">Newest or oldest first. Give the same with every page of a listing.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
-    /// <exception cref="InvalidValueException">The cursor is not one that this method returned, or the page size is out of range.</exception>
+    /// <exception cref="InvalidValueException">The cursor is not one that this method returned, the page size is out of range, or the order is
+    /// none.</exception>
     public async Task<Page<AuditSession>> ListAsync(
         AuditSessionFilter? filter = null,
         int pageSize = 50,
@@ -267,7 +272,7 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDa
         NpgsqlTransaction? transaction = null,
         CancellationToken cancellationToken = default)
     {
-        Page.RequireSize(pageSize, LargestPageSize);
+        Page.RequireSize(pageSize, MaxPageSize);
         var (sql, kind) = order switch
         {
             ListOrder.NewestFirst => (ListNewestSql, CursorKind.SessionsNewestFirst),
@@ -387,6 +392,7 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDa
     }
 
     /// <summary>Lists sessions that run and whose log has been silent, oldest first: their workers are dead, or slow.</summary>
+    /// <remarks>It reads from the primary: to a standby that lags, workers that are well look silent.</remarks>
     /// <param name="silentFor">How long no line of the log has come, by the database's clock and the lines' timestamps.</param>
     /// <param name="limit">The most sessions, at least 1.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
@@ -521,7 +527,7 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDa
         {
             { "statuses", NpgsqlDbType.Array | NpgsqlDbType.Text, (filter.Statuses?.Distinct() ?? Enum.GetValues<AuditSessionStatus>()).ToLabels() },
             { "crawl_policy_version", NpgsqlDbType.Text, filter.CrawlPolicyVersion },
-            { "mode", NpgsqlDbType.Text, filter.Mode?.ToLabel() },
+            { "modes", NpgsqlDbType.Array | NpgsqlDbType.Text, filter.Modes.ToLabels() },
             { "low_confidence", NpgsqlDbType.Boolean, filter.LowConfidence },
             { "from_time", NpgsqlDbType.TimestampTz, filter.CreatedFrom ?? DateTimeOffset.MinValue },
             { "after_time", NpgsqlDbType.TimestampTz, after?.Time ?? DateTimeOffset.MinValue },

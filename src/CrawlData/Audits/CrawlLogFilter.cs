@@ -16,9 +16,9 @@ public sealed record CrawlLogFilter
 
     /// <summary>Lines of this instant or later.</summary>
     /// <exception cref="InvalidValueException">The value is <see cref="DateTimeOffset.MinValue"/> or <see cref="DateTimeOffset.MaxValue"/>.</exception>
-    public DateTimeOffset? From { get; init => field = Timestamps.Require(value, "from"); }
+    public DateTimeOffset? TimestampFrom { get; init => field = Timestamps.Require(value, "timestamp_from"); }
 
     /// <summary>Lines before this instant.</summary>
     /// <exception cref="InvalidValueException">The value is <see cref="DateTimeOffset.MinValue"/> or <see cref="DateTimeOffset.MaxValue"/>.</exception>
-    public DateTimeOffset? Before { get; init => field = Timestamps.Require(value, "before"); }
+    public DateTimeOffset? TimestampBefore { get; init => field = Timestamps.Require(value, "timestamp_before"); }
 }

@@ -15,17 +15,17 @@ namespace CrawlData.Audits;
 /// and of the connection come as <see cref="NpgsqlException"/>.</para>
 /// </remarks>
 /// <param name="dataSource">The application's data source; it stays the application's to dispose of.</param>
-/// <param name="retry">How long appends are tried again and settled; the defaults when null.</param>
 /// <param name="readDataSource">Where what only reads goes when it is in no transaction, to list and stream: a hot standby, say, which lags behind.
 /// What is appended, or got by its id, does not go there. The data source when null.</param>
+/// <param name="retry">How long appends are tried again and settled; the defaults when null.</param>
 /// <param name="logger">Told of what is tried again, and of what became of it; may be null.</param>
 public sealed class CrawlLogRepository(
-    NpgsqlDataSource dataSource, RetryOptions? retry = null, NpgsqlDataSource? readDataSource = null, ILogger<CrawlLogRepository>? logger = null)
+    NpgsqlDataSource dataSource, NpgsqlDataSource? readDataSource = null, RetryOptions? retry = null, ILogger<CrawlLogRepository>? logger = null)
 {
     private const string Table = "crawl_logs";
 
     /// <summary>The most lines on a page.</summary>
-    public const int LargestPageSize = 10_000;
+    public const int MaxPageSize = 10_000;
 
     // In the order in which Read takes them.
     private const string Columns = "id, session_id, level::text, event_type::text, message, details, timestamp";
@@ -77,7 +77,8 @@ public sealed class CrawlLogRepository(
         """;
 
     private readonly NpgsqlDataSource reads = readDataSource ?? dataSource;
-    private readonly Appender appender = new(dataSource, retry ?? new RetryOptions(), new Telemetry(dataSource, Table), logger.Guarded());
+    private readonly Appender appender = new(
+        dataSource ?? throw new ArgumentNullException(nameof(dataSource)), retry ?? new RetryOptions(), new Telemetry(dataSource, Table), logger.Guarded());
 
     /// <summary>Appends a line.</summary>
     /// <returns>Its id.</returns>
@@ -85,8 +86,11 @@ public sealed class CrawlLogRepository(
     /// <exception cref="AppendOutcomeUnknownException">It is not known whether it is stored; not in a caller's transaction.</exception>
     /// <exception cref="NpgsqlException">It could not be stored.</exception>
     public async Task<long> AppendAsync(
-        Guid sessionId, NewCrawlLog line, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
-        (await appender.AppendAsync([(sessionId, line)], transaction, cancellationToken).ConfigureAwait(false))[0];
+        Guid sessionId, NewCrawlLog line, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(line);
+        return (await appender.AppendAsync([(sessionId, line)], transaction, cancellationToken).ConfigureAwait(false))[0];
+    }
 
     /// <summary>Appends lines to one session's log, all or none. When there are none, nothing is done, and the session is not looked for.</summary>
     /// <returns>The ids, in the order of the lines; they rise.</returns>
@@ -128,7 +132,7 @@ public sealed class CrawlLogRepository(
     /// <summary>Reads a session's log, a page at a time.</summary>
     /// <param name="sessionId">The session; one that does not exist has no lines.</param>
     /// <param name="filter">Which lines; all when null. Give the same filter with every page of a listing.</param>
-    /// <param name="pageSize">The most lines on the page, 1 to <see cref="LargestPageSize"/>.</param>
+    /// <param name="pageSize">The most lines on the page, 1 to <see cref="MaxPageSize"/>.</param>
     /// <param name="cursor">The page before's <see cref="Page{T}.NextCursor"/>; null for the first page. A page starts after a line: however many have one
     /// timestamp, none appears twice or is passed over.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
@@ -142,7 +146,7 @@ public sealed class CrawlLogRepository(
         NpgsqlTransaction? transaction = null,
         CancellationToken cancellationToken = default)
     {
-        Page.RequireSize(pageSize, LargestPageSize);
+        Page.RequireSize(pageSize, MaxPageSize);
         var after = cursor is null ? (KeysetCursor<long>?)null : KeysetCursor<long>.Decode(cursor, CursorKind.Logs, sessionId);
         var parameters = ToParameters(sessionId, filter, after, pageSize + 1);
         var rows = await reads.ReadListAsync(Command(ReadSql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false);
@@ -176,7 +180,7 @@ public sealed class CrawlLogRepository(
     private static Parameters ToParameters(Guid sessionId, CrawlLogFilter? filter, KeysetCursor<long>? cursor, int? limit)
     {
         filter ??= CrawlLogFilter.All;
-        if (filter.From is { } start && (cursor is null || cursor.Value.Time < start))
+        if (filter.TimestampFrom is { } start && (cursor is null || cursor.Value.Time < start))
         {
             cursor = new KeysetCursor<long>(start, long.MinValue);
         }
@@ -186,8 +190,8 @@ public sealed class CrawlLogRepository(
             { "session_id", NpgsqlDbType.Uuid, sessionId },
             { "after_time", NpgsqlDbType.TimestampTz, cursor?.Time ?? DateTimeOffset.MinValue },
             { "after_id", NpgsqlDbType.Bigint, cursor?.Id ?? long.MinValue },
-            { "before_time", NpgsqlDbType.TimestampTz, filter.Before ?? DateTimeOffset.MaxValue },
-            { "before_id", NpgsqlDbType.Bigint, filter.Before is null ? long.MaxValue : long.MinValue },
+            { "before_time", NpgsqlDbType.TimestampTz, filter.TimestampBefore ?? DateTimeOffset.MaxValue },
+            { "before_id", NpgsqlDbType.Bigint, filter.TimestampBefore is null ? long.MaxValue : long.MinValue },
             { "levels", NpgsqlDbType.Array | NpgsqlDbType.Text, filter.Levels.ToLabels() },
             { "event_types", NpgsqlDbType.Array | NpgsqlDbType.Text, filter.EventTypes.ToLabels() },
             { "limit", NpgsqlDbType.Bigint, limit },

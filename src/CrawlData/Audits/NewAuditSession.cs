@@ -5,7 +5,7 @@ namespace CrawlData.Audits;
 public sealed record NewAuditSession
 {
     /// <summary>The most characters of a crawl policy's version: so many fit into its index, whatever they are.</summary>
-    public const int LongestCrawlPolicyVersion = 500;
+    internal const int LongestCrawlPolicyVersion = 500;
 
     /// <summary>The session's id; a new UUID version 7 when null.</summary>
     public Guid? Id { get; init; }
@@ -21,7 +21,7 @@ public sealed record NewAuditSession
     /// <summary>How long its artifacts are kept; standard unless set.</summary>
     public RetentionPolicy RetentionPolicy { get; init => field = EnumLabels.Require(value, "retention_policy"); }
 
-    /// <summary>The version of the crawl policy that it follows: 1 to <see cref="LongestCrawlPolicyVersion"/> characters (Unicode code points).</summary>
+    /// <summary>The version of the crawl policy that it follows: 1 to 500 characters (Unicode code points).</summary>
     public required string CrawlPolicyVersion { get; init => field = CrawledText.Require(value, "crawl_policy_version", LongestCrawlPolicyVersion); }
 
     /// <summary>The crawl policy as it stands now, frozen for this session.</summary>

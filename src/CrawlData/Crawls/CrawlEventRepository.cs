@@ -23,17 +23,17 @@ namespace CrawlData.Crawls;
 /// come as <see cref="NpgsqlException"/>.</para>
 /// </remarks>
 /// <param name="dataSource">The application's data source; it stays the application's to dispose of.</param>
+/// <param name="readDataSource">Where what only reads goes when it is in no transaction, to list, stream and count a crawl's events and to get the last: a hot
+/// standby, say, which lags behind. What is written, followed, listed of all crawls, or got by its id does not go there. The data source when null.</param>
 /// <param name="retry">How long appends, and reads of those who follow, are tried again, and appends settled; the defaults when null.</param>
 /// <param name="notify">Whether those who follow and listen are notified of appends, after the commit, in the background, by a statement at most every few
 /// milliseconds, however many append. Of an append in a caller's transaction <see cref="Notify"/> tells.</param>
-/// <param name="readDataSource">Where what only reads goes when it is in no transaction, to list, stream and count a crawl's events and to get the last: a hot
-/// standby, say, which lags behind. What is written, followed, listed of all crawls, or got by its id does not go there. The data source when null.</param>
 /// <param name="logger">Told of what is tried again, and of what became of it; may be null.</param>
 public sealed class CrawlEventRepository(
     NpgsqlDataSource dataSource,
+    NpgsqlDataSource? readDataSource = null,
     RetryOptions? retry = null,
     bool notify = false,
-    NpgsqlDataSource? readDataSource = null,
     ILogger<CrawlEventRepository>? logger = null)
 {
     /// <summary>The most events on a page.</summary>
@@ -118,6 +118,7 @@ public sealed class CrawlEventRepository(
 
     internal const string LastSql = $"select {Columns} from crawl_events where crawl_id = @crawl_id order by crawl_id desc, id desc limit 1";
 
+    private readonly NpgsqlDataSource dataSource = dataSource ?? throw new ArgumentNullException(nameof(dataSource));
     private readonly NpgsqlDataSource reads = readDataSource ?? dataSource;
     private readonly Appender appender = new(dataSource, retry ?? new RetryOptions(), new Telemetry(dataSource, Table), logger.Guarded());
     private readonly CrawlEventFollower follower = new(dataSource, retry ?? new RetryOptions(), Read, new Telemetry(dataSource, Table), logger.Guarded());

@@ -10,6 +10,7 @@ public sealed record CrawlRunFilter
     public IReadOnlyCollection<CrawlStatus>? Statuses { get; init => field = EnumLabels.Require(value, "statuses"); }
 
     /// <summary>Runs of this app package, exactly.</summary>
+    /// <exception cref="InvalidValueException">The value holds U+0000 or a lone surrogate.</exception>
     public string? AppPackage { get; init => field = value is null ? null : CrawledText.Require(value, "app_package"); }
 
     /// <summary>Runs created at this instant or later.</summary>

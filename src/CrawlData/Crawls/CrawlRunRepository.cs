@@ -15,7 +15,7 @@ namespace CrawlData.Crawls;
 public sealed class CrawlRunRepository(NpgsqlDataSource dataSource, NpgsqlDataSource? readDataSource = null)
 {
     /// <summary>The most runs on a page.</summary>
-    public const int LargestPageSize = 1_000;
+    public const int MaxPageSize = 1_000;
 
     private const string Table = "crawl_runs";
 
@@ -25,40 +25,37 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
         id, status::text, app_package, device_config, max_steps, goal, created_at, started_at, completed_at, cancelled_at, error_message
         """;
 
+    // The clock is read for each row, in their order, so that runs that are inserted together are listed in their order.
     internal const string InsertSql =
         $"""
-        insert into crawl_runs (id, status, app_package, device_config, max_steps, goal,
-                                created_at, started_at, completed_at, cancelled_at, error_message)
-        values (@id, @status::crawl_status, @app_package, @device_config, @max_steps, @goal,
-                coalesce(@created_at, now() at time zone 'utc'), @started_at, @completed_at, @cancelled_at, @error_message)
+        insert into crawl_runs (id, status, app_package, device_config, max_steps, goal, created_at, started_at, completed_at, cancelled_at, error_message)
+        select id, status::crawl_status, app_package, device_config::jsonb, max_steps, goal, coalesce(created_at, clock_timestamp()) at time zone 'utc',
+               started_at at time zone 'utc', completed_at at time zone 'utc', cancelled_at at time zone 'utc', error_message
+        from unnest(@ids, @statuses, @app_packages, @device_configs, @max_steps, @goals, @created_times, @started_times, @completed_times, @cancelled_times,
+                    @error_messages)
+            with ordinality as runs (id, status, app_package, device_config, max_steps, goal, created_at, started_at, completed_at, cancelled_at,
+                                     error_message, position)
+        order by position
         returning {Columns}
         """;
 
     internal const string GetSql = $"select {Columns} from crawl_runs where id = @id";
 
-    // The cursor also says where the listing ends: (created_at, id) < (t, the least uuid) is created_at < t.
-    internal const string ListSql =
-        $"""
-        select {Columns}
-        from crawl_runs
-        where (created_at, id) < (@cursor_created_at, @cursor_id)
-          and created_at >= @created_from
+    // The cursors also say where a range ends: (created_at, id) < (t, the least uuid) is created_at < t.
+    private const string Condition =
+        """
+        where (created_at, id) > (@after_time at time zone 'utc', @after_key)
+          and (created_at, id) < (@before_time at time zone 'utc', @before_key)
+          and created_at >= @from_time at time zone 'utc'
           and (@statuses is null or status = any (@statuses::crawl_status[]))
           and (@app_package is null or app_package = @app_package)
-        order by created_at desc, id desc
-        limit @limit
         """;
 
-    internal const string CountByStatusSql =
-        """
-        select status::text, count(*)
-        from crawl_runs
-        where (created_at, id) < (@cursor_created_at, @cursor_id)
-          and created_at >= @created_from
-          and (@statuses is null or status = any (@statuses::crawl_status[]))
-          and (@app_package is null or app_package = @app_package)
-        group by status
-        """;
+    internal const string ListNewestSql = $"select {Columns} from crawl_runs {Condition} order by created_at desc, id desc limit @limit";
+
+    internal const string ListOldestSql = $"select {Columns} from crawl_runs {Condition} order by created_at, id limit @limit";
+
+    internal const string CountByStatusSql = $"select status::text, count(*) from crawl_runs {Condition} group by status";
 
     // The row is locked and read first, so that who loses a race sees what the winner committed and not its own older snapshot. clock_timestamp(), since a
     // transaction may have begun long before it comes here.
@@ -84,6 +81,7 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
 
     internal const string DeleteSql = "delete from crawl_runs where id = @id";
 
+    private readonly NpgsqlDataSource dataSource = dataSource ?? throw new ArgumentNullException(nameof(dataSource));
     private readonly NpgsqlDataSource reads = readDataSource ?? dataSource;
 
     /// <summary>Inserts a run.</summary>
@@ -93,23 +91,42 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
     public async Task<CrawlRun> InsertAsync(NewCrawlRun run, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(run);
-        var id = run.Id ?? Guid.CreateVersion7();
+        return (await InsertAsync([run], transaction, cancellationToken).ConfigureAwait(false))[0];
+    }
+
+    /// <summary>Inserts runs, all or none. They are listed in their order, unless their <see cref="NewCrawlRun.CreatedAt"/> says otherwise.</summary>
+    /// <returns>The rows as they were stored, in the order of the runs.</returns>
+    /// <exception cref="RowAlreadyExistsException">A run with one of the ids exists. A transaction of the caller's is then aborted, as after any error of the
+    /// server.</exception>
+    /// <exception cref="InvalidValueException">One of the runs is null.</exception>
+    public async Task<IReadOnlyList<CrawlRun>> InsertAsync(
+        IEnumerable<NewCrawlRun> runs, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(runs);
+        NewCrawlRun[] rows = [.. runs];
+        if (rows.Length == 0)
+        {
+            return [];
+        }
+
+        Guid[] ids = [.. rows.Select((run, index) =>
+            (run ?? throw new InvalidValueException("runs", $"has null at index {index}")).Id ?? Guid.CreateVersion7())];
         var parameters = new Parameters
         {
-            { "id", NpgsqlDbType.Uuid, id },
-            { "status", NpgsqlDbType.Text, run.Status.ToLabel() },
-            { "app_package", NpgsqlDbType.Varchar, run.AppPackage },
-            { "device_config", NpgsqlDbType.Jsonb, run.DeviceConfig?.Utf8 },
-            { "max_steps", NpgsqlDbType.Integer, run.MaxSteps },
-            { "goal", NpgsqlDbType.Text, run.Goal },
-            { "created_at", NpgsqlDbType.Timestamp, Timestamps.ToZoneless(run.CreatedAt) },
-            { "started_at", NpgsqlDbType.Timestamp, Timestamps.ToZoneless(run.StartedAt) },
-            { "completed_at", NpgsqlDbType.Timestamp, Timestamps.ToZoneless(run.CompletedAt) },
-            { "cancelled_at", NpgsqlDbType.Timestamp, Timestamps.ToZoneless(run.CancelledAt) },
-            { "error_message", NpgsqlDbType.Text, run.ErrorMessage },
+            { "ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, ids },
+            { "statuses", NpgsqlDbType.Array | NpgsqlDbType.Text, rows.Select(run => run.Status).ToLabels() },
+            { "app_packages", NpgsqlDbType.Array | NpgsqlDbType.Text, rows.Select(run => run.AppPackage).ToArray() },
+            { "device_configs", NpgsqlDbType.Array | NpgsqlDbType.Text, rows.Select(run => run.DeviceConfig?.Utf8).ToArray() },
+            { "max_steps", NpgsqlDbType.Array | NpgsqlDbType.Integer, rows.Select(run => run.MaxSteps).ToArray() },
+            { "goals", NpgsqlDbType.Array | NpgsqlDbType.Text, rows.Select(run => run.Goal).ToArray() },
+            { "created_times", NpgsqlDbType.Array | NpgsqlDbType.TimestampTz, rows.Select(run => run.CreatedAt).ToArray() },
+            { "started_times", NpgsqlDbType.Array | NpgsqlDbType.TimestampTz, rows.Select(run => run.StartedAt).ToArray() },
+            { "completed_times", NpgsqlDbType.Array | NpgsqlDbType.TimestampTz, rows.Select(run => run.CompletedAt).ToArray() },
+            { "cancelled_times", NpgsqlDbType.Array | NpgsqlDbType.TimestampTz, rows.Select(run => run.CancelledAt).ToArray() },
+            { "error_messages", NpgsqlDbType.Array | NpgsqlDbType.Text, rows.Select(run => run.ErrorMessage).ToArray() },
         };
-        return (await dataSource.InsertRowsAsync(Command(InsertSql, parameters, transaction, cancellationToken), Table, [id], Read, inserted => inserted.Id)
-            .ConfigureAwait(false))[0];
+        var insert = Command(InsertSql, parameters, transaction, cancellationToken);
+        return await dataSource.InsertRowsAsync(insert, Table, ids, Read, run => run.Id).ConfigureAwait(false);
     }
 
     /// <summary>Gets a run; null when there is none.</summary>
@@ -119,27 +136,35 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
         return (await reads.ReadListAsync(Command(GetSql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false)).SingleOrDefault();
     }
 
-    /// <summary>Lists runs, newest first, a page at a time.</summary>
+    /// <summary>Lists runs by their time of creation, a page at a time.</summary>
     /// <param name="filter">Which runs; all when null. Give the same filter with every page of a listing.</param>
-    /// <param name="pageSize">The most runs on the page, 1 to <see cref="LargestPageSize"/>.</param>
+    /// <param name="pageSize">The most runs on the page, 1 to <see cref="MaxPageSize"/>.</param>
     /// <param name="cursor">The page before's <see cref="Page{T}.NextCursor"/>; null for the first page. A page starts after a run, not at a number: rows
     /// that come or go meanwhile make no other row appear twice or be passed over.</param>
+    /// <param name="order">Newest or oldest first. Give the same with every page of a listing.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
-    /// <exception cref="InvalidValueException">The cursor is not one that this method returned, or the page size is out of range.</exception>
+    /// <exception cref="InvalidValueException">The cursor is not one that this method returned, the page size is out of range, or the order is
+    /// none.</exception>
     public async Task<Page<CrawlRun>> ListAsync(
         CrawlRunFilter? filter = null,
         int pageSize = 50,
         string? cursor = null,
+        ListOrder order = ListOrder.NewestFirst,
         NpgsqlTransaction? transaction = null,
         CancellationToken cancellationToken = default)
     {
-        Page.RequireSize(pageSize, LargestPageSize);
-        var parameters = ToParameters(filter, cursor is null ? null : KeysetCursor<Guid>.Decode(cursor, CursorKind.Runs));
+        Page.RequireSize(pageSize, MaxPageSize);
+        var (sql, kind) = order switch
+        {
+            ListOrder.NewestFirst => (ListNewestSql, CursorKind.RunsNewestFirst),
+            ListOrder.OldestFirst => (ListOldestSql, CursorKind.RunsOldestFirst),
+            _ => throw new InvalidValueException("order", $"is {order:D}, which is not a ListOrder"),
+        };
+        var parameters = ToParameters(filter, order, cursor is null ? null : KeysetCursor<Guid>.Decode(cursor, kind));
         parameters.Add("limit", NpgsqlDbType.Integer, pageSize + 1);
-
-        var rows = await reads.ReadListAsync(Command(ListSql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false);
-        return Page.Of(rows, pageSize, last => new KeysetCursor<Guid>(last.CreatedAt, last.Id).Encode(CursorKind.Runs));
+        var rows = await reads.ReadListAsync(Command(sql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false);
+        return Page.Of(rows, pageSize, last => new KeysetCursor<Guid>(last.CreatedAt, last.Id).Encode(kind));
     }
 
     /// <summary>Counts runs by status.</summary>
@@ -150,7 +175,7 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
     public async Task<IReadOnlyDictionary<CrawlStatus, long>> CountByStatusAsync(
         CrawlRunFilter? filter = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
-        var command = Command(CountByStatusSql, ToParameters(filter, null), transaction, cancellationToken);
+        var command = Command(CountByStatusSql, ToParameters(filter, default, null), transaction, cancellationToken);
         return await reads.CountByLabelAsync<CrawlStatus>(command).ConfigureAwait(false);
     }
 
@@ -222,21 +247,25 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
         ErrorMessage = row.GetNullable<string>(10),
     };
 
-    private static Parameters ToParameters(CrawlRunFilter? filter, KeysetCursor<Guid>? cursor)
+    private static Parameters ToParameters(CrawlRunFilter? filter, ListOrder order, KeysetCursor<Guid>? cursor)
     {
         filter ??= CrawlRunFilter.All;
-        if (filter.CreatedBefore is { } end && (cursor is null || cursor.Value.Time >= end))
+        var after = order == ListOrder.OldestFirst ? cursor : null;
+        var before = order == ListOrder.NewestFirst ? cursor : null;
+        if (filter.CreatedBefore is { } end && (before is null || before.Value.Time >= end))
         {
-            cursor = new KeysetCursor<Guid>(end, Guid.Empty);
+            before = new KeysetCursor<Guid>(end, Guid.Empty);
         }
 
         return new Parameters
         {
             { "statuses", NpgsqlDbType.Array | NpgsqlDbType.Text, filter.Statuses.ToLabels() },
             { "app_package", NpgsqlDbType.Text, filter.AppPackage },
-            { "created_from", NpgsqlDbType.Timestamp, Timestamps.ToZoneless(filter.CreatedFrom) ?? DateTime.MinValue },
-            { "cursor_created_at", NpgsqlDbType.Timestamp, Timestamps.ToZoneless(cursor?.Time) ?? DateTime.MaxValue },
-            { "cursor_id", NpgsqlDbType.Uuid, cursor?.Id ?? Guid.AllBitsSet },
+            { "from_time", NpgsqlDbType.TimestampTz, filter.CreatedFrom ?? DateTimeOffset.MinValue },
+            { "after_time", NpgsqlDbType.TimestampTz, after?.Time ?? DateTimeOffset.MinValue },
+            { "after_key", NpgsqlDbType.Uuid, after?.Id ?? Guid.Empty },
+            { "before_time", NpgsqlDbType.TimestampTz, before?.Time ?? DateTimeOffset.MaxValue },
+            { "before_key", NpgsqlDbType.Uuid, before?.Id ?? Guid.AllBitsSet },
         };
     }
 }

@@ -29,7 +29,7 @@ public sealed record NewCrawlRun
     /// <summary>Where the run stands; PENDING unless set.</summary>
     public CrawlStatus Status { get; init => field = EnumLabels.Require(value, "status"); }
 
-    /// <summary>When the run was made; the database's clock at the start of the transaction when null.</summary>
+    /// <summary>When the run was made; the database's clock when null.</summary>
     public DateTimeOffset? CreatedAt { get; init => field = Timestamps.Require(value, "created_at"); }
 
     /// <summary>When it became RUNNING.</summary>

@@ -16,6 +16,7 @@ public sealed class CrawlDataHealthCheck(NpgsqlDataSource dataSource, bool expec
 {
     internal const string ReadOnlySql = "select current_setting('transaction_read_only') = 'on'";
 
+    private readonly NpgsqlDataSource dataSource = dataSource ?? throw new ArgumentNullException(nameof(dataSource));
     private readonly SchemaMigrator migrator = new(dataSource);
 
     /// <inheritdoc/>
@@ -31,7 +32,7 @@ public sealed class CrawlDataHealthCheck(NpgsqlDataSource dataSource, bool expec
                 return Unhealthy("The database takes no writes: it is a standby, or read-only.");
             }
 
-            var pending = await migrator.GetPendingAsync(cancellationToken).ConfigureAwait(false);
+            var pending = await migrator.ListPendingAsync(cancellationToken).ConfigureAwait(false);
             return pending.Count == 0
                 ? HealthCheckResult.Healthy("The schema is up to date.")
                 : Unhealthy($"The schema is not up to date; pending: {string.Join(", ", pending)}.");

@@ -51,6 +51,8 @@ public sealed class DatabaseStatusReader(NpgsqlDataSource dataSource)
 
     internal const string NewestEventSql = "select max(id) from crawl_events";
 
+    private readonly NpgsqlDataSource dataSource = dataSource ?? throw new ArgumentNullException(nameof(dataSource));
+
     /// <summary>Reads it, in one snapshot; sizes and estimates are of the moment.</summary>
     /// <exception cref="PostgresException">SQLSTATE <c>42P01</c>: a table is not there, since the database has not been migrated.</exception>
     public Task<DatabaseStatus> ReadAsync(CancellationToken cancellationToken = default) => dataSource.UseAsync(null, async connection =>

@@ -22,7 +22,7 @@ internal sealed class Telemetry
     private static readonly InstrumentAdvice<long> Sizes = new() { HistogramBucketBoundaries = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000] };
 
     private static readonly Histogram<double> OperationDuration = Meter.CreateHistogram(
-        "crawldata.operation.duration", "s", "How long appends, flushes, claims, releases, sweeps, purges and deletions take, retries included.", advice: Seconds);
+        "crawldata.operation.duration", "s", "How long appends, flushes, claims, releases, sweeps and deletions take, retries included.", advice: Seconds);
 
     private static readonly Histogram<long> BatchSize = Meter.CreateHistogram("crawldata.append.batch_size", "{row}", "Rows in an append.", advice: Sizes);
 

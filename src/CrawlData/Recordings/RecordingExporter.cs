@@ -10,6 +10,7 @@ namespace CrawlData.Recordings;
 /// <param name="dataSource">The application's data source; it stays the application's to dispose of.</param>
 public sealed class RecordingExporter(NpgsqlDataSource dataSource)
 {
+    private readonly NpgsqlDataSource dataSource = dataSource ?? throw new ArgumentNullException(nameof(dataSource));
     private readonly CrawlRunRepository runs = new(dataSource);
     private readonly CrawlEventRepository events = new(dataSource);
     private readonly AuditSessionRepository sessions = new(dataSource);

@@ -62,16 +62,17 @@ public sealed class RecordingImportResult
 public sealed class RecordingImporter(NpgsqlDataSource dataSource)
 {
     /// <summary>The longest line, in bytes.</summary>
-    public const int LargestLineBytes = 64 * 1024 * 1024;
+    internal const int LargestLineBytes = 64 * 1024 * 1024;
 
     private const int BatchRows = 1_000;
     private const long BatchBytes = 4 * 1024 * 1024;
 
+    private readonly NpgsqlDataSource dataSource = dataSource ?? throw new ArgumentNullException(nameof(dataSource));
     private readonly Tables tables = new(dataSource);
 
     /// <summary>Imports a recording of any length in one transaction, all or nothing. Events and log lines keep their order and get new ids; artifacts keep their
     /// times of retention; empty lines are passed over.</summary>
-    /// <param name="recording">NDJSON in UTF-8, read to its end and left open.</param>
+    /// <param name="recording">NDJSON in UTF-8, read to its end and left open; a line has at most 64 MiB.</param>
     /// <param name="options">Whether to make new ids and to repair; neither when null.</param>
     /// <param name="progress">Told every thousand rows or so; may be null.</param>
     /// <param name="cancellationToken">Cancels; nothing is stored then.</param>

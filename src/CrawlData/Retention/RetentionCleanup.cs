@@ -22,7 +22,7 @@ namespace CrawlData.Retention;
 public sealed class RetentionCleanup(NpgsqlDataSource dataSource, ILogger<RetentionCleanup>? logger = null)
 {
     /// <summary>The largest batch, in rows.</summary>
-    public const int LargestBatchSize = 100_000;
+    public const int MaxBatchSize = 100_000;
 
     // Sessions or crawls that are looked at, and locked, at a time.
     private const int Parents = 100;
@@ -45,13 +45,13 @@ public sealed class RetentionCleanup(NpgsqlDataSource dataSource, ILogger<Retent
         where artifacts.id = gone.id and artifacts.session_id = gone.session_id
         """;
 
-    internal const string PurgeSql =
+    internal const string DeleteMarkedSql =
         """
         delete from artifacts
         where id = any (array(select id from artifacts where deleted_at < now() - @age order by deleted_at limit @limit for update skip locked))
         """;
 
-    internal const string CountPurgeableSql = "select count(*) from artifacts where deleted_at < now() - @age";
+    internal const string CountMarkedSql = "select count(*) from artifacts where deleted_at < now() - @age";
 
     internal const string CutoffSql = "select now() - @age";
 
@@ -127,13 +127,15 @@ public sealed class RetentionCleanup(NpgsqlDataSource dataSource, ILogger<Retent
     private static readonly Family Crawls = new(
         "crawl_runs", OldCrawlsSql, LockCrawlsSql, ListDeletableCrawlsSql, [DeleteEventsSql], DeleteCrawlsSql, CountCrawlRowsSql);
 
+    private readonly NpgsqlDataSource dataSource = dataSource ?? throw new ArgumentNullException(nameof(dataSource));
     private readonly Telemetry artifacts = new(dataSource, "artifacts");
     private readonly ILogger log = logger.Guarded();
 
-    /// <summary>Lists artifacts whose time of retention has passed and which are not marked as deleted, the longest expired first. No connection is held between
-    /// pages of a thousand.</summary>
+    /// <summary>Streams artifacts whose time of retention has passed and which are not marked as deleted, the longest expired first: what a
+    /// sweep would hand over. No connection is held between pages of a thousand.</summary>
     /// <param name="cancellationToken">Ends the enumeration with <see cref="OperationCanceledException"/>.</param>
-    public async IAsyncEnumerable<ExpiredArtifact> ListExpiredAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
+    /// <returns>The artifacts, by <see cref="ExpiredArtifact.RetentionUntil"/> and id.</returns>
+    public async IAsyncEnumerable<ExpiredArtifact> StreamExpiredAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         const int pageSize = 1_000;
         ExpiredArtifact? last = null;
@@ -160,32 +162,20 @@ public sealed class RetentionCleanup(NpgsqlDataSource dataSource, ILogger<Retent
     /// </remarks>
     /// <param name="deleter">Deletes artifacts from their storage, and returns those of the batch that are gone. When it throws, its batch stays unmarked, and the
     /// sweep ends with that exception.</param>
-    /// <param name="batchSize">The most artifacts in a batch, 1 to <see cref="LargestBatchSize"/>.</param>
-    /// <param name="dryRun">Only counts: the deleter is not called, and nothing is marked.</param>
+    /// <param name="batchSize">The most artifacts in a batch, 1 to <see cref="MaxBatchSize"/>.</param>
     /// <param name="progress">Told after each batch; may be null.</param>
     /// <param name="cancellationToken">Cancels, also the deleter. What a deleter that returns has acknowledged is marked before the sweep ends.</param>
+    /// <returns>What was handed over, and what of it was deleted.</returns>
     /// <exception cref="InvalidValueException">The batch size is out of range.</exception>
     public async Task<SweepTotal> SweepAsync(
-        Func<IReadOnlyList<ExpiredArtifact>, CancellationToken, Task<IReadOnlyCollection<ExpiredArtifact>>> deleter,
+        Func<IReadOnlyList<ExpiredArtifact>, CancellationToken, Task<IReadOnlyList<ExpiredArtifact>>> deleter,
         int batchSize = 100,
-        bool dryRun = false,
         IProgress<SweepTotal>? progress = null,
         CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(deleter);
         RequireBatchSize(batchSize);
         var total = new SweepTotal();
-        if (dryRun)
-        {
-            await foreach (var artifact in ListExpiredAsync(cancellationToken).ConfigureAwait(false))
-            {
-                total = total with { Expired = total.Expired + 1, ExpiredBytes = total.ExpiredBytes + artifact.SizeBytes };
-            }
-
-            progress?.Report(total);
-            return total;
-        }
-
         // By a cursor, so that what is not acknowledged is handed over once.
         ExpiredArtifact? last = null;
         IReadOnlyList<ExpiredArtifact> batch;
@@ -213,38 +203,40 @@ public sealed class RetentionCleanup(NpgsqlDataSource dataSource, ILogger<Retent
 
     /// <summary>Deletes the rows of artifacts that were marked as deleted long ago.</summary>
     /// <param name="age">How long ago, by the database's clock; not negative.</param>
-    /// <param name="batchSize">The most rows in a transaction, 1 to <see cref="LargestBatchSize"/>.</param>
+    /// <param name="batchSize">The most rows in a transaction, 1 to <see cref="MaxBatchSize"/>.</param>
     /// <param name="dryRun">Only counts.</param>
-    /// <param name="progress">Told after each batch how many rows were deleted so far; may be null.</param>
+    /// <param name="progress">Told after each transaction, and by a dry run at its end; may be null.</param>
     /// <param name="cancellationToken">Cancels; what was deleted stays so.</param>
-    /// <returns>How many rows were deleted, or would be.</returns>
+    /// <returns>How many rows were deleted, or would be, as <see cref="DeletionTotal.Deleted"/>.</returns>
     /// <exception cref="InvalidValueException">The age is negative or over 36,500 days, or the batch size is out of range.</exception>
-    public async Task<long> PurgeAsync(
-        TimeSpan age, int batchSize = 5_000, bool dryRun = false, IProgress<long>? progress = null, CancellationToken cancellationToken = default)
+    public async Task<DeletionTotal> DeleteArtifactsAsync(
+        TimeSpan age, int batchSize = 5_000, bool dryRun = false, IProgress<DeletionTotal>? progress = null, CancellationToken cancellationToken = default)
     {
         RequireBatchSize(batchSize);
+        var total = new DeletionTotal();
         if (dryRun)
         {
-            var count = Command(CountPurgeableSql, Age(age), null, cancellationToken);
-            return (await dataSource.ReadListAsync(count, row => row.GetInt64(0)).ConfigureAwait(false))[0];
+            var count = Command(CountMarkedSql, Age(age), null, cancellationToken);
+            total = total with { Deleted = (await dataSource.ReadListAsync(count, row => row.GetInt64(0)).ConfigureAwait(false))[0] };
+            progress?.Report(total);
+            return total;
         }
 
-        long total = 0;
-        int purged;
+        int deleted;
         do
         {
             var parameters = Age(age);
             parameters.Add("limit", NpgsqlDbType.Integer, batchSize);
-            var purge = Command(PurgeSql, parameters, null, cancellationToken);
-            purged = await artifacts.RunAsync(
-                "purge", 0, () => dataSource.UseAsync(null, connection => connection.ExecuteAsync(purge), cancellationToken)).ConfigureAwait(false);
-            artifacts.Deleted(purged);
-            total += purged;
+            var delete = Command(DeleteMarkedSql, parameters, null, cancellationToken);
+            deleted = await artifacts.RunAsync(
+                "delete", 0, () => dataSource.UseAsync(null, connection => connection.ExecuteAsync(delete), cancellationToken)).ConfigureAwait(false);
+            artifacts.Deleted(deleted);
+            total = total with { Deleted = total.Deleted + deleted };
             progress?.Report(total);
         }
-        while (purged == batchSize);
+        while (deleted == batchSize);
 
-        Log.Deleted(log, total, "artifacts");
+        Log.Deleted(log, total.Deleted, "artifacts");
         return total;
     }
 
@@ -252,34 +244,36 @@ public sealed class RetentionCleanup(NpgsqlDataSource dataSource, ILogger<Retent
     /// <remarks>A session of which artifacts still lie in their storage is left, since their URIs would be lost with it: sweep first. A deletion that ends early
     /// may leave a session with some of its rows; the next goes on with it.</remarks>
     /// <param name="age">How long ago they were created and wrote the last line of their log, by the database's clock; not negative.</param>
-    /// <param name="abandonArtifacts">Deletes also sessions of which artifacts still lie in their storage, where nothing will point to them any more.</param>
-    /// <param name="batchSize">The most rows below sessions in a transaction, 1 to <see cref="LargestBatchSize"/>.</param>
+    /// <param name="batchSize">The most rows below sessions in a transaction, 1 to <see cref="MaxBatchSize"/>.</param>
     /// <param name="dryRun">Only counts.</param>
+    /// <param name="abandonArtifacts">Deletes also sessions of which artifacts still lie in their storage, where nothing will point to them any more.</param>
     /// <param name="progress">Told after each transaction; may be null.</param>
     /// <param name="cancellationToken">Cancels; what was deleted stays so.</param>
+    /// <returns>Sessions that were deleted and left, or would be, and the rows that went with them.</returns>
     /// <exception cref="InvalidValueException">The age is negative or over 36,500 days, or the batch size is out of range.</exception>
     public Task<DeletionTotal> DeleteSessionsAsync(
         TimeSpan age,
-        bool abandonArtifacts = false,
         int batchSize = 5_000,
         bool dryRun = false,
+        bool abandonArtifacts = false,
         IProgress<DeletionTotal>? progress = null,
         CancellationToken cancellationToken = default) => DeleteAsync(Sessions, age, abandonArtifacts, batchSize, dryRun, progress, cancellationToken);
 
     /// <summary>Deletes whole crawls that ended, with their events.</summary>
     /// <remarks>A deletion that ends early may leave a crawl with some of its events; the next goes on with it.</remarks>
     /// <param name="age">How long ago they ended, by the database's clock; not negative.</param>
-    /// <param name="batchSize">The most events in a transaction, 1 to <see cref="LargestBatchSize"/>.</param>
+    /// <param name="batchSize">The most events in a transaction, 1 to <see cref="MaxBatchSize"/>.</param>
     /// <param name="dryRun">Only counts.</param>
     /// <param name="progress">Told after each transaction; may be null.</param>
     /// <param name="cancellationToken">Cancels; what was deleted stays so.</param>
+    /// <returns>Crawls that were deleted and left, or would be, and the events that went with them.</returns>
     /// <exception cref="InvalidValueException">The age is negative or over 36,500 days, or the batch size is out of range.</exception>
     public Task<DeletionTotal> DeleteCrawlsAsync(
         TimeSpan age, int batchSize = 5_000, bool dryRun = false, IProgress<DeletionTotal>? progress = null, CancellationToken cancellationToken = default) =>
         DeleteAsync(Crawls, age, false, batchSize, dryRun, progress, cancellationToken);
 
     private Task<(IReadOnlyList<ExpiredArtifact> Batch, IReadOnlyList<ExpiredArtifact> Deleted)> SweepBatchAsync(
-        Func<IReadOnlyList<ExpiredArtifact>, CancellationToken, Task<IReadOnlyCollection<ExpiredArtifact>>> deleter,
+        Func<IReadOnlyList<ExpiredArtifact>, CancellationToken, Task<IReadOnlyList<ExpiredArtifact>>> deleter,
         ExpiredArtifact? last,
         int batchSize,
         CancellationToken cancellationToken) =>
@@ -426,9 +420,9 @@ public sealed class RetentionCleanup(NpgsqlDataSource dataSource, ILogger<Retent
 
     private static void RequireBatchSize(int batchSize)
     {
-        if (batchSize is < 1 or > LargestBatchSize)
+        if (batchSize is < 1 or > MaxBatchSize)
         {
-            throw new InvalidValueException("batch_size", $"is {batchSize}; it takes 1 to {LargestBatchSize}");
+            throw new InvalidValueException("batch_size", $"is {batchSize}; it takes 1 to {MaxBatchSize}");
         }
     }
 

@@ -3,7 +3,7 @@ namespace CrawlData.Retention;
 /// <summary>How far a sweep has come, or what it came to.</summary>
 public sealed record SweepTotal
 {
-    /// <summary>Expired artifacts that were found, and handed to the deleter unless it was a dry run.</summary>
+    /// <summary>Expired artifacts that were handed to the deleter.</summary>
     public long Expired { get; init; }
 
     /// <summary>The size of those, in bytes.</summary>
@@ -16,13 +16,13 @@ public sealed record SweepTotal
     public long DeletedBytes { get; init; }
 }
 
-/// <summary>How far a deletion of whole sessions or crawls has come, or what it came to.</summary>
+/// <summary>How far a deletion of rows of artifacts, of whole sessions or of whole crawls has come, or what it came to.</summary>
 public sealed record DeletionTotal
 {
-    /// <summary>Sessions or crawls that were deleted whole, or would be.</summary>
+    /// <summary>Artifacts, sessions or crawls that were deleted, or would be; sessions and crawls whole.</summary>
     public long Deleted { get; init; }
 
-    /// <summary>Rows that were deleted with them, or would be: events, or pages, artifacts and log lines.</summary>
+    /// <summary>Rows that were deleted with them, or would be: a crawl's events, or a session's pages, artifacts and log lines.</summary>
     public long Rows { get; init; }
 
     /// <summary>Sessions or crawls that are old enough and were left: of sessions because artifacts of theirs still lie in their storage, and of both because

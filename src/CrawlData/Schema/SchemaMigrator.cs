@@ -63,7 +63,7 @@ public sealed class SchemaMigrator
 
     /// <summary>Lists the scripts that <see cref="MigrateAsync"/> would run, in their order. Changes nothing and takes no lock.</summary>
     /// <exception cref="ScriptChangedException">A script was edited after it had run.</exception>
-    public Task<IReadOnlyList<string>> GetPendingAsync(CancellationToken cancellationToken = default) =>
+    public Task<IReadOnlyList<string>> ListPendingAsync(CancellationToken cancellationToken = default) =>
         dataSource.UseAsync<IReadOnlyList<string>>(null, async connection =>
             [.. (await FindPendingAsync(connection, cancellationToken).ConfigureAwait(false)).Select(script => script.Name)], cancellationToken);
 
@@ -120,6 +120,7 @@ public sealed class SchemaMigrator
     /// <remarks>The check is that of <see cref="VerifySchemaAsync"/>: further indexes on the tables are no difference; further columns and constraints
     /// are.</remarks>
     /// <returns>The names of the scripts that were marked.</returns>
+    /// <exception cref="MigrationException">The database's encoding is not UTF8, or the data source multiplexes.</exception>
     /// <exception cref="SchemaNotComparableException">The role has no TEMPORARY on the database.</exception>
     /// <exception cref="SchemaMismatchException">Something of a script is there, and not all as the scripts up to it make it. Nothing was marked.</exception>
     /// <exception cref="ScriptChangedException">A script was edited after it had run.</exception>

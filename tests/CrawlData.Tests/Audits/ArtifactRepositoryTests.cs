@@ -72,7 +72,7 @@ public sealed class ArtifactRepositoryTests : DatabaseTest
         var (session, page) = await SessionWithPageAsync(policy);
         var createdAt = new DateTimeOffset(2026, month, 25, 13, 0, 0, TimeSpan.Zero);
 
-        var artifacts = new ArtifactRepository(DataSource, byOptions ? durations : null);
+        var artifacts = new ArtifactRepository(DataSource, retention: byOptions ? durations : null);
         var inserted = await artifacts.InsertAsync(session, Artifact(page) with { CreatedAt = createdAt });
 
         Assert.That(inserted.RetentionUntil, Is.EqualTo(createdAt + expected));
@@ -155,6 +155,7 @@ public sealed class ArtifactRepositoryTests : DatabaseTest
         await Assert.ThatAsync(
             () => Artifacts.InsertAsync(session, [Artifact(page), null!]),
             Throws.InstanceOf<InvalidValueException>().With.Message.EqualTo("artifacts: has null at index 1."));
+        await Assert.ThatAsync(() => Artifacts.InsertAsync(session, (NewArtifact)null!), Throws.ArgumentNullException);
 
         Assert.That((exception!.Table, exception.Ids.Count), Is.EqualTo(("artifacts", 2)));
         Assert.That(exception.Ids, Does.Contain(taken));
@@ -236,14 +237,14 @@ public sealed class ArtifactRepositoryTests : DatabaseTest
         var ((one, onePage), (other, otherPage)) = (await SessionWithPageAsync(), await SessionWithPageAsync());
         await using var connection = await DataSource.OpenConnectionAsync();
         await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead);
-        var before = await Artifacts.TotalByTypeAsync(includeDeleted, transaction);
+        var before = await Artifacts.TotalAllByTypeAsync(includeDeleted, transaction);
 
         var deleted = await Artifacts.InsertAsync(one, Artifact(onePage, 100), transaction);
         await Artifacts.MarkDeletedAsync(one, [deleted.Id], transaction);
         await Artifacts.InsertAsync(one, Artifact(onePage, 20), transaction);
         await Artifacts.InsertAsync(other, Artifact(otherPage, 3) with { Type = ArtifactType.FeaturesJson }, transaction);
 
-        var after = await Artifacts.TotalByTypeAsync(includeDeleted, transaction);
+        var after = await Artifacts.TotalAllByTypeAsync(includeDeleted, transaction);
         Assert.That(
             Enum.GetValues<ArtifactType>().Select(type => (after[type].Count - before[type].Count, after[type].SizeBytes - before[type].SizeBytes)),
             Is.EqualTo(new[] { includeDeleted ? (2, 120) : (1, 20), (0, 0), (1, 3), (0, 0) }));

@@ -55,11 +55,14 @@ public sealed class AuditPageRepositoryTests : DatabaseTest
 
         Assert.That(inserted.Select(page => page.Id), Is.EqualTo(given.Select(page => page.Id)));
         Assert.That(await Pages.ListAsync(session), Is.EqualTo(listed));
-        foreach (var (type, viewport) in new (PageType?, Viewport?)[] { (PageType.Pdp, null), (null, Viewport.Desktop), (PageType.Homepage, Viewport.Mobile) })
+        foreach (var (types, viewports) in new (PageType[]?, Viewport[]?)[]
+        {
+            ([PageType.Pdp], null), (null, [Viewport.Desktop]), ([PageType.Homepage], [Viewport.Mobile, Viewport.Desktop]), ([], null), (null, []),
+        })
         {
             Assert.That(
-                await Pages.ListAsync(session, new AuditPageFilter { PageType = type, Viewport = viewport }),
-                Is.EqualTo(listed.Where(page => (type ?? page.PageType) == page.PageType && (viewport ?? page.Viewport) == page.Viewport)));
+                await Pages.ListAsync(session, new AuditPageFilter { PageTypes = types, Viewports = viewports }),
+                Is.EqualTo(listed.Where(page => types?.Contains(page.PageType) != false && viewports?.Contains(page.Viewport) != false)));
         }
     }
 
@@ -104,6 +107,7 @@ public sealed class AuditPageRepositoryTests : DatabaseTest
         var exception = await Assert.ThrowsAsync<RowAlreadyExistsException>(() => Pages.InsertAsync(session, [Page(), Page() with { Id = taken }]));
         await Assert.ThatAsync(
             () => Pages.InsertAsync(session, [Page(), null!]), Throws.InstanceOf<InvalidValueException>().With.Message.EqualTo("pages: has null at index 1."));
+        await Assert.ThatAsync(() => Pages.InsertAsync(session, (NewAuditPage)null!), Throws.ArgumentNullException);
 
         Assert.That((exception!.Table, exception.Ids.Count), Is.EqualTo(("audit_pages", 2)));
         Assert.That(exception.Ids, Does.Contain(taken));
@@ -117,8 +121,8 @@ public sealed class AuditPageRepositoryTests : DatabaseTest
         var page = await Pages.InsertAsync(session, Page() with { LoadTimings = Jsonb.Parse("""{"load_ms": 1}""") });
         var other = await Pages.InsertAsync(session, Page());
 
-        var ok = await Pages.SetStatusAsync(session, page.Id, PageStatus.Ok, lowConfidenceReasons: Jsonb.Parse("""["slow"]"""));
-        var failed = await Pages.SetStatusAsync(session, page.Id, PageStatus.Failed, loadTimings: Jsonb.Parse("null"));
+        var ok = (await Pages.SetStatusAsync(session, page.Id, PageStatus.Ok, lowConfidenceReasons: Jsonb.Parse("""["slow"]"""))).EnsureApplied();
+        var failed = (await Pages.SetStatusAsync(session, page.Id, PageStatus.Failed, loadTimings: Jsonb.Parse("null"))).EnsureApplied();
 
         Assert.That(ok, Is.EqualTo(page with { Status = PageStatus.Ok, LowConfidenceReasons = Jsonb.Parse("""["slow"]""") }));
         Assert.That(failed, Is.EqualTo(ok with { Status = PageStatus.Failed, LoadTimings = Jsonb.Parse("null") }));
@@ -132,9 +136,10 @@ public sealed class AuditPageRepositoryTests : DatabaseTest
         var (owner, other) = (await EnqueueAsync(), await EnqueueAsync());
         var page = await Pages.InsertAsync(owner, Page());
 
-        var exception = await Assert.ThrowsAsync<RowNotFoundException>(() => Pages.SetStatusAsync(other, page.Id, PageStatus.Ok));
+        var transition = await Pages.SetStatusAsync(other, page.Id, PageStatus.Ok);
 
-        Assert.That((exception!.Table, exception.Ids), Is.EqualTo(("audit_pages", new[] { page.Id })));
+        Assert.That((transition.Id, transition.Outcome, transition.Row), Is.EqualTo((page.Id, TransitionOutcome.NotFound, (AuditPage?)null)));
+        Assert.That(transition.EnsureApplied, Throws.InstanceOf<RowNotFoundException>().With.Message.EqualTo($"There is no page {page.Id}."));
         Assert.That(await Pages.GetAsync(other, page.Id), Is.Null);
         Assert.That(await Pages.GetAsync(owner, page.Id), Is.EqualTo(page));
     }
@@ -156,7 +161,7 @@ public sealed class AuditPageRepositoryTests : DatabaseTest
         await using var transaction = await connection.BeginTransactionAsync();
 
         var inserted = await Pages.InsertAsync(session, Page(PageType.Pdp), transaction);
-        var set = await Pages.SetStatusAsync(session, before.Id, PageStatus.Ok, transaction: transaction);
+        var set = (await Pages.SetStatusAsync(session, before.Id, PageStatus.Ok, transaction: transaction)).EnsureApplied();
 
         Assert.That(await Pages.ListAsync(session, transaction: transaction), Is.EqualTo(new[] { set, inserted }));
         Assert.That(await Pages.GetAsync(session, inserted.Id, transaction), Is.EqualTo(inserted));

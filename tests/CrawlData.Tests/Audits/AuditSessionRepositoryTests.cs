@@ -89,6 +89,7 @@ public sealed class AuditSessionRepositoryTests : DatabaseTest
         await Assert.ThatAsync(
             () => Sessions.InsertAsync([Session() with { Id = first }, null!]),
             Throws.InstanceOf<InvalidValueException>().With.Message.EqualTo("sessions: has null at index 1."));
+        await Assert.ThatAsync(() => Sessions.InsertAsync((NewAuditSession)null!), Throws.ArgumentNullException);
 
         Assert.That(await Sessions.GetAsync(first), Is.Null);
     }
@@ -165,7 +166,8 @@ public sealed class AuditSessionRepositoryTests : DatabaseTest
             new AuditSessionFilter { Statuses = [AuditSessionStatus.Partial, AuditSessionStatus.Queued, AuditSessionStatus.Partial] },
             session => session.Status is AuditSessionStatus.Queued or AuditSessionStatus.Partial),
         Filter("no status", new AuditSessionFilter { Statuses = [] }, _ => false),
-        Filter("mode", new AuditSessionFilter { Mode = AuditMode.Debug }, session => session.Mode == AuditMode.Debug),
+        Filter("modes", new AuditSessionFilter { Modes = [AuditMode.Debug, AuditMode.Standard] }, session => session.Mode != AuditMode.EvidencePack),
+        Filter("no mode", new AuditSessionFilter { Modes = [] }, _ => false),
         Filter("low confidence", new AuditSessionFilter { LowConfidence = true }, session => session.LowConfidence),
         Filter("no low confidence", new AuditSessionFilter { LowConfidence = false }, session => !session.LowConfidence),
         Filter("from", new AuditSessionFilter { CreatedFrom = Start.AddMinutes(3) }, session => session.CreatedAt >= Start.AddMinutes(3)),
@@ -177,7 +179,7 @@ public sealed class AuditSessionRepositoryTests : DatabaseTest
                 CreatedFrom = Start.AddMinutes(1).ToOffset(TimeSpan.FromHours(14)),
                 CreatedBefore = Start.AddMinutes(5).ToOffset(TimeSpan.FromHours(-9.5)),
                 Statuses = [AuditSessionStatus.Queued, AuditSessionStatus.Running, AuditSessionStatus.Completed],
-                Mode = AuditMode.Standard,
+                Modes = [AuditMode.Standard],
             },
             session => session.CreatedAt >= Start.AddMinutes(1) && session.CreatedAt < Start.AddMinutes(5)
                 && session.Status <= AuditSessionStatus.Completed && session.Mode == AuditMode.Standard),
@@ -262,7 +264,7 @@ public sealed class AuditSessionRepositoryTests : DatabaseTest
     }
 
     [Test]
-    public async Task A_page_size_out_of_range_is_refused([Values(-1, 0, AuditSessionRepository.LargestPageSize + 1)] int pageSize) =>
+    public async Task A_page_size_out_of_range_is_refused([Values(-1, 0, AuditSessionRepository.MaxPageSize + 1)] int pageSize) =>
         await Assert.ThatAsync(
             () => Sessions.ListAsync(pageSize: pageSize), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("page_size"));
 

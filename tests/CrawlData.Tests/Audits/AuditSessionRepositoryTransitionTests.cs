@@ -64,7 +64,7 @@ public sealed class AuditSessionRepositoryTransitionTests : DatabaseTest
 
         var transition = record ? await Sessions.RecordAsync(nobody, 1, new AuditFindings { LowConfidence = true }) : await MoveAsync(nobody, to, 1);
 
-        Assert.That(transition, Is.EqualTo(new Transition<AuditSession> { Table = "audit_sessions", Id = nobody, Outcome = TransitionOutcome.NotFound }));
+        Assert.That((transition.Id, transition.Outcome, transition.Row), Is.EqualTo((nobody, TransitionOutcome.NotFound, (AuditSession?)null)));
         Assert.That(transition.EnsureApplied, Throws.InstanceOf<RowNotFoundException>().With.Message.EqualTo($"There is no session {nobody}."));
     }
 

@@ -104,6 +104,7 @@ public sealed class CrawlLogRepositoryTests : DatabaseTest
         Assert.That(await Logs.AppendAsync(Guid.CreateVersion7(), []), Is.Empty);
         await Assert.ThatAsync(
             () => Logs.AppendAsync(session, [Line(1), null!]), Throws.InstanceOf<InvalidValueException>().With.Message.EqualTo("lines: has null at index 1."));
+        await Assert.ThatAsync(() => Logs.AppendAsync(session, (NewCrawlLog)null!), Throws.ArgumentNullException);
         Assert.That((await Logs.ListAsync(session)).Items, Is.Empty);
     }
 
@@ -119,7 +120,7 @@ public sealed class CrawlLogRepositoryTests : DatabaseTest
 
         await Logs.AppendAsync(session, lines);
 
-        var read = (await Logs.ListAsync(session, pageSize: CrawlLogRepository.LargestPageSize)).Items;
+        var read = (await Logs.ListAsync(session, pageSize: CrawlLogRepository.MaxPageSize)).Items;
         Assert.That(read.Select(line => (line.Message, line.Details)), Is.EqualTo(lines.Select(line => (line.Message, line.Details))));
     }
 
@@ -144,8 +145,8 @@ public sealed class CrawlLogRepositoryTests : DatabaseTest
             AssertRefused(() => Line(1) with { Level = (CrawlLogLevel)3 }, "level");
             AssertRefused(() => Line(1) with { EventType = (CrawlLogEventType)6 }, "event_type");
             AssertRefused(() => Line(1, default(DateTimeOffset)), "timestamp");
-            AssertRefused(() => new CrawlLogFilter { From = DateTimeOffset.MaxValue }, "from");
-            AssertRefused(() => new CrawlLogFilter { Before = default(DateTimeOffset) }, "before");
+            AssertRefused(() => new CrawlLogFilter { TimestampFrom = DateTimeOffset.MaxValue }, "timestamp_from");
+            AssertRefused(() => new CrawlLogFilter { TimestampBefore = default(DateTimeOffset) }, "timestamp_before");
         });
 
         static void AssertRefused(Func<object> make, string field) =>
@@ -155,13 +156,13 @@ public sealed class CrawlLogRepositoryTests : DatabaseTest
     private static IEnumerable<TestCaseData> Queries() =>
     [
         Query("all", null, _ => true),
-        Query("from", new CrawlLogFilter { From = Start.AddMinutes(2) }, line => line.Timestamp >= Start.AddMinutes(2)),
-        Query("before", new CrawlLogFilter { Before = Start.AddMinutes(2).ToOffset(TimeSpan.FromHours(14)) }, line => line.Timestamp < Start.AddMinutes(2)),
+        Query("from", new CrawlLogFilter { TimestampFrom = Start.AddMinutes(2) }, line => line.Timestamp >= Start.AddMinutes(2)),
+        Query("before", new CrawlLogFilter { TimestampBefore = Start.AddMinutes(2).ToOffset(TimeSpan.FromHours(14)) }, line => line.Timestamp < Start.AddMinutes(2)),
         Query(
             "a range of some levels",
-            new CrawlLogFilter { From = Start.AddMinutes(1), Before = Start.AddMinutes(4), Levels = [CrawlLogLevel.Error, CrawlLogLevel.Warn] },
+            new CrawlLogFilter { TimestampFrom = Start.AddMinutes(1), TimestampBefore = Start.AddMinutes(4), Levels = [CrawlLogLevel.Error, CrawlLogLevel.Warn] },
             line => line.Timestamp >= Start.AddMinutes(1) && line.Timestamp < Start.AddMinutes(4) && line.Level != CrawlLogLevel.Info),
-        Query("a range that is empty", new CrawlLogFilter { From = Start.AddMinutes(2), Before = Start.AddMinutes(2) }, _ => false),
+        Query("a range that is empty", new CrawlLogFilter { TimestampFrom = Start.AddMinutes(2), TimestampBefore = Start.AddMinutes(2) }, _ => false),
         Query(
             "event types",
             new CrawlLogFilter { EventTypes = [CrawlLogEventType.Artifact, CrawlLogEventType.Navigation] },
@@ -222,7 +223,7 @@ public sealed class CrawlLogRepositoryTests : DatabaseTest
     }
 
     [Test]
-    public async Task A_page_size_out_of_range_is_refused([Values(0, CrawlLogRepository.LargestPageSize + 1)] int pageSize) => await Assert.ThatAsync(
+    public async Task A_page_size_out_of_range_is_refused([Values(0, CrawlLogRepository.MaxPageSize + 1)] int pageSize) => await Assert.ThatAsync(
         () => Logs.ListAsync(Guid.Empty, pageSize: pageSize), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("page_size"));
 
     [Test]

@@ -75,7 +75,7 @@ public sealed class QueryPlanTests : DatabaseTest
         Case("CrawlLogRepository.ReadSql, range", CrawlLogRepository.ReadSql, [Log], "timestamp", "after_time", "'2026-01-1'", "before_time", "'2026-01-2'"),
         Case("CrawlLogRepository.ReadSql of a stream", CrawlLogRepository.ReadSql, [Log], "session_id = ", "limit", "null", "levels", "array['error']"),
         Case("ListExpiredSql", RetentionCleanup.ListExpiredSql, ["ix_artifacts_retention_until"], "retention_until"),
-        Case("PurgeSql", RetentionCleanup.PurgeSql, ["ix_artifacts_deleted_at", "artifacts_pkey"], "deleted_at < "),
+        Case("DeleteMarkedSql", RetentionCleanup.DeleteMarkedSql, ["ix_artifacts_deleted_at", "artifacts_pkey"], "deleted_at < "),
         Case("DatabaseStatusReader.ExpiredSql", DatabaseStatusReader.ExpiredSql, ["ix_artifacts_retention_until"], "retention_until <= now"),
         Case("DatabaseStatusReader.OldestSessionsSql", DatabaseStatusReader.OldestSessionsSql, [Queue], "status = "),
         Case("OldSessionsSql", RetentionCleanup.OldSessionsSql, [Queue, Log], "created_at < "),

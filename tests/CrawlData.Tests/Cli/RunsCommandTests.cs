@@ -23,11 +23,12 @@ public sealed class RunsCommandTests : ToolTest
     [Test]
     [TestCase("", "3210")]
     [TestCase("--limit 3", "321")]
+    [TestCase("--oldest-first --limit 3", "012")]
     [TestCase("--status running", "31")]
     [TestCase("--status FAILED --status COMPLETED", "20")]
     [TestCase("--since 2026-11-23T14:00:00+01:00 --until 2026-11-23T15:00", "21")]
     [TestCase("--until 2026-11-24 --status RUNNING --app org.example.app1 --limit 1", "3")]
-    public async Task Filters_choose_the_runs_newest_first(string filter, string expected)
+    public async Task Filters_choose_the_runs_in_either_order(string filter, string expected)
     {
         var result = await RunAsync(["runs", .. filter.Split(' ', StringSplitOptions.RemoveEmptyEntries)]);
 

@@ -35,7 +35,7 @@ public sealed class SessionsCommandTests : ToolTest
     [TestCase("--status queued", "32")]
     [TestCase("--status FAILED --status running", "10")]
     [TestCase("--policy 2026.1", "31")]
-    [TestCase("--mode debug", "2")]
+    [TestCase("--mode debug --mode evidence_pack", "2")]
     [TestCase("--low-confidence", "1")]
     [TestCase("--since 2026-11-23T13:00 --until 2026-11-23T15:00", "21")]
     public async Task Filters_choose_the_sessions(string filter, string expected)

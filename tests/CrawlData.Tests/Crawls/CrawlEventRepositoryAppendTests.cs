@@ -325,7 +325,7 @@ public sealed class CrawlEventRepositoryAppendTests : DatabaseTest
         var crawl = await CreateCrawlAsync();
         await using var readOnly = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { Options = "-c default_transaction_read_only=on" });
 
-        var exception = await Assert.ThrowsAsync<PostgresException>(() => new CrawlEventRepository(readOnly, new RetryOptions { Limit = TimeSpan.Zero }).AppendAsync(crawl, EventsOf(3)));
+        var exception = await Assert.ThrowsAsync<PostgresException>(() => new CrawlEventRepository(readOnly, retry: new RetryOptions { Limit = TimeSpan.Zero }).AppendAsync(crawl, EventsOf(3)));
 
         Assert.That(exception!.SqlState, Is.EqualTo(PostgresErrorCodes.ReadOnlySqlTransaction));
         Assert.That(await Events.CountAsync(crawl), Is.Zero);

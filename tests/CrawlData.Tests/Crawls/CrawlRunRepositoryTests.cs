@@ -80,6 +80,47 @@ public sealed class CrawlRunRepositoryTests : DatabaseTest
     }
 
     [Test]
+    public async Task Runs_are_inserted_together_and_come_back_and_are_listed_in_their_order()
+    {
+        var app = $"app.{Guid.NewGuid():N}";
+        NewCrawlRun[] runs =
+        [
+            .. Enumerable.Range(1, 50).Select(number => new NewCrawlRun
+            {
+                Id = Guid.NewGuid(),
+                AppPackage = app,
+                DeviceConfig = number % 2 == 0 ? Jsonb.From(new { number }) : null,
+                MaxSteps = number,
+                Goal = number % 3 == 0 ? $"goal {number}" : null,
+            }),
+        ];
+
+        var inserted = await Runs.InsertAsync(runs);
+
+        Assert.That(
+            inserted.Select(run => (run.Id, run.DeviceConfig, run.MaxSteps, run.Goal)),
+            Is.EqualTo(runs.Select(run => (run.Id!.Value, run.DeviceConfig, run.MaxSteps, run.Goal))));
+        Assert.That(inserted.Select(run => run.CreatedAt), Is.Ordered);
+        Assert.That((await Runs.ListAsync(new CrawlRunFilter { AppPackage = app }, order: ListOrder.OldestFirst)).Items, Is.EqualTo(inserted));
+        Assert.That(await Runs.InsertAsync(Array.Empty<NewCrawlRun>()), Is.Empty);
+    }
+
+    [Test]
+    public async Task Of_runs_that_are_inserted_together_all_are_or_none()
+    {
+        var taken = await CreateCrawlAsync();
+        var first = new NewCrawlRun { Id = Guid.NewGuid(), AppPackage = "org.example.app" };
+
+        var exception = await Assert.ThrowsAsync<RowAlreadyExistsException>(() => Runs.InsertAsync([first, first with { Id = taken }]));
+        await Assert.ThatAsync(
+            () => Runs.InsertAsync([first, null!]), Throws.InstanceOf<InvalidValueException>().With.Message.EqualTo("runs: has null at index 1."));
+        await Assert.ThatAsync(() => Runs.InsertAsync((NewCrawlRun)null!), Throws.ArgumentNullException);
+
+        Assert.That((exception!.Table, exception.Ids), Is.EqualTo(("crawl_runs", new[] { first.Id.Value, taken })));
+        Assert.That(await Runs.GetAsync(first.Id.Value), Is.Null);
+    }
+
+    [Test]
     public async Task A_unique_index_of_the_application_s_own_is_not_taken_for_the_id()
     {
         await using var index = DataSource.CreateCommand("create unique index of_ours on crawl_runs (goal) where goal = 'only once'");
@@ -118,7 +159,7 @@ public sealed class CrawlRunRepositoryTests : DatabaseTest
     public async Task No_such_run_is_null() => Assert.That(await Runs.GetAsync(Guid.CreateVersion7()), Is.Null);
 
     [Test]
-    public async Task Runs_are_listed_newest_first_page_by_page_while_others_are_added()
+    public async Task Runs_are_listed_in_either_order_page_by_page_while_others_are_added([Values] ListOrder order)
     {
         var app = await AppWithRunsAsync(10);
         var filter = new CrawlRunFilter { AppPackage = app };
@@ -127,18 +168,25 @@ public sealed class CrawlRunRepositoryTests : DatabaseTest
         string? cursor = null;
         do
         {
-            var page = await Runs.ListAsync(filter, 3, cursor);
+            var page = await Runs.ListAsync(filter, 3, cursor, order);
             seen.AddRange(page.Items);
             cursor = page.NextCursor;
-            await Runs.InsertAsync(new NewCrawlRun { AppPackage = app });
+
+            // Before the first page.
+            await Runs.InsertAsync(new NewCrawlRun { AppPackage = app, CreatedAt = order == ListOrder.NewestFirst ? null : Start.AddDays(-1) });
         }
         while (cursor is not null);
 
-        Assert.That(seen.Select(run => run.Goal), Is.EqualTo(Enumerable.Range(0, 10).Reverse().Select(index => $"run {index}")));
+        var oldestFirst = Enumerable.Range(0, 10).Select(index => $"run {index}");
+        Assert.That(seen.Select(run => run.Goal), Is.EqualTo(order == ListOrder.NewestFirst ? oldestFirst.Reverse() : oldestFirst));
     }
 
     [Test]
-    public async Task Runs_of_one_instant_are_each_listed_once()
+    public async Task An_order_that_is_none_is_refused() =>
+        await Assert.ThatAsync(() => Runs.ListAsync(order: (ListOrder)2), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("order"));
+
+    [Test]
+    public async Task Runs_of_one_instant_are_each_listed_once([Values] ListOrder order)
     {
         var app = $"app.{Guid.NewGuid():N}";
         for (var run = 0; run < 7; run++)
@@ -146,8 +194,8 @@ public sealed class CrawlRunRepositoryTests : DatabaseTest
             await Runs.InsertAsync(new NewCrawlRun { AppPackage = app, CreatedAt = Start });
         }
 
-        var first = await Runs.ListAsync(new CrawlRunFilter { AppPackage = app }, 4);
-        var second = await Runs.ListAsync(new CrawlRunFilter { AppPackage = app }, 4, first.NextCursor);
+        var first = await Runs.ListAsync(new CrawlRunFilter { AppPackage = app }, 4, order: order);
+        var second = await Runs.ListAsync(new CrawlRunFilter { AppPackage = app }, 4, first.NextCursor, order);
 
         Assert.That(first.Items.Concat(second.Items).Select(run => run.Id), Is.Unique.And.Exactly(7).Items);
         Assert.That(second.NextCursor, Is.Null);
@@ -180,7 +228,9 @@ public sealed class CrawlRunRepositoryTests : DatabaseTest
 
         Assert.That(await CountAsync(filter with { Statuses = [CrawlStatus.Running, CrawlStatus.Completed] }), Is.EqualTo(2));
         Assert.That(await CountAsync(filter with { Statuses = [] }), Is.Zero);
-        Assert.That(await CountAsync(filter with { CreatedFrom = Start.AddMinutes(1), CreatedBefore = Start.AddMinutes(3) }), Is.EqualTo(2));
+        var range = filter with { CreatedFrom = Start.AddMinutes(1), CreatedBefore = Start.AddMinutes(3) };
+        Assert.That(await CountAsync(range), Is.EqualTo(2));
+        Assert.That((await Runs.ListAsync(range, order: ListOrder.OldestFirst)).Items.Select(run => run.Goal), Is.EqualTo(new[] { "run 1", "run 2" }));
         Assert.That(await CountAsync(filter with { AppPackage = app + "x" }), Is.Zero);
 
         async Task<int> CountAsync(CrawlRunFilter filter) => (await Runs.ListAsync(filter)).Items.Count;

@@ -81,7 +81,7 @@ public sealed class CrawlRunRepositoryTransitionTests : DatabaseTest
 
         var transition = await Runs.StartAsync(nobody);
 
-        Assert.That(transition, Is.EqualTo(new Transition<CrawlRun> { Table = "crawl_runs", Id = nobody, Outcome = TransitionOutcome.NotFound }));
+        Assert.That((transition.Id, transition.Outcome, transition.Row), Is.EqualTo((nobody, TransitionOutcome.NotFound, (CrawlRun?)null)));
         Assert.That(transition.EnsureApplied, Throws.InstanceOf<RowNotFoundException>());
     }
 

@@ -15,8 +15,11 @@ public sealed class QueryPlanTests : DatabaseTest
         ["after_id"] = "50000",
         ["up_to_id"] = "9223372036854775807",
         ["created_from"] = "'-infinity'",
-        ["cursor_created_at"] = "'infinity'",
-        ["cursor_id"] = "'ffffffff-ffff-ffff-ffff-ffffffffffff'",
+        ["from_time"] = "'-infinity'",
+        ["after_time"] = "'-infinity'",
+        ["after_key"] = "'00000000-0000-0000-0000-000000000000'",
+        ["before_time"] = "'infinity'",
+        ["before_key"] = "'ffffffff-ffff-ffff-ffff-ffffffffffff'",
         ["limit"] = "100",
     };
 
@@ -62,18 +65,26 @@ public sealed class QueryPlanTests : DatabaseTest
         }
     }
 
-    [Test]
-    public async Task Recent_runs_are_found_by_the_index_on_creation()
-    {
-        foreach (var literals in new[] { [], new[] { "cursor_created_at", "'2026-02-01'" }, ["cursor_created_at", "'2026-02-01'", "cursor_id", "'00000000-0000-0000-0000-000000000000'", "created_from", "'2026-01-15'"] })
-        {
-            foreach (var mode in QueryPlan.Modes)
-            {
-                var plan = await ExplainAsync(mode, CrawlRunRepository.ListSql, literals);
+    private static IEnumerable<TestCaseData> RunQueries() =>
+    [
+        Case("ListNewestSql", CrawlRunRepository.ListNewestSql),
+        Case("ListNewestSql after a run", CrawlRunRepository.ListNewestSql, "before_time", "'2026-02-01'"),
+        Case("ListNewestSql of a time range", CrawlRunRepository.ListNewestSql, "before_time", "'2026-02-01'", "from_time", "'2026-01-15'"),
+        Case("ListOldestSql", CrawlRunRepository.ListOldestSql),
+        Case("ListOldestSql after a run", CrawlRunRepository.ListOldestSql, "after_time", "'2026-02-01'"),
+        Case("ListOldestSql of a time range", CrawlRunRepository.ListOldestSql, "before_time", "'2026-02-01'", "from_time", "'2026-01-15'"),
+    ];
 
-                Assert.That(plan, Does.Contain("idx_crawl_runs_created_at").And.Not.Contain("Seq Scan"));
-                Assert.That(plan, Does.Match("Index Cond: .*ROW\\(created_at.*|Index Cond: .*created_at [<>]"), plan);
-            }
+    [TestCaseSource(nameof(RunQueries))]
+    public async Task Runs_are_found_by_the_index_on_creation_in_both_orders(string sql, string[] literals)
+    {
+        foreach (var mode in QueryPlan.Modes)
+        {
+            var plan = await ExplainAsync(mode, sql, literals);
+
+            var direction = sql == CrawlRunRepository.ListOldestSql ? " Backward" : "";
+            Assert.That(plan, Does.Contain($"Index Scan{direction} using idx_crawl_runs_created_at").And.Not.Contain("Seq Scan"));
+            Assert.That(plan, Does.Match("Index Cond: .*ROW\\(created_at.*|Index Cond: .*created_at [<>]"), plan);
         }
     }
 

@@ -159,8 +159,8 @@ public sealed class TelemetryTests : EmptiedDatabaseTest
         Assert.That(await Sessions.ClaimNextAsync(), Is.Null);
         var page = (await Pages.InsertAsync(id, Page())).Id;
         await Artifacts.InsertAsync(id, Enumerable.Range(1, 3).Select(number => Artifact(page, number) with { RetentionUntil = DateTimeOffset.UnixEpoch }));
-        await Cleanup.SweepAsync((batch, _) => Task.FromResult<IReadOnlyCollection<ExpiredArtifact>>([.. batch.Take(2)]));
-        await Cleanup.PurgeAsync(TimeSpan.Zero);
+        await Cleanup.SweepAsync((batch, _) => Task.FromResult<IReadOnlyList<ExpiredArtifact>>([.. batch.Take(2)]));
+        await Cleanup.DeleteArtifactsAsync(TimeSpan.Zero);
         await Task.Delay(5);
         await Sessions.ReleaseAbandonedAsync(TimeSpan.FromMilliseconds(1), maxAttempts: session.Attempts);
         await Cleanup.DeleteSessionsAsync(TimeSpan.Zero, abandonArtifacts: true);
@@ -173,7 +173,7 @@ public sealed class TelemetryTests : EmptiedDatabaseTest
         Assert.That(Sum("crawldata.sweep.artifacts", ("crawldata.deleted", false)), Is.EqualTo(1));
         Assert.That(Sum("crawldata.deletion.rows", ("db.collection.name", "artifacts")), Is.EqualTo(2));
         Assert.That(Sum("crawldata.deletion.rows", ("db.collection.name", "audit_sessions")), Is.EqualTo(4), "the session, its page, its artifact, its log line");
-        Assert.That(spans.Select(span => span.DisplayName), Is.SupersetOf(new[] { "claim audit_sessions", "sweep artifacts", "purge artifacts", "release audit_sessions", "delete audit_sessions" }));
+        Assert.That(spans.Select(span => span.DisplayName), Is.SupersetOf(new[] { "claim audit_sessions", "sweep artifacts", "delete artifacts", "release audit_sessions", "delete audit_sessions" }));
     }
 
     [Test]

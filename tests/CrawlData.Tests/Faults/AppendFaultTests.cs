@@ -95,7 +95,7 @@ public sealed class AppendFaultTests : DatabaseTest
         var watch = Stopwatch.StartNew();
 
         var exception = await Assert.ThrowsAsync<AppendOutcomeUnknownException>(
-            () => new CrawlEventRepository(dataSource, new RetryOptions { Limit = TimeSpan.FromSeconds(1) }).AppendAsync(crawl, EventsOf(3)));
+            () => new CrawlEventRepository(dataSource, retry: new RetryOptions { Limit = TimeSpan.FromSeconds(1) }).AppendAsync(crawl, EventsOf(3)));
 
         Assert.That(watch.Elapsed, Is.LessThan(TimeSpan.FromSeconds(10)));
         Assert.That(exception!.Ids, Has.Count.EqualTo(3));
@@ -111,7 +111,7 @@ public sealed class AppendFaultTests : DatabaseTest
         await using var dataSource = proxy.CreateDataSource(Database.ConnectionString);
         var (crawl, other, session) = (await CreateCrawlAsync(), await CreateCrawlAsync(), await EnqueueAsync());
         var options = new RetryOptions { Limit = TimeSpan.FromMilliseconds(200) };
-        var (events, logs) = (new CrawlEventRepository(dataSource, options), new CrawlLogRepository(dataSource, options));
+        var (events, logs) = (new CrawlEventRepository(dataSource, retry: options), new CrawlLogRepository(dataSource, retry: options));
         proxy.OnSent = (_, piece) =>
         {
             proxy.Down |= FaultProxy.IsCommit(piece);
@@ -169,7 +169,7 @@ public sealed class AppendFaultTests : DatabaseTest
         proxy.OnSent = (_, piece) => FaultProxy.IsCommit(piece) ? Fault.CutDuring : Fault.None;
 
         await Assert.ThatAsync(
-            () => new CrawlEventRepository(dataSource, new RetryOptions { Limit = TimeSpan.FromSeconds(2) }).AppendAsync(crawl, EventsOf(3)),
+            () => new CrawlEventRepository(dataSource, retry: new RetryOptions { Limit = TimeSpan.FromSeconds(2) }).AppendAsync(crawl, EventsOf(3)),
             Throws.InstanceOf<AppendOutcomeUnknownException>());
 
         Assert.That(await new CrawlEventRepository(server.DataSource).CountAsync(crawl), Is.Zero);
@@ -226,7 +226,7 @@ public sealed class AppendFaultTests : DatabaseTest
         var watch = Stopwatch.StartNew();
 
         await Assert.ThatAsync(
-            () => new CrawlEventRepository(dataSource, new RetryOptions { Limit = TimeSpan.FromSeconds(1) }).AppendAsync(Guid.NewGuid(), EventsOf(3)), Throws.InstanceOf<NpgsqlException>());
+            () => new CrawlEventRepository(dataSource, retry: new RetryOptions { Limit = TimeSpan.FromSeconds(1) }).AppendAsync(Guid.NewGuid(), EventsOf(3)), Throws.InstanceOf<NpgsqlException>());
 
         Assert.That(watch.Elapsed, Is.GreaterThan(TimeSpan.FromSeconds(0.9)));
     }

@@ -14,7 +14,7 @@ internal sealed class Load(NpgsqlDataSource dataSource, NpgsqlDataSource witness
 
     private static readonly TimeSpan Longest = TimeSpan.FromSeconds(30);
 
-    private readonly CrawlEventRepository events = new(dataSource, new RetryOptions { Limit = TimeSpan.FromSeconds(20) }, notify: true);
+    private readonly CrawlEventRepository events = new(dataSource, retry: new RetryOptions { Limit = TimeSpan.FromSeconds(20) }, notify: true);
     private readonly ConcurrentDictionary<(Guid Crawl, int Writer, int Number), Told> told = [];
     private readonly List<Guid> crawls = [];
     private readonly List<(Guid Crawl, Task<List<long>> Followed)> followers = [];

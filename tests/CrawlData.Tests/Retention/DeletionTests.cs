@@ -24,16 +24,21 @@ public sealed class DeletionTests : EmptiedDatabaseTest
     public Task ForgetAsync() => ExecuteAsync("truncate deletions");
 
     [Test]
-    public async Task Rows_that_were_marked_long_ago_are_purged_in_batches()
+    public async Task Rows_that_were_marked_long_ago_are_deleted_in_batches()
     {
         var session = await EndedSessionAsync(artifacts: 25, deletedDaysAgo: 31);
         var recent = await EndedSessionAsync(artifacts: 5, deletedDaysAgo: 29);
         var stored = await EndedSessionAsync(artifacts: 5);
 
-        Assert.That(await Cleanup.PurgeAsync(Month, dryRun: true), Is.EqualTo(25));
+        List<DeletionTotal> dry = [], steps = [];
+        var would = await Cleanup.DeleteArtifactsAsync(Month, dryRun: true, progress: new Immediate<DeletionTotal>(dry.Add));
         Assert.That(await CountAsync("artifacts"), Is.EqualTo(35));
-        Assert.That(await Cleanup.PurgeAsync(Month, batchSize: 10), Is.EqualTo(25));
+        var total = await Cleanup.DeleteArtifactsAsync(Month, batchSize: 10, progress: new Immediate<DeletionTotal>(steps.Add));
 
+        Assert.That(total, Is.EqualTo(new DeletionTotal { Deleted = 25 }));
+        Assert.That(would, Is.EqualTo(total));
+        Assert.That(dry, Is.EqualTo(new[] { total }));
+        Assert.That(steps.Select(step => step.Deleted), Is.EqualTo(new[] { 10, 20, 25 }));
         Assert.That(await Artifacts.ListAsync(session, new ArtifactFilter { IncludeDeleted = true }), Is.Empty);
         Assert.That(await Artifacts.ListAsync(recent, new ArtifactFilter { IncludeDeleted = true }), Has.Count.EqualTo(5));
         Assert.That(await Artifacts.ListAsync(stored), Has.Count.EqualTo(5));

@@ -126,15 +126,13 @@ public sealed class SweepTests : EmptiedDatabaseTest
     }
 
     [Test]
-    public async Task A_dry_run_counts_and_does_nothing()
+    public async Task What_a_sweep_would_hand_over_is_streamed_and_nothing_is_marked()
     {
         var expired = await InsertAsync(1_500);
 
-        var total = await Cleanup.SweepAsync((_, _) => throw new InvalidOperationException("it was called"), dryRun: true);
-        var listed = await Cleanup.ListExpiredAsync().ToListAsync();
+        var streamed = await Cleanup.StreamExpiredAsync().ToListAsync();
 
-        Assert.That(total, Is.EqualTo(new SweepTotal { Expired = 1_500, ExpiredBytes = expired.Sum(artifact => artifact.SizeBytes) }));
-        Assert.That(listed.Select(artifact => artifact.Id), Is.EqualTo(expired.Select(artifact => artifact.Id)));
+        Assert.That(streamed.Select(artifact => artifact.Id), Is.EqualTo(expired.Select(artifact => artifact.Id)));
         Assert.That(await MarkedAsync(), Is.Empty);
     }
 
@@ -149,7 +147,7 @@ public sealed class SweepTests : EmptiedDatabaseTest
         var storage = expired.Select(artifact => artifact.Id).Concat(kept).ToHashSet();
         var (ended, deaths) = (false, 0);
 
-        async Task<IReadOnlyCollection<ExpiredArtifact>> DeleteAsync(IReadOnlyList<ExpiredArtifact> batch)
+        async Task<IReadOnlyList<ExpiredArtifact>> DeleteAsync(IReadOnlyList<ExpiredArtifact> batch)
         {
             var deaf = random.Next(6);
             if (deaf == 0)
@@ -196,7 +194,7 @@ public sealed class SweepTests : EmptiedDatabaseTest
     }
 
     [TestCase(0)]
-    [TestCase(RetentionCleanup.LargestBatchSize + 1)]
+    [TestCase(RetentionCleanup.MaxBatchSize + 1)]
     public void A_batch_size_out_of_range_is_refused(int batchSize) =>
         Assert.That(() => Cleanup.SweepAsync((batch, _) => Acknowledge(batch), batchSize), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("batch_size"));
 
@@ -214,10 +212,10 @@ public sealed class SweepTests : EmptiedDatabaseTest
 
     private Task<List<Guid>> MarkedAsync() => QueryAsync<Guid>("select id from artifacts where deleted_at is not null");
 
-    private static Task<IReadOnlyCollection<ExpiredArtifact>> Acknowledge(IEnumerable<ExpiredArtifact> batch) =>
-        Task.FromResult<IReadOnlyCollection<ExpiredArtifact>>([.. batch]);
+    private static Task<IReadOnlyList<ExpiredArtifact>> Acknowledge(IEnumerable<ExpiredArtifact> batch) =>
+        Task.FromResult<IReadOnlyList<ExpiredArtifact>>([.. batch]);
 
-    private static Task<IReadOnlyCollection<ExpiredArtifact>> Note(List<IReadOnlyList<ExpiredArtifact>> batches, IReadOnlyList<ExpiredArtifact> batch, IEnumerable<ExpiredArtifact> acknowledged)
+    private static Task<IReadOnlyList<ExpiredArtifact>> Note(List<IReadOnlyList<ExpiredArtifact>> batches, IReadOnlyList<ExpiredArtifact> batch, IEnumerable<ExpiredArtifact> acknowledged)
     {
         batches.Add(batch);
         return Acknowledge(acknowledged);

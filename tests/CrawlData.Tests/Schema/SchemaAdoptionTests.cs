@@ -24,7 +24,7 @@ public sealed class SchemaAdoptionTests : MigratorTest
         var migrator = new SchemaMigrator(DataSource);
 
         Assert.That(await migrator.AdoptAsync(), Is.EqualTo(AllScripts));
-        Assert.That(await migrator.GetPendingAsync(), Is.Empty);
+        Assert.That(await migrator.ListPendingAsync(), Is.Empty);
     }
 
     [Test]

@@ -15,10 +15,10 @@ public sealed class SchemaMigratorTests : MigratorTest
     {
         var migrator = new SchemaMigrator(DataSource);
 
-        Assert.That(await migrator.GetPendingAsync(), Is.EqualTo(AllScripts));
+        Assert.That(await migrator.ListPendingAsync(), Is.EqualTo(AllScripts));
         Assert.That(await ExistsAsync("crawldata_journal"), Is.False, "asking changes nothing");
         Assert.That(await migrator.MigrateAsync(), Is.EqualTo(AllScripts));
-        Assert.That(await migrator.GetPendingAsync(), Is.Empty);
+        Assert.That(await migrator.ListPendingAsync(), Is.Empty);
         Assert.That(await migrator.MigrateAsync(), Is.Empty);
         Assert.That(await ScalarAsync<long>("select count(*) from crawldata_journal where applied_at > now() - interval '1 minute'"), Is.EqualTo(AllScripts.Length));
     }
@@ -49,8 +49,8 @@ public sealed class SchemaMigratorTests : MigratorTest
         Assert.That(exception!.Script, Is.EqualTo("002_b.sql"));
         Assert.That(exception.Message, Does.Contain("002_b.sql"));
         Assert.That(await ExistsAsync("c"), Is.False);
-        await Assert.ThrowsAsync<ScriptChangedException>(() => edited.GetPendingAsync());
-        Assert.That(await Migrator(new SchemaScript("001_a.sql", "create table a ()\r\n;")).GetPendingAsync(), Is.Empty, "how lines end is no edit");
+        await Assert.ThrowsAsync<ScriptChangedException>(() => edited.ListPendingAsync());
+        Assert.That(await Migrator(new SchemaScript("001_a.sql", "create table a ()\r\n;")).ListPendingAsync(), Is.Empty, "how lines end is no edit");
     }
 
     [Test]
@@ -67,7 +67,7 @@ public sealed class SchemaMigratorTests : MigratorTest
         Assert.That(exception.Message, Does.Contain("002_bad.sql").And.Contain(PostgresErrorCodes.SyntaxError));
         Assert.That(exception.InnerException, Is.InstanceOf<PostgresException>());
         Assert.That((await ExistsAsync("good"), await ExistsAsync("bad"), await ExistsAsync("later")), Is.EqualTo((true, false, false)));
-        Assert.That(await migrator.GetPendingAsync(), Is.EqualTo(new[] { "002_bad.sql", "003_later.sql" }));
+        Assert.That(await migrator.ListPendingAsync(), Is.EqualTo(new[] { "002_bad.sql", "003_later.sql" }));
         await AssertUnlockedAsync();
     }
 
@@ -80,7 +80,7 @@ public sealed class SchemaMigratorTests : MigratorTest
         await Assert.ThrowsAsync<MigrationException>(() => migrator.MigrateAsync());
 
         Assert.That(await ExistsAsync("twice"), Is.False);
-        Assert.That(await migrator.GetPendingAsync(), Is.EqualTo(new[] { "001_twice.sql" }));
+        Assert.That(await migrator.ListPendingAsync(), Is.EqualTo(new[] { "001_twice.sql" }));
     }
 
     [Test]

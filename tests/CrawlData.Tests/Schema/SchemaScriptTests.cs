@@ -19,7 +19,7 @@ public sealed class SchemaScriptTests : MigratorTest
 
         await RunPsqlAsync(await migrator.GetPendingSqlAsync());
 
-        Assert.That(await migrator.GetPendingAsync(), Is.Empty);
+        Assert.That(await migrator.ListPendingAsync(), Is.Empty);
         Assert.That(await migrator.VerifySchemaAsync(), Is.Empty);
         Assert.That(await migrator.GetPendingSqlAsync(), Is.EqualTo("-- No script is pending.\n"));
         await using var mine = byHand.CreateCommand(JournalSql);

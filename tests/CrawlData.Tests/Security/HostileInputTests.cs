@@ -211,10 +211,8 @@ public sealed class HostileInputTests : DatabaseTest
     /// <summary>Whether a refusal is of the library's own, and says what is refused.</summary>
     private static bool IsByName(Exception refusal, Place place) => refusal switch
     {
-        // One that is given alone is refused as one of several.
-        InvalidValueException invalid =>
-            invalid.Field == place.Field || invalid.Field == place.Field + "s" || (place.Owner == typeof(Jsonb) && invalid.Field == "json"),
-        ArgumentException { ParamName: var name } => name == place.Member || name == place.Field || (place.Owner == typeof(JsonbOptions) && name == "value"),
+        InvalidValueException invalid => invalid.Field == place.Field || (place.Owner == typeof(Jsonb) && invalid.Field == "json"),
+        ArgumentNullException { ParamName: var name } => name == place.Member || name == place.Field,
         RowNotFoundException unknown => place.Field.EndsWith("id", StringComparison.Ordinal) && unknown.Ids.Count == 1,
         RecordingException recording => place.Owner == typeof(RecordingImporter) && recording.Line == 1,
 

@@ -35,7 +35,7 @@ internal static class HostileValues
         .. Texts, "AA", "====", Base64Url.EncodeToString(new byte[25]), Base64Url.EncodeToString(new byte[17]),
         .. Enum.GetValues<CursorKind>().SelectMany(kind => new[] { -1, long.MinValue, long.MaxValue, 0, DateTime.UtcNow.Ticks, DateTime.MaxValue.Ticks }
             .SelectMany(ticks => new[] { Cursor(kind, ticks, 8), Cursor(kind, ticks, 16), Cursor(kind, ticks, 24), Cursor(kind, ticks, 32) })),
-        Cursor(CursorKind.Runs, 0, 16) + "=", " " + Cursor(CursorKind.Runs, 0, 16), Cursor(CursorKind.Runs, 0, 17), Cursor(CursorKind.Runs, 0, 16)[..^1],
+        Cursor(CursorKind.RunsNewestFirst, 0, 16) + "=", " " + Cursor(CursorKind.RunsNewestFirst, 0, 16), Cursor(CursorKind.RunsNewestFirst, 0, 17), Cursor(CursorKind.RunsNewestFirst, 0, 16)[..^1],
     ];
 
     public static readonly object[] Times =

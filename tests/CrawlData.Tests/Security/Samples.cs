@@ -93,6 +93,7 @@ internal sealed class Samples
         "errorMessage" or "errorSummary" => "an error",
         "status" => PageStatus.Ok,
         "run" => NewRun(),
+        "runs" => new[] { NewRun() },
         "session" => NewSession(),
         "sessions" => new[] { NewSession() },
         "page" => NewPage(),
@@ -177,10 +178,10 @@ internal sealed class Samples
 
                 return [];
             case RetryOptions retry:
-                await new CrawlEventRepository(dataSource, retry).AppendAsync(crawlId, NewEvent());
+                await new CrawlEventRepository(dataSource, retry: retry).AppendAsync(crawlId, NewEvent());
                 return [];
             case RetentionDurations durations:
-                await new ArtifactRepository(dataSource, durations).InsertAsync(sessionId, NewArtifact(pageId) with { RetentionUntil = null });
+                await new ArtifactRepository(dataSource, retention: durations).InsertAsync(sessionId, NewArtifact(pageId) with { RetentionUntil = null });
                 return [];
             case SchemaMigratorOptions options:
                 // Something to run, so that each limit counts.
@@ -266,14 +267,14 @@ internal sealed class Samples
         }
     }
 
-    private static Func<IReadOnlyList<ExpiredArtifact>, CancellationToken, Task<IReadOnlyCollection<ExpiredArtifact>>> Deleter(
+    private static Func<IReadOnlyList<ExpiredArtifact>, CancellationToken, Task<IReadOnlyList<ExpiredArtifact>>> Deleter(
         params ExpiredArtifact[] deleted) =>
-        (_, _) => Task.FromResult<IReadOnlyCollection<ExpiredArtifact>>(deleted);
+        (_, _) => Task.FromResult<IReadOnlyList<ExpiredArtifact>>(deleted);
 
     private async Task<ExpiredArtifact> ExpireAsync()
     {
         await artifacts.InsertAsync(sessionId, NewArtifact(pageId));
-        return await cleanup.ListExpiredAsync().FirstAsync();
+        return await cleanup.StreamExpiredAsync().FirstAsync();
     }
 
     private async Task<Guid> StartSessionAsync()

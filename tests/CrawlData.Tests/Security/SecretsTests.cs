@@ -234,7 +234,7 @@ public sealed class SecretsTests : ToolTest
             proxy.Down |= FaultProxy.IsCommit(piece);
             return proxy.Down ? Fault.CutBefore : Fault.None;
         };
-        await new CrawlEventRepository(through, new RetryOptions { Limit = TimeSpan.Zero }).AppendAsync(await CreateCrawlAsync(), Event(1, Payload));
+        await new CrawlEventRepository(through, retry: new RetryOptions { Limit = TimeSpan.Zero }).AppendAsync(await CreateCrawlAsync(), Event(1, Payload));
     }
 
     /// <summary>All that an exception and those within it say, wherever they say it.</summary>
