@@ -92,6 +92,17 @@ public sealed partial class JsonbTests : DatabaseTest
 
     /// <summary>The most elements that fit into the largest size.</summary>
     [Test]
+    public async Task The_largest_that_can_be_set_is_stored()
+    {
+        var largest = Jsonb.Parse("[" + string.Join(',', Enumerable.Repeat("1", (JsonbOptions.LargestMaxBytes / 2) - 1)) + "]", new JsonbOptions { MaxBytes = JsonbOptions.LargestMaxBytes });
+
+        await using var command = DataSource.CreateCommand("select jsonb_array_length($1)");
+        command.Parameters.Add(new NpgsqlParameter { Value = largest.Utf8, NpgsqlDbType = NpgsqlDbType.Jsonb });
+
+        Assert.That(await command.ExecuteScalarAsync(), Is.EqualTo((JsonbOptions.LargestMaxBytes / 2) - 1));
+    }
+
+    [Test]
     public async Task The_deepest_that_can_be_set_is_read_back()
     {
         var deepest = Jsonb.Parse(new string('[', 1_000) + new string(']', 1_000), new JsonbOptions { MaxDepth = JsonbOptions.LargestMaxDepth });

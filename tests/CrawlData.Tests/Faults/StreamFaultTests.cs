@@ -14,7 +14,7 @@ public sealed class StreamFaultTests : DatabaseTest
     private const int PoolSize = 24;
 
     internal static readonly TimeSpan Duration = TimeSpan.FromSeconds(
-        double.Parse(Environment.GetEnvironmentVariable("CRAWLDATA_FAULT_SECONDS") ?? "1.5", CultureInfo.InvariantCulture));
+        double.Parse(Environment.GetEnvironmentVariable("CRAWLDATA_FAULT_SECONDS") ?? "1", CultureInfo.InvariantCulture));
 
     private readonly ConcurrentBag<FaultCounts> counted = [];
 

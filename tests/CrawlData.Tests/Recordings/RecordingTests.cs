@@ -199,7 +199,7 @@ public sealed class RecordingTests : DatabaseTest
         var largest = new JsonbOptions { MaxDepth = JsonbOptions.LargestMaxDepth, MaxBytes = JsonbOptions.LargestMaxBytes };
         await Events.AppendAsync(crawl, new NewCrawlEvent { EventType = "deep", Payload = Jsonb.Parse(new string('[', 1_000) + new string(']', 1_000), largest) });
         await Events.AppendAsync(crawl, new NewCrawlEvent { EventType = "long", Payload = Jsonb.From(new string('x', 20_000_000), options: largest) });
-        await Events.AppendAsync(crawl, new NewCrawlEvent { EventType = "wide", Payload = Jsonb.Parse("[" + string.Join(',', Enumerable.Repeat("1", (JsonbOptions.LargestMaxBytes / 2) - 1)) + "]", largest) });
+        await Events.AppendAsync(crawl, new NewCrawlEvent { EventType = "wide", Payload = Jsonb.Parse("[" + string.Join(',', Enumerable.Repeat("1234567", (JsonbOptions.LargestMaxBytes / 8) - 1)) + "]", largest) });
         await Events.AppendAsync(crawl, new NewCrawlEvent { EventType = "twice", Payload = Jsonb.Parse("""{"a": 1, "a": 2}""") });
 
         var copy = (await ImportAsync(await ExportAsync(crawl), new RecordingImportOptions { NewIds = true })).CrawlIds.Single();
