@@ -35,7 +35,7 @@ public sealed class ConsoleAppTests
                     var step = new NewCrawlEvent { EventType = "step", Payload = Jsonb.Parse("{}") };
                     var (first, second, third, last, text) = (step, step, step, step with { EventType = "last" }, "a\0b");
                     {{further.Statements}}
-                    Console.WriteLine($"{ids.Count} {everything.Count} {payload}");
+                    Console.WriteLine($"{ids.Count} {batch.Events.Count} {payload}");
                 }
 
                 public static async Task AuditAsync(NpgsqlDataSource dataSource)
