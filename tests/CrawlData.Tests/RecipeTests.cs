@@ -3,6 +3,8 @@ using CrawlData.Crawls;
 using CrawlData.Testing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Npgsql;
 
 namespace CrawlData.Tests;
 
@@ -105,26 +107,34 @@ public sealed class RecipeTests : EmptiedDatabaseTest
     }
 }
 
-internal interface IScreens
+public interface IScreens
 {
     Task<string> VisitAsync(string appPackage, int step, CancellationToken cancellationToken);
 }
 
 // README crawls
-internal sealed class CrawlWorker(CrawlRunRepository runs, CrawlEventWriter events, IScreens screens) : BackgroundService
+public sealed class CrawlWorker(CrawlRunRepository runs, CrawlEventWriter events, IScreens screens, ILogger<CrawlWorker> logger) : BackgroundService
 {
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         var pending = new CrawlRunFilter { Statuses = [CrawlStatus.Pending] };
         while (true)
         {
-            foreach (var run in (await runs.ListAsync(pending, order: ListOrder.OldestFirst, cancellationToken: stoppingToken)).Items)
+            try
             {
-                // Of all workers that try, one starts it.
-                if ((await runs.StartAsync(run.Id, cancellationToken: stoppingToken)).Outcome == TransitionOutcome.Applied)
+                foreach (var run in (await runs.ListAsync(pending, order: ListOrder.OldestFirst, cancellationToken: stoppingToken)).Items)
                 {
-                    await CrawlAsync(run, stoppingToken);
+                    // Of all workers that try, one starts it.
+                    if ((await runs.StartAsync(run.Id, cancellationToken: stoppingToken)).Outcome == TransitionOutcome.Applied)
+                    {
+                        await CrawlAsync(run, stoppingToken);
+                    }
                 }
+            }
+            catch (NpgsqlException exception) when (!stoppingToken.IsCancellationRequested)
+            {
+                // Only appends and those who follow try again by themselves.
+                logger.LogWarning(exception, "The database cannot be worked with for now.");
             }
 
             await Task.Delay(TimeSpan.FromSeconds(1), stoppingToken);
@@ -154,7 +164,20 @@ internal sealed class CrawlWorker(CrawlRunRepository runs, CrawlEventWriter even
         }
         catch (Exception exception)
         {
-            await events.FlushAsync(CancellationToken.None);
+            logger.LogError(exception, "Crawl {CrawlId} failed.", run.Id);
+            try
+            {
+                await events.FlushAsync(CancellationToken.None);
+            }
+            catch (CrawlEventsNotStoredException)
+            {
+                // All crawls share the writer: until these are taken, every flush throws.
+                foreach (var unstored in events.TakeUnstored())
+                {
+                    logger.LogError(unstored.Error, "An event of crawl {CrawlId} could not be stored.", unstored.CrawlId);
+                }
+            }
+
             await runs.FailAsync(run.Id, CrawledText.Repair(exception.Message), cancellationToken: CancellationToken.None);
         }
     }
