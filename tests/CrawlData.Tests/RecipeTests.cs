@@ -49,6 +49,25 @@ public sealed class RecipeTests : EmptiedDatabaseTest
     }
 
     [Test]
+    public async Task A_run_that_is_deleted_while_it_is_crawled_takes_no_other_with_it()
+    {
+        var deleted = (await Runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.deleted", MaxSteps = 3 })).Id;
+        var other = (await Runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app", MaxSteps = 3 })).Id;
+
+        using var worker = BuildWorker();
+        await worker.StartAsync();
+        while ((await Runs.GetAsync(deleted))?.Status == CrawlStatus.Pending)
+        {
+            await Task.Delay(5);
+        }
+
+        await Runs.DeleteAsync(deleted);
+
+        Assert.That(await Events.FollowAsync(other).CountAsync(), Is.EqualTo(3));
+        await worker.StopAsync();
+    }
+
+    [Test]
     public async Task A_crawl_that_is_interrupted_by_shutdown_is_cancelled()
     {
         var run = (await Runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.slow", MaxSteps = 5 })).Id;
@@ -100,6 +119,11 @@ public sealed class RecipeTests : EmptiedDatabaseTest
             if (appPackage == "org.example.slow" && step > 1)
             {
                 await Task.Delay(TimeSpan.FromMinutes(1), cancellationToken);
+            }
+
+            if (appPackage == "org.example.deleted")
+            {
+                await Task.Delay(TimeSpan.FromMilliseconds(200), cancellationToken);
             }
 
             return appPackage == "org.example.broken" && step > 2 ? throw new InvalidOperationException("the screen is black") : $"screen {step} \ud800";
