@@ -273,12 +273,7 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDa
         CancellationToken cancellationToken = default)
     {
         Page.RequireSize(pageSize, MaxPageSize);
-        var (sql, kind) = order switch
-        {
-            ListOrder.NewestFirst => (ListNewestSql, CursorKind.SessionsNewestFirst),
-            ListOrder.OldestFirst => (ListOldestSql, CursorKind.SessionsOldestFirst),
-            _ => throw new InvalidValueException("order", $"is {order:D}, which is not a ListOrder"),
-        };
+        var (sql, kind) = order.Choose((ListNewestSql, CursorKind.SessionsNewestFirst), (ListOldestSql, CursorKind.SessionsOldestFirst));
         var parameters = ToParameters(filter, order, cursor is null ? null : KeysetCursor<Guid>.Decode(cursor, kind));
         parameters.Add("limit", NpgsqlDbType.Integer, pageSize + 1);
         var rows = await reads.ReadListAsync(Command(sql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false);
@@ -516,25 +511,15 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDa
     private static Parameters ToParameters(AuditSessionFilter? filter, ListOrder order, KeysetCursor<Guid>? cursor)
     {
         filter ??= AuditSessionFilter.All;
-        var after = order == ListOrder.OldestFirst ? cursor : null;
-        var before = order == ListOrder.NewestFirst ? cursor : null;
-        if (filter.CreatedBefore is { } end && (before is null || before.Value.Time >= end))
-        {
-            before = new KeysetCursor<Guid>(end, Guid.Empty);
-        }
-
-        return new Parameters
+        var parameters = new Parameters
         {
             { "statuses", NpgsqlDbType.Array | NpgsqlDbType.Text, (filter.Statuses?.Distinct() ?? Enum.GetValues<AuditSessionStatus>()).ToLabels() },
             { "crawl_policy_version", NpgsqlDbType.Text, filter.CrawlPolicyVersion },
             { "modes", NpgsqlDbType.Array | NpgsqlDbType.Text, filter.Modes.ToLabels() },
             { "low_confidence", NpgsqlDbType.Boolean, filter.LowConfidence },
-            { "from_time", NpgsqlDbType.TimestampTz, filter.CreatedFrom ?? DateTimeOffset.MinValue },
-            { "after_time", NpgsqlDbType.TimestampTz, after?.Time ?? DateTimeOffset.MinValue },
-            { "after_key", NpgsqlDbType.Uuid, after?.Id ?? Guid.Empty },
-            { "before_time", NpgsqlDbType.TimestampTz, before?.Time ?? DateTimeOffset.MaxValue },
-            { "before_key", NpgsqlDbType.Uuid, before?.Id ?? Guid.AllBitsSet },
         };
+        parameters.AddRange(order, cursor, filter.CreatedFrom, filter.CreatedBefore);
+        return parameters;
     }
 
     private static Parameters ToParameters(TimeSpan silentFor, int limit) => new()

@@ -41,7 +41,6 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
 
     internal const string GetSql = $"select {Columns} from crawl_runs where id = @id";
 
-    // The cursors also say where a range ends: (created_at, id) < (t, the least uuid) is created_at < t.
     private const string Condition =
         """
         where (created_at, id) > (@after_time at time zone 'utc', @after_key)
@@ -155,12 +154,7 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
         CancellationToken cancellationToken = default)
     {
         Page.RequireSize(pageSize, MaxPageSize);
-        var (sql, kind) = order switch
-        {
-            ListOrder.NewestFirst => (ListNewestSql, CursorKind.RunsNewestFirst),
-            ListOrder.OldestFirst => (ListOldestSql, CursorKind.RunsOldestFirst),
-            _ => throw new InvalidValueException("order", $"is {order:D}, which is not a ListOrder"),
-        };
+        var (sql, kind) = order.Choose((ListNewestSql, CursorKind.RunsNewestFirst), (ListOldestSql, CursorKind.RunsOldestFirst));
         var parameters = ToParameters(filter, order, cursor is null ? null : KeysetCursor<Guid>.Decode(cursor, kind));
         parameters.Add("limit", NpgsqlDbType.Integer, pageSize + 1);
         var rows = await reads.ReadListAsync(Command(sql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false);
@@ -250,22 +244,12 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
     private static Parameters ToParameters(CrawlRunFilter? filter, ListOrder order, KeysetCursor<Guid>? cursor)
     {
         filter ??= CrawlRunFilter.All;
-        var after = order == ListOrder.OldestFirst ? cursor : null;
-        var before = order == ListOrder.NewestFirst ? cursor : null;
-        if (filter.CreatedBefore is { } end && (before is null || before.Value.Time >= end))
-        {
-            before = new KeysetCursor<Guid>(end, Guid.Empty);
-        }
-
-        return new Parameters
+        var parameters = new Parameters
         {
             { "statuses", NpgsqlDbType.Array | NpgsqlDbType.Text, filter.Statuses.ToLabels() },
             { "app_package", NpgsqlDbType.Text, filter.AppPackage },
-            { "from_time", NpgsqlDbType.TimestampTz, filter.CreatedFrom ?? DateTimeOffset.MinValue },
-            { "after_time", NpgsqlDbType.TimestampTz, after?.Time ?? DateTimeOffset.MinValue },
-            { "after_key", NpgsqlDbType.Uuid, after?.Id ?? Guid.Empty },
-            { "before_time", NpgsqlDbType.TimestampTz, before?.Time ?? DateTimeOffset.MaxValue },
-            { "before_key", NpgsqlDbType.Uuid, before?.Id ?? Guid.AllBitsSet },
         };
+        parameters.AddRange(order, cursor, filter.CreatedFrom, filter.CreatedBefore);
+        return parameters;
     }
 }
