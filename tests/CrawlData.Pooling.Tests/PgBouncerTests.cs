@@ -10,6 +10,6 @@ public sealed class PgBouncerTests : DatabaseTest
     {
         await using var pooler = await PgBouncer.StartAsync(Database.ConnectionString);
 
-        await Everything.UseAsync(pooler.ConnectionString);
+        await EndToEndScenario.RunAsync(pooler.ConnectionString);
     }
 }
