@@ -5,23 +5,28 @@ using CrawlData.Testing;
 
 namespace CrawlData.Benchmarks.Crawls;
 
-/// <summary>From the commit of an event to its delivery to those who follow, with notifications and by polling alone.</summary>
+/// <summary>Measures the latency from an event's commit to its delivery to followers, with notifications and with polling alone.</summary>
 public static class FollowLatency
 {
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(50);
 
-    public static async Task<IReadOnlyList<FollowRow>> RunAsync(int events)
+    /// <param name="scale">The number of followed events.</param>
+    public static async Task<IReadOnlyList<FollowLatencyRow>> RunAsync(BenchmarkScale scale)
     {
         await using var database = await ThrowawayDatabase.StartAsync();
-        var rows = new List<FollowRow>();
+        var rows = new List<FollowLatencyRow>();
         foreach (var followers in new[] { 1, 100 })
         {
             foreach (var listen in new[] { true, false })
             {
-                var way = listen ? "notified" : $"polling at {PollInterval.TotalMilliseconds:0} ms";
-                var row = new FollowRow { Followers = followers, Way = way, Latency = await MeasureAsync(database, followers, listen, events) };
-                var (p50, p99) = (Measured.Format(row.Latency.Quantile(0.5)), Measured.Format(row.Latency.Quantile(0.99)));
-                Console.WriteLine($"{followers,3} followers, {way,-18} p50 {p50,9}, p99 {p99,9}");
+                var row = new FollowLatencyRow
+                {
+                    Followers = followers,
+                    Method = listen ? "notifications" : $"polling every {PollInterval.TotalMilliseconds:0} ms",
+                    Latency = await MeasureAsync(database, followers, listen, scale.FollowedEvents),
+                };
+                var (p50, p99) = (Measurement.Format(row.Latency.Quantile(0.5)), Measurement.Format(row.Latency.Quantile(0.99)));
+                Console.WriteLine($"{followers,3} followers, {row.Method,-19} p50 {p50,9}, p99 {p99,9}");
                 rows.Add(row);
             }
         }
@@ -29,7 +34,7 @@ public static class FollowLatency
         return rows;
     }
 
-    private static async Task<Measured> MeasureAsync(ThrowawayDatabase database, int followers, bool listen, int count)
+    private static async Task<Measurement> MeasureAsync(ThrowawayDatabase database, int followers, bool listen, int count)
     {
         var events = new CrawlEventRepository(database.DataSource, notify: listen);
         var runs = new CrawlRunRepository(database.DataSource);
@@ -45,7 +50,7 @@ public static class FollowLatency
             }
         })).ToList();
         await Task.Delay(500);
-        foreach (var crawlEvent in DatabaseBenchmark.MakeEvents(count))
+        foreach (var crawlEvent in SampleData.MakeEvents(count))
         {
             var id = await events.AppendAsync(crawl, crawlEvent);
             committed[id] = Stopwatch.GetTimestamp();
@@ -54,23 +59,14 @@ public static class FollowLatency
 
         await runs.CancelAsync(crawl);
         await Task.WhenAll(following);
-
-        // Who is quick has it before the writer has been told.
-        return new Measured
+        return new Measurement
         {
             Name = "latency",
-            Times = [.. delivered.Select(one => Stopwatch.GetElapsedTime(committed[one.Id], one.At)).Select(time => time < TimeSpan.Zero ? TimeSpan.Zero : time).Order()],
+            Times = [.. delivered.Select(one => LatencyOf(committed[one.Id], one.At)).Order()],
             Bytes = [],
         };
     }
-}
 
-/// <summary>How late those were who followed in one way.</summary>
-public sealed record FollowRow
-{
-    public required int Followers { get; init; }
-
-    public required string Way { get; init; }
-
-    public required Measured Latency { get; init; }
+    // A follower may receive an event before AppendAsync returns.
+    private static TimeSpan LatencyOf(long committed, long delivered) => Stopwatch.GetElapsedTime(Math.Min(committed, delivered), delivered);
 }
