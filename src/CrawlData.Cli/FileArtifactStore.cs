@@ -5,7 +5,7 @@ namespace CrawlData.Cli;
 /// <summary>Deletes artifacts whose storage URI is a local file, and accepts that acknowledged artifacts are deleted.</summary>
 /// <param name="acknowledged">The ids of artifacts that another program has deleted.</param>
 /// <param name="elsewhere">Receives each artifact in other storage that is not acknowledged.</param>
-internal sealed class FileArtifactStore(IReadOnlySet<Guid> acknowledged, Func<ExpiredArtifact, ValueTask> elsewhere)
+internal sealed class FileArtifactStore(IReadOnlySet<Guid> acknowledged, Func<ExpiredArtifact, ValueTask> elsewhere) : IArtifactStore
 {
     /// <summary>Gets the number of files that could not be deleted.</summary>
     public int FailureCount { get; private set; }

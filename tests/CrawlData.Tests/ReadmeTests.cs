@@ -1,6 +1,5 @@
 using CrawlData.Audits;
 using CrawlData.Crawls;
-using CrawlData.Retention;
 using CrawlData.Schema;
 using CrawlData.Tests.Schema;
 using Npgsql;
@@ -107,7 +106,7 @@ public sealed class ReadmeTests : MigratorTest
         });
 
         // A worker claims one session after the other. Its attempt's number proves, with each change, that it is still its turn.
-        while (await sessions.ClaimNextAsync() is { } session)
+        while (await queue.ClaimNextAsync() is { } session)
         {
             var page = await pages.InsertAsync(session.Id, new NewAuditPage { PageType = PageType.Homepage, Viewport = Viewport.Desktop });
             await logs.AppendAsync(session.Id, new NewCrawlLog { EventType = CrawlLogEventType.Navigation, Message = $"opening {session.Url}" });
@@ -119,8 +118,8 @@ public sealed class ReadmeTests : MigratorTest
                 SizeBytes = 95_881,
             });
             (await pages.SetStatusAsync(session.Id, page.Id, PageStatus.Ok, loadTimings: Jsonb.From(new { load_ms = 125.6 }))).EnsureApplied();
-            await sessions.RecordAsync(session.Id, session.Attempts, new AuditFindings { FinalUrl = "https://example.org/home" });
-            var finish = await sessions.CompleteAsync(session.Id, session.Attempts);
+            await queue.RecordFindingsAsync(session.Id, session.Attempts, new AuditFindings { FinalUrl = "https://example.org/home" });
+            var finish = await queue.CompleteAsync(session.Id, session.Attempts);
             if (finish.Outcome == TransitionOutcome.Refused)
             {
                 Console.WriteLine("It took so long that another worker has the session.");
@@ -128,8 +127,8 @@ public sealed class ReadmeTests : MigratorTest
         }
 
         // A janitor, now and then: what dead workers left, what has expired, and what is old.
-        await sessions.ReleaseAbandonedAsync(silentFor: TimeSpan.FromMinutes(5), maxAttempts: 3);
-        await cleanup.SweepAsync((batch, _) =>
+        await queue.RescueStaleAsync(silentFor: TimeSpan.FromMinutes(5), maxAttempts: 3);
+        await cleanup.SweepAsync(new DelegateStore((batch, _) =>
         {
             foreach (var artifact in batch)
             {
@@ -137,10 +136,10 @@ public sealed class ReadmeTests : MigratorTest
             }
 
             return Task.FromResult(batch);
-        });
-        await cleanup.DeleteArtifactsAsync(age: TimeSpan.FromDays(30));
-        await cleanup.DeleteSessionsAsync(age: TimeSpan.FromDays(400));
-        await cleanup.DeleteCrawlsAsync(age: TimeSpan.FromDays(400));
+        }));
+        await cleanup.PurgeArtifactsAsync(age: TimeSpan.FromDays(30));
+        await cleanup.PurgeSessionsAsync(age: TimeSpan.FromDays(400));
+        await cleanup.PurgeCrawlsAsync(age: TimeSpan.FromDays(400));
         // README has audited
     }
 

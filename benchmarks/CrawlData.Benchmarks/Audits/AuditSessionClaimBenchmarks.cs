@@ -47,7 +47,7 @@ public class AuditSessionClaimBenchmarks : DatabaseBenchmark
     {
         for (var claim = 0; claim < Claims; claim++)
         {
-            RowCount.Require(1, await sessions.ClaimNextAsync() is null ? 0 : 1);
+            RowCount.Require(1, await queue.ClaimNextAsync() is null ? 0 : 1);
         }
     }
 }

@@ -44,7 +44,7 @@ public class SweepBenchmarks : DatabaseBenchmark
     [Benchmark(Description = "SweepAsync")]
     public async Task<int> SweepAsync()
     {
-        var total = await cleanup.SweepAsync((batch, _) => Task.FromResult(batch), Scaled(BatchSize));
+        var total = await cleanup.SweepAsync(new DelegateStore((batch, _) => Task.FromResult(batch)), Scaled(BatchSize));
         return RowCount.Require(Scaled(Artifacts), (int)total.Deleted);
     }
 }

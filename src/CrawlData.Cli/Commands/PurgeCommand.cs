@@ -49,23 +49,23 @@ internal sealed class PurgeCommand : ToolCommand
     private async Task RunAsync(ParseResult arguments, CancellationToken cancellationToken)
     {
         await using var dataSource = Connection.Required(arguments);
-        var cleanup = new RetentionCleanup(dataSource);
+        var purger = new RetentionPurger(dataSource);
         var dry = arguments.GetValue(dryRun);
         var purged = new List<PurgedRow>();
         if (arguments.GetValue(artifacts) is { } artifactAge)
         {
-            purged.Add(ToRow("artifacts", await cleanup.DeleteArtifactsAsync(artifactAge, dryRun: dry, cancellationToken: cancellationToken)));
+            purged.Add(ToRow("artifacts", await purger.PurgeArtifactsAsync(artifactAge, dryRun: dry, cancellationToken: cancellationToken)));
         }
 
         if (arguments.GetValue(sessions) is { } sessionAge)
         {
-            purged.Add(ToRow("audit_sessions", await cleanup.DeleteSessionsAsync(
+            purged.Add(ToRow("audit_sessions", await purger.PurgeSessionsAsync(
                 sessionAge, dryRun: dry, abandonArtifacts: arguments.GetValue(abandonArtifacts), cancellationToken: cancellationToken)));
         }
 
         if (arguments.GetValue(crawls) is { } crawlAge)
         {
-            purged.Add(ToRow("crawl_runs", await cleanup.DeleteCrawlsAsync(crawlAge, dryRun: dry, cancellationToken: cancellationToken)));
+            purged.Add(ToRow("crawl_runs", await purger.PurgeCrawlsAsync(crawlAge, dryRun: dry, cancellationToken: cancellationToken)));
         }
 
         if (!Terminal.WritesTable(arguments, json))
@@ -88,7 +88,7 @@ internal sealed class PurgeCommand : ToolCommand
         table.Show();
     }
 
-    private static PurgedRow ToRow(string table, DeletionTotal total) =>
+    private static PurgedRow ToRow(string table, PurgeTotal total) =>
         new() { Table = table, Deleted = total.Deleted, RowsBelow = total.Rows, Left = total.Left };
 
     private sealed record PurgedRow

@@ -49,11 +49,11 @@ internal sealed class SweepCommand : ToolCommand
     private async Task RunAsync(ParseResult arguments, CancellationToken cancellationToken)
     {
         await using var dataSource = Connection.Required(arguments);
-        var cleanup = new RetentionCleanup(dataSource);
+        var sweeper = new ArtifactSweeper(dataSource);
         var asTable = Terminal.WritesTable(arguments, json);
         if (arguments.GetValue(dryRun))
         {
-            await Listing.WriteAsync(asTable, null, _ => cleanup.StreamExpiredAsync(cancellationToken), cancellationToken);
+            await Listing.WriteAsync(asTable, null, _ => sweeper.StreamExpiredAsync(cancellationToken), cancellationToken);
             return;
         }
 
@@ -71,7 +71,7 @@ internal sealed class SweepCommand : ToolCommand
                 elsewhere.Add(artifact);
             }
         });
-        var total = await cleanup.SweepAsync(store.DeleteAsync, cancellationToken: cancellationToken);
+        var total = await sweeper.SweepAsync(store, cancellationToken: cancellationToken);
         if (asTable)
         {
             Console.WriteLine(

@@ -34,7 +34,7 @@ public sealed class WorkerTests : EmptiedDatabaseTest
 
         using var ended = new CancellationTokenSource();
         var killer = KillConnectionsAsync(ended.Token);
-        var reaper = ReleaseAbandonedAsync(ended.Token);
+        var reaper = RescueStaleAsync(ended.Token);
         await Task.WhenAll(Enumerable.Range(0, WorkerCount).Select(number => Task.Run(() => WorkAsync(workers, new Random(number)))));
         await ended.CancelAsync();
         await Task.WhenAll(killer, reaper);
@@ -56,7 +56,7 @@ public sealed class WorkerTests : EmptiedDatabaseTest
         {
             try
             {
-                if (await sessions.ClaimNextAsync() is { } session)
+                if (await queue.ClaimNextAsync() is { } session)
                 {
                     await AuditAsync(sessions, logs, session, random);
                 }
@@ -100,9 +100,9 @@ public sealed class WorkerTests : EmptiedDatabaseTest
 
         var finish = random.Next(3) switch
         {
-            0 => await sessions.CompleteAsync(session.Id, session.Attempts),
-            1 => await sessions.CompletePartiallyAsync(session.Id, session.Attempts, "no product page"),
-            _ => await sessions.FailAsync(session.Id, session.Attempts, "no route"),
+            0 => await queue.CompleteAsync(session.Id, session.Attempts),
+            1 => await queue.CompletePartiallyAsync(session.Id, session.Attempts, "no product page"),
+            _ => await queue.FailAsync(session.Id, session.Attempts, "no route"),
         };
         if (finish.Outcome == TransitionOutcome.Applied)
         {
@@ -114,11 +114,11 @@ public sealed class WorkerTests : EmptiedDatabaseTest
         }
     }
 
-    private async Task ReleaseAbandonedAsync(CancellationToken cancellationToken)
+    private async Task RescueStaleAsync(CancellationToken cancellationToken)
     {
         while (!cancellationToken.IsCancellationRequested)
         {
-            await Sessions.ReleaseAbandonedAsync(Silence, maxAttempts: 1_000, limit: 1_000, cancellationToken: CancellationToken.None);
+            await Queue.RescueStaleAsync(Silence, maxAttempts: 1_000, limit: 1_000, cancellationToken: CancellationToken.None);
             await Task.Delay(50, CancellationToken.None);
         }
     }

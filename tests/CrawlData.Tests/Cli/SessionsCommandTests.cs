@@ -23,10 +23,10 @@ public sealed class SessionsCommandTests : ToolTest
             ids.Add($"{session.Id}");
         }
 
-        var claimed = await Sessions.ClaimNextAsync();
-        await Sessions.FailAsync(claimed!.Id, claimed.Attempts, "no route");
-        claimed = await Sessions.ClaimNextAsync();
-        await Sessions.RecordAsync(claimed!.Id, claimed.Attempts, new AuditFindings { LowConfidence = true });
+        var claimed = await Queue.ClaimNextAsync();
+        await Queue.FailAsync(claimed!.Id, claimed.Attempts, "no route");
+        claimed = await Queue.ClaimNextAsync();
+        await Queue.RecordFindingsAsync(claimed!.Id, claimed.Attempts, new AuditFindings { LowConfidence = true });
     }
 
     [Test]

@@ -155,15 +155,15 @@ public sealed class TelemetryTests : EmptiedDatabaseTest
     {
         using var watched = Watch();
         var id = await EnqueueAsync();
-        var session = (await Sessions.ClaimNextAsync())!;
-        Assert.That(await Sessions.ClaimNextAsync(), Is.Null);
+        var session = (await Queue.ClaimNextAsync())!;
+        Assert.That(await Queue.ClaimNextAsync(), Is.Null);
         var page = (await Pages.InsertAsync(id, Page())).Id;
         await Artifacts.InsertAsync(id, Enumerable.Range(1, 3).Select(number => Artifact(page, number) with { RetentionUntil = DateTimeOffset.UnixEpoch }));
-        await Cleanup.SweepAsync((batch, _) => Task.FromResult<IReadOnlyList<ExpiredArtifact>>([.. batch.Take(2)]));
-        await Cleanup.DeleteArtifactsAsync(TimeSpan.Zero);
+        await Sweeper.SweepAsync(new DelegateStore((batch, _) => Task.FromResult<IReadOnlyList<ExpiredArtifact>>([.. batch.Take(2)])));
+        await Purger.PurgeArtifactsAsync(TimeSpan.Zero);
         await Task.Delay(5);
-        await Sessions.ReleaseAbandonedAsync(TimeSpan.FromMilliseconds(1), maxAttempts: session.Attempts);
-        await Cleanup.DeleteSessionsAsync(TimeSpan.Zero, abandonArtifacts: true);
+        await Queue.RescueStaleAsync(TimeSpan.FromMilliseconds(1), maxAttempts: session.Attempts);
+        await Purger.PurgeSessionsAsync(TimeSpan.Zero, abandonArtifacts: true);
 
         watched.Stop();
         Assert.That(Sum("crawldata.claims", ("crawldata.claimed", true)), Is.EqualTo(1));

@@ -19,7 +19,9 @@ internal sealed class Samples
     private readonly AuditPageRepository pages;
     private readonly ArtifactRepository artifacts;
     private readonly CrawlLogRepository logs;
-    private readonly RetentionCleanup cleanup;
+    private readonly AuditSessionQueue queue;
+    private readonly ArtifactSweeper sweeper;
+    private readonly RetentionPurger purger;
     private Guid crawlId;
     private Guid sessionId;
     private Guid pageId;
@@ -36,7 +38,9 @@ internal sealed class Samples
         pages = new AuditPageRepository(dataSource);
         artifacts = new ArtifactRepository(dataSource);
         logs = new CrawlLogRepository(dataSource);
-        cleanup = new RetentionCleanup(dataSource);
+        queue = new AuditSessionQueue(dataSource);
+        sweeper = new ArtifactSweeper(dataSource);
+        purger = new RetentionPurger(dataSource);
     }
 
     /// <param name="dataSource">What everything goes over.</param>
@@ -59,7 +63,9 @@ internal sealed class Samples
         : type == typeof(AuditPageRepository) ? pages
         : type == typeof(ArtifactRepository) ? artifacts
         : type == typeof(CrawlLogRepository) ? logs
-        : type == typeof(RetentionCleanup) ? cleanup
+        : type == typeof(AuditSessionQueue) ? queue
+        : type == typeof(ArtifactSweeper) ? sweeper
+        : type == typeof(RetentionPurger) ? purger
         : type == typeof(CrawlEventWriter) ? new CrawlEventWriter(events)
         : type == typeof(RecordingExporter) ? new RecordingExporter(dataSource)
         : type == typeof(RecordingImporter) ? new RecordingImporter(dataSource)
@@ -82,7 +88,7 @@ internal sealed class Samples
         "crawlId" => crawlId,
         "sessionId" => sessionId,
         "id" when method.DeclaringType == typeof(CrawlRunRepository) => (await runs.InsertAsync(NewRun() with { Status = CrawlStatus.Running })).Id,
-        "id" when method.DeclaringType == typeof(AuditSessionRepository) => await StartSessionAsync(),
+        "id" when method.DeclaringType == typeof(AuditSessionQueue) => await StartSessionAsync(),
         "id" when method.DeclaringType == typeof(AuditPageRepository) => pageId,
         "id" when method.DeclaringType == typeof(ArtifactRepository) => artifactId,
         "id" when parameter.ParameterType == typeof(long) => 1L,
@@ -164,11 +170,11 @@ internal sealed class Samples
                 return appended;
             case AuditFindings findings:
                 var id = await StartSessionAsync();
-                var recorded = (await sessions.RecordAsync(id, 1, findings)).EnsureApplied();
+                var recorded = (await queue.RecordFindingsAsync(id, 1, findings)).EnsureApplied();
                 await sessions.DeleteAsync(id);
                 return [recorded];
             case ExpiredArtifact expired:
-                Assert.That((await cleanup.SweepAsync(Deleter(expired))).Expired, Is.Positive);
+                Assert.That((await sweeper.SweepAsync(new DelegateStore(Deleter(expired)))).Expired, Is.Positive);
                 return [];
             case CrawlEventWriterOptions options:
                 await using (var writer = new CrawlEventWriter(events, options))
@@ -186,7 +192,7 @@ internal sealed class Samples
             case SchemaMigratorOptions options:
                 // Something to run, so that each limit counts.
                 SchemaScript script = new($"{900 + scripts++}_nothing.sql", "select 1");
-                Assert.That(await new SchemaMigrator(apart, options, null, [script]).MigrateAsync(), Has.Count.EqualTo(1));
+                Assert.That(await new SchemaMigrator(apart, options, null, null, [script]).MigrateAsync(), Has.Count.EqualTo(1));
                 return [];
             case JsonbOptions options:
                 Jsonb.Parse("1", options);
@@ -274,13 +280,13 @@ internal sealed class Samples
     private async Task<ExpiredArtifact> ExpireAsync()
     {
         await artifacts.InsertAsync(sessionId, NewArtifact(pageId));
-        return await cleanup.StreamExpiredAsync().FirstAsync();
+        return await sweeper.StreamExpiredAsync().FirstAsync();
     }
 
     private async Task<Guid> StartSessionAsync()
     {
         var session = await sessions.InsertAsync(NewSession());
-        (await sessions.StartAsync(session.Id)).EnsureApplied();
+        (await queue.StartAsync(session.Id)).EnsureApplied();
         return session.Id;
     }
 

@@ -109,7 +109,7 @@ internal sealed class CrawlEventFollower(
     }
 
     private FollowWait Wait(Guid? crawlId, CrawlEventFollowOptions options) =>
-        new(options, options.Listen ? CrawlEventListener.Subscribe(dataSource, crawlId, timeProvider, logger) : null, timeProvider);
+        new(options, options.Listen ? CrawlEventListener.Subscribe(dataSource, crawlId, logger) : null, timeProvider);
 
     private static long Decode(string? cursor) => cursor is null ? 0 : KeysetCursor<long>.Decode(cursor, CursorKind.AllEvents).Id;
 

@@ -21,25 +21,23 @@ internal sealed class CrawlEventListener
 
     private readonly Lock gate = new();
     private readonly NpgsqlDataSource dataSource;
-    private readonly TimeProvider timeProvider;
     private readonly ILogger logger;
     private readonly HashSet<CrawlEventSubscription> subscriptions = [];
     private Action? stopListening;
 
-    private CrawlEventListener(NpgsqlDataSource dataSource, TimeProvider timeProvider, ILogger logger) =>
-        (this.dataSource, this.timeProvider, this.logger) = (dataSource, timeProvider, logger);
+    private CrawlEventListener(NpgsqlDataSource dataSource, ILogger logger) => (this.dataSource, this.logger) = (dataSource, logger);
 
-    /// <summary>Subscribes to a crawl, or to all crawls when null, until the subscription is disposed. The first subscription's time provider and logger serve
-    /// the listener.</summary>
+    /// <summary>Subscribes to a crawl, or to all crawls when null, until the subscription is disposed. The listener uses the first
+    /// subscription's logger.</summary>
     /// <exception cref="InvalidOperationException">The data source multiplexes.</exception>
-    public static CrawlEventSubscription Subscribe(NpgsqlDataSource dataSource, Guid? crawlId, TimeProvider timeProvider, ILogger logger)
+    public static CrawlEventSubscription Subscribe(NpgsqlDataSource dataSource, Guid? crawlId, ILogger logger)
     {
         if (new NpgsqlConnectionStringBuilder(dataSource.ConnectionString).Multiplexing)
         {
             throw new InvalidOperationException("Listening needs a connection of its own. A data source that multiplexes gives none.");
         }
 
-        var listener = Listeners.GetValue(dataSource, key => new CrawlEventListener(key, timeProvider, logger));
+        var listener = Listeners.GetValue(dataSource, key => new CrawlEventListener(key, logger));
         var subscription = new CrawlEventSubscription(listener, crawlId);
         lock (listener.gate)
         {
@@ -89,7 +87,7 @@ internal sealed class CrawlEventListener
                         Log.ListeningFailed(logger, Telemetry.ErrorType(exception));
                     }
 
-                    await Task.Delay(ReconnectAfter, timeProvider, stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                    await Task.Delay(ReconnectAfter, stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 }
             }
         }
