@@ -327,11 +327,11 @@ public sealed class CrawlEventRepository(
         NpgsqlTransaction? transaction = null,
         CancellationToken cancellationToken = default)
     {
-        Page.RequireSize(pageSize, MaxPageSize);
+        PageBuilder.RequireSize(pageSize, MaxPageSize);
         var afterId = cursor is null ? (long?)null : KeysetCursor<long>.Decode(cursor, CursorKind.Events, crawlId).Id;
         var parameters = ToReadParameters(crawlId, filter, afterId, pageSize + 1);
         var rows = await reads.ReadListAsync(Command(ReadSql, parameters, transaction, cancellationToken), Read()).ConfigureAwait(false);
-        return Page.Of(rows, pageSize, last => new KeysetCursor<long>(default, last.Id).Encode(CursorKind.Events, crawlId));
+        return PageBuilder.Build(rows, pageSize, last => new KeysetCursor<long>(default, last.Id).Encode(CursorKind.Events, crawlId));
     }
 
     /// <summary>Gets an event; null when the crawl has none of that id.</summary>

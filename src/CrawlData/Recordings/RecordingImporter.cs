@@ -5,58 +5,6 @@ using Npgsql;
 
 namespace CrawlData.Recordings;
 
-/// <summary>How to import a recording.</summary>
-public sealed class RecordingImportOptions
-{
-    /// <summary>Whether runs, sessions, pages and artifacts get new ids, so that one recording can be imported several times. Off unless set: an id that is taken
-    /// is an error.</summary>
-    public bool NewIds { get; init; }
-
-    /// <summary>Whether U+0000, lone surrogates and bytes that are not UTF-8 become U+FFFD. Off unless set: then a line that holds one is an error.</summary>
-    public bool Repair { get; init; }
-}
-
-/// <summary>How far an import or export has come, or what it came to.</summary>
-public sealed record RecordingProgress
-{
-    /// <summary>Runs read or written.</summary>
-    public long Runs { get; init; }
-
-    /// <summary>Events read or written.</summary>
-    public long Events { get; init; }
-
-    /// <summary>Audit sessions read or written.</summary>
-    public long Sessions { get; init; }
-
-    /// <summary>Pages read or written.</summary>
-    public long Pages { get; init; }
-
-    /// <summary>Artifacts read or written.</summary>
-    public long Artifacts { get; init; }
-
-    /// <summary>Lines of sessions' logs read or written.</summary>
-    public long Logs { get; init; }
-
-    /// <summary>All of these together.</summary>
-    public long Rows => Runs + Events + Sessions + Pages + Artifacts + Logs;
-
-    /// <summary>Bytes of NDJSON read or written.</summary>
-    public long Bytes { get; init; }
-}
-
-/// <summary>What an import stored.</summary>
-public sealed class RecordingImportResult
-{
-    /// <summary>The ids of the runs, in the recording's order.</summary>
-    public required IReadOnlyList<Guid> CrawlIds { get; init; }
-
-    /// <summary>The ids of the audit sessions, in the recording's order.</summary>
-    public required IReadOnlyList<Guid> SessionIds { get; init; }
-
-    /// <summary>How much it was.</summary>
-    public required RecordingProgress Total { get; init; }
-}
-
 /// <summary>Reads recordings of crawls and audits into the database: NDJSON, one <c>{"table": name, "row": {column: value}}</c> a line.</summary>
 /// <param name="dataSource">The application's data source; it stays the application's to dispose of.</param>
 public sealed class RecordingImporter(NpgsqlDataSource dataSource)

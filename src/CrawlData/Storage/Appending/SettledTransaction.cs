@@ -1,4 +1,3 @@
-using System.Data.Common;
 using System.Runtime.ExceptionServices;
 using CrawlData.Diagnostics;
 using Microsoft.Extensions.Logging;
@@ -7,22 +6,6 @@ using NpgsqlTypes;
 using static CrawlData.Database;
 
 namespace CrawlData;
-
-/// <summary>What was appended in a transaction.</summary>
-/// <param name="Ids">The ids of the rows.</param>
-/// <param name="Transaction">The transaction; null when it wrote nothing.</param>
-/// <param name="ParentId">What the row with the first id belongs to.</param>
-/// <param name="Time">The time in the row with the first id, as its column holds it.</param>
-internal readonly record struct Appended(IReadOnlyList<long> Ids, TransactionIdentity? Transaction, Guid ParentId, DateTime Time);
-
-/// <summary>A transaction, told from all others of any life of its server.</summary>
-/// <param name="Id">Its id: <c>pg_current_xact_id()</c>.</param>
-/// <param name="Start">When it began: <c>now()</c>.</param>
-internal readonly record struct TransactionIdentity(ulong Id, DateTime Start)
-{
-    /// <summary>Reads one from two columns.</summary>
-    public static TransactionIdentity Read(DbDataReader row, int ordinal) => new(row.GetFieldValue<ulong>(ordinal), row.GetDateTime(ordinal + 1));
-}
 
 /// <summary>Runs appends in transactions of their own, each once: what became of a COMMIT that was cut off is asked of the server, and what was not stored is
 /// tried again.</summary>

@@ -1,5 +1,3 @@
-using System.Text.Json;
-using System.Text.Json.Serialization;
 using CrawlData.Audits;
 using CrawlData.Crawls;
 
@@ -46,53 +44,4 @@ public sealed record DatabaseStatus
 
     /// <summary>The highest id of the events of all crawls; null when there is none.</summary>
     public required long? NewestEventId { get; init; }
-}
-
-/// <summary>A script of the schema.</summary>
-public sealed record ScriptStatus
-{
-    /// <summary>Its name, as in <c>001_crawl_schema.sql</c>.</summary>
-    public required string Script { get; init; }
-
-    /// <summary>When it ran, in UTC; null when it is pending.</summary>
-    public required DateTimeOffset? AppliedAt { get; init; }
-}
-
-/// <summary>What a table takes.</summary>
-public sealed record TableStatus
-{
-    /// <summary>The table's name.</summary>
-    public required string Table { get; init; }
-
-    /// <summary>Its rows: an estimate, that of the last vacuum or analyze; null before the first.</summary>
-    public required long? EstimatedRows { get; init; }
-
-    /// <summary>Its size on disk, in bytes, with its indexes and what is stored out of line.</summary>
-    public required long SizeBytes { get; init; }
-
-    /// <summary>The size of its indexes, in bytes.</summary>
-    public required long IndexBytes { get; init; }
-}
-
-/// <summary>A run or an audit session that has not ended.</summary>
-public sealed record UnfinishedWork
-{
-    /// <summary>Its id.</summary>
-    public required Guid Id { get; init; }
-
-    /// <summary>When it was created, in UTC.</summary>
-    public required DateTimeOffset CreatedAt { get; init; }
-
-    /// <summary>How long before <see cref="DatabaseStatus.ReadAt"/> that was. In JSON, seconds.</summary>
-    [JsonPropertyName("age_seconds")]
-    [JsonConverter(typeof(SecondsConverter))]
-    public required TimeSpan Age { get; init; }
-}
-
-/// <summary>Writes a time as seconds.</summary>
-internal sealed class SecondsConverter : JsonConverter<TimeSpan>
-{
-    public override TimeSpan Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => TimeSpan.FromSeconds(reader.GetDouble());
-
-    public override void Write(Utf8JsonWriter writer, TimeSpan value, JsonSerializerOptions options) => writer.WriteNumberValue(value.TotalSeconds);
 }

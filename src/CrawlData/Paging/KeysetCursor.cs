@@ -6,18 +6,6 @@ using System.Runtime.InteropServices;
 
 namespace CrawlData;
 
-/// <summary>What a cursor is of: a listing, and its order. It is the first byte of a cursor's text; a cursor of another form takes another number.</summary>
-internal enum CursorKind : byte
-{
-    RunsNewestFirst = 2,
-    RunsOldestFirst = 3,
-    SessionsNewestFirst = 4,
-    SessionsOldestFirst = 5,
-    Logs = 6,
-    Events = 7,
-    AllEvents = 8,
-}
-
 /// <summary>The place in a listing by (time, id) after which the next page starts; of one by id alone the time is the default.</summary>
 internal readonly record struct KeysetCursor<TId>(DateTimeOffset Time, TId Id) where TId : unmanaged
 {

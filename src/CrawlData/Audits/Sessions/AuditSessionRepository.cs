@@ -272,12 +272,12 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDa
         NpgsqlTransaction? transaction = null,
         CancellationToken cancellationToken = default)
     {
-        Page.RequireSize(pageSize, MaxPageSize);
+        PageBuilder.RequireSize(pageSize, MaxPageSize);
         var (sql, kind) = order.Choose((ListNewestSql, CursorKind.SessionsNewestFirst), (ListOldestSql, CursorKind.SessionsOldestFirst));
         var parameters = ToParameters(filter, order, cursor is null ? null : KeysetCursor<Guid>.Decode(cursor, kind));
         parameters.Add("limit", NpgsqlDbType.Integer, pageSize + 1);
         var rows = await reads.ReadListAsync(Command(sql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false);
-        return Page.Of(rows, pageSize, last => new KeysetCursor<Guid>(last.CreatedAt, last.Id).Encode(kind));
+        return PageBuilder.Build(rows, pageSize, last => new KeysetCursor<Guid>(last.CreatedAt, last.Id).Encode(kind));
     }
 
     /// <summary>Counts sessions by status.</summary>

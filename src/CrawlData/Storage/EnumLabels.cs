@@ -1,6 +1,5 @@
 using System.Collections.Frozen;
 using System.Reflection;
-using System.Text.Json;
 using System.Text.Json.Serialization;
 
 namespace CrawlData;
@@ -41,18 +40,4 @@ internal static class EnumLabels
 
         public static readonly FrozenDictionary<string, T> ByLabel = ByValue.ToFrozenDictionary(pair => pair.Value, pair => pair.Key);
     }
-}
-
-/// <summary>Writes an enum by its labels, and reads nothing else: the converter of System.Text.Json takes other cases and lists too.</summary>
-internal sealed class LabelConverter<T> : JsonConverter<T> where T : struct, Enum
-{
-    public override T Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
-        (reader.TokenType == JsonTokenType.String ? EnumLabels.TryParse<T>(reader.GetString()) : null) ?? throw new JsonException();
-
-    public override void Write(Utf8JsonWriter writer, T value, JsonSerializerOptions options) => writer.WriteStringValue(value.ToLabel());
-
-    public override T ReadAsPropertyName(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
-        EnumLabels.TryParse<T>(reader.GetString()) ?? throw new JsonException();
-
-    public override void WriteAsPropertyName(Utf8JsonWriter writer, T value, JsonSerializerOptions options) => writer.WritePropertyName(value.ToLabel());
 }

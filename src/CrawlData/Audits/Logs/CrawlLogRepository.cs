@@ -146,11 +146,11 @@ public sealed class CrawlLogRepository(
         NpgsqlTransaction? transaction = null,
         CancellationToken cancellationToken = default)
     {
-        Page.RequireSize(pageSize, MaxPageSize);
+        PageBuilder.RequireSize(pageSize, MaxPageSize);
         var after = cursor is null ? (KeysetCursor<long>?)null : KeysetCursor<long>.Decode(cursor, CursorKind.Logs, sessionId);
         var parameters = ToParameters(sessionId, filter, after, pageSize + 1);
         var rows = await reads.ReadListAsync(Command(ReadSql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false);
-        return Page.Of(rows, pageSize, last => new KeysetCursor<long>(last.Timestamp, last.Id).Encode(CursorKind.Logs, sessionId));
+        return PageBuilder.Build(rows, pageSize, last => new KeysetCursor<long>(last.Timestamp, last.Id).Encode(CursorKind.Logs, sessionId));
     }
 
     /// <summary>Streams a session's log, each line as it arrives.</summary>

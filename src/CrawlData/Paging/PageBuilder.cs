@@ -1,18 +1,6 @@
 namespace CrawlData;
 
-/// <summary>One page of a listing.</summary>
-/// <typeparam name="T">What is listed.</typeparam>
-public sealed class Page<T>
-{
-    /// <summary>The rows, in the listing's order; empty past the end.</summary>
-    public required IReadOnlyList<T> Items { get; init; }
-
-    /// <summary>Hand it to the same method for the rows that follow; null when this page is the last. An opaque text, safe in a URL, which does not
-    /// expire; another listing, or another order or parent, refuses it.</summary>
-    public string? NextCursor { get; init; }
-}
-
-internal static class Page
+internal static class PageBuilder
 {
     /// <exception cref="InvalidValueException">The size is out of range.</exception>
     public static void RequireSize(int size, int largest)
@@ -24,7 +12,7 @@ internal static class Page
     }
 
     /// <summary>Makes a page of rows that were read with one more than fits, which says whether another page follows.</summary>
-    public static Page<T> Of<T>(List<T> rows, int size, Func<T, string> cursor)
+    public static Page<T> Build<T>(List<T> rows, int size, Func<T, string> cursor)
     {
         if (rows.Count <= size)
         {

@@ -1,0 +1,16 @@
+namespace CrawlData;
+
+/// <summary>What a row of a table is called.</summary>
+internal static class TableNoun
+{
+    public static string Of(string table) => table switch
+    {
+        "crawl_runs" => "crawl",
+        "audit_sessions" => "session",
+        "audit_pages" => "page",
+        "artifacts" => "artifact",
+        _ => throw new ArgumentOutOfRangeException(nameof(table)),
+    };
+
+    public static string Capitalized(string table) => char.ToUpperInvariant(Of(table)[0]) + Of(table)[1..];
+}
