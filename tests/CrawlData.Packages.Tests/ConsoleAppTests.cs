@@ -22,9 +22,7 @@ public sealed class ConsoleAppTests
             await Shown.ThrowawayAsync();
             """);
         await File.WriteAllTextAsync(Path.Combine(project, "Shown.cs"), $$"""
-            {{quickStart.Usings}}
-            {{audit.Usings}}
-            {{throwaway.Usings}}
+            {{string.Join('\n', quickStart.Usings.Union(audit.Usings).Union(throwaway.Usings))}}
 
             static class Shown
             {
@@ -69,9 +67,9 @@ public sealed class ConsoleAppTests
     }
 
     /// <summary>Returns a snippet's using directives, and the rest.</summary>
-    private static (string Usings, string Statements) Split(string name)
+    private static (IEnumerable<string> Usings, string Statements) Split(string name)
     {
         var lines = Snippets.All[name].Split('\n').ToLookup(line => line.StartsWith("using ", StringComparison.Ordinal) && !line.Contains('='));
-        return (string.Join('\n', lines[true]), string.Join('\n', lines[false]));
+        return (lines[true], string.Join('\n', lines[false]));
     }
 }
