@@ -8,12 +8,12 @@ namespace CrawlData.Tests;
 /// <summary>The library's statements, found by their names: constants that end in <c>Sql</c>.</summary>
 public static partial class SqlConstants
 {
-    /// <summary>What each parameter is sent as; one name means one thing in all statements.</summary>
+    /// <summary>The type that each parameter is sent with, where <see cref="TypesOfStatements"/> has no other.</summary>
     private static readonly Dictionary<string, string> TypeNames = new()
     {
         ["abandon_artifacts"] = "boolean",
         ["after_id"] = "bigint",
-        ["after_time"] = "timestamptz",
+        ["after_time"] = "timestamp with time zone",
         ["after_key"] = "uuid",
         ["age"] = "interval",
         ["app_package"] = "text",
@@ -22,21 +22,21 @@ public static partial class SqlConstants
         ["attempts"] = "integer[]",
         ["before_id"] = "bigint",
         ["before_key"] = "uuid",
-        ["before_time"] = "timestamptz",
-        ["cancelled_times"] = "timestamptz[]",
+        ["before_time"] = "timestamp with time zone",
+        ["cancelled_times"] = "timestamp with time zone[]",
         ["checksums"] = "text[]",
-        ["completed_times"] = "timestamptz[]",
+        ["completed_times"] = "timestamp with time zone[]",
         ["config_snapshots"] = "text[]",
         ["crawl_id"] = "uuid",
         ["crawl_policy_version"] = "text",
         ["crawl_policy_versions"] = "text[]",
-        ["created_at"] = "timestamp",
-        ["created_ats"] = "timestamp[]",
-        ["created_before"] = "timestamp",
-        ["created_from"] = "timestamp",
-        ["created_times"] = "timestamptz[]",
-        ["cutoff"] = "timestamptz",
-        ["deleted_ats"] = "timestamptz[]",
+        ["created_at"] = "timestamp without time zone",
+        ["created_ats"] = "timestamp without time zone[]",
+        ["created_before"] = "timestamp without time zone",
+        ["created_from"] = "timestamp without time zone",
+        ["created_times"] = "timestamp with time zone[]",
+        ["cutoff"] = "timestamp with time zone",
+        ["deleted_ats"] = "timestamp with time zone[]",
         ["details"] = "text[]",
         ["device_configs"] = "text[]",
         ["error_message"] = "text",
@@ -48,14 +48,14 @@ public static partial class SqlConstants
         ["final_url"] = "text",
         ["final_urls"] = "text[]",
         ["from"] = "text[]",
-        ["from_time"] = "timestamptz",
+        ["from_time"] = "timestamp with time zone",
         ["goals"] = "text[]",
         ["id"] = "uuid",
         ["ids"] = "uuid[]",
         ["include_deleted"] = "boolean",
         ["keep_forevers"] = "boolean[]",
         ["levels"] = "text[]",
-        ["limit"] = "bigint",
+        ["limit"] = "integer",
         ["load_timings"] = "jsonb",
         ["long"] = "interval",
         ["low_confidence"] = "boolean",
@@ -78,7 +78,7 @@ public static partial class SqlConstants
         ["pdp_url"] = "text",
         ["pdp_urls"] = "text[]",
         ["retention_policies"] = "text[]",
-        ["retention_untils"] = "timestamptz[]",
+        ["retention_untils"] = "timestamp with time zone[]",
         ["row_id"] = "bigint",
         ["row_parent_ids"] = "uuid[]",
         ["rows"] = "integer",
@@ -90,41 +90,65 @@ public static partial class SqlConstants
         ["silent_for"] = "interval",
         ["sizes_bytes"] = "bigint[]",
         ["standard"] = "interval",
-        ["started_times"] = "timestamptz[]",
+        ["started_times"] = "timestamp with time zone[]",
         ["status"] = "text",
         ["statuses"] = "text[]",
         ["storage_uris"] = "text[]",
-        ["timestamps"] = "timestamptz[]",
+        ["timestamps"] = "timestamp with time zone[]",
         ["to"] = "text",
         ["transaction_id"] = "xid8",
-        ["transaction_start"] = "timestamptz",
+        ["transaction_start"] = "timestamp with time zone",
         ["types"] = "text[]",
         ["up_to_id"] = "bigint",
         ["urls"] = "text[]",
         ["viewports"] = "text[]",
     };
 
-    public static IEnumerable<TestCaseData> All() =>
-        from type in typeof(CrawlRunRepository).Assembly.GetTypes()
-        from field in type.GetFields(BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly)
-        where field.IsLiteral && field.Name.EndsWith("Sql", StringComparison.Ordinal)
-        select new TestCaseData((string)field.GetRawConstantValue()!).SetArgDisplayNames($"{type.Name}.{field.Name}");
+    /// <summary>The types of parameters that other statements send with another type.</summary>
+    private static readonly Dictionary<(string Statement, string Parameter), string> TypesOfStatements = new()
+    {
+        [("CrawlEventRepository.InsertOneSql", "event_type")] = "character varying",
+        [("CrawlEventRepository.ReadSql", "limit")] = "bigint",
+        [("CrawlEventFollower.ReadAllSql", "limit")] = "bigint",
+        [("CrawlEventFollower.FollowSql", "limit")] = "bigint",
+        [("CrawlLogRepository.ReadSql", "limit")] = "bigint",
+    };
 
-    /// <summary>Makes a statement's parameters, typed as the library sends them.</summary>
+    /// <summary>The statements by class and name.</summary>
+    public static IReadOnlyList<(string Name, string Sql)> Statements { get; } =
+    [
+        .. from type in typeof(CrawlRunRepository).Assembly.GetTypes()
+           from field in type.GetFields(BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly)
+           where field.IsLiteral && field.Name.EndsWith("Sql", StringComparison.Ordinal)
+           select ($"{type.Name}.{field.Name}", (string)field.GetRawConstantValue()!),
+    ];
+
+    public static IEnumerable<TestCaseData> All() =>
+        Statements.Select(statement => new TestCaseData(statement.Sql).SetArgDisplayNames(statement.Name));
+
+    /// <summary>The type of each parameter of a statement, in the order of their first occurrences.</summary>
+    public static IReadOnlyList<KeyValuePair<string, string>> ParameterTypes(string sql)
+    {
+        var name = Statements.First(statement => statement.Sql == sql).Name;
+        return [.. ParameterNames(sql).Select(parameter => KeyValuePair.Create(parameter, TypesOfStatements.GetValueOrDefault((name, parameter)) ?? TypeNames[parameter]))];
+    }
+
+    /// <summary>Adds a statement's parameters, each null and with the type that the library sends.</summary>
     public static void AddParameters(NpgsqlCommand command)
     {
-        foreach (var name in ParameterNames(command.CommandText))
+        foreach (var (name, type) in ParameterTypes(command.CommandText))
         {
-            command.Parameters.Add(new NpgsqlParameter { ParameterName = name, DataTypeName = TypeNames[name], Value = DBNull.Value });
+            command.Parameters.Add(new NpgsqlParameter { ParameterName = name, DataTypeName = type, Value = DBNull.Value });
         }
     }
 
     /// <summary>A statement as <c>prepare</c> takes it.</summary>
     public static string ToPrepare(string name, string sql)
     {
-        var names = ParameterNames(sql);
+        var types = ParameterTypes(sql);
+        var names = types.Select(type => type.Key).ToList();
         var positional = ParameterPattern().Replace(sql, match => $"${names.IndexOf(match.Groups[1].Value) + 1}");
-        return $"prepare {name}{Parenthesized(names.Select(parameter => TypeNames[parameter]))} as {positional}";
+        return $"prepare {name}{Parenthesized(types.Select(type => type.Value))} as {positional}";
     }
 
     /// <summary>What executes it, with literals by parameter; null for the others.</summary>

@@ -36,7 +36,7 @@ public sealed class PromotionTests
         using var ended = new CancellationTokenSource();
         var writing = load.WriteAsync(ended.Token);
 
-        await Task.Delay(StreamFaultTests.Duration / 2);
+        await Task.Delay(StreamFaultTest.Duration / 2);
         if (cutOffBefore)
         {
             await servers.CutOffAsync();
@@ -49,7 +49,7 @@ public sealed class PromotionTests
         await services.GetRequiredService<CrawlEventRepository>()
             .AppendAsync(other, new NewCrawlEvent { EventType = "after", Payload = Jsonb.Parse("{}") });
         gap.Stop();
-        await Task.Delay(StreamFaultTests.Duration / 2);
+        await Task.Delay(StreamFaultTest.Duration / 2);
         await ended.CancelAsync();
         await writing;
 

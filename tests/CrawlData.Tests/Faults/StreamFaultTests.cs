@@ -1,27 +1,12 @@
-using System.Collections.Concurrent;
-using System.Globalization;
 using CrawlData.Tests.Cli;
 using CrawlData.Tests.Servers;
-using Npgsql;
 
 namespace CrawlData.Tests.Faults;
 
-/// <summary>Writers to one crawl and to many, and those who follow them, while something goes wrong. For each fault it is counted, and at the end printed, what was
-/// acknowledged, what is stored, what was lost, stored twice or out of order, and what the followers were given.</summary>
+/// <summary>The faults that need nothing but PostgreSQL.</summary>
 [Category("Faults")]
-public sealed class StreamFaultTests : DatabaseTest
+public sealed class StreamFaultTests : StreamFaultTest
 {
-    private const int PoolSize = 24;
-
-    internal static readonly TimeSpan Duration = TimeSpan.FromSeconds(
-        double.Parse(Environment.GetEnvironmentVariable("CRAWLDATA_FAULT_SECONDS") ?? "1", CultureInfo.InvariantCulture));
-
-    private readonly ConcurrentBag<FaultCounts> counted = [];
-
-    [OneTimeTearDown]
-    public void Print() => TestContext.Progress.WriteLine(string.Join('\n', counted.OrderBy(counts => counts.Fault, StringComparer.Ordinal).ThenBy(counts => counts.Crawls)
-        .Select(counts => $"{counts}").Prepend(FaultCounts.Header).Prepend("")));
-
     [Test]
     public async Task No_fault_at_all([Values(1, 100)] int crawls)
     {
@@ -33,14 +18,9 @@ public sealed class StreamFaultTests : DatabaseTest
     public async Task Connections_are_terminated([Values(1, 100)] int crawls)
     {
         await using var dataSource = CreateDataSource($"terminated{crawls}");
-        await RunAsync(new Load(dataSource, DataSource, crawls), async ended =>
-        {
-            while (!ended.IsCancellationRequested)
-            {
-                await ExecuteAsync($"select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'terminated{crawls}' order by random() limit 2");
-                await Task.Delay(15, CancellationToken.None);
-            }
-        });
+        await RunAsync(
+            new Load(dataSource, DataSource, crawls),
+            ended => TerminateRepeatedlyAsync($"application_name = 'terminated{crawls}'", connections: 2, TimeSpan.FromMilliseconds(15), ended));
     }
 
     [Test]
@@ -81,21 +61,6 @@ public sealed class StreamFaultTests : DatabaseTest
             {
                 await Task.Delay(300, CancellationToken.None);
                 await server.RestartAsync();
-            }
-        });
-    }
-
-    [Test]
-    public async Task A_pooler_in_transaction_mode_stands_between([Values(1, 100)] int crawls)
-    {
-        await using var pooler = await PgBouncer.StartAsync(Database.ConnectionString);
-        await using var dataSource = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(pooler.ConnectionString) { MaxPoolSize = PoolSize });
-        await RunAsync(new Load(dataSource, DataSource, crawls), async ended =>
-        {
-            while (!ended.IsCancellationRequested)
-            {
-                await ExecuteAsync($"select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'pooled%' order by random() limit 1");
-                await Task.Delay(50, CancellationToken.None);
             }
         });
     }
@@ -157,33 +122,7 @@ public sealed class StreamFaultTests : DatabaseTest
             Duplicated = numbers.Count - numbers.Distinct().Count(),
             OutOfOrder = numbers.Zip(numbers.Skip(1)).Count(pair => pair.First >= pair.Second),
         }.AndFollowed([.. stored.Select(crawlEvent => crawlEvent.Id)], await following.WaitAsync(TimeSpan.FromSeconds(30)));
-        counted.Add(counts);
+        Add(counts);
         counts.Check();
-    }
-
-    private NpgsqlDataSource CreateDataSource(string name, Action<NpgsqlConnectionStringBuilder>? configure = null)
-    {
-        var settings = new NpgsqlConnectionStringBuilder(Database.ConnectionString) { ApplicationName = name, MaxPoolSize = PoolSize };
-        configure?.Invoke(settings);
-        return NpgsqlDataSource.Create(settings);
-    }
-
-    private async Task ExecuteAsync(string sql)
-    {
-        await using var command = DataSource.CreateCommand(sql);
-        await command.ExecuteNonQueryAsync();
-    }
-
-    private async Task RunAsync(Load load, Func<CancellationToken, Task> fault)
-    {
-        using var disposal = load;
-        await load.PrepareAsync();
-
-        // Faults end with the writing, so that what is under way comes to its end.
-        using var ended = new CancellationTokenSource(Duration);
-        var faulting = Task.Run(() => fault(ended.Token));
-        await load.WriteAsync(ended.Token);
-        await faulting;
-        counted.Add(await load.CheckAsync(TestContext.CurrentContext.Test.MethodName!.Replace('_', ' ')));
     }
 }

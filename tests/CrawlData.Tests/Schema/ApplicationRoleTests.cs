@@ -24,7 +24,7 @@ public sealed class ApplicationRoleTests : MigratorTest
         await using var migratorSource = NpgsqlDataSource.Create(ConnectionString(Owner));
         await new SchemaMigrator(migratorSource).MigrateAsync();
         await RunAsync(block: 1);
-        await Everything.UseAsync(ConnectionString(User));
+        await EndToEndScenario.RunAsync(ConnectionString(User));
 
         await using var migrator = await migratorSource.OpenConnectionAsync();
         await AssertRefusedAsync(

@@ -29,7 +29,7 @@ public sealed class HostileInputTests : DatabaseTest
     private static readonly HashSet<Type> Harmless =
     [
         typeof(bool), typeof(CancellationToken), typeof(NpgsqlDataSource), typeof(NpgsqlTransaction), typeof(IServiceCollection), typeof(JsonSerializerOptions),
-        typeof(JsonTypeInfo<>), typeof(HealthCheckContext),
+        typeof(JsonTypeInfo<>), typeof(HealthCheckContext), typeof(Exception),
         typeof(IProgress<>), typeof(ILogger<>), typeof(Action<>), typeof(Func<,>), typeof(Func<,,>),
     ];
 

@@ -110,7 +110,7 @@ internal sealed class Samples
         "events" => new[] { (crawlId, NewEvent()) },
         "findings" => new AuditFindings(),
         "deleter" => Deleter(),
-        "recording" => new MemoryStream(),
+        "recording" or "input" => new MemoryStream(),
         "dataSource" => dataSource,
         _ => throw new AssertionException($"There is no sample for {method.DeclaringType!.Name}.{method.Name}({parameter.Name})."),
     };

@@ -1,4 +1,3 @@
-using CrawlData.Testing;
 using Npgsql;
 
 namespace CrawlData.Tests.Servers;
@@ -11,7 +10,7 @@ internal sealed class ReplicatedServers : IAsyncDisposable
 
     private ReplicatedServers(RestartableServer primary)
     {
-        (Primary, standbyFolder, standbyPort) = (primary, Path.Combine(Path.GetDirectoryName(primary.Folder)!, "standby"), LocalServer.FreePort());
+        (Primary, standbyFolder, standbyPort) = (primary, Path.Combine(Path.GetDirectoryName(primary.Folder)!, "standby"), FreePort.Find());
         var settings = new NpgsqlConnectionStringBuilder(primary.ConnectionString);
         Standby = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(primary.ConnectionString) { Port = standbyPort });
         ConnectionString = new NpgsqlConnectionStringBuilder(primary.ConnectionString)

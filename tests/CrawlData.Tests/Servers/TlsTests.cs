@@ -50,7 +50,7 @@ public sealed class TlsTests
         await connection.OpenAsync();
         Assert.That(await connection.ExecuteScalarAsync<bool>("select ssl from pg_stat_ssl where pid = pg_backend_pid()"));
 
-        await Everything.UseAsync(connectionString, migrate: true);
+        await EndToEndScenario.RunAsync(connectionString, migrate: true);
     }
 
     [Test]

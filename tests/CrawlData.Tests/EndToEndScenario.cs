@@ -1,0 +1,180 @@
+using CrawlData.Audits;
+using CrawlData.Crawls;
+using CrawlData.Diagnostics;
+using CrawlData.Recordings;
+using CrawlData.Retention;
+using CrawlData.Schema;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Hosting;
+using Npgsql;
+
+namespace CrawlData.Tests;
+
+/// <summary>Calls each part of the library at least once, as an application does.</summary>
+internal sealed class EndToEndScenario
+{
+    // An event's type and text that a handler which trims or parses would change.
+    private static readonly NewCrawlEvent Step = new() { EventType = " Step ", Payload = Jsonb.Parse("""{"k": 1}""") };
+
+    private readonly IServiceProvider services;
+
+    private EndToEndScenario(IServiceProvider services) => this.services = services;
+
+    /// <param name="connectionString">A database without crawls and sessions.</param>
+    /// <param name="migrate">Whether the application migrates it; its connections have to be direct ones then.</param>
+    public static Task RunAsync(string connectionString, bool migrate = false) =>
+        RunAsync(services => services.AddCrawlData(connectionString, options => (options.MigrateAtStartup, options.Notify) = (migrate, true)), migrate);
+
+    /// <inheritdoc cref="RunAsync(string, bool)"/>
+    public static Task RunAsync(NpgsqlDataSource dataSource, bool migrate = false) =>
+        RunAsync(
+            services => services.AddSingleton(dataSource).AddCrawlData(options => (options.MigrateAtStartup, options.Notify) = (migrate, true)),
+            migrate);
+
+    private static async Task RunAsync(Action<IServiceCollection> register, bool migrate)
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(null);
+        register(builder.Services);
+        using var host = builder.Build();
+        await host.StartAsync();
+        var scenario = new EndToEndScenario(host.Services);
+        if (migrate)
+        {
+            await scenario.VerifySchemaAsync();
+        }
+
+        await scenario.CrawlAsync();
+        await scenario.AuditAsync();
+        await scenario.MonitorAsync();
+        await scenario.PurgeAsync();
+        await host.StopAsync();
+    }
+
+    private async Task VerifySchemaAsync()
+    {
+        var migrator = Get<SchemaMigrator>();
+        Assert.That(await migrator.ListPendingAsync(), Is.Empty);
+        Assert.That(await migrator.VerifySchemaAsync(), Is.Empty);
+        Assert.That(await migrator.GetPendingSqlAsync(), Is.EqualTo("-- No script is pending.\n"));
+        Assert.That(await migrator.AdoptAsync(), Is.Empty);
+    }
+
+    private async Task CrawlAsync()
+    {
+        var runs = Get<CrawlRunRepository>();
+        var events = Get<CrawlEventRepository>();
+        var run = await runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app", DeviceConfig = Step.Payload });
+        await Assert.ThatAsync(() => runs.InsertAsync(new NewCrawlRun { Id = run.Id, AppPackage = "org.example.app" }), Throws.InstanceOf<RowAlreadyExistsException>());
+        (await runs.StartAsync(run.Id)).EnsureApplied();
+        var following = events.FollowAsync(run.Id, options: new CrawlEventFollowOptions { Listen = true }).CountAsync().AsTask();
+        var first = await events.AppendAsync(run.Id, Step);
+        await events.AppendAsync(run.Id, [Step, Step]);
+        await events.AppendAsync(run.Id, Enumerable.Repeat(Step, 1_500));
+        await events.AppendStreamAsync(run.Id, Enumerable.Repeat(Step, 10).ToAsyncEnumerable());
+        await Get<CrawlEventWriter>().AppendAsync(run.Id, Step);
+        await Assert.ThrowsAsync<RowNotFoundException>(() => events.AppendAsync([(Guid.CreateVersion7(), Step)]));
+        await Assert.ThrowsAsync<RowNotFoundException>(() => events.AppendAsync([(run.Id, Step), (Guid.CreateVersion7(), Step)]));
+        (await runs.CompleteAsync(run.Id)).EnsureApplied();
+        Assert.That((await runs.FailAsync(run.Id, "an error")).Outcome, Is.EqualTo(TransitionOutcome.Refused));
+
+        Assert.That((await runs.GetAsync(run.Id))!.DeviceConfig, Is.EqualTo(Step.Payload));
+        var newest = await runs.ListAsync(new CrawlRunFilter { AppPackage = "org.example.app", Statuses = [CrawlStatus.Completed] });
+        Assert.That(newest.Items.Single().DeviceConfig, Is.EqualTo(Step.Payload));
+        Assert.That((await runs.ListAsync(order: ListOrder.OldestFirst)).Items, Has.Count.EqualTo(1));
+        Assert.That((await runs.CountByStatusAsync())[CrawlStatus.Completed], Is.EqualTo(1));
+        Assert.That(await events.CountAsync(run.Id), Is.EqualTo(1_514));
+        Assert.That(await events.CountByTypeAsync(run.Id), Is.EquivalentTo(new Dictionary<string, long> { [" Step "] = 1_514 }));
+        Assert.That((await events.GetAsync(run.Id, first))!.Payload, Is.EqualTo(Step.Payload));
+        Assert.That((await events.GetLastAsync(run.Id))!.EventType, Is.EqualTo(" Step "));
+        Assert.That((await events.ListAsync(run.Id, new CrawlEventFilter { EventTypes = [" Step "] }, pageSize: 2)).Items, Has.Count.EqualTo(2));
+        Assert.That(await events.StreamAsync(run.Id).CountAsync(), Is.EqualTo(1_514));
+        Assert.That(await following.WaitAsync(TimeSpan.FromSeconds(30)), Is.EqualTo(1_514));
+        Assert.That((await events.ListAllAsync(limit: 2_000)).Events, Has.Count.EqualTo(1_514));
+        Assert.That((await events.FollowAllAsync().FirstAsync()).Events, Is.Not.Empty);
+
+        using var recording = new MemoryStream();
+        await Get<RecordingExporter>().ExportCrawlAsync(run.Id, recording);
+        recording.Position = 0;
+        await Get<RecordingImporter>().ImportAsync(recording, new RecordingImportOptions { NewIds = true });
+        Assert.That(await runs.DeleteAsync(run.Id), Is.True);
+    }
+
+    private async Task AuditAsync()
+    {
+        var sessions = Get<AuditSessionRepository>();
+        var pages = Get<AuditPageRepository>();
+        var artifacts = Get<ArtifactRepository>();
+        var logs = Get<CrawlLogRepository>();
+        await sessions.InsertAsync(new NewAuditSession { Url = "https://example.org/", CrawlPolicyVersion = "1", ConfigSnapshot = Step.Payload });
+        var session = (await sessions.ClaimNextAsync())!;
+        (await sessions.RecordAsync(session.Id, session.Attempts, new AuditFindings { FinalUrl = "https://example.org/home" })).EnsureApplied();
+
+        var page = await pages.InsertAsync(session.Id, new NewAuditPage { PageType = PageType.Pdp, Viewport = Viewport.Mobile });
+        Assert.That((await pages.SetStatusAsync(session.Id, page.Id, PageStatus.Ok, Step.Payload)).EnsureApplied().LoadTimings, Is.EqualTo(Step.Payload));
+        Assert.That((await pages.GetAsync(session.Id, page.Id))!.PageType, Is.EqualTo(PageType.Pdp));
+        Assert.That(await pages.ListAsync(session.Id, new AuditPageFilter { Viewports = [Viewport.Mobile] }), Has.Count.EqualTo(1));
+        await Assert.ThrowsAsync<RowNotFoundException>(
+            () => pages.InsertAsync(Guid.CreateVersion7(), new NewAuditPage { PageType = PageType.Pdp, Viewport = Viewport.Mobile }));
+
+        var screenshot = new NewArtifact { PageId = page.Id, Type = ArtifactType.Screenshot, StorageUri = "s3://a", SizeBytes = 1, RetentionUntil = DateTimeOffset.UnixEpoch };
+        var artifact = await artifacts.InsertAsync(session.Id, screenshot);
+        var marked = await artifacts.InsertAsync(session.Id, screenshot with { Type = ArtifactType.HtmlGz });
+        Assert.That(await artifacts.MarkDeletedAsync(session.Id, [marked.Id]), Is.EqualTo(1));
+        Assert.That((await artifacts.GetAsync(session.Id, artifact.Id))!.RetentionUntil, Is.EqualTo(DateTimeOffset.UnixEpoch));
+        Assert.That(await artifacts.ListAsync(session.Id, new ArtifactFilter { Types = [ArtifactType.Screenshot] }), Has.Count.EqualTo(1));
+        Assert.That((await artifacts.TotalByTypeAsync(session.Id))[ArtifactType.Screenshot].Count, Is.EqualTo(1));
+        Assert.That((await artifacts.TotalAllByTypeAsync())[ArtifactType.Screenshot].SizeBytes, Is.EqualTo(1));
+        await Assert.ThrowsAsync<RowNotFoundException>(() => artifacts.InsertAsync(session.Id, screenshot with { PageId = Guid.CreateVersion7() }));
+
+        var line = new NewCrawlLog { EventType = CrawlLogEventType.Error, Message = "a", Details = Step.Payload };
+        var first = await logs.AppendAsync(session.Id, line);
+        await logs.AppendAsync(session.Id, Enumerable.Repeat(line, 1_500));
+        await Assert.ThrowsAsync<RowNotFoundException>(() => logs.AppendAsync(Guid.CreateVersion7(), line));
+        Assert.That((await logs.GetAsync(session.Id, first))!.Details, Is.EqualTo(Step.Payload));
+        var errors = new CrawlLogFilter { EventTypes = [CrawlLogEventType.Error] };
+        Assert.That((await logs.ListAsync(session.Id, errors, pageSize: 2)).Items, Has.Count.EqualTo(2));
+        Assert.That(await logs.StreamAsync(session.Id, errors).CountAsync(), Is.EqualTo(1_501));
+
+        using var recording = new MemoryStream();
+        await Get<RecordingExporter>().ExportSessionAsync(session.Id, recording);
+        recording.Position = 0;
+        await Get<RecordingImporter>().ImportAsync(recording, new RecordingImportOptions { NewIds = true });
+
+        (await sessions.CompleteAsync(session.Id, session.Attempts)).EnsureApplied();
+        Assert.That((await sessions.GetAsync(session.Id))!.FinalUrl, Is.EqualTo("https://example.org/home"));
+        var completed = new AuditSessionFilter { Statuses = [AuditSessionStatus.Completed], CrawlPolicyVersion = "1" };
+        Assert.That((await sessions.ListAsync(completed)).Items, Has.Count.EqualTo(1));
+        Assert.That((await sessions.ListAsync(completed, order: ListOrder.OldestFirst)).Items, Has.Count.EqualTo(1));
+        Assert.That((await sessions.CountByStatusAsync(completed))[AuditSessionStatus.Completed], Is.EqualTo(1));
+        Assert.That((await sessions.CountByCrawlPolicyVersionAsync(completed))["1"], Is.EqualTo(1));
+
+        // The imported session is still running, and its log ended just now.
+        Assert.That(await sessions.ListAbandonedAsync(TimeSpan.FromDays(1)), Is.Empty);
+        Assert.That(await sessions.ReleaseAbandonedAsync(TimeSpan.FromDays(1), maxAttempts: 3), Is.Empty);
+        var imported = (await sessions.ListAsync(new AuditSessionFilter { Statuses = [AuditSessionStatus.Running] })).Items.Single();
+        Assert.That(await sessions.DeleteAsync(imported.Id), Is.True);
+    }
+
+    private async Task MonitorAsync()
+    {
+        Assert.That((await Get<DatabaseStatusReader>().ReadAsync()).Tables, Is.Not.Empty);
+        var context = new HealthCheckContext { Registration = new HealthCheckRegistration("crawldata", Get<CrawlDataHealthCheck>(), null, null) };
+        Assert.That((await Get<CrawlDataHealthCheck>().CheckHealthAsync(context)).Status, Is.EqualTo(HealthStatus.Healthy));
+    }
+
+    private async Task PurgeAsync()
+    {
+        var cleanup = Get<RetentionCleanup>();
+        Assert.That(await cleanup.StreamExpiredAsync().CountAsync(), Is.EqualTo(1));
+        Assert.That((await cleanup.SweepAsync((batch, _) => Task.FromResult(batch))).Deleted, Is.EqualTo(1));
+        foreach (var dryRun in new[] { true, false })
+        {
+            Assert.That((await cleanup.DeleteArtifactsAsync(TimeSpan.Zero, dryRun: dryRun)).Deleted, Is.EqualTo(2));
+            Assert.That((await cleanup.DeleteSessionsAsync(TimeSpan.Zero, dryRun: dryRun)).Deleted, Is.EqualTo(1));
+            Assert.That((await cleanup.DeleteCrawlsAsync(TimeSpan.Zero, dryRun: dryRun)).Deleted, Is.EqualTo(1));
+        }
+    }
+
+    private T Get<T>() where T : notnull => services.GetRequiredService<T>();
+}

@@ -1,0 +1,55 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using Npgsql;
+
+namespace CrawlData.Tests.Faults;
+
+/// <summary>A fixture in which many tasks write to one crawl and to many, and others follow them, while a fault occurs. It counts for each fault, and prints at the
+/// end, which events were acknowledged, stored, lost, stored twice or out of order, and delivered to the followers.</summary>
+public abstract class StreamFaultTest : DatabaseTest
+{
+    protected const int PoolSize = 24;
+
+    internal static readonly TimeSpan Duration = TimeSpan.FromSeconds(
+        double.Parse(Environment.GetEnvironmentVariable("CRAWLDATA_FAULT_SECONDS") ?? "1", CultureInfo.InvariantCulture));
+
+    private readonly ConcurrentBag<FaultCounts> counted = [];
+
+    [OneTimeTearDown]
+    public void Print() => TestContext.Progress.WriteLine(string.Join('\n', counted.OrderBy(counts => counts.Fault, StringComparer.Ordinal).ThenBy(counts => counts.Crawls)
+        .Select(counts => $"{counts}").Prepend(FaultCounts.Header).Prepend("")));
+
+    internal void Add(FaultCounts counts) => counted.Add(counts);
+
+    internal async Task RunAsync(Load load, Func<CancellationToken, Task> fault)
+    {
+        using var disposal = load;
+        await load.PrepareAsync();
+
+        // Faults end with the writing, so that what is under way comes to its end.
+        using var ended = new CancellationTokenSource(Duration);
+        var faulting = Task.Run(() => fault(ended.Token));
+        await load.WriteAsync(ended.Token);
+        await faulting;
+        Add(await load.CheckAsync(TestContext.CurrentContext.Test.MethodName!.Replace('_', ' ')));
+    }
+
+    /// <summary>Terminates some of the sessions that a condition on <c>pg_stat_activity</c> selects, again and again until the end.</summary>
+    protected async Task TerminateRepeatedlyAsync(string condition, int connections, TimeSpan interval, CancellationToken ended)
+    {
+        while (!ended.IsCancellationRequested)
+        {
+            await using var terminate = DataSource.CreateCommand(
+                $"select pg_terminate_backend(pid) from pg_stat_activity where {condition} order by random() limit {connections}");
+            await terminate.ExecuteNonQueryAsync(CancellationToken.None);
+            await Task.Delay(interval, CancellationToken.None);
+        }
+    }
+
+    protected NpgsqlDataSource CreateDataSource(string name, Action<NpgsqlConnectionStringBuilder>? configure = null)
+    {
+        var settings = new NpgsqlConnectionStringBuilder(Database.ConnectionString) { ApplicationName = name, MaxPoolSize = PoolSize };
+        configure?.Invoke(settings);
+        return NpgsqlDataSource.Create(settings);
+    }
+}

@@ -1,3 +1,0 @@
-[assembly: Parallelizable(ParallelScope.Children)]
-[assembly: LevelOfParallelism(4)]
-[assembly: FixtureLifeCycle(LifeCycle.SingleInstance)]

@@ -1,0 +1,37 @@
+using CrawlData.Tests.Schema;
+
+namespace CrawlData.Tests;
+
+public sealed class SentStatementTests : MigratorTest
+{
+    // Other tests send these: after a lost connection, and in a script that psql runs.
+    private static readonly string[] OutsideTheScenario =
+    [
+        "CrawlEventRepository.TimeSql",
+        "CrawlLogRepository.TimeSql",
+        "SchemaMigrator.LockSql",
+        "SettledTransaction.StatusSql",
+        "SettledTransaction.TerminateSql",
+    ];
+
+    [Test]
+    public async Task Each_statement_is_sent_with_the_types_that_it_is_prepared_with()
+    {
+        using var recorder = new StatementRecorder();
+        await using var dataSource = recorder.CreateDataSource(Database.ConnectionString);
+
+        await EndToEndScenario.RunAsync(dataSource, migrate: true);
+
+        Assert.Multiple(() =>
+        {
+            foreach (var (name, sql) in SqlConstants.Statements.Where(statement => recorder.Sent.ContainsKey(statement.Sql)))
+            {
+                // Some are sent along with a statement that does not use them.
+                var expected = SqlConstants.ParameterTypes(sql).ToDictionary();
+                Assert.That(recorder.Sent[sql].Where(sent => expected.ContainsKey(sent.Key)), Is.EquivalentTo(expected), name);
+            }
+        });
+        var unsent = SqlConstants.Statements.Where(statement => !recorder.Sent.ContainsKey(statement.Sql)).Select(statement => statement.Name);
+        Assert.That(unsent, Is.EquivalentTo(OutsideTheScenario), "the statements that were not sent");
+    }
+}
