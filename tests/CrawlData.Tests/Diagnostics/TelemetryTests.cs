@@ -189,17 +189,17 @@ public sealed class TelemetryTests : EmptiedDatabaseTest
     }
 
     [Test]
-    public async Task The_README_s_lines_make_a_host_tell()
+    public async Task A_host_exports_spans_and_metrics_and_answers_health_checks()
     {
         var builder = Host.CreateEmptyApplicationBuilder(null);
         builder.Services.AddCrawlData(Database.ConnectionString, options => options.MigrateAtStartup = false);
 
-        // README watches
+        // snippet: telemetry
         builder.Services.AddOpenTelemetry()
             .WithTracing(tracing => tracing.AddSource("CrawlData", "Npgsql"))
             .WithMetrics(metrics => metrics.AddMeter("CrawlData", "Npgsql"));
         builder.Services.AddHealthChecks().AddCheck<CrawlDataHealthCheck>("crawldata", timeout: TimeSpan.FromSeconds(5));
-        // README has watched
+        // end snippet
         builder.Services.ConfigureOpenTelemetryTracerProvider(tracing => tracing.AddProcessor(new SimpleActivityExportProcessor(new Ours(this))));
         builder.Services.ConfigureOpenTelemetryMeterProvider(measuring => measuring.AddInMemoryExporter(metrics));
         using var host = builder.Build();
