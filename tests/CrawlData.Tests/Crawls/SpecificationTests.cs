@@ -61,10 +61,12 @@ public sealed class SpecificationTests : DatabaseTest
         Assert.That(byTheServer!.SqlState, Is.EqualTo(PostgresErrorCodes.ForeignKeyViolation));
     }
 
-    /// <summary>A sanity check on a busy machine, so the best of several counts; the benchmarks measure.</summary>
+    /// <summary>Reads beside a hand-written query, in turn: a busy machine slows both. A read that takes twice the hand-written time fails.</summary>
     [Test]
-    public async Task Ten_thousand_events_of_one_crawl_are_read_in_under_100_ms()
+    [NonParallelizable]
+    public async Task Ten_thousand_events_of_one_crawl_are_read_in_under_100_ms_and_like_a_hand_written_query()
     {
+        const int rounds = 21;
         var crawl = await CreateCrawlAsync();
         await Events.AppendAsync(crawl, Enumerable.Range(1, 10_000).Select(number => new NewCrawlEvent
         {
@@ -72,16 +74,40 @@ public sealed class SpecificationTests : DatabaseTest
             Payload = Jsonb.From(new { number, text = new string('x', 220) }),
         }));
 
-        var best = TimeSpan.MaxValue;
-        for (var attempt = 0; attempt < 30 && best >= TimeSpan.FromMilliseconds(100); attempt++)
+        var (times, ratios) = (new List<double>(), new List<double>());
+        for (var round = 0; round < rounds; round++)
         {
-            var watch = Stopwatch.StartNew();
-            var read = await Events.StreamAsync(crawl).ToListAsync();
-            best = watch.Elapsed < best ? watch.Elapsed : best;
-            Assert.That(read, Has.Count.EqualTo(10_000));
+            var byHand = await TimeAsync(() => ReadByHandAsync(crawl));
+            var byLibrary = await TimeAsync(async () => (await Events.StreamAsync(crawl).ToListAsync()).Count);
+            times.Add(byLibrary);
+            ratios.Add(byLibrary / byHand);
         }
 
-        TestContext.Out.WriteLine($"10,000 events in {best.TotalMilliseconds:0} ms");
-        Assert.That(best, Is.LessThan(TimeSpan.FromMilliseconds(100)));
+        var ratio = ratios.Order().ElementAt(rounds / 2);
+        TestContext.Out.WriteLine($"10,000 events in {times.Min():0} ms at best, {ratio:0.00} of the hand-written query's time in the median");
+        Assert.That(ratio, Is.LessThan(1.5));
+        Assert.That(times.Min(), Is.LessThan(100));
+
+        static async Task<double> TimeAsync(Func<Task<int>> read)
+        {
+            var watch = Stopwatch.StartNew();
+            Assert.That(await read(), Is.EqualTo(10_000));
+            return watch.Elapsed.TotalMilliseconds;
+        }
+    }
+
+    private async Task<int> ReadByHandAsync(Guid crawl)
+    {
+        await using var command = DataSource.CreateCommand(
+            "select id, crawl_id, event_type, payload, created_at at time zone 'utc' from crawl_events where crawl_id = $1 order by crawl_id, id");
+        command.Parameters.Add(new NpgsqlParameter { Value = crawl });
+        await using var reader = await command.ExecuteReaderAsync();
+        var rows = new List<(long Id, Guid CrawlId, string EventType, byte[] Payload, DateTime CreatedAt)>();
+        while (await reader.ReadAsync())
+        {
+            rows.Add((reader.GetInt64(0), reader.GetGuid(1), reader.GetString(2), reader.GetFieldValue<byte[]>(3), reader.GetDateTime(4)));
+        }
+
+        return rows.Count;
     }
 }
