@@ -2,6 +2,7 @@ using CrawlData.Audits;
 using CrawlData.Crawls;
 using CrawlData.Diagnostics;
 using CrawlData.Recordings;
+using CrawlData.Retention;
 using CrawlData.Schema;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
@@ -102,6 +103,7 @@ internal sealed class EndToEndScenario
     private async Task AuditAsync()
     {
         var sessions = Get<AuditSessionRepository>();
+        var queue = Get<AuditSessionQueue>();
         var pages = Get<AuditPageRepository>();
         var artifacts = Get<ArtifactRepository>();
         var logs = Get<CrawlLogRepository>();
@@ -164,14 +166,15 @@ internal sealed class EndToEndScenario
 
     private async Task PurgeAsync()
     {
-        var cleanup = Get<RetentionCleanup>();
-        Assert.That(await cleanup.StreamExpiredAsync().CountAsync(), Is.EqualTo(1));
-        Assert.That((await cleanup.SweepAsync(new DelegateStore((batch, _) => Task.FromResult(batch)))).Deleted, Is.EqualTo(1));
+        var sweeper = Get<ArtifactSweeper>();
+        var purger = Get<RetentionPurger>();
+        Assert.That(await sweeper.StreamExpiredAsync().CountAsync(), Is.EqualTo(1));
+        Assert.That((await sweeper.SweepAsync(new DelegateStore((batch, _) => Task.FromResult(batch)))).Deleted, Is.EqualTo(1));
         foreach (var dryRun in new[] { true, false })
         {
-            Assert.That((await cleanup.PurgeArtifactsAsync(TimeSpan.Zero, dryRun: dryRun)).Deleted, Is.EqualTo(2));
-            Assert.That((await cleanup.PurgeSessionsAsync(TimeSpan.Zero, dryRun: dryRun)).Deleted, Is.EqualTo(1));
-            Assert.That((await cleanup.PurgeCrawlsAsync(TimeSpan.Zero, dryRun: dryRun)).Deleted, Is.EqualTo(1));
+            Assert.That((await purger.PurgeArtifactsAsync(TimeSpan.Zero, dryRun: dryRun)).Deleted, Is.EqualTo(2));
+            Assert.That((await purger.PurgeSessionsAsync(TimeSpan.Zero, dryRun: dryRun)).Deleted, Is.EqualTo(1));
+            Assert.That((await purger.PurgeCrawlsAsync(TimeSpan.Zero, dryRun: dryRun)).Deleted, Is.EqualTo(1));
         }
     }
 

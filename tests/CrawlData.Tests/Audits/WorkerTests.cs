@@ -51,6 +51,7 @@ public sealed class WorkerTests : EmptiedDatabaseTest
     private async Task WorkAsync(NpgsqlDataSource dataSource, Random random)
     {
         var sessions = new AuditSessionRepository(dataSource);
+        var queue = new AuditSessionQueue(dataSource);
         var logs = new CrawlLogRepository(dataSource);
         while (true)
         {
@@ -58,7 +59,7 @@ public sealed class WorkerTests : EmptiedDatabaseTest
             {
                 if (await queue.ClaimNextAsync() is { } session)
                 {
-                    await AuditAsync(sessions, logs, session, random);
+                    await AuditAsync(sessions, queue, logs, session, random);
                 }
                 else if ((await sessions.CountByStatusAsync()) is var counts && counts[AuditSessionStatus.Queued] + counts[AuditSessionStatus.Running] == 0)
                 {
@@ -76,7 +77,7 @@ public sealed class WorkerTests : EmptiedDatabaseTest
         }
     }
 
-    private async Task AuditAsync(AuditSessionRepository sessions, CrawlLogRepository logs, AuditSession session, Random random)
+    private async Task AuditAsync(AuditSessionRepository sessions, AuditSessionQueue queue, CrawlLogRepository logs, AuditSession session, Random random)
     {
         var fate = random.Next(100);
         if (fate < 3)

@@ -159,7 +159,7 @@ public sealed class SecretsTests : ToolTest
         await Assert.CatchAsync<MigrationException>(() =>
         {
             SchemaScript[] scripts = [new("901_logged.sql", "select 1"), new("902_fails.sql", $"select '{Payload}'::int")];
-            return new SchemaMigrator(DataSource, null, logs.CreateLogger<SchemaMigrator>(), scripts).MigrateAsync();
+            return new SchemaMigrator(DataSource, null, logs.CreateLogger<SchemaMigrator>(), null, scripts).MigrateAsync();
         });
         await host.StopAsync();
 

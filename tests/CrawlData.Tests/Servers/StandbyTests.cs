@@ -122,6 +122,7 @@ public sealed class StandbyTests
         Assert.That((await events.FollowAllAsync(DatabaseTest.CursorAfter(eventId - 1)).FirstAsync()).Events[0].Id, Is.EqualTo(eventId));
 
         var sessions = application.GetRequiredService<AuditSessionRepository>();
+        var queue = application.GetRequiredService<AuditSessionQueue>();
         var version = $"{Guid.NewGuid()}";
         var inserted = await sessions.InsertAsync(
             new NewAuditSession { Url = "https://example.org/", CrawlPolicyVersion = version, ConfigSnapshot = Jsonb.Parse("{}") });
