@@ -1,55 +1,63 @@
-using System.Globalization;
+using System.CommandLine;
+using CrawlData.Benchmarks;
 using CrawlData.Benchmarks.Peers.Libraries;
 using CrawlData.Benchmarks.Peers.Measurements;
 using CrawlData.Benchmarks.Peers.Reporting;
 
-const string usage =
-    """
-    usage: report [FOLDER] [--quick] [--largest EVENTS]
-      FOLDER            where report.md and its charts go; benchmarks/report unless given
-      --quick           a smoke test of a minute, whose figures say nothing
-      --largest EVENTS  the largest table that growth and cold reads are measured with; 10000000 unless given
-    """;
+const int WrongUsage = 2;
 
-string? folder = null;
-var quick = false;
-int? largest = null;
-var understood = args is ["report", ..];
-for (var index = 1; understood && index < args.Length; index++)
+var folder = new Argument<string>("FOLDER")
 {
-    switch (args[index])
-    {
-        case "--quick":
-            quick = true;
-            break;
-        case "--largest" when index + 1 < args.Length && int.TryParse(args[index + 1], NumberStyles.None, CultureInfo.InvariantCulture, out var bound):
-            largest = bound;
-            index++;
-            break;
-        case var argument when folder is null && !argument.StartsWith('-'):
-            folder = argument;
-            break;
-        default:
-            understood = false;
-            break;
-    }
-}
-
-var extent = quick ? Extent.Quick : new Extent();
-extent = extent with
-{
-    Growth = [.. extent.Growth.Where(size => size <= (largest ?? int.MaxValue))],
-    Cold = [.. extent.Cold.Select(size => Math.Min(size, largest ?? size)).Distinct()],
+    Description = "The folder for report.md.",
+    DefaultValueFactory = _ => Path.Combine("benchmarks", "report"),
 };
-if (!understood || extent.Growth.Count == 0)
+folder.Validators.Add(result =>
 {
-    Console.Error.WriteLine(usage);
-    return 2;
-}
+    // A mistyped option is parsed as the folder.
+    if (result.Tokens is [var token, ..] && token.Value.StartsWith('-'))
+    {
+        result.AddError($"There is no option {token.Value}.");
+    }
+});
+var quick = new Option<bool>("--quick") { Description = "Runs everything once in about a minute. The figures mean nothing." };
+var largest = new Option<int?>("--largest")
+{
+    Description = $"The most events in a table of the growth measurement and of the cold reads. The default is {BenchmarkScale.Full.GrowthTableSizes[^1]}.",
+    HelpName = "EVENTS",
+};
+var fsync = new Option<bool>("--fsync")
+{
+    Description = "Starts a PostgreSQL server from this machine's programs, whichever server the environment names, "
+        + "with fsync, full_page_writes and synchronous_commit on.",
+};
+var report = new Command("report", "Measures CrawlData and other libraries, and writes the figures to report.md.") { folder, quick, largest, fsync };
+report.SetAction(async (result, _) =>
+{
+    var scale = (result.GetValue(quick) ? BenchmarkScale.Quick : BenchmarkScale.Full).LimitTables(result.GetValue(largest) ?? int.MaxValue);
+    if (scale.GrowthTableSizes.Count == 0)
+    {
+        await Console.Error.WriteLineAsync($"--largest {result.GetValue(largest)} is smaller than the smallest table.");
+        return WrongUsage;
+    }
 
-var property = AllPeers.WithMarten ? "-p:WithMarten=true " : "";
-var again = $"dotnet run -c Release --project benchmarks/CrawlData.Benchmarks.Peers {property}-- {string.Join(' ', args)}";
-folder ??= Path.Combine("benchmarks", "report");
-await new Report(extent, folder, again, quick).RunAsync();
-Console.WriteLine(Path.Combine(folder, "report.md"));
-return 0;
+    if (result.GetValue(fsync))
+    {
+        await DurableServer.StartAsync();
+    }
+
+    var property = AllPeers.WithMarten ? "-p:WithMarten=true " : "";
+    var options = new ReportOptions
+    {
+        Folder = result.GetValue(folder)!,
+        Scale = scale,
+        Quick = result.GetValue(quick),
+        Fsync = result.GetValue(fsync),
+        Command = $"dotnet run -c Release --project benchmarks/CrawlData.Benchmarks.Peers {property}-- {string.Join(' ', args)}",
+    };
+    Console.WriteLine(await new Report(options).RunAsync());
+    return 0;
+});
+
+var arguments = new RootCommand("Compares CrawlData with other libraries that store and read events in PostgreSQL.") { report }.Parse(args);
+var exitCode = await arguments.InvokeAsync();
+return arguments.Errors.Count > 0 ? WrongUsage : exitCode;

@@ -10,17 +10,16 @@ switch (args)
     case ["gate"]:
         return await Gate.RunAsync();
     case ["smoke"]:
-        Scale.Divisor = 100;
         return await Smoke.RunAsync();
     case ["writer"]:
-        await WriterComparison.RunAsync(rounds: 5, awaited: 2_000, unawaited: 30_000);
+        await WriterComparison.RunAsync(BenchmarkScale.Full);
         return 0;
     case ["follow"]:
-        await FollowLatency.RunAsync(events: 300);
+        await FollowLatency.RunAsync(BenchmarkScale.Full);
         return 0;
 }
 
-// In this process, which has the server: a process for each benchmark would start a server for each. A case with its seed may take minutes.
+// In this process, because it owns the server: a process per benchmark would start a server each. Seeding a case may take minutes.
 var toolchain = new InProcessEmitToolchain(TimeSpan.FromHours(1), logOutput: true);
 var job = Job.Default.WithToolchain(toolchain).WithInvocationCount(1).WithUnrollFactor(1).WithWarmupCount(5).WithIterationCount(30);
 var summaries = BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args, DefaultConfig.Instance.AddJob(job));

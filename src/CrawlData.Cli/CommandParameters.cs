@@ -5,7 +5,7 @@ using System.Numerics;
 
 namespace CrawlData.Cli;
 
-/// <summary>The arguments and options that several commands take, with errors that say what would be right.</summary>
+/// <summary>The arguments and options of several commands. Each error names the values that are allowed.</summary>
 internal static class CommandParameters
 {
     private static readonly string[] TimeFormats = ["yyyy-MM-dd", "yyyy-MM-ddTHH:mmK", "yyyy-MM-ddTHH:mm:ssK", "yyyy-MM-ddTHH:mm:ss.FFFFFFFK"];
@@ -17,16 +17,20 @@ internal static class CommandParameters
     public static Argument<Guid> Session() => Id("SESSION", "session", "sessions");
 
     public static Option<long?> After() =>
-        Optional<long>("--after", "ID", "Only events after this one: the last id seen, to go on reading.", "an event's id", TryParseNumber);
+        Optional<long>("--after", "ID", "Only events after this id. To continue reading, give the last id that was read.", "an event's id", TryParseNumber);
 
-    public static Option<bool> Json() => new("--json") { Description = "Write NDJSON, a row a line, on a terminal too; redirected output always is." };
+    public static Option<bool> Json() => new("--json") { Description = "Write NDJSON, one row a line, on a terminal too. Redirected output is always NDJSON." };
 
     public static Option<int?> Limit(string description) =>
         Optional("--limit", "N", description, "a whole number from 1", (string token, out int value) => TryParseNumber(token, out value) && value > 0);
 
     public static Option<DateTimeOffset?> Time(string name, string description) => Optional(
-        name, "TIME", $"{description}: ISO 8601, in UTC where it has no offset.", "a time such as 2026-11-23, 2026-11-23T08:30 or 2026-11-23T08:30:00Z",
-        (string token, out DateTimeOffset value) => DateTimeOffset.TryParseExact(token, TimeFormats, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out value));
+        name,
+        "TIME",
+        $"{description}, in ISO 8601. A time without offset is UTC.",
+        "a time such as 2026-11-23, 2026-11-23T08:30 or 2026-11-23T08:30:00Z",
+        (string token, out DateTimeOffset value) =>
+            DateTimeOffset.TryParseExact(token, TimeFormats, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out value));
 
     public static Option<T?> Optional<T>(string name, string helpName, string description, string expected, TryParse<T> parse) where T : struct => new(name)
     {
@@ -35,20 +39,20 @@ internal static class CommandParameters
         CustomParser = result => ParseOne(result, name, expected, parse),
     };
 
-    /// <summary>An option that takes an enum's labels, in any case, and may be given several times.</summary>
+    /// <summary>Makes an option that takes labels of an enum, in upper or lower case, any number of times.</summary>
     public static Option<T[]> Labels<T>(string name, string helpName, string description) where T : struct, Enum => new(name)
     {
-        Description = $"{description}, one of {Labels<T>()}; may be given several times.",
+        Description = $"{description}: one of {JoinLabels<T>()}. May be given several times.",
         HelpName = helpName,
-        CustomParser = result => ParseAll<T>(result, name, $"one of {Labels<T>()}", TryParseLabel),
+        CustomParser = result => ParseAll<T>(result, name, $"one of {JoinLabels<T>()}", EnumLabels.TryParse),
     };
 
-    /// <summary>An option that takes a time such as 30d, 12h or 5m.</summary>
+    /// <summary>Makes an option that takes a duration such as 30d, 12h or 5m.</summary>
     public static Option<TimeSpan?> Age(string name, string description) =>
         Optional<TimeSpan>(name, "AGE", description, "an age such as 30d, 12h or 5m", TryParseAge);
 
-    /// <summary>What an option that takes several values was given; null when it was not given at all.</summary>
-    public static T[]? GetGiven<T>(this ParseResult arguments, Option<T[]> option) => arguments.GetResult(option) is null ? null : arguments.GetValue(option);
+    /// <summary>Gets the values of an option that may be given several times; null when it was not given.</summary>
+    public static T[]? GetValues<T>(this ParseResult arguments, Option<T[]> option) => arguments.GetResult(option) is null ? null : arguments.GetValue(option);
 
     public static bool TryParseNumber<T>(string token, out T value) where T : struct, INumber<T> =>
         T.TryParse(token, NumberStyles.None, CultureInfo.InvariantCulture, out value);
@@ -73,23 +77,16 @@ internal static class CommandParameters
 
     private static Argument<Guid> Id(string name, string noun, string command) => new(name)
     {
-        Description = $"The {noun}'s id, as `crawldata {command}` shows it.",
+        Description = $"The {noun}'s id. `crawldata {command}` lists the ids.",
         CustomParser = result => ParseOne<Guid>(result, name, $"a {noun}'s id, which is a UUID", Guid.TryParse),
     };
 
-    private static string Labels<T>() where T : struct, Enum => string.Join(", ", EnumLabels.All<T>());
-
-    private static bool TryParseLabel<T>(string token, out T value) where T : struct, Enum
-    {
-        var found = EnumLabels.TryParse<T>(EnumLabels.All<T>().FirstOrDefault(label => label.Equals(token, StringComparison.OrdinalIgnoreCase)));
-        value = found.GetValueOrDefault();
-        return found is not null;
-    }
+    private static string JoinLabels<T>() where T : struct, Enum => string.Join(", ", EnumLabels.All<T>());
 
     private static bool TryParseAge(string token, out TimeSpan value)
     {
-        // At most a hundred years, as far as dates go back.
-        const int mostDays = 36_500;
+        // A hundred years: the point in time that long ago is still a valid date.
+        const int maxDays = 36_500;
         value = default;
         if (token.Length < 2 || !TryParseNumber(token[..^1], out int count))
         {
@@ -97,7 +94,7 @@ internal static class CommandParameters
         }
 
         var unit = token[^1] switch { 'd' => TimeSpan.FromDays(1), 'h' => TimeSpan.FromHours(1), 'm' => TimeSpan.FromMinutes(1), _ => TimeSpan.Zero };
-        if (unit == TimeSpan.Zero || count > mostDays * (TimeSpan.FromDays(1) / unit))
+        if (unit == TimeSpan.Zero || count > maxDays * (TimeSpan.FromDays(1) / unit))
         {
             return false;
         }

@@ -3,7 +3,7 @@ using Npgsql;
 
 namespace CrawlData.Cli;
 
-/// <summary>The database that a command works on.</summary>
+/// <summary>The connection to the database that a command uses.</summary>
 internal static class Connection
 {
     private const string Variable = "CRAWLDATA_CONNECTION";
@@ -12,39 +12,39 @@ internal static class Connection
 
     public static Option<string?> Option { get; } = new("--connection")
     {
-        Description = $"The database, as an Npgsql connection string; unless given, that of the environment variable {Variable}. Example: {Example}",
+        Description = $"The database, as an Npgsql connection string. The default is the environment variable {Variable}. Example: {Example}",
         HelpName = "STRING",
         Recursive = true,
     };
 
-    /// <summary>Makes a data source for the database that is named; nothing is opened yet.</summary>
-    /// <exception cref="UsageException">None is named, or the connection string is malformed.</exception>
+    /// <summary>Makes a data source for the given connection string. It opens no connection yet.</summary>
+    /// <exception cref="UsageException">No connection string is given, or it is invalid.</exception>
     public static NpgsqlDataSource Required(ParseResult arguments) =>
         Optional(arguments) ?? throw new UsageException($"no connection given: name a database with --connection '{Example}' or in {Variable}.");
 
-    /// <summary>Makes a data source for the database that is named; null when none is.</summary>
-    /// <exception cref="UsageException">The connection string is malformed.</exception>
+    /// <summary>Makes a data source for the given connection string; null when none is given.</summary>
+    /// <exception cref="UsageException">The connection string is invalid.</exception>
     public static NpgsqlDataSource? Optional(ParseResult arguments)
     {
-        var named = arguments.GetValue(Option) ?? Environment.GetEnvironmentVariable(Variable);
-        if (string.IsNullOrWhiteSpace(named))
+        var given = arguments.GetValue(Option) ?? Environment.GetEnvironmentVariable(Variable);
+        if (string.IsNullOrWhiteSpace(given))
         {
             return null;
         }
 
         try
         {
-            var settings = new NpgsqlConnectionStringBuilder(named);
+            var settings = new NpgsqlConnectionStringBuilder(given);
             settings.ApplicationName ??= "crawldata";
             var dataSource = NpgsqlDataSource.Create(settings);
 
-            // Of several hosts the primary, as AddCrawlData does.
+            // With several hosts, connections go to the primary, as those of AddCrawlData do.
             return dataSource is NpgsqlMultiHostDataSource hosts ? hosts.WithTargetSession(TargetSessionAttributes.Primary) : dataSource;
         }
         catch (Exception exception) when (exception is ArgumentException or FormatException or InvalidOperationException or NotSupportedException)
         {
             // Without the cause: its message may quote the string.
-            throw new UsageException($"the connection string is not one that Npgsql takes: it looks like '{Example}' and is no URI.");
+            throw new UsageException($"the connection string is invalid: write it as '{Example}', not as a URI.");
         }
     }
 }

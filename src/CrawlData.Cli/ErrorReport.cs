@@ -4,7 +4,7 @@ using Npgsql;
 
 namespace CrawlData.Cli;
 
-/// <summary>Turns what went wrong into one line on standard error and an exit code. No line holds a connection string, a detail that quotes a row, or a stack
+/// <summary>Reports an error as one line on standard error and an exit code. The line has no connection string, no detail that quotes a row, and no stack
 /// trace.</summary>
 internal static class ErrorReport
 {
@@ -20,12 +20,12 @@ internal static class ErrorReport
 
         var line = exception switch
         {
-            // As compilers write it, for editors to jump to.
+            // The format of compilers, which editors turn into links.
             RecordingLineException => exception.Message,
             _ => $"crawldata: {Describe(exception)}",
         };
 
-        // Several lines only where the library lists the ways out.
+        // A ThrowawayServerException has several lines: one for each way to provide a server.
         Console.Error.WriteLine(exception is ThrowawayServerException ? line : line.Printable());
         return exception is UsageException ? WrongUsage : Failed;
     }
@@ -33,12 +33,13 @@ internal static class ErrorReport
     private static string Describe(Exception exception) => exception switch
     {
         OperationCanceledException => "cancelled",
-        PostgresException { SqlState: PostgresErrorCodes.UndefinedTable } => $"{ServerErrors.Describe(exception)}; crawldata migrate makes the tables",
+        PostgresException { SqlState: PostgresErrorCodes.UndefinedTable } => $"{ServerErrors.Describe(exception)}; crawldata migrate creates the tables",
         PostgresException => ServerErrors.Describe(exception),
         NpgsqlException { InnerException: AggregateException { InnerExceptions: [.., var last] } } => Describe(last),
         NpgsqlException when exception.GetBaseException() is var cause && cause.Message != exception.Message => $"{exception.Message}: {cause.Message}",
         _ when exception.GetBaseException() is SocketException => $"cannot reach the server: {exception.Message}",
-        CrawlDataException or UsageException or NpgsqlException or IOException or InvalidDataException or UnauthorizedAccessException => exception.Message,
+        CrawlDataException or UsageException or UnknownIdException => exception.Message,
+        NpgsqlException or IOException or InvalidDataException or UnauthorizedAccessException => exception.Message,
         _ => $"{exception.GetType().Name}: {exception.Message}",
     };
 }

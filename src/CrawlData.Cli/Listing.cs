@@ -1,58 +1,59 @@
-using System.Runtime.CompilerServices;
 using Spectre.Console;
 
 namespace CrawlData.Cli;
 
-/// <summary>Shows a list of rows: a table on a terminal, NDJSON otherwise.</summary>
+/// <summary>Lists rows: as a table on a terminal, as NDJSON otherwise.</summary>
 internal sealed class Listing<T>
 {
-    /// <summary>How many rows a table shows unless told.</summary>
-    public required int ShownUnasked { get; init; }
+    /// <summary>The most rows of a table when no limit is given.</summary>
+    public required int DefaultRows { get; init; }
 
-    /// <summary>The table's columns.</summary>
+    /// <summary>Makes an empty table with the columns.</summary>
     public required Func<Table> Table { get; init; }
 
-    /// <summary>A row's cells.</summary>
+    /// <summary>Gets the cells of a row.</summary>
     public required Func<T, string[]> Cells { get; init; }
 
-    /// <summary>What is said when there are no rows.</summary>
-    public required string WhenEmpty { get; init; }
+    /// <summary>The message in place of an empty table.</summary>
+    public required string EmptyMessage { get; init; }
 
-    /// <summary>What is said below a table that does not show all, of the last row that it shows.</summary>
-    public required Func<T, string> WhenMore { get; init; }
+    /// <summary>Gets the message below a table that does not show all rows, from the last row that it shows.</summary>
+    public required Func<T, string> MoreMessage { get; init; }
 
-    /// <summary>Shows or writes the rows.</summary>
-    /// <param name="people">Whether it is a table.</param>
-    /// <param name="limit">The most rows.</param>
-    /// <param name="read">Reads so many rows; all when null.</param>
+    /// <summary>Writes the rows.</summary>
+    /// <param name="asTable">Whether to write a table.</param>
+    /// <param name="limit">The most rows; when null, <see cref="DefaultRows"/> for a table and all otherwise.</param>
+    /// <param name="read">Reads at most so many rows; all when null.</param>
     /// <param name="cancellationToken">Cancels.</param>
     /// <returns>Whether there was a row.</returns>
-    public async Task<bool> ShowAsync(bool people, int? limit, Func<int?, IAsyncEnumerable<T>> read, CancellationToken cancellationToken)
+    public Task<bool> WriteAsync(bool asTable, int? limit, Func<int?, IAsyncEnumerable<T>> read, CancellationToken cancellationToken) =>
+        asTable ? WriteTableAsync(limit, read, cancellationToken) : WriteRowsAsync(read(limit), cancellationToken);
+
+    private static async Task<bool> WriteRowsAsync(IAsyncEnumerable<T> rows, CancellationToken cancellationToken)
     {
         var any = false;
-        if (!people)
+        await using var writer = new RowWriter();
+        await foreach (var row in rows.WithCancellation(cancellationToken))
         {
-            await using var rows = new RowWriter();
-            await foreach (var row in read(limit).WithCancellation(cancellationToken))
-            {
-                any = true;
-                await rows.WriteAsync(row, cancellationToken);
-            }
-
-            return any;
+            any = true;
+            await writer.WriteAsync(row, cancellationToken);
         }
 
+        return any;
+    }
+
+    private async Task<bool> WriteTableAsync(int? limit, Func<int?, IAsyncEnumerable<T>> read, CancellationToken cancellationToken)
+    {
         var table = Table();
         T? last = default;
         string? more = null;
 
-        // One more than is shown, to know whether there are more.
-        await foreach (var row in read(limit ?? ShownUnasked + 1).WithCancellation(cancellationToken))
+        // One row more than the table shows, to know whether there are more.
+        await foreach (var row in read(limit ?? DefaultRows + 1).WithCancellation(cancellationToken))
         {
-            any = true;
-            if (limit is null && table.Rows.Count == ShownUnasked)
+            if (limit is null && table.Rows.Count == DefaultRows)
             {
-                more = WhenMore(last!);
+                more = MoreMessage(last!);
                 break;
             }
 
@@ -60,34 +61,12 @@ internal sealed class Listing<T>
             last = row;
         }
 
-        table.Show(WhenEmpty);
+        table.Show(EmptyMessage);
         if (more is not null)
         {
             Console.WriteLine(more);
         }
 
-        return any;
-    }
-}
-
-/// <summary>Reads what the library lists a page at a time.</summary>
-internal static class Pages
-{
-    public static async IAsyncEnumerable<T> ReadAsync<T>(
-        Func<int, string?, CancellationToken, Task<Page<T>>> list, int? limit, int largestPage, [EnumeratorCancellation] CancellationToken cancellationToken = default)
-    {
-        var left = limit ?? int.MaxValue;
-        var page = new Page<T> { Items = [] };
-        do
-        {
-            page = await list(Math.Min(left, largestPage), page.NextCursor, cancellationToken);
-            foreach (var row in page.Items)
-            {
-                yield return row;
-            }
-
-            left -= page.Items.Count;
-        }
-        while (left > 0 && page.NextCursor is not null);
+        return table.Rows.Count > 0;
     }
 }

@@ -3,30 +3,32 @@ using System.CommandLine.Invocation;
 using CrawlData.Cli;
 using CrawlData.Cli.Commands;
 
-var root = new RootCommand(
+var root = new RootCommand(HelpText.JoinLines(
     """
-    Crawls and audits in PostgreSQL: makes and migrates the tables, imports and exports recordings, shows what is there, and deletes what is old.
+    Stores crawls and audits in PostgreSQL: creates and migrates the tables, imports and exports recordings, lists what is stored, and deletes what
+    is old.
 
-    The database is named by --connection or CRAWLDATA_CONNECTION; only demo can do without. To people the tool shows tables; redirected or with --json it writes NDJSON, a row a line.
+    --connection or CRAWLDATA_CONNECTION names the database; only demo works without one. On a terminal, lists are tables. Redirected or with --json,
+    they are NDJSON, one row a line.
 
-    crawldata demo                          try it on a throwaway PostgreSQL
-    crawldata migrate                       make or update the tables
-    crawldata verify                        compare the tables with what the scripts make
-    crawldata script > pending.sql          have a DBA make or update the tables, with psql
-    crawldata status                        see how the database stands
-    crawldata import crawl.ndjson.gz        store a recording
-    crawldata runs --status RUNNING         list runs, newest first
-    crawldata events CRAWL | jq .payload    read a crawl's events
-    crawldata tail CRAWL                    follow a crawl live
-    my-crawler | crawldata append CRAWL     store events as they come
-    crawldata sessions --status failed      list audit sessions, newest first
-    crawldata logs SESSION --level error    read a session's log
-    crawldata export ID > crawl.ndjson      write a recording of a crawl or session
-    crawldata sweep --dry-run               show artifacts that have expired
-    crawldata purge --crawls 400d           delete old crawls
+      crawldata demo                          try it on a throwaway PostgreSQL
+      crawldata migrate                       create or update the tables
+      crawldata verify                        compare the tables with the scripts
+      crawldata script > pending.sql          print the pending SQL for a DBA
+      crawldata status                        show sizes, counts and unfinished work
+      crawldata import crawl.ndjson.gz        import a recording
+      crawldata runs --status RUNNING         list runs, newest first
+      crawldata events CRAWL | jq .payload    read a crawl's events
+      crawldata tail CRAWL                    follow a crawl live
+      my-crawler | crawldata append CRAWL     append events as they arrive
+      crawldata sessions --status failed      list audit sessions, newest first
+      crawldata logs SESSION --level error    read a session's log
+      crawldata export ID > crawl.ndjson      export a crawl or an audit session
+      crawldata sweep --dry-run               list expired artifacts
+      crawldata purge --crawls 400d           delete old crawls
 
-    Exit codes: 0 done, 1 the operation failed, 2 wrong usage, 3 verify found differences. An error is one line on standard error.
-    """)
+    Exit codes: 0 success, 1 the operation failed, 2 wrong usage, 3 verify found differences. An error is one line on standard error.
+    """))
 {
     Connection.Option,
     new DemoCommand(),
@@ -47,11 +49,11 @@ var root = new RootCommand(
 };
 root.HelpName = "crawldata";
 
-// Without response files: a recording's name may begin with @.
+// Without response files, because a recording's name may begin with @.
 var arguments = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
 if (arguments.CommandResult.Command is ToolCommand { Details: { } details } command)
 {
-    command.Description += $"\n\n{details}";
+    command.Description += $"\n\n{HelpText.JoinLines(details)}";
 }
 
 try
@@ -61,7 +63,7 @@ try
         throw UsageException.Of(arguments, args);
     }
 
-    // What fails throws; another exit code is the parser's own, after Ctrl+C, for a command that did not end in time: one that waits for standard input.
+    // A command that fails throws. Any other exit code is the parser's own: after Ctrl+C a command did not end in time, since it waits for standard input.
     var exitCode = await arguments.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
     return exitCode is 0 or VerifyCommand.Differs ? exitCode : throw new OperationCanceledException();
 }

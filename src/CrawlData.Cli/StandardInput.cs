@@ -3,10 +3,10 @@ namespace CrawlData.Cli;
 /// <summary>Standard input as a stream of bytes.</summary>
 internal static class StandardInput
 {
-    /// <summary>What it is called in errors.</summary>
+    /// <summary>The name of standard input in errors.</summary>
     public const string Name = "<stdin>";
 
-    /// <summary>Opens it, so that waiting for it can be cancelled: the console's own stream blocks until something comes.</summary>
+    /// <summary>Opens standard input with reads that can be cancelled. A read of the console's own stream blocks until input arrives.</summary>
     public static Stream Open() => new Cancellable(Console.OpenStandardInput());
 
     private sealed class Cancellable(Stream input) : Stream
@@ -23,7 +23,7 @@ internal static class StandardInput
 
         public override int Read(byte[] buffer, int offset, int count) => input.Read(buffer, offset, count);
 
-        // What is left waiting when it is cancelled waits until the process ends.
+        // A cancelled read goes on in its thread until the process ends.
         public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
             await Task.Run(() => input.Read(buffer.Span), CancellationToken.None).WaitAsync(cancellationToken);
 

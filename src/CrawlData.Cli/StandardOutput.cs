@@ -8,7 +8,7 @@ internal static class StandardOutput
     // EPIPE, on Linux and macOS.
     private const int BrokenPipe = 32;
 
-    /// <summary>Opens it, so that writing to a pipe that its reader has closed throws: the console's own stream goes on writing to nobody.</summary>
+    /// <summary>Opens standard output with writes that throw once the reader has closed the pipe. The console's own stream ignores a closed pipe.</summary>
     public static Stream Open()
     {
         if (OperatingSystem.IsWindows())
@@ -16,11 +16,11 @@ internal static class StandardOutput
             return Console.OpenStandardOutput();
         }
 
-        // Into a file the console's, which moves the offset that other processes write at.
+        // A file needs the console's stream: it moves the offset that other processes share.
         var stream = new FileStream(new SafeFileHandle(1, ownsHandle: false), FileAccess.Write, bufferSize: 0);
         return stream.CanSeek ? Console.OpenStandardOutput() : stream;
     }
 
-    /// <summary>Whether the reader of the pipe has gone, as <c>head</c> does, which is no error.</summary>
+    /// <summary>Gets whether the reader has closed the pipe, as <c>head</c> does. That is no error.</summary>
     public static bool IsClosed(Exception exception) => exception is IOException { HResult: BrokenPipe };
 }

@@ -6,54 +6,55 @@ using Spectre.Console.Rendering;
 
 namespace CrawlData.Cli;
 
-/// <summary>What people look at: tables on standard output, progress on standard error. Redirected it is plain text, without colours or control
+/// <summary>Writes tables to standard output and progress to standard error, fitted to a terminal. Redirected output has no colours and no control
 /// sequences.</summary>
 internal static class Terminal
 {
-    private const int LongestCell = 1_000;
-    private const int LeastWidth = 8;
+    private const int MaxCellLength = 1_000;
+    private const int MinCellWidth = 8;
 
-    /// <summary>Whether somebody looks at standard error.</summary>
+    /// <summary>Gets whether standard error is a terminal that can show progress.</summary>
     public static bool ShowsProgress => !Console.IsErrorRedirected && Error.Profile.Capabilities.Ansi;
 
     private static IAnsiConsole Out { get; } = Create(Console.Out, Console.IsOutputRedirected);
 
     private static IAnsiConsole Error { get; } = Create(Console.Error, Console.IsErrorRedirected);
 
-    /// <summary>Whether a command shows a table; otherwise it writes rows.</summary>
-    public static bool IsForPeople(ParseResult arguments, Option<bool> json) => !Console.IsOutputRedirected && !arguments.GetValue(json);
+    /// <summary>Gets whether a command writes a table. Otherwise it writes NDJSON.</summary>
+    public static bool WritesTable(ParseResult arguments, Option<bool> json) => !Console.IsOutputRedirected && !arguments.GetValue(json);
 
     /// <summary>Makes a table that fits the terminal.</summary>
-    /// <param name="flexible">The column that gives way in a narrow terminal.</param>
-    /// <param name="columns">All columns.</param>
+    /// <param name="flexible">The column that is shortened on a narrow terminal.</param>
+    /// <param name="columns">The headers of all columns.</param>
     public static Table Table(string flexible, params IEnumerable<string> columns)
     {
         var table = new Table { Border = Console.IsOutputRedirected ? TableBorder.None : TableBorder.Simple, BorderStyle = new Style(Color.Grey) };
         foreach (var column in columns)
         {
-            table.AddColumn(new TableColumn(new Text(column, new Style(decoration: Decoration.Bold))) { NoWrap = column != flexible, Padding = new Padding(0, 0, 1, 0) });
+            var header = new Text(column, new Style(decoration: Decoration.Bold));
+            table.AddColumn(new TableColumn(header) { NoWrap = column != flexible, Padding = new Padding(0, 0, 1, 0) });
         }
 
         return table;
     }
 
-    /// <summary>Adds a row of texts, each in one line, which ends in … where the terminal is too narrow for it.</summary>
+    /// <summary>Adds a row of one-line cells. A cell that is too wide for the terminal is cut and ends in ….</summary>
     public static void AddCells(this Table table, params IEnumerable<string> texts) =>
-        table.AddRow(texts.Select(text => new OneLine(text[..Math.Min(text.Length, LongestCell)].Printable())));
+        table.AddRow(texts.Select(text => new OneLine(text[..Math.Min(text.Length, MaxCellLength)].Printable())));
 
-    /// <summary>Writes a line, which ends in … where the terminal is too narrow for it.</summary>
+    /// <summary>Writes a line. A line that is too wide for the terminal is cut and ends in ….</summary>
     public static void WriteLine(string text)
     {
-        Out.Write(new OneLine(text[..Math.Min(text.Length, LongestCell)].Printable()));
+        Out.Write(new OneLine(text[..Math.Min(text.Length, MaxCellLength)].Printable()));
         Out.WriteLine();
     }
 
-    /// <summary>Shows the table or, when it has no rows, what is said instead.</summary>
-    public static void Show(this Table table, string whenEmpty = "")
+    /// <summary>Writes the table or, when it has no rows, a message.</summary>
+    public static void Show(this Table table, string emptyMessage = "")
     {
         if (table.Rows.Count == 0)
         {
-            Console.WriteLine(whenEmpty);
+            Console.WriteLine(emptyMessage);
         }
         else
         {
@@ -61,8 +62,10 @@ internal static class Terminal
         }
     }
 
-    /// <summary>Shows progress on standard error while something works, when that is a terminal: a bar where the fraction done is known, a spinner
-    /// otherwise.</summary>
+    /// <summary>Runs work and shows its progress on standard error, when that is a terminal.</summary>
+    /// <param name="title">The name of the work.</param>
+    /// <param name="fraction">Gets the fraction that is done, for a bar; a spinner is shown when null.</param>
+    /// <param name="work">The work. Its argument receives the progress, and is null when progress is not shown.</param>
     public static async Task<T> WithProgressAsync<T>(string title, Func<RecordingProgress, double>? fraction, Func<IProgress<RecordingProgress>?, Task<T>> work)
     {
         if (!ShowsProgress)
@@ -71,7 +74,8 @@ internal static class Terminal
         }
 
         ProgressColumn[] bar = fraction is null ? [] : [new ProgressBarColumn(), new PercentageColumn()];
-        return await Error.Progress().AutoClear(true).Columns([new SpinnerColumn(), new TaskDescriptionColumn(), .. bar, new ElapsedTimeColumn()]).StartAsync(async context =>
+        ProgressColumn[] columns = [new SpinnerColumn(), new TaskDescriptionColumn(), .. bar, new ElapsedTimeColumn()];
+        return await Error.Progress().AutoClear(true).Columns(columns).StartAsync(async context =>
         {
             var task = context.AddTask(title, maxValue: 1);
             task.IsIndeterminate = fraction is null;
@@ -83,10 +87,10 @@ internal static class Terminal
         });
     }
 
-    /// <summary>Tells progress at once: System.Progress would tell it later, on another thread.</summary>
+    /// <summary>Makes a progress that calls <paramref name="report"/> at once. System.Progress calls it later, on another thread.</summary>
     public static IProgress<RecordingProgress> Report(Action<RecordingProgress> report) => new Progress(report);
 
-    /// <summary>The text in one line and without control characters: what was crawled does not get to steer the terminal.</summary>
+    /// <summary>Replaces control characters by spaces. Crawled text must not control the terminal, and stays in one line.</summary>
     public static string Printable(this string text) => string.Create(text.Length, text, static (printable, source) =>
     {
         for (var at = 0; at < printable.Length; at++)
@@ -121,18 +125,22 @@ internal static class Terminal
 
     public static string Count(long count, string noun) => $"{count:N0} {noun}{(count == 1 ? "" : "s")}";
 
-    /// <summary>What there is of each, in words.</summary>
+    /// <summary>Formats the counts that are not zero: <c>1 run, 20 events</c>.</summary>
     public static string Format(RecordingProgress total)
     {
         (long Count, string Noun)[] counts =
         [
-            (total.Runs, "run"), (total.Events, "event"), (total.Sessions, "session"), (total.Pages, "page"), (total.Artifacts, "artifact"), (total.Logs, "log line"),
+            (total.Runs, "run"),
+            (total.Events, "event"),
+            (total.Sessions, "session"),
+            (total.Pages, "page"),
+            (total.Artifacts, "artifact"),
+            (total.Logs, "log line"),
         ];
         return total.Rows == 0 ? "nothing" : string.Join(", ", counts.Where(one => one.Count > 0).Select(one => Count(one.Count, one.Noun)));
     }
 
-    // Spectre.Console takes a build server for a terminal with colours, redirected or not, and no terminal for one that moves where standard input is
-    // redirected.
+    // Spectre.Console's own detection writes colours on a build server, redirected or not, and shows no progress where standard input is redirected.
     private static IAnsiConsole Create(TextWriter writer, bool redirected) => AnsiConsole.Create(new AnsiConsoleSettings
     {
         Out = new AnsiConsoleOutput(writer),
@@ -147,7 +155,7 @@ internal static class Terminal
         protected override Measurement Measure(RenderOptions options, int maxWidth)
         {
             var width = Math.Min(text.GetCellWidth(), maxWidth);
-            return new Measurement(Math.Min(width, LeastWidth), width);
+            return new Measurement(Math.Min(width, MinCellWidth), width);
         }
 
         protected override IEnumerable<Segment> Render(RenderOptions options, int maxWidth) =>

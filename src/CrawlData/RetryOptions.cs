@@ -1,14 +1,15 @@
 namespace CrawlData;
 
-/// <summary>How long the library goes on by itself when a server cannot be reached, fails over or refuses for the moment.</summary>
+/// <summary>How long the library retries by itself when a server cannot be reached, fails over, or refuses for a transient reason.</summary>
 public sealed class RetryOptions
 {
-    /// <summary>How long an append is tried again, and how long a COMMIT that was cut off is asked about, before the caller gets the error: each of
-    /// the two for so long, and for the connection's own time-outs. 30 seconds unless set; zero tries once, and asks once.</summary>
-    /// <exception cref="InvalidValueException">The value is negative or more than a day.</exception>
+    /// <summary>How long an append is retried, and how long a lost COMMIT is verified, before the caller gets the error.</summary>
+    /// <value>The default is 30 seconds. The range is 0 to 1 day. Zero makes one attempt, and one attempt to verify.</value>
+    /// <remarks>Each of the two lasts at most this long, plus the connection's own time-outs.</remarks>
+    /// <exception cref="ArgumentOutOfRangeException">The value is out of range.</exception>
     public TimeSpan Limit
     {
         get;
-        set => field = Durations.Require(value, "limit", TimeSpan.Zero, TimeSpan.FromDays(1));
+        set => field = ArgumentRange.Require(value, TimeSpan.Zero, TimeSpan.FromDays(1), nameof(Limit));
     } = TimeSpan.FromSeconds(30);
 }

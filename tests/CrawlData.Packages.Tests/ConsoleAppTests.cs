@@ -1,31 +1,28 @@
 using CrawlData.Audits;
 using CrawlData.Crawls;
 using CrawlData.Testing;
+using CrawlData.Tests.Documentation;
 
 namespace CrawlData.Packages.Tests;
 
 public sealed class ConsoleAppTests
 {
     [Test]
-    public async Task The_README_s_snippets_run_in_a_fresh_console_app()
+    public async Task The_pages_snippets_run_in_a_fresh_console_app()
     {
-        var shown = Readme.CSharpUnder("Twenty lines");
-        var further = Readme.Split(shown[1]);
-        var audit = Readme.Split(shown[2]);
-        var testing = Readme.Split(Readme.CSharpUnder("Your tests").Single());
+        var (quickStart, audit, throwaway) = (Split("quickstart"), Split("audit"), Split("throwaway"));
+        string[] further = ["append-many", "writer", "transaction", "follow", "all-crawls", "pages", "repair"];
         await using var database = await ThrowawayDatabase.StartAsync(new ThrowawayDatabaseOptions { Migrate = false });
         var project = await Packed.CreateProjectAsync("console", "CrawlData", "CrawlData.Testing");
         await File.WriteAllTextAsync(Path.Combine(project, "Program.cs"), $"""
-            {WithConnection(shown[0])}
+            {Snippets.All["quickstart"]}
 
             await Shown.FurtherAsync(dataSource, runs, events);
             await Shown.AuditAsync(dataSource);
-            await Shown.TestingAsync();
+            await Shown.ThrowawayAsync();
             """);
         await File.WriteAllTextAsync(Path.Combine(project, "Shown.cs"), $$"""
-            {{Readme.Split(shown[0]).Usings}}
-            {{audit.Usings}}
-            {{testing.Usings}}
+            {{string.Join('\n', quickStart.Usings.Union(audit.Usings).Union(throwaway.Usings))}}
 
             static class Shown
             {
@@ -34,8 +31,8 @@ public sealed class ConsoleAppTests
                     var run = await runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app", Status = CrawlStatus.Running });
                     var step = new NewCrawlEvent { EventType = "step", Payload = Jsonb.Parse("{}") };
                     var (first, second, third, last, text) = (step, step, step, step with { EventType = "last" }, "a\0b");
-                    {{further.Statements}}
-                    Console.WriteLine($"{ids.Count} {batch.Events.Count} {payload}");
+                    {{string.Join('\n', further.Select(name => Snippets.All[name]))}}
+                    Console.WriteLine($"{ids.Count} {batch.Events.Count} {next.Events.Count} {ended.Count} {payload}");
                 }
 
                 public static async Task AuditAsync(NpgsqlDataSource dataSource)
@@ -43,24 +40,25 @@ public sealed class ConsoleAppTests
                     {{audit.Statements}}
                 }
 
-                public static async Task TestingAsync()
+                public static async Task ThrowawayAsync()
                 {
-                    {{testing.Statements}}
+                    {{throwaway.Statements}}
                     Console.WriteLine($"{(await runs.ListAsync()).Items.Count} runs");
                 }
             }
+
+            {{Snippets.All["artifact-store"]}}
             """);
 
         await Command.RunAsync(project, Command.DotNet, "build", "-warnaserror");
-        var output = await Command.RunAsync(
-            project, new Dictionary<string, string?> { ["CRAWLDATA_CONNECTION"] = database.ConnectionString }, Command.DotNet, "run", "--no-build");
+        var output = await Command.RunAsync(project, Command.DotNet, "run", "--no-build", "--", database.ConnectionString);
 
         Assert.That(output, Does.StartWith(
             """
             1 step.navigated {"url": "https://example.org/", "step": 1}
             step
             last
-            3 8 {"text":"a\uFFFDb"}
+            3 8 0 2 {"text":"a\uFFFDb"}
             0 runs
 
             """));
@@ -68,11 +66,10 @@ public sealed class ConsoleAppTests
         Assert.That((await new AuditSessionRepository(database.DataSource).ListAsync()).Items.Single().Status, Is.EqualTo(AuditSessionStatus.Completed));
     }
 
-    private static string WithConnection(string program)
+    /// <summary>Returns a snippet's using directives, and the rest.</summary>
+    private static (IEnumerable<string> Usings, string Statements) Split(string name)
     {
-        var lines = program.Split('\n');
-        lines[Array.FindIndex(lines, line => line.StartsWith("var connectionString = ", StringComparison.Ordinal))] =
-            """var connectionString = Environment.GetEnvironmentVariable("CRAWLDATA_CONNECTION")!;""";
-        return string.Join('\n', lines);
+        var lines = Snippets.All[name].Split('\n').ToLookup(line => line.StartsWith("using ", StringComparison.Ordinal) && !line.Contains('='));
+        return (lines[true], string.Join('\n', lines[false]));
     }
 }

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.IO.Compression;
 using System.Reflection.Metadata;
 using System.Text;
+using System.Text.RegularExpressions;
 using System.Xml.Linq;
 
 namespace CrawlData.Packages.Tests;
@@ -18,7 +19,6 @@ public sealed class PackageContentTests
         var metadata = Metadata(package, id);
 
         Assert.That(Value(metadata, "readme"), Is.EqualTo("README.md"));
-        Assert.That(Packed.Read(package, "README.md"), Is.EqualTo(File.ReadAllBytes(Path.Combine(Packed.Sources, "README.md"))));
         Assert.That(Value(metadata, "icon"), Is.EqualTo("icon.png"));
         Assert.That(SizeOfPng(Packed.Read(package, "icon.png")), Is.EqualTo((128, 128)));
         Assert.That(Element(metadata, "license").Attribute("type")!.Value, Is.EqualTo("expression"));
@@ -26,6 +26,27 @@ public sealed class PackageContentTests
         Assert.That(Value(metadata, "description"), Does.Contain("crawl").And.Contain("audit"));
         Assert.That(Element(metadata, "repository").Attribute("url")!.Value, Is.EqualTo(Packed.RepositoryUrl));
         Assert.That(Element(metadata, "repository").Attribute("commit")!.Value, Is.EqualTo(Packed.Commit));
+    }
+
+    [TestCase("CrawlData", "README.md")]
+    [TestCase("CrawlData.Testing", "src/CrawlData.Testing/README.md")]
+    [TestCase("CrawlData.Cli", "README.md")]
+    public void A_package_s_readme_has_absolute_links_to_the_packed_commit(string id, string source)
+    {
+        using var package = Packed.Open(id);
+        var readme = Encoding.UTF8.GetString(Packed.Read(package, "README.md"));
+        string[] prefixes = [$"{Packed.RepositoryUrl}/blob/{Packed.Commit}/", $"https://raw.githubusercontent.com/example/crawldata/{Packed.Commit}/"];
+        var targets = Regex.Matches(readme, @"\]\((?<target>[^)]+)\)").Select(link => link.Groups["target"].Value).ToList();
+
+        Assert.That(targets, Is.Not.Empty.And.All.StartsWith("https://"));
+        foreach (var target in targets.Where(target => target.Contains(Packed.Commit, StringComparison.Ordinal)))
+        {
+            var path = target[prefixes.Single(prefix => target.StartsWith(prefix, StringComparison.Ordinal)).Length..].Split('#')[0];
+            Assert.That(Path.Exists(Path.Combine(Packed.Sources, path)), target);
+        }
+
+        var text = prefixes.Aggregate(readme, (shown, prefix) => shown.Replace(prefix, "", StringComparison.Ordinal));
+        Assert.That(text.TrimEnd(), Is.EqualTo(File.ReadAllText(Path.Combine(Packed.Sources, source)).Replace("](../../", "](", StringComparison.Ordinal).TrimEnd()));
     }
 
     [TestCase("CrawlData", new[]

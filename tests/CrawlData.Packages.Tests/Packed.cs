@@ -1,5 +1,6 @@
 using System.IO.Compression;
 using System.Text.RegularExpressions;
+using CrawlData.Tests.Documentation;
 
 namespace CrawlData.Packages.Tests;
 
@@ -65,7 +66,7 @@ public sealed partial class Packed
     public async Task PackAsync()
     {
         root = Directory.CreateTempSubdirectory("crawldata-packages-").FullName;
-        Copy(new DirectoryInfo(FindRepository()), Sources);
+        Copy(new DirectoryInfo(Snippets.Root), Sources);
         await Command.RunAsync(Sources, "git", "init", "--quiet", "--initial-branch", "main");
         await Command.RunAsync(Sources, "git", "remote", "add", "origin", RepositoryUrl);
         await Command.RunAsync(Sources, "git", "add", "--all");
@@ -81,17 +82,6 @@ public sealed partial class Packed
 
     [OneTimeTearDown]
     public void Delete() => Directory.Delete(root, recursive: true);
-
-    public static string FindRepository()
-    {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(folder.FullName, "CrawlData.sln")))
-        {
-            folder = folder.Parent ?? throw new InvalidOperationException("These tests pack the repository that they are built in.");
-        }
-
-        return folder.FullName;
-    }
 
     // Our packages come from the folder alone, all others from where this machine has them.
     private static async Task<string> NuGetConfigAsync()

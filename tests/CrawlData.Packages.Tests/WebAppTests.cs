@@ -24,27 +24,11 @@ public sealed class WebAppTests
         runs = new CrawlRunRepository(database.DataSource);
         events = new CrawlEventRepository(database.DataSource);
         project = await Packed.CreateProjectAsync("web", "CrawlData");
-        await File.WriteAllTextAsync(Path.Combine(project, "Program.cs"), $"""
-            {Readme.CSharpUnder("Streaming a crawl to a browser").Single()}
+        foreach (var file in Directory.EnumerateFiles(Path.Combine(Packed.Sources, "tests", "CrawlData.Packages.Tests", "WebApp")))
+        {
+            File.Copy(file, Path.Combine(project, Path.GetFileName(file)), overwrite: true);
+        }
 
-            // The host has stopped: here comes another.
-            await Shown.RegisterAsync(Environment.GetEnvironmentVariable("ConnectionStrings__Crawls")!);
-            """);
-        await File.WriteAllTextAsync(Path.Combine(project, "Shown.cs"), $$"""
-            using CrawlData.Crawls;
-            using Npgsql;
-
-            static class Shown
-            {
-                public static async Task RegisterAsync(string connectionString)
-                {
-                    var builder = WebApplication.CreateBuilder();
-                    {{Readme.CSharpUnder("Twenty lines")[3]}}
-                    await using var app = builder.Build();
-                    Console.WriteLine($"pending: {(await app.Services.GetRequiredService<CrawlRunRepository>().CountByStatusAsync())[CrawlStatus.Pending]}");
-                }
-            }
-            """);
         await Command.RunAsync(project, Command.DotNet, "build", "-warnaserror");
         app = await App.StartAsync(project, database.ConnectionString);
     }
@@ -111,7 +95,7 @@ public sealed class WebAppTests
     }
 
     [Test]
-    public async Task The_README_s_registration_takes_the_application_s_data_source()
+    public async Task A_registration_uses_the_application_s_data_source()
     {
         await runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app" });
         using var stopped = await App.StartAsync(project, database.ConnectionString);

@@ -26,7 +26,11 @@ public abstract class DatabaseTest
 
     protected CrawlLogRepository Logs { get; private set; } = null!;
 
-    protected RetentionCleanup Cleanup { get; private set; } = null!;
+    protected AuditSessionQueue Queue { get; private set; } = null!;
+
+    protected ArtifactSweeper Sweeper { get; private set; } = null!;
+
+    protected RetentionPurger Purger { get; private set; } = null!;
 
     [OneTimeSetUp]
     public async Task StartDatabaseAsync()
@@ -45,7 +49,9 @@ public abstract class DatabaseTest
         Pages = new AuditPageRepository(DataSource);
         Artifacts = new ArtifactRepository(DataSource);
         Logs = new CrawlLogRepository(DataSource);
-        Cleanup = new RetentionCleanup(DataSource);
+        Queue = new AuditSessionQueue(DataSource);
+        Sweeper = new ArtifactSweeper(DataSource);
+        Purger = new RetentionPurger(DataSource);
     }
 
     [OneTimeTearDown]

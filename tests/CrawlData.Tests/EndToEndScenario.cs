@@ -103,12 +103,13 @@ internal sealed class EndToEndScenario
     private async Task AuditAsync()
     {
         var sessions = Get<AuditSessionRepository>();
+        var queue = Get<AuditSessionQueue>();
         var pages = Get<AuditPageRepository>();
         var artifacts = Get<ArtifactRepository>();
         var logs = Get<CrawlLogRepository>();
         await sessions.InsertAsync(new NewAuditSession { Url = "https://example.org/", CrawlPolicyVersion = "1", ConfigSnapshot = Step.Payload });
-        var session = (await sessions.ClaimNextAsync())!;
-        (await sessions.RecordAsync(session.Id, session.Attempts, new AuditFindings { FinalUrl = "https://example.org/home" })).EnsureApplied();
+        var session = (await queue.ClaimNextAsync())!;
+        (await queue.RecordFindingsAsync(session.Id, session.Attempts, new AuditFindings { FinalUrl = "https://example.org/home" })).EnsureApplied();
 
         var page = await pages.InsertAsync(session.Id, new NewAuditPage { PageType = PageType.Pdp, Viewport = Viewport.Mobile });
         Assert.That((await pages.SetStatusAsync(session.Id, page.Id, PageStatus.Ok, Step.Payload)).EnsureApplied().LoadTimings, Is.EqualTo(Step.Payload));
@@ -141,7 +142,7 @@ internal sealed class EndToEndScenario
         recording.Position = 0;
         await Get<RecordingImporter>().ImportAsync(recording, new RecordingImportOptions { NewIds = true });
 
-        (await sessions.CompleteAsync(session.Id, session.Attempts)).EnsureApplied();
+        (await queue.CompleteAsync(session.Id, session.Attempts)).EnsureApplied();
         Assert.That((await sessions.GetAsync(session.Id))!.FinalUrl, Is.EqualTo("https://example.org/home"));
         var completed = new AuditSessionFilter { Statuses = [AuditSessionStatus.Completed], CrawlPolicyVersion = "1" };
         Assert.That((await sessions.ListAsync(completed)).Items, Has.Count.EqualTo(1));
@@ -150,8 +151,8 @@ internal sealed class EndToEndScenario
         Assert.That((await sessions.CountByCrawlPolicyVersionAsync(completed))["1"], Is.EqualTo(1));
 
         // The imported session is still running, and its log ended just now.
-        Assert.That(await sessions.ListAbandonedAsync(TimeSpan.FromDays(1)), Is.Empty);
-        Assert.That(await sessions.ReleaseAbandonedAsync(TimeSpan.FromDays(1), maxAttempts: 3), Is.Empty);
+        Assert.That(await queue.ListStaleAsync(TimeSpan.FromDays(1)), Is.Empty);
+        Assert.That(await queue.RescueStaleAsync(TimeSpan.FromDays(1), maxAttempts: 3), Is.Empty);
         var imported = (await sessions.ListAsync(new AuditSessionFilter { Statuses = [AuditSessionStatus.Running] })).Items.Single();
         Assert.That(await sessions.DeleteAsync(imported.Id), Is.True);
     }
@@ -165,14 +166,15 @@ internal sealed class EndToEndScenario
 
     private async Task PurgeAsync()
     {
-        var cleanup = Get<RetentionCleanup>();
-        Assert.That(await cleanup.StreamExpiredAsync().CountAsync(), Is.EqualTo(1));
-        Assert.That((await cleanup.SweepAsync((batch, _) => Task.FromResult(batch))).Deleted, Is.EqualTo(1));
+        var sweeper = Get<ArtifactSweeper>();
+        var purger = Get<RetentionPurger>();
+        Assert.That(await sweeper.StreamExpiredAsync().CountAsync(), Is.EqualTo(1));
+        Assert.That((await sweeper.SweepAsync(new DelegateStore((batch, _) => Task.FromResult(batch)))).Deleted, Is.EqualTo(1));
         foreach (var dryRun in new[] { true, false })
         {
-            Assert.That((await cleanup.DeleteArtifactsAsync(TimeSpan.Zero, dryRun: dryRun)).Deleted, Is.EqualTo(2));
-            Assert.That((await cleanup.DeleteSessionsAsync(TimeSpan.Zero, dryRun: dryRun)).Deleted, Is.EqualTo(1));
-            Assert.That((await cleanup.DeleteCrawlsAsync(TimeSpan.Zero, dryRun: dryRun)).Deleted, Is.EqualTo(1));
+            Assert.That((await purger.PurgeArtifactsAsync(TimeSpan.Zero, dryRun: dryRun)).Deleted, Is.EqualTo(2));
+            Assert.That((await purger.PurgeSessionsAsync(TimeSpan.Zero, dryRun: dryRun)).Deleted, Is.EqualTo(1));
+            Assert.That((await purger.PurgeCrawlsAsync(TimeSpan.Zero, dryRun: dryRun)).Deleted, Is.EqualTo(1));
         }
     }
 

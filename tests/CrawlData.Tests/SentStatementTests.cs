@@ -7,11 +7,11 @@ public sealed class SentStatementTests : MigratorTest
     // Other tests send these: after a lost connection, and in a script that psql runs.
     private static readonly string[] OutsideTheScenario =
     [
-        "CrawlEventRepository.TimeSql",
-        "CrawlLogRepository.TimeSql",
-        "SchemaMigrator.LockSql",
-        "SettledTransaction.StatusSql",
-        "SettledTransaction.TerminateSql",
+        "CrawlEventStatements.TimeSql",
+        "CrawlLogStatements.TimeSql",
+        "MigrationLock.TransactionLockSql",
+        "CommitVerifier.StatusSql",
+        "CommitVerifier.TerminateSql",
     ];
 
     [Test]

@@ -107,11 +107,11 @@ public static partial class SqlConstants
     /// <summary>The types of parameters that other statements send with another type.</summary>
     private static readonly Dictionary<(string Statement, string Parameter), string> TypesOfStatements = new()
     {
-        [("CrawlEventRepository.InsertOneSql", "event_type")] = "character varying",
-        [("CrawlEventRepository.ReadSql", "limit")] = "bigint",
+        [("CrawlEventStatements.InsertOneSql", "event_type")] = "character varying",
+        [("CrawlEventStatements.ReadSql", "limit")] = "bigint",
         [("CrawlEventFollower.ReadAllSql", "limit")] = "bigint",
         [("CrawlEventFollower.FollowSql", "limit")] = "bigint",
-        [("CrawlLogRepository.ReadSql", "limit")] = "bigint",
+        [("CrawlLogStatements.ReadSql", "limit")] = "bigint",
     };
 
     /// <summary>The statements by class and name.</summary>

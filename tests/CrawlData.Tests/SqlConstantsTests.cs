@@ -33,7 +33,7 @@ public sealed class SqlConstantsTests : DatabaseTest
         ["SchemaComparison"] = 2,
         ["SchemaJournal"] = 6,
         ["SchemaMigrator"] = 6,
-        ["SettledTransaction"] = 2,
+        ["CommitVerifier"] = 2,
     };
 
     [Test]

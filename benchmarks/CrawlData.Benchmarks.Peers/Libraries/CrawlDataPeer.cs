@@ -14,8 +14,8 @@ internal sealed class CrawlDataPeer(NpgsqlDataSource dataSource) : Peer
     public override string Name => "CrawlData";
 
     public override string Difference =>
-        "Ids come back in the order of the events and rise in the order of commits within a crawl; a call is one transaction, "
-        + "and a commit whose answer was lost is settled: once or not at all.";
+        "A call is one transaction and returns ids in the order of the events. Within a crawl, ids rise in commit order. "
+        + "If the connection is lost during COMMIT, the outcome is verified, so the events are stored once or not at all.";
 
     public override IReadOnlyList<Type> Packages => [typeof(CrawlEventRepository)];
 

@@ -6,7 +6,7 @@ namespace CrawlData.Benchmarks.Peers.Libraries;
 
 internal sealed class DapperPeer(NpgsqlDataSource dataSource) : Peer
 {
-    // Dapper finds properties by the columns' names, whatever their case.
+    // Dapper matches column names to property names and ignores case.
     private const string ReadSql =
         """
         select id, crawl_id as crawlid, event_type as eventtype, payload, created_at as createdat
@@ -20,8 +20,8 @@ internal sealed class DapperPeer(NpgsqlDataSource dataSource) : Peer
     public override string Name => "Dapper";
 
     public override string Difference =>
-        "A list is inserted row by row, a round trip each, in one transaction only if the caller opens it; no ids come back, "
-        + "the order of commits is not promised, and what is tried again may be stored twice.";
+        "A list is inserted row by row, with a round trip each. It is one transaction only if the caller opens one. "
+        + "It returns no ids, and concurrent writers to a crawl may commit ids out of order. A retry after a lost COMMIT may store the events twice.";
 
     public override IReadOnlyList<Type> Packages => [typeof(SqlMapper)];
 

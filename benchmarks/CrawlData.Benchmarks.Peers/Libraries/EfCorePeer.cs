@@ -13,8 +13,8 @@ internal sealed class EfCorePeer(NpgsqlDataSource dataSource) : Peer
     public override string Name => "EF Core";
 
     public override string Difference =>
-        "SaveChanges is one transaction of batched INSERTs and puts the ids into the entities, but it takes no lock, "
-        + "so ids of those who write to a crawl at once may be committed out of order, and a retry after a lost commit may store twice.";
+        "SaveChanges is one transaction of batched INSERTs and sets the entities' ids. "
+        + "It takes no lock, so concurrent writers to a crawl may commit ids out of order. A retry after a lost COMMIT may store the events twice.";
 
     public override IReadOnlyList<Type> Packages => [typeof(DbContext), typeof(NpgsqlDbContextOptionsBuilder)];
 
@@ -32,7 +32,7 @@ internal sealed class EfCorePeer(NpgsqlDataSource dataSource) : Peer
         return (await context.Events.AsNoTracking().Where(one => one.CrawlId == crawl).OrderBy(one => one.CrawlId).ThenBy(one => one.Id).ToListAsync()).Count;
     }
 
-    // An entity is of use once: a saved one has its id.
+    // Each append needs new entities, because a saved entity has an id.
     private async Task AppendAsync(Guid crawl, (string Type, string Payload)[] rows)
     {
         await using var context = await contexts.CreateDbContextAsync();

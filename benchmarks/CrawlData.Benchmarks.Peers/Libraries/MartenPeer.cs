@@ -6,7 +6,7 @@ using Npgsql;
 
 namespace CrawlData.Benchmarks.Peers.Libraries;
 
-/// <summary>Events in Marten's own tables, each crawl a stream, in one of the modes of appending.</summary>
+/// <summary>Stores events in Marten's own tables, a stream for each crawl, in one of Marten's append modes.</summary>
 internal sealed class MartenPeer(NpgsqlDataSource dataSource, EventAppendMode mode) : Peer
 {
     private readonly DocumentStore store = DocumentStore.For(options =>
@@ -20,10 +20,13 @@ internal sealed class MartenPeer(NpgsqlDataSource dataSource, EventAppendMode mo
     public override string Name => $"Marten, {mode}";
 
     public override string Difference =>
-        "SaveChanges is one transaction and puts sequence numbers and versions into the events; versions rise in the order of commits within a stream, "
-        + "since of those who append to it at once all but one fail and try again themselves, which with an expected version cannot store twice. "
-        + (mode == EventAppendMode.Rich ? "Projections know versions before the commit, for more round trips. " : "The server gives versions out. ")
-        + "Its tables are its own, with more columns, and it makes JSON of events, and events of JSON, within the time.";
+        "SaveChanges is one transaction and sets the events' sequence numbers and versions. Versions rise in commit order within a stream: "
+        + "of concurrent appends to a stream one succeeds, and the callers must retry the others. "
+        + "With an expected version, a retry cannot store events twice. "
+        + (mode == EventAppendMode.Rich
+            ? "Projections have the versions before the commit, which takes more round trips. "
+            : "The server assigns the versions. ")
+        + "Marten's own tables have more columns, and its figures include serializing and deserializing the events.";
 
     public override IReadOnlyList<Type> Packages => [typeof(DocumentStore)];
 
@@ -63,6 +66,6 @@ internal sealed class MartenPeer(NpgsqlDataSource dataSource, EventAppendMode mo
         await session.SaveChangesAsync();
     }
 
-    // Marten makes and reads it.
+    // Public, because Marten serializes and deserializes it.
     public sealed record ElementFound(int Step, int Index, string Kind, string Href, string Text, bool Fresh);
 }

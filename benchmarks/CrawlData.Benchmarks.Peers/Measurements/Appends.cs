@@ -3,26 +3,26 @@ using CrawlData.Testing;
 
 namespace CrawlData.Benchmarks.Peers.Measurements;
 
-/// <summary>Events appended in one transaction, by every peer: beside an INSERT by hand where there is one, and else beside a COPY that gives no ids.</summary>
+/// <summary>Measures every peer's appends in one transaction. The baseline is an INSERT by hand for one event, and otherwise a COPY by hand.</summary>
 internal static class Appends
 {
-    public static async Task<IReadOnlyList<(int Events, IReadOnlyList<Measured> Measured)>> RunAsync(Extent extent)
+    public static async Task<IReadOnlyList<AppendsRow>> RunAsync(BenchmarkScale scale)
     {
         await using var database = await ThrowawayDatabase.StartAsync();
-        var crawl = (await Seed.CrawlsAsync(database.DataSource, 1))[0];
+        var crawl = (await Seed.InsertCrawlsAsync(database.DataSource, 1))[0];
         var peers = AllPeers.Of(database.DataSource);
-        var rows = new List<(int, IReadOnlyList<Measured>)>();
-        foreach (var count in extent.Appends)
+        var rows = new List<AppendsRow>();
+        foreach (var count in scale.AppendSizes)
         {
-            var events = DatabaseBenchmark.MakeEvents(count);
-            var floor = count == 1 ? NpgsqlPeer.Insert : CopyPeer.In;
-            var interleaved = new Interleaved();
-            foreach (var (name, append) in peers.SelectMany(peer => peer.Appends(crawl, events)).OrderBy(way => way.Name != floor))
+            var events = SampleData.MakeEvents(count);
+            var baseline = count == 1 ? NpgsqlPeer.Insert : CopyPeer.In;
+            var rounds = new InterleavedRounds();
+            foreach (var (name, append) in peers.SelectMany(peer => peer.Appends(crawl, events)).OrderBy(method => method.Name != baseline))
             {
-                interleaved.Add(name, append);
+                rounds.Add(name, append);
             }
 
-            rows.Add((count, await interleaved.RunAsync(extent.AppendRounds)));
+            rows.Add(new AppendsRow { Events = count, Measurements = await rounds.RunAsync(scale.AppendRounds) });
         }
 
         foreach (var peer in peers)

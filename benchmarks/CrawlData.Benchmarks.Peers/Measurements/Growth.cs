@@ -3,34 +3,34 @@ using CrawlData.Testing;
 
 namespace CrawlData.Benchmarks.Peers.Measurements;
 
-/// <summary>The same read from ever larger tables, in turns: more events are more crawls.</summary>
+/// <summary>Measures the same read from tables of different sizes. A larger table has more crawls, not larger ones.</summary>
 internal static class Growth
 {
-    public static async Task<IReadOnlyList<GrowthRow>> RunAsync(Extent extent)
+    public static async Task<IReadOnlyList<GrowthRow>> RunAsync(BenchmarkScale scale)
     {
         var databases = new List<ThrowawayDatabase>();
-        var interleaved = new Interleaved();
+        var rounds = new InterleavedRounds();
         try
         {
-            foreach (var size in extent.Growth)
+            foreach (var size in scale.GrowthTableSizes)
             {
                 var database = await ThrowawayDatabase.StartAsync();
                 databases.Add(database);
-                var crawls = await Seed.CrawlsAsync(database.DataSource, size / extent.EventsPerCrawl);
-                foreach (var together in crawls.Chunk(extent.Crawls))
+                var crawls = await Seed.InsertCrawlsAsync(database.DataSource, size / scale.EventsPerCrawl);
+                foreach (var concurrent in crawls.Chunk(scale.Crawls))
                 {
-                    await Seed.EventsAsync(database.DataSource, together, (long)together.Length * extent.EventsPerCrawl, Seed.BatchOfCrawl);
+                    await Seed.GenerateEventsAsync(database.DataSource, concurrent, scale.EventsPerCrawl, Seed.WriterBatchPerCrawl);
                 }
 
                 foreach (var (name, read) in new NpgsqlPeer(database.DataSource).Reads(crawls[crawls.Count / 2])
                     .Concat(new CrawlDataPeer(database.DataSource).Reads(crawls[crawls.Count / 2]).Take(1)))
                 {
-                    interleaved.Add($"{name} {size}", () => Reads.RequireAsync(read, extent.EventsPerCrawl));
+                    rounds.Add($"{name} {size}", async () => RowCount.Require(scale.EventsPerCrawl, await read()));
                 }
             }
 
-            var measured = await interleaved.RunAsync(extent.Rounds);
-            return [.. extent.Growth.Zip(measured.Chunk(2), (size, pair) => new GrowthRow { Events = size, ByHand = pair[0], List = pair[1] })];
+            var measurements = await rounds.RunAsync(scale.Rounds);
+            return [.. scale.GrowthTableSizes.Zip(measurements.Chunk(2), (size, pair) => new GrowthRow { Events = size, ByHand = pair[0], List = pair[1] })];
         }
         finally
         {
@@ -40,13 +40,4 @@ internal static class Growth
             }
         }
     }
-}
-
-internal sealed record GrowthRow
-{
-    public required int Events { get; init; }
-
-    public required Measured ByHand { get; init; }
-
-    public required Measured List { get; init; }
 }

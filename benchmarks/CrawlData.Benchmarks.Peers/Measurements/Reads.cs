@@ -3,46 +3,36 @@ using CrawlData.Testing;
 
 namespace CrawlData.Benchmarks.Peers.Measurements;
 
-/// <summary>One crawl's events among those of many, by every peer.</summary>
+/// <summary>Measures every peer's reads of one crawl's events out of the events of many crawls.</summary>
 internal static class Reads
 {
-    public static async Task<IReadOnlyList<Measured>> RunAsync(Extent extent)
+    public static async Task<IReadOnlyList<Measurement>> RunAsync(BenchmarkScale scale)
     {
         await using var database = await ThrowawayDatabase.StartAsync();
-        var crawls = await Seed.CrawlsAsync(database.DataSource, extent.Crawls);
-        await Seed.EventsAsync(database.DataSource, crawls, extent.Events, Seed.BatchOfCrawl);
-        var events = DatabaseBenchmark.MakeEvents(extent.EventsPerCrawl);
+        var crawls = await Seed.InsertCrawlsAsync(database.DataSource, scale.Crawls);
+        await Seed.GenerateEventsAsync(database.DataSource, crawls, scale.EventsPerCrawl, Seed.WriterBatchPerCrawl);
+        var events = SampleData.MakeEvents(scale.EventsPerCrawl);
         var peers = AllPeers.Of(database.DataSource);
-        var ways = new List<(string Name, Func<Task<int>> Read)>();
+        var methods = new List<(string Name, Func<Task<int>> Read)>();
         foreach (var peer in peers)
         {
             await peer.SeedAsync(crawls, events);
-            ways.AddRange(peer.Reads(crawls[crawls.Count / 2]));
+            methods.AddRange(peer.Reads(crawls[crawls.Count / 2]));
         }
 
-        await Seed.SettleAsync(database.DataSource);
-        var interleaved = new Interleaved();
-        foreach (var (name, read) in ways.OrderBy(way => way.Name != NpgsqlPeer.Reader))
+        await Seed.VacuumAsync(database.DataSource);
+        var rounds = new InterleavedRounds();
+        foreach (var (name, read) in methods.OrderBy(method => method.Name != NpgsqlPeer.Reader))
         {
-            interleaved.Add(name, () => RequireAsync(read, extent.EventsPerCrawl));
+            rounds.Add(name, async () => RowCount.Require(scale.EventsPerCrawl, await read()));
         }
 
-        var measured = await interleaved.RunAsync(extent.Rounds);
+        var measured = await rounds.RunAsync(scale.Rounds);
         foreach (var peer in peers)
         {
             await peer.DisposeAsync();
         }
 
         return measured;
-    }
-
-    /// <summary>Reads, and throws when other events were read than there are.</summary>
-    public static async Task RequireAsync(Func<Task<int>> read, int events)
-    {
-        var count = await read();
-        if (count != events)
-        {
-            throw new InvalidOperationException($"{count} events were read instead of {events}.");
-        }
     }
 }

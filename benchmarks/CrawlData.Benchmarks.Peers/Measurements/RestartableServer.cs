@@ -5,40 +5,56 @@ using Npgsql;
 
 namespace CrawlData.Benchmarks.Peers.Measurements;
 
-/// <summary>A server of this machine's binaries, with a migrated database, that is restarted.</summary>
+/// <summary>A server from this machine's programs, with a migrated database, that can be restarted.</summary>
 internal sealed class RestartableServer : IAsyncDisposable
 {
-    private const string FolderSql = """show data_directory""";
+    private static readonly string[] DurableSettings = ["fsync", "full_page_writes", "synchronous_commit"];
 
     private readonly PostgresBinaries binaries;
     private readonly StartedServer server;
-    private readonly string folder;
 
     private RestartableServer(PostgresBinaries binaries, StartedServer server, NpgsqlDataSource dataSource, string folder) =>
-        (this.binaries, this.server, DataSource, this.folder) = (binaries, server, dataSource, folder);
+        (this.binaries, this.server, DataSource, Folder) = (binaries, server, dataSource, folder);
 
     public NpgsqlDataSource DataSource { get; }
 
-    /// <returns>None when this machine has no binaries.</returns>
-    public static async Task<RestartableServer?> StartAsync()
+    public string ConnectionString => server.ConnectionString;
+
+    /// <summary>Gets the data folder.</summary>
+    public string Folder { get; }
+
+    /// <param name="fsync">Whether commits wait for the disk, as in production.</param>
+    /// <returns>The server; null when this machine has no server programs.</returns>
+    public static async Task<RestartableServer?> StartAsync(bool fsync)
     {
-        var named = Environment.GetEnvironmentVariable("CRAWLDATA_POSTGRES_BIN");
+        var named = Environment.GetEnvironmentVariable(ServerSearch.BinariesVariable);
         var binaries = string.IsNullOrEmpty(named) ? PostgresBinaries.Find(Environment.GetEnvironmentVariable) : PostgresBinaries.In(named);
         if (binaries is null)
         {
             return null;
         }
 
-        var server = await LocalServer.StartAsync(binaries, CancellationToken.None);
-        var dataSource = NpgsqlDataSource.Create(server.ConnectionString);
+        var started = await LocalServer.StartAsync(binaries, CancellationToken.None);
+        var dataSource = NpgsqlDataSource.Create(started.ConnectionString);
         await new SchemaMigrator(dataSource).MigrateAsync();
-        await using var show = dataSource.CreateCommand(FolderSql);
-        return new(binaries, server, dataSource, (string)(await show.ExecuteScalarAsync())!);
+        await using var show = dataSource.CreateCommand("show data_directory");
+        var server = new RestartableServer(binaries, started, dataSource, (string)(await show.ExecuteScalarAsync())!);
+        if (fsync)
+        {
+            foreach (var setting in DurableSettings)
+            {
+                await Seed.ExecuteAsync(dataSource, $"alter system set {setting} = on");
+            }
+
+            await server.RestartAsync();
+        }
+
+        return server;
     }
 
     public async Task RestartAsync()
     {
-        string[] arguments = ["restart", "-s", "-w", "-D", folder, "-m", "fast", "-l", Path.Combine(folder, "restarts.log")];
+        string[] arguments = ["restart", "-s", "-w", "-D", Folder, "-m", "fast", "-l", Path.Combine(Folder, "restarts.log")];
         var start = new ProcessStartInfo(binaries.FileOf("pg_ctl"), arguments)
         {
             WorkingDirectory = "/",
@@ -48,12 +64,12 @@ internal sealed class RestartableServer : IAsyncDisposable
             start.UserName = "postgres";
         }
 
-        // Its output is not read: the server inherits it.
+        // Its output is not redirected, because the server inherits it and would keep the pipe open.
         using var restart = Process.Start(start)!;
         await restart.WaitForExitAsync();
         if (restart.ExitCode != 0)
         {
-            throw new InvalidOperationException($"pg_ctl restart ended with {restart.ExitCode}.");
+            throw new InvalidOperationException($"pg_ctl restart failed with exit code {restart.ExitCode}.");
         }
 
         DataSource.Clear();

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using CrawlData.Benchmarks.Crawls;
 using CrawlData.Benchmarks.Peers.Libraries;
@@ -6,235 +7,276 @@ using CrawlData.Testing;
 
 namespace CrawlData.Benchmarks.Peers.Reporting;
 
-/// <summary>Measures everything, and writes down what was measured.</summary>
-internal sealed class Report(Extent extent, string folder, string command, bool quick)
+/// <summary>Takes all measurements and writes them down.</summary>
+internal sealed class Report(ReportOptions options)
 {
-    private const string Floor = "the floor";
+    private const string RatioColumn = "ratio to baseline";
+    private const string BytesColumn = "bytes allocated per event";
 
     private const string NoMarten =
-        "**Marten.** Its figures were not taken in this run: it is built in with `-p:WithMarten=true`, where the registry has all that it needs.";
+        "**Marten.** Not measured in this run. It is built in with `-p:WithMarten=true`, if the package registry has all of its dependencies.";
 
-    private readonly ReportWriter writer = new(folder);
+    private readonly ReportWriter writer = new();
+    private readonly BenchmarkScale scale = options.Scale;
 
-    public async Task RunAsync()
+    /// <returns>The path of the report.</returns>
+    public async Task<string> RunAsync()
     {
-        Directory.CreateDirectory(folder);
-        writer.Heading(1, "CrawlData beside others");
-        if (quick)
+        Directory.CreateDirectory(options.Folder);
+        writer.Heading(1, "CrawlData compared with other libraries");
+        if (options.Quick)
         {
-            writer.Paragraph("**A smoke test: everything ran, on so few events and in so few rounds that its figures say nothing.**");
+            writer.Paragraph("**A smoke test: every measurement ran on little data and in few rounds, so the figures mean nothing.**");
         }
 
         writer.Paragraph(
-            "Ratios are of medians of runs in turns, each round in another order, so what the machine does meanwhile falls on all; "
-            + "they can be trusted where absolute times cannot. Less is better, unless it is events in a second.");
-        await WriteMachineAsync();
-        await WriteReadsAsync();
-        await WriteAppendsAsync();
-        await WriteWriterAsync();
-        await WriteFollowersAsync();
-        await WriteGrowthAsync();
-        await WriteColdReadsAsync();
-        await WriteProfileAsync();
-        await writer.SaveAsync();
+            "Ratios compare medians. Each round runs all compared methods once, in random order, so the machine's other load affects them alike. "
+            + "The ratios are therefore more reliable than the times. Lower is better, except for events per second.");
+        await using (var database = await ThrowawayDatabase.StartAsync())
+        {
+            var server = await ServerFacts.ReadAsync(database.DataSource);
+            await WriteMachineAsync(database, server);
+            await WriteReadsAsync(server.Fsync);
+            await WriteAppendsAsync(server.Fsync);
+            await WriteWriterAsync(server.Fsync);
+            await WriteFollowersAsync(server.Fsync);
+            await WriteGrowthAsync(server.Fsync);
+            await WriteColdReadsAsync();
+            await WriteProfileAsync(server.Fsync);
+        }
+
+        var file = Path.Combine(options.Folder, "report.md");
+        await writer.SaveAsync(file);
+        return file;
     }
 
     private static void Progress(string step) => Console.WriteLine($"{TimeProvider.System.GetUtcNow():HH:mm:ss} {step}");
 
-    private static string Ratio(Measured one, Measured floor) => $"{one.Median / floor.Median:0.00}";
+    private static string Ratio(Measurement one, Measurement baseline) => $"{one.Median / baseline.Median:0.00}";
 
-    private static ChartBar RatioBar(Measured one, Measured floor) =>
-        new(one.Name, one.Median / floor.Median, $"{Ratio(one, floor)}× ({Measured.Format(one.Median)})");
+    private static string Count(double count) => count.ToString("N0", CultureInfo.InvariantCulture);
 
-    private static string Count(double count) => count.ToString("N0", System.Globalization.CultureInfo.InvariantCulture);
+    private static string Count(int count, string one, string many) => $"{Count(count)} {(count == 1 ? one : many)}";
 
-    private static ChartBar ThroughputBar(Measured one, WriterRow row) =>
-        new(one.Name, row.EventsPerSecond(one), $"{Count(row.EventsPerSecond(one))} ({Ratio(row.Measured[0], one)}×)");
+    private static IReadOnlyList<(string Name, double Value)> RatioBars(IReadOnlyList<Measurement> measurements) =>
+        [.. measurements.Select(one => (one.Name, one.Median / measurements[0].Median))];
 
-    private async Task WriteMachineAsync()
+    private static IReadOnlyList<double> Milliseconds(IEnumerable<Measurement> measurements) =>
+        [.. measurements.Select(one => one.Median.TotalMilliseconds).Select(value => Math.Round(value, value < 10 ? 2 : 1))];
+
+    private void WriteFiguresHeading(string title, bool fsync)
     {
-        await using var database = await ThrowawayDatabase.StartAsync();
-        var (version, settings) = await Machine.ServerAsync(database.DataSource);
+        writer.Heading(2, title);
+        writer.Paragraph(fsync
+            ? "These figures were taken with fsync on: a commit waits for the disk."
+            : "These figures were taken with fsync off: a commit does not wait for the disk.");
+    }
+
+    private async Task WriteMachineAsync(ThrowawayDatabase database, ServerFacts server)
+    {
         var peers = AllPeers.Of(database.DataSource);
-        writer.Heading(2, "Where, with what, and how again");
-        writer.Table(["what", "value"],
+        writer.Heading(2, "Machine, versions and command");
+        writer.Table(["fact", "value"],
         [
             ["date", $"{TimeProvider.System.GetUtcNow():yyyy-MM-dd HH:mm} UTC"],
             ["processor", Machine.Processor],
-            ["cores", $"{Environment.ProcessorCount}, shared by the server and what is measured"],
+            ["cores", $"{Environment.ProcessorCount}, shared by the server and the benchmark"],
             ["memory", Machine.Memory],
             ["operating system", $"{RuntimeInformation.OSDescription}, {RuntimeInformation.OSArchitecture}"],
-            ["PostgreSQL", $"{version}; {settings}"],
+            ["PostgreSQL", $"{server.Version}; {server.Settings}"],
+            .. DurableServer.FileSystem is { } fileSystem ? [["file system of PostgreSQL's data", fileSystem]] : Array.Empty<string[]>(),
             [".NET", Environment.Version.ToString()],
             .. peers.SelectMany(peer => peer.Packages).DistinctBy(type => type.Assembly)
                 .Select(type => new[] { type.Assembly.GetName().Name!, Machine.VersionOf(type) }),
         ], texts: 2);
-        writer.Code(command);
-        writer.Heading(2, "Who is compared");
+        writer.Code(options.Command);
+        writer.Heading(2, "Compared libraries");
         writer.Paragraph(
-            "Each as its own documentation recommends, with the same events and, but for Marten, in the same tables. "
-            + "What each does more or less than the others:");
-        writer.List(
-        [
-            .. peers.Select(peer => $"**{peer.Name}.** {peer.Difference}"),
-            .. AllPeers.WithMarten ? Array.Empty<string>() : [NoMarten],
-        ]);
+            "Each library is used as its own documentation recommends. All store the same events, and all but Marten use the same tables. "
+            + "They differ in what they guarantee:");
+        writer.List([.. peers.Select(peer => $"**{peer.Name}.** {peer.Difference}"), .. AllPeers.WithMarten ? Array.Empty<string>() : [NoMarten]]);
         foreach (var peer in peers)
         {
             await peer.DisposeAsync();
         }
     }
 
-    private async Task WriteReadsAsync()
+    private async Task WriteReadsAsync(bool fsync)
     {
         Progress("reads");
-        var title = $"Read {Count(extent.EventsPerCrawl)} events of one crawl among {Count(extent.Events)} of {extent.Crawls} crawls";
-        var measured = await Reads.RunAsync(extent);
-        writer.Heading(2, title);
-        writer.Paragraph($"Warm, beside Npgsql by hand; rounds: {extent.Rounds}.");
-        writer.Table(["way", $"ratio to {Floor}", "median", "bytes allocated an event"], measured.Select(one =>
-            new[] { one.Name, Ratio(one, measured[0]), Measured.Format(one.Median), Count(one.MedianBytes / extent.EventsPerCrawl) }));
-        await writer.ChartAsync("reads.svg", title, Charts.Bars(title, $"time, as a multiple of {measured[0].Name}", [ToGroup("", measured)], mark: 1));
+        var measurements = await Reads.RunAsync(scale);
+        var title = $"Read one crawl's {Count(scale.EventsPerCrawl)} events out of {Count(scale.Events)} events of {scale.Crawls} crawls";
+        WriteFiguresHeading(title, fsync);
+        writer.Paragraph($"The cache is warm, and the baseline is Npgsql by hand. Rounds: {scale.Rounds}.");
+        writer.Table(["method", RatioColumn, "median", BytesColumn], measurements.Select(one => new[]
+        {
+            one.Name, Ratio(one, measurements[0]), Measurement.Format(one.Median), Count(one.MedianBytes / scale.EventsPerCrawl),
+        }));
+        writer.Bars(title, $"time as a multiple of {measurements[0].Name}", RatioBars(measurements));
     }
 
-    private async Task WriteAppendsAsync()
+    private async Task WriteAppendsAsync(bool fsync)
     {
         Progress("appends");
-        const string title = "Append in one committed transaction";
-        var rows = await Appends.RunAsync(extent);
-        writer.Heading(2, title);
+        var rows = await Appends.RunAsync(scale);
+        WriteFiguresHeading("Append in one committed transaction", fsync);
         writer.Paragraph(
-            "Beside a plain INSERT by hand where there is one event, and otherwise beside a binary COPY by hand, which gives no ids back; "
-            + $"rounds: {extent.AppendRounds}. "
-            + "All but the ways that say so give the ids back.");
-        writer.Table(["events", "way", $"ratio to {Floor}", "median", "bytes allocated an event"], rows.SelectMany(row => row.Measured.Select(one =>
-            new[] { Count(row.Events), one.Name, Ratio(one, row.Measured[0]), Measured.Format(one.Median), Count(one.MedianBytes / row.Events) })), texts: 2);
-        await writer.ChartAsync("appends.svg", title, Charts.Bars(title, $"time, as a multiple of {Floor}, which each group begins with",
-            [.. rows.Select(row => ToGroup($"{Count(row.Events)} {(row.Events == 1 ? "event" : "events")}", row.Measured))], mark: 1));
+            "For one event, the baseline is a plain INSERT by hand. For more events, it is a binary COPY by hand, which returns no ids. "
+            + $"A method returns the ids unless its name says otherwise. Rounds: {scale.AppendRounds}.");
+        writer.Table(["events", "method", RatioColumn, "median", BytesColumn], rows.SelectMany(row => row.Measurements.Select(one => new[]
+        {
+            Count(row.Events), one.Name, Ratio(one, row.Measurements[0]), Measurement.Format(one.Median), Count(one.MedianBytes / row.Events),
+        })), texts: 2);
+        foreach (var row in rows)
+        {
+            writer.Bars($"Append {Count(row.Events, "event", "events")}", $"time as a multiple of {row.Measurements[0].Name}", RatioBars(row.Measurements));
+        }
     }
 
-    private async Task WriteWriterAsync()
+    private async Task WriteWriterAsync(bool fsync)
     {
         Progress("writer");
-        var rows = await WriterComparison.RunAsync(extent.WriterRounds, extent.WriterAwaited, extent.WriterUnawaited);
-        writer.Heading(2, "CrawlEventWriter");
+        var rows = await WriterComparison.RunAsync(scale);
+        WriteFiguresHeading("Write with CrawlEventWriter", fsync);
         writer.Paragraph(
-            "Throughput beside as many producers' single committed INSERTs, where each event is awaited, "
-            + $"and beside one binary COPY of all events, where none is; rounds: {extent.WriterRounds}. "
-            + "The ratio is of throughputs: more is better.");
-        string[] columns = ["producers", "crawls", "events", "way", $"ratio to {Floor}", "events/s", "bytes allocated an event"];
-        writer.Table(columns, rows.SelectMany(row => row.Measured.Select(one => new[]
+            "The ratio is of throughputs, so higher is better. "
+            + "Where each event is awaited, the baseline is single committed INSERTs by the same number of producers. "
+            + $"Where no event is awaited, it is one binary COPY of all events. Rounds: {scale.WriterRounds}.");
+        string[] columns = ["producers", "crawls", "events", "method", RatioColumn, "events/s", BytesColumn];
+        writer.Table(columns, rows.SelectMany(row => row.Measurements.Select(one => new[]
         {
-            $"{row.Producers}", $"{row.Crawls}", row.Awaited ? "awaited" : "not awaited", one.Name, Ratio(row.Measured[0], one),
+            $"{row.Producers}", $"{row.Crawls}", row.Awaited ? "awaited" : "not awaited", one.Name, Ratio(row.Measurements[0], one),
             Count(row.EventsPerSecond(one)), Count(one.MedianBytes / row.Events),
         })), texts: 4);
-        await WriteThroughputAsync("writer-awaited.svg", "Each event awaited, beside single committed INSERTs", [.. rows.Where(row => row.Awaited)]);
-        await WriteThroughputAsync("writer-unawaited.svg", "No event awaited, beside one COPY", [.. rows.Where(row => !row.Awaited)]);
+        foreach (var group in rows.GroupBy(row => (row.Awaited, row.Crawls)).OrderBy(group => !group.Key.Awaited))
+        {
+            WriteThroughput($"{(group.Key.Awaited ? "Each event awaited" : "No event awaited")}, {Count(group.Key.Crawls, "crawl", "crawls")}", [.. group]);
+        }
     }
 
-    private Task WriteThroughputAsync(string file, string title, IReadOnlyList<WriterRow> rows) =>
-        writer.ChartAsync(file, title, Charts.Bars(title, "events a second, more is better",
+    private void WriteThroughput(string title, IReadOnlyList<WriterComparisonRow> rows) => writer.Lines(
+        title,
+        "producers",
+        "events per second",
+        [.. rows.Select(row => $"{row.Producers}")],
         [
-            .. rows.Select(row => new ChartGroup(
-                $"{row.Producers} {(row.Producers == 1 ? "producer" : "producers")}, {row.Crawls} {(row.Crawls == 1 ? "crawl" : "crawls")}",
-                [.. row.Measured.Select(one => ThroughputBar(one, row))])),
-        ]));
+            .. rows[0].Measurements.Select((measurement, method) =>
+            {
+                double[] values = [.. rows.Select(row => Math.Round(row.EventsPerSecond(row.Measurements[method])))];
+                return method switch
+                {
+                    0 => ChartSeries.Baseline(measurement.Name, values),
+                    1 => ChartSeries.CrawlData(measurement.Name, values),
+                    _ => ChartSeries.Other(measurement.Name, values),
+                };
+            }),
+        ]);
 
-    private async Task WriteFollowersAsync()
+    private async Task WriteFollowersAsync(bool fsync)
     {
         Progress("followers");
-        var rows = await FollowLatency.RunAsync(extent.FollowedEvents);
-        writer.Heading(2, "Following");
-        writer.Paragraph($"From the commit of an event to its delivery to those who follow its crawl, over {extent.FollowedEvents} events, 5 to 80 ms apart.");
-        writer.Table(["followers", "way", "p50", "p99"], rows.Select(row =>
-            new[] { $"{row.Followers}", row.Way, Measured.Format(row.Latency.Quantile(0.5)), Measured.Format(row.Latency.Quantile(0.99)) }), texts: 2);
+        var rows = await FollowLatency.RunAsync(scale);
+        WriteFiguresHeading("Follow a crawl", fsync);
+        writer.Paragraph(
+            $"The latency from an event's commit to its delivery to the followers of its crawl. The {scale.FollowedEvents} events are 5 to 80 ms apart.");
+        writer.Table(["followers", "method", "p50", "p99"], rows.Select(row => new[]
+        {
+            $"{row.Followers}", row.Method, Measurement.Format(row.Latency.Quantile(0.5)), Measurement.Format(row.Latency.Quantile(0.99)),
+        }), texts: 2);
     }
 
-    private async Task WriteGrowthAsync()
+    private async Task WriteGrowthAsync(bool fsync)
     {
         Progress("growth");
-        const string title = "The same read, as the table grows";
-        var rows = await Growth.RunAsync(extent);
-        writer.Heading(2, title);
+        const string title = "The same read from larger tables";
+        var rows = await Growth.RunAsync(scale);
+        WriteFiguresHeading(title, fsync);
         writer.Paragraph(
-            $"{Count(extent.EventsPerCrawl)} events of one crawl, warm, from tables of more and more crawls, in turns; rounds: {extent.Rounds}. "
-            + "Ratios are to the smallest table.");
+            $"The read is of one crawl's {Count(scale.EventsPerCrawl)} events, with a warm cache. A larger table has more crawls. "
+            + $"Ratios are to the smallest table. Rounds: {scale.Rounds}.");
         writer.Table(["events in the table", "ratio, ListAsync", "ratio, by hand", "median, ListAsync", "median, by hand"], rows.Select(row => new[]
         {
             Count(row.Events), Ratio(row.List, rows[0].List), Ratio(row.ByHand, rows[0].ByHand),
-            Measured.Format(row.List.Median), Measured.Format(row.ByHand.Median),
+            Measurement.Format(row.List.Median), Measurement.Format(row.ByHand.Median),
         }));
-        await writer.ChartAsync("growth.svg", title, Charts.Lines(
-            title, "events in the table", $"milliseconds to read {Count(extent.EventsPerCrawl)} events", [.. rows.Select(row => Count(row.Events))],
-            [
-                new(CrawlDataPeer.List, [.. rows.Select(row => row.List.Median.TotalMilliseconds)]),
-                new(NpgsqlPeer.Reader, [.. rows.Select(row => row.ByHand.Median.TotalMilliseconds)]),
-            ], value => Measured.Format(TimeSpan.FromMilliseconds(value))));
+        writer.Lines(
+            title,
+            "events in the table",
+            "milliseconds",
+            [.. rows.Select(row => Count(row.Events))],
+            ChartSeries.CrawlData(CrawlDataPeer.List, Milliseconds(rows.Select(row => row.List))),
+            ChartSeries.Baseline(NpgsqlPeer.Reader, Milliseconds(rows.Select(row => row.ByHand))));
     }
 
     private async Task WriteColdReadsAsync()
     {
         Progress("cold reads");
-        var title = $"Cold: read {Count(extent.EventsPerCrawl)} events of one crawl";
-        writer.Heading(2, title);
-        var results = new List<ColdResult>();
-        foreach (var size in extent.Cold)
+        var title = $"Read one crawl's {Count(scale.EventsPerCrawl)} events with a cold cache";
+        var results = new List<ColdReadsResult>();
+        foreach (var size in scale.ColdTableSizes)
         {
-            if (await ColdReads.RunAsync(extent, size) is not { } result)
+            if (await ColdReads.RunAsync(scale, size, options.Fsync) is not { } result)
             {
-                writer.Paragraph("Not taken: it needs PostgreSQL's server programs on this machine, to restart a server of its own.");
+                writer.Heading(2, title);
+                writer.Paragraph("Not measured: this needs PostgreSQL's server programs on this machine, to restart a server.");
                 return;
             }
 
             results.Add(result);
         }
 
-        var pageCache = results.All(result => result.PageCacheDropped) ? "dropped" : "**as it was, since it could not be dropped here**";
+        WriteFiguresHeading(title, results[0].Fsync);
+        var pageCache = results.All(result => result.PageCacheDropped) ? "is dropped" : "**is not dropped, since this process may not do that**";
         writer.Paragraph(
-            $"ListAsync from a server that has just been restarted, with the system's page cache {pageCache}, "
-            + $"and has answered a query for a crawl without events; rounds: {extent.ColdRounds}. "
-            + "What single INSERTs in turns would write was laid down in that order by the server; what the writer writes, it wrote.");
-        writer.Table(["events in the table", "events written by", "ratio", "median", "pages that hold them"], results.SelectMany(result =>
-            result.Measured.Select((one, index) => new[]
+            $"Before each ListAsync, the server is restarted, the system's page cache {pageCache}, and the server answers a query for a crawl without events. "
+            + $"The server generated the rows of the single INSERTs in their order; the writer wrote its rows. Rounds: {scale.ColdRounds}.");
+        writer.Table(["events in the table", "events written by", RatioColumn, "median", "pages with the crawl's events"], results.SelectMany(result =>
+            result.Measurements.Select((one, index) => new[]
             {
-                Count(result.Events), one.Name, Ratio(one, result.Measured[0]), Measured.Format(one.Median), Count(result.Pages[index]),
+                Count(result.Events), one.Name, Ratio(one, result.Measurements[0]), Measurement.Format(one.Median), Count(result.Pages[index]),
             })), texts: 2);
-        await writer.ChartAsync("cold-reads.svg", title, Charts.Bars(title, "milliseconds",
-        [
-            .. results.Select(result => new ChartGroup(
-                $"among {Count(result.Events)}",
-                [
-                    .. result.Measured.Select((one, index) =>
-                        new ChartBar(one.Name, one.Median.TotalMilliseconds, $"{Measured.Format(one.Median)}, {Count(result.Pages[index])} pages")),
-                ])),
-        ]));
+        foreach (var result in results)
+        {
+            writer.Bars(
+                $"One crawl out of {Count(result.Events)} events",
+                "milliseconds",
+                [.. result.Measurements.Select(one => one.Name).Zip(Milliseconds(result.Measurements))]);
+        }
     }
 
-    private async Task WriteProfileAsync()
+    private async Task WriteProfileAsync(bool fsync)
     {
         Progress("profile");
-        var profile = await Profile.RunAsync(extent);
-        writer.Heading(2, "Where the time goes");
+        var profile = await Profile.RunAsync(scale);
+        WriteFiguresHeading("Steps of a read and of an append", fsync);
         writer.Paragraph(
-            $"{Count(extent.EventsPerCrawl)} events, warm, each line with what the lines before it do; the server's own work ends in /dev/null. "
-            + "What is left to the client is the difference of the last two lines, and part of it goes on at the same time.");
-        foreach (var (title, parts, plan) in new[] { ("Read", profile.Read, profile.ReadPlan), ("Append", profile.Append, profile.AppendPlan) })
+            $"{Count(scale.EventsPerCrawl)} events, with a warm cache. The time of a line includes the steps of the lines before it. "
+            + "The server writes what it reads to /dev/null. "
+            + "The difference between the last two lines is the client's share; part of it overlaps the server's work.");
+        foreach (var (title, steps, plan) in new[] { ("Read", profile.Read, profile.ReadPlan), ("Append", profile.Append, profile.AppendPlan) })
         {
-            writer.Table([title, "of the whole", "median"], parts.Select(one => new[] { one.Name, Ratio(one, parts[^1]), Measured.Format(one.Median) }));
+            writer.Table(
+                [title, "share of the whole", "median"],
+                steps.Select(one => new[] { one.Name, Ratio(one, steps[^1]), Measurement.Format(one.Median) }));
             writer.Code(plan);
         }
 
         writer.Paragraph(
-            "One event at a time. What an append has beyond an INSERT is a round trip for a COMMIT of its own, since only a transaction whose id is known can be settled, "
-            + "and the crawl's lock; it weighs the less the more events share it, or the longer the server's disk takes for a commit.");
-        writer.Table(["Append one", "ratio", "median"], profile.Single.Select(one =>
-            new[] { one.Name, Ratio(one, profile.Single[0]), Measured.Format(one.Median / profile.Singles) }));
-        writer.Paragraph(
-            "Tried, and left out, since it did not help or was not worth what it cost: a simpler statement than the CTE that takes the row's lock (no difference); "
-            + "giving the reserved ids back as their first and last (a little, and only while nobody else appends); a lower limit from which COPY is used (a tie); "
-            + "LOCK TABLE instead of the empty insert that takes the table's lock (a tie). What helped: times written as the integers that COPY has (a DateTime is put on "
-            + "the heap for each row), one string for each event type that repeats, and no list of pairs for the events of one crawl.");
+            "The next table is of single events. AppendAsync adds two things to an INSERT: a round trip for a COMMIT of its own, and the crawl's lock. "
+            + "The COMMIT is separate because only a transaction with a known id can be verified. "
+            + "Both weigh less with more events per append, and with a disk that is slower to commit.");
+        writer.Table(["Append one event", RatioColumn, "median"], profile.Single.Select(one =>
+            new[] { one.Name, Ratio(one, profile.Single[0]), Measurement.Format(one.Median / profile.SingleAppends) }));
+        writer.Paragraph("These alternatives were measured and rejected, because they gained too little:");
+        writer.List(
+            "A simpler statement than the CTE that locks the row: no difference.",
+            "Returning the reserved ids as the first and the last one: a small gain, and only without concurrent appends.",
+            "Using COPY from a smaller number of events: no difference.",
+            "LOCK TABLE instead of the empty INSERT that locks the table: no difference.");
+        writer.Paragraph("These changes helped:");
+        writer.List(
+            "Writing times as the integers of the COPY format, because a DateTime is boxed for each row.",
+            "Using one string for all events of a type.",
+            "Appending the events of one crawl without a list of pairs.");
     }
-
-    private static ChartGroup ToGroup(string title, IReadOnlyList<Measured> measured) => new(title, [.. measured.Select(one => RatioBar(one, measured[0]))]);
 }

@@ -3,8 +3,8 @@ using System.Text;
 
 namespace CrawlData.Benchmarks.Peers.Reporting;
 
-/// <summary>Writes a report in Markdown, with charts beside it.</summary>
-internal sealed class ReportWriter(string folder)
+/// <summary>Writes a report in Markdown.</summary>
+internal sealed class ReportWriter
 {
     private readonly StringBuilder text = new();
 
@@ -12,11 +12,14 @@ internal sealed class ReportWriter(string folder)
 
     public void Paragraph(string paragraph) => Block(paragraph);
 
-    public void Code(string code) => Block($"```\n{code}\n```");
+    public void Code(string code, string language = "") => Block($"```{language}\n{code}\n```");
 
-    public void List(IEnumerable<string> items) => Block(string.Join('\n', items.Select(item => $"- {item}")));
+    public void List(params IEnumerable<string> items) => Block(string.Join('\n', items.Select(item => $"- {item}")));
 
-    /// <summary>A table; the columns after the first so many are of numbers.</summary>
+    /// <summary>Writes a table.</summary>
+    /// <param name="columns">The columns' names.</param>
+    /// <param name="rows">The rows' cells.</param>
+    /// <param name="texts">The number of columns of text; the columns after them are of numbers.</param>
     public void Table(IReadOnlyList<string> columns, IEnumerable<IReadOnlyList<string>> rows, int texts = 1)
     {
         var lines = new List<string> { Row(columns), Row([.. columns.Select((_, column) => column < texts ? "---" : "---:")]) };
@@ -24,13 +27,16 @@ internal sealed class ReportWriter(string folder)
         Block(string.Join('\n', lines));
     }
 
-    public async Task ChartAsync(string file, string title, string svg)
+    public void Bars(string title, string valueAxis, IReadOnlyList<(string Name, double Value)> bars) =>
+        Code(MermaidChart.Bars(title, valueAxis, bars), "mermaid");
+
+    public void Lines(string title, string categoryAxis, string valueAxis, IReadOnlyList<string> categories, params IReadOnlyList<ChartSeries> series)
     {
-        await File.WriteAllTextAsync(Path.Combine(folder, file), svg);
-        Block($"![{title}]({file})");
+        Code(MermaidChart.Lines(title, categoryAxis, valueAxis, categories, series), "mermaid");
+        Paragraph($"Lines: {string.Join(", ", series.Select(one => $"{one.Colour}: {one.Name}"))}.");
     }
 
-    public Task SaveAsync() => File.WriteAllTextAsync(Path.Combine(folder, "report.md"), text.ToString());
+    public Task SaveAsync(string file) => File.WriteAllTextAsync(file, text.ToString());
 
     private static string Row(IReadOnlyList<string> cells) => $"| {string.Join(" | ", cells)} |";
 

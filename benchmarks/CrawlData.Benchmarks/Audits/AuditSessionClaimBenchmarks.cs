@@ -3,7 +3,7 @@ using CrawlData.Audits;
 
 namespace CrawlData.Benchmarks.Audits;
 
-/// <summary>Sessions claimed one after the other from a queue of 100,000, beside an UPDATE by hand, without the attempt's log line.</summary>
+/// <summary>Claims sessions one after the other from a queue of 100,000. The baseline is an UPDATE by hand, which writes no log line for the attempt.</summary>
 public class AuditSessionClaimBenchmarks : DatabaseBenchmark
 {
     private const int Claims = 100;
@@ -21,8 +21,8 @@ public class AuditSessionClaimBenchmarks : DatabaseBenchmark
             select 'https://example.org/' || number, 'queued', timestamptz '2026-01-01Z' + number * interval '1 second', 'standard', 'standard', '2026.11', '{}'
             from generate_series(1, $1) as number
             """,
-            Scale.Of(100_000));
-        await Seed.ExecuteAsync(DataSource, "vacuum analyze");
+            Scaled(100_000));
+        await Seed.VacuumAsync(DataSource);
     }
 
     [Benchmark(Baseline = true, Description = "Npgsql by hand", OperationsPerInvoke = Claims)]
@@ -30,7 +30,7 @@ public class AuditSessionClaimBenchmarks : DatabaseBenchmark
     {
         for (var claim = 0; claim < Claims; claim++)
         {
-            Require(1, await HandWritten.ReadAsync(
+            RowCount.Require(1, await HandWritten.ReadAsync(
                 DataSource,
                 """
                 update audit_sessions set status = 'running', attempts = attempts + 1
@@ -47,7 +47,7 @@ public class AuditSessionClaimBenchmarks : DatabaseBenchmark
     {
         for (var claim = 0; claim < Claims; claim++)
         {
-            Require(1, await sessions.ClaimNextAsync() is null ? 0 : 1);
+            RowCount.Require(1, await queue.ClaimNextAsync() is null ? 0 : 1);
         }
     }
 }

@@ -4,7 +4,7 @@ using NpgsqlTypes;
 
 namespace CrawlData.Benchmarks.Audits;
 
-/// <summary>1,000 log lines appended and committed with their ids back, beside binary COPY without ids.</summary>
+/// <summary>Appends and commits 1,000 log lines, which returns their ids. The baseline is a binary COPY without ids.</summary>
 public class CrawlLogAppendBenchmarks : DatabaseBenchmark
 {
     private CrawlLogRepository logs = null!;
@@ -15,8 +15,8 @@ public class CrawlLogAppendBenchmarks : DatabaseBenchmark
     {
         await base.SetUpAsync();
         logs = new CrawlLogRepository(DataSource);
-        lines = Seed.MakeLines(Scale.Of(1_000));
-        session = await Seed.SessionAsync(DataSource);
+        lines = SampleData.MakeLogLines(Scaled(1_000));
+        session = await Seed.InsertSessionAsync(DataSource);
     }
 
     [IterationSetup]

@@ -3,7 +3,7 @@ using CrawlData.Audits;
 
 namespace CrawlData.Benchmarks.Audits;
 
-/// <summary>One session's log out of ten, as a page that holds it all and as a stream, beside hand-written Npgsql.</summary>
+/// <summary>Reads the log of one session out of ten, as a single page and as a stream. The baseline is Npgsql by hand.</summary>
 public class CrawlLogReadBenchmarks : DatabaseBenchmark
 {
     private CrawlLogRepository logs = null!;
@@ -16,21 +16,21 @@ public class CrawlLogReadBenchmarks : DatabaseBenchmark
     {
         await base.SetUpAsync();
         logs = new CrawlLogRepository(DataSource);
-        var lines = Seed.MakeLines(Scale.Of(Lines));
+        var lines = SampleData.MakeLogLines(Scaled(Lines));
         for (var number = 0; number < 10; number++)
         {
-            session = await Seed.SessionAsync(DataSource);
+            session = await Seed.InsertSessionAsync(DataSource);
             await logs.AppendAsync(session, lines);
         }
 
-        await Seed.ExecuteAsync(DataSource, "vacuum analyze");
+        await Seed.VacuumAsync(DataSource);
     }
 
     [Benchmark(Baseline = true, Description = "Npgsql by hand")]
     public async Task<int> ByHandAsync()
     {
         var read = new List<(long, Guid, string, string, string, byte[], DateTime)>();
-        return Require(Scale.Of(Lines), await HandWritten.ReadAsync(
+        return RowCount.Require(Scaled(Lines), await HandWritten.ReadAsync(
             DataSource,
             """
             select id, session_id, level::text, event_type::text, message, details, timestamp
@@ -44,7 +44,7 @@ public class CrawlLogReadBenchmarks : DatabaseBenchmark
     }
 
     [Benchmark(Description = "ListAsync, one page")]
-    public async Task<int> ListAsync() => Require(Scale.Of(Lines), (await logs.ListAsync(session, pageSize: Scale.Of(Lines))).Items.Count);
+    public async Task<int> ListAsync() => RowCount.Require(Scaled(Lines), (await logs.ListAsync(session, pageSize: Scaled(Lines))).Items.Count);
 
     [Benchmark(Description = "StreamAsync")]
     public async Task<int> StreamAsync()
@@ -55,6 +55,6 @@ public class CrawlLogReadBenchmarks : DatabaseBenchmark
             read++;
         }
 
-        return Require(Scale.Of(Lines), read);
+        return RowCount.Require(Scaled(Lines), read);
     }
 }

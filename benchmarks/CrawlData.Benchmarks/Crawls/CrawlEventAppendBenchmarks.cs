@@ -3,7 +3,7 @@ using CrawlData.Crawls;
 
 namespace CrawlData.Benchmarks.Crawls;
 
-/// <summary>Events appended and committed with their ids back, beside binary COPY without ids.</summary>
+/// <summary>Appends and commits events, which returns their ids. The baseline is a binary COPY without ids.</summary>
 public class CrawlEventAppendBenchmarks : DatabaseBenchmark
 {
     private NewCrawlEvent[] events = [];
@@ -15,15 +15,15 @@ public class CrawlEventAppendBenchmarks : DatabaseBenchmark
     public override async Task SetUpAsync()
     {
         await base.SetUpAsync();
-        crawl = (await Seed.RunsAsync(DataSource, 1))[0];
-        events = MakeEvents(Scale.Of(Count));
+        crawl = (await Seed.InsertCrawlsAsync(DataSource, 1))[0];
+        events = SampleData.MakeEvents(Scaled(Count));
     }
 
     [IterationSetup]
     public void Empty() => Truncate("crawl_events");
 
     [Benchmark(Baseline = true, Description = "COPY without ids")]
-    public Task ByCopyAsync() => HandWritten.CopyAsync(DataSource, events, crawl);
+    public Task ByCopyAsync() => HandWritten.CopyEventsInAsync(DataSource, events, crawl);
 
     [Benchmark(Description = "AppendAsync")]
     public Task<IReadOnlyList<long>> AppendAsync() => Events.AppendAsync(crawl, events);

@@ -1,24 +1,23 @@
 using BenchmarkDotNet.Attributes;
 using CrawlData.Crawls;
 using CrawlData.Testing;
-using Npgsql;
 
 namespace CrawlData.Benchmarks.Crawls;
 
-/// <summary>One crawl's 10,000 events out of 1,000,000, or the tenth that is of one type or of a range of time: as a list, by pages, as a stream, and the first
-/// alone, beside hand-written Npgsql.</summary>
+/// <summary>Reads one crawl's 10,000 events out of 1,000,000, or the tenth of them with one type or in one time range. The methods are a list, pages, a stream,
+/// and a stream's first event. The baseline is Npgsql by hand.</summary>
 public class CrawlEventReadBenchmarks() : DatabaseBenchmark(Seeded)
 {
     private const int Count = 10_000;
 
-    private static readonly Lazy<Task<ThrowawayDatabase>> Seeded = new(() => Seed.EventsAsync(crawls: 100, Scale.Of(Count)));
+    private static readonly Lazy<Task<ThrowawayDatabase>> Seeded = new(() => Seed.StartDatabaseAsync(crawls: 100, Scaled(Count)));
 
     private Guid crawl;
     private CrawlEventFilter query = new();
     private int expected;
     private string sql = "";
     private object[] values = [];
-    private IAsyncEnumerator<CrawlEvent>? left;
+    private IAsyncEnumerator<CrawlEvent>? stream;
 
     public enum Selection
     {
@@ -34,11 +33,11 @@ public class CrawlEventReadBenchmarks() : DatabaseBenchmark(Seeded)
     {
         await base.SetUpAsync();
         crawl = (await new CrawlRunRepository(DataSource).ListAsync(pageSize: 1)).Items[0].Id;
-        expected = Scale.Of(Count) / (Select == Selection.All ? 1 : 10);
-        var (from, before) = (Seed.Start.AddMilliseconds(Scale.Of(Count) * 0.5), Seed.Start.AddMilliseconds(Scale.Of(Count) * 0.6));
+        expected = Scaled(Count) / (Select == Selection.All ? 1 : 10);
+        var (from, before) = (SampleData.Start.AddMilliseconds(Scaled(Count) * 0.5), SampleData.Start.AddMilliseconds(Scaled(Count) * 0.6));
         (query, var condition, values) = Select switch
         {
-            Selection.OneType => (new CrawlEventFilter { EventTypes = [Seed.RareEventType] }, "and event_type = $2", [crawl, Seed.RareEventType]),
+            Selection.OneType => (new CrawlEventFilter { EventTypes = [SampleData.RareEventType] }, "and event_type = $2", [crawl, SampleData.RareEventType]),
             Selection.TimeRange => (
                 new CrawlEventFilter { CreatedFrom = from, CreatedBefore = before },
                 "and created_at >= $2 and created_at < $3",
@@ -52,11 +51,11 @@ public class CrawlEventReadBenchmarks() : DatabaseBenchmark(Seeded)
     public async Task<int> ByHandAsync()
     {
         var read = new List<(long, Guid, string, byte[], DateTime)>();
-        return Require(expected, await HandWritten.ReadAsync(DataSource, sql, Row, read.Add, values));
+        return RowCount.Require(expected, await HandWritten.ReadAsync(DataSource, sql, HandWritten.ReadEvent, read.Add, values));
     }
 
     [Benchmark(Description = "ListAsync")]
-    public async Task<int> ListAsync() => Require(expected, (await Events.ListAsync(crawl, query, Scale.Of(Count))).Items.Count);
+    public async Task<int> ListAsync() => RowCount.Require(expected, (await Events.ListAsync(crawl, query, Scaled(Count))).Items.Count);
 
     [Benchmark(Description = "ListAsync, pages of 1,000")]
     public async Task<int> ListPagesAsync()
@@ -65,13 +64,13 @@ public class CrawlEventReadBenchmarks() : DatabaseBenchmark(Seeded)
         string? cursor = null;
         do
         {
-            var page = await Events.ListAsync(crawl, query, Scale.Of(1_000), cursor);
+            var page = await Events.ListAsync(crawl, query, Scaled(1_000), cursor);
             read += page.Items.Count;
             cursor = page.NextCursor;
         }
         while (cursor is not null);
 
-        return Require(expected, read);
+        return RowCount.Require(expected, read);
     }
 
     [Benchmark(Description = "StreamAsync")]
@@ -83,20 +82,17 @@ public class CrawlEventReadBenchmarks() : DatabaseBenchmark(Seeded)
             read++;
         }
 
-        return Require(expected, read);
+        return RowCount.Require(expected, read);
     }
 
     [Benchmark(Description = "StreamAsync, first event")]
     public async Task<int> StreamFirstAsync()
     {
-        left = Events.StreamAsync(crawl, query).GetAsyncEnumerator();
-        return Require(1, await left.MoveNextAsync() ? 1 : 0);
+        stream = Events.StreamAsync(crawl, query).GetAsyncEnumerator();
+        return RowCount.Require(1, await stream.MoveNextAsync() ? 1 : 0);
     }
 
-    /// <summary>Leaving a stream cancels its query, which is not part of how soon the first event comes.</summary>
+    /// <summary>Disposes the stream, which cancels its query. The time to the first event does not include that.</summary>
     [IterationCleanup(Target = nameof(StreamFirstAsync))]
-    public void Leave() => left!.DisposeAsync().AsTask().GetAwaiter().GetResult();
-
-    internal static (long, Guid, string, byte[], DateTime) Row(NpgsqlDataReader reader) =>
-        (reader.GetInt64(0), reader.GetGuid(1), reader.GetString(2), reader.GetFieldValue<byte[]>(3), reader.GetDateTime(4));
+    public void DisposeStream() => stream!.DisposeAsync().AsTask().GetAwaiter().GetResult();
 }

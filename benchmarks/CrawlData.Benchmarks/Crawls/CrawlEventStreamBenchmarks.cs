@@ -4,17 +4,17 @@ using CrawlData.Testing;
 
 namespace CrawlData.Benchmarks.Crawls;
 
-/// <summary>One crawl's 1,000,000 events, streamed, beside hand-written Npgsql; the managed memory may not grow with them.</summary>
+/// <summary>Streams one crawl's 1,000,000 events, and fails if the managed memory grows with their number. The baseline is Npgsql by hand.</summary>
 public class CrawlEventStreamBenchmarks() : DatabaseBenchmark(Seeded)
 {
-    /// <summary>What garbage the collector may leave before it collects; a list of the events would take several hundred.</summary>
+    /// <summary>The limit in bytes: uncollected garbage stays below it, and a list of the events would take several hundred MiB.</summary>
     private const long MemoryLimit = 64 * 1024 * 1024;
 
     private const int Total = 1_000_000;
 
-    private const int EventsBetweenLooks = 1_000;
+    private const int EventsBetweenChecks = 1_000;
 
-    private static readonly Lazy<Task<ThrowawayDatabase>> Seeded = new(() => Seed.EventsAsync(crawls: 1, Scale.Of(Total)));
+    private static readonly Lazy<Task<ThrowawayDatabase>> Seeded = new(() => Seed.StartDatabaseAsync(crawls: 1, Scaled(Total)));
 
     private Guid crawl;
     private int read;
@@ -30,17 +30,17 @@ public class CrawlEventStreamBenchmarks() : DatabaseBenchmark(Seeded)
     public override async Task CleanUpAsync()
     {
         await base.CleanUpAsync();
-        Console.WriteLine($"// Managed memory grew by {peak:N0} bytes at most; the limit is {MemoryLimit:N0}.");
+        Console.WriteLine($"// Managed memory grew by at most {peak:N0} bytes; the limit is {MemoryLimit:N0}.");
     }
 
     [IterationSetup]
     public void Begin() => (read, before) = (0, GC.GetTotalMemory(forceFullCollection: true));
 
     [Benchmark(Baseline = true, Description = "Npgsql by hand")]
-    public async Task<int> ByHandAsync() => Require(Scale.Of(Total), await HandWritten.ReadAsync(
+    public async Task<int> ByHandAsync() => RowCount.Require(Scaled(Total), await HandWritten.ReadAsync(
         DataSource,
-        "select id, crawl_id, event_type, payload, created_at from crawl_events where crawl_id = $1 order by crawl_id, id",
-        CrawlEventReadBenchmarks.Row,
+        HandWritten.ReadEventsSql,
+        HandWritten.ReadEvent,
         _ => Count(),
         crawl));
 
@@ -52,18 +52,18 @@ public class CrawlEventStreamBenchmarks() : DatabaseBenchmark(Seeded)
             Count();
         }
 
-        return Require(Scale.Of(Total), read);
+        return RowCount.Require(Scaled(Total), read);
     }
 
     private void Count()
     {
-        if (++read % EventsBetweenLooks == 0)
+        if (++read % EventsBetweenChecks == 0)
         {
             var grown = GC.GetTotalMemory(forceFullCollection: false) - before;
             peak = Math.Max(peak, grown);
             if (grown > MemoryLimit)
             {
-                throw new InvalidOperationException($"After {read} events the managed memory has grown by {grown} bytes; the most is {MemoryLimit}.");
+                throw new InvalidOperationException($"After {read} events the managed memory has grown by {grown} bytes; the limit is {MemoryLimit}.");
             }
         }
     }

@@ -3,7 +3,8 @@ using CrawlData.Crawls;
 
 namespace CrawlData.Benchmarks.Crawls;
 
-/// <summary>The writer: beside single committed INSERTs by as many producers, when each event is awaited, and beside one binary COPY, when none is.</summary>
+/// <summary>Stores events through the writer. Where each event is awaited, the baseline is single committed INSERTs by the same number of producers; where none
+/// is, it is one binary COPY.</summary>
 public class CrawlEventWriterBenchmarks : DatabaseBenchmark
 {
     private NewCrawlEvent[] events = [];
@@ -22,8 +23,8 @@ public class CrawlEventWriterBenchmarks : DatabaseBenchmark
     public override async Task SetUpAsync()
     {
         await base.SetUpAsync();
-        crawls = await Seed.RunsAsync(DataSource, Crawls);
-        events = MakeEvents(Scale.Of(Awaited ? 2_000 : 30_000));
+        crawls = await Seed.InsertCrawlsAsync(DataSource, Crawls);
+        events = SampleData.MakeEvents(Scaled(Awaited ? BenchmarkScale.Full.AwaitedEvents : BenchmarkScale.Full.UnawaitedEvents));
         writer = new CrawlEventWriter(Events);
     }
 
@@ -37,7 +38,9 @@ public class CrawlEventWriterBenchmarks : DatabaseBenchmark
     public void Empty() => Truncate("crawl_events");
 
     [Benchmark(Baseline = true, Description = "single INSERTs, or one COPY")]
-    public Task ByHandAsync() => Awaited ? HandWritten.InsertAsync(DataSource, crawls, events, Producers) : HandWritten.CopyAsync(DataSource, events, crawls);
+    public Task ByHandAsync() => Awaited
+        ? ConcurrentProducers.InsertAsync(DataSource, crawls, events, Producers)
+        : HandWritten.CopyEventsInAsync(DataSource, events, crawls);
 
     [Benchmark(Description = "AppendAsync, or WriteAsync and FlushAsync")]
     public Task WriterAsync() => Awaited ? writer.AppendAsync(crawls, events, Producers) : writer.WriteAsync(crawls, events, Producers);

@@ -4,7 +4,7 @@ using CrawlData.Testing;
 
 namespace CrawlData.Benchmarks.Crawls;
 
-/// <summary>A page of 1,000,000 runs, the first and one far behind it, by its cursor; beside the same page by its number, with OFFSET.</summary>
+/// <summary>Lists the first page and the 10,000th page of 1,000,000 runs by cursor. The baseline is the same page by OFFSET.</summary>
 public class CrawlRunListBenchmarks() : DatabaseBenchmark(Seeded)
 {
     private const int PageSize = 50;
@@ -22,7 +22,7 @@ public class CrawlRunListBenchmarks() : DatabaseBenchmark(Seeded)
     {
         await base.SetUpAsync();
         runs = new CrawlRunRepository(DataSource);
-        before = PageSize * (Scale.Of(Page) - 1);
+        before = PageSize * (Scaled(Page) - 1);
         cursor = null;
         for (var left = before; left > 0; left -= CrawlRunRepository.MaxPageSize)
         {
@@ -34,7 +34,7 @@ public class CrawlRunListBenchmarks() : DatabaseBenchmark(Seeded)
     public async Task<int> ByHandAsync()
     {
         var read = new List<(Guid, string, string, DateTime)>();
-        return Require(PageSize, await HandWritten.ReadAsync(
+        return RowCount.Require(PageSize, await HandWritten.ReadAsync(
             DataSource,
             "select id, status::text, app_package, created_at from crawl_runs order by created_at desc, id desc limit $1 offset $2",
             reader => (reader.GetGuid(0), reader.GetString(1), reader.GetString(2), reader.GetDateTime(3)),
@@ -44,7 +44,7 @@ public class CrawlRunListBenchmarks() : DatabaseBenchmark(Seeded)
     }
 
     [Benchmark(Description = "ListAsync")]
-    public async Task<int> ListAsync() => Require(PageSize, (await runs.ListAsync(pageSize: PageSize, cursor: cursor)).Items.Count);
+    public async Task<int> ListAsync() => RowCount.Require(PageSize, (await runs.ListAsync(pageSize: PageSize, cursor: cursor)).Items.Count);
 
     private static async Task<ThrowawayDatabase> SeedAsync()
     {
@@ -55,8 +55,8 @@ public class CrawlRunListBenchmarks() : DatabaseBenchmark(Seeded)
             insert into crawl_runs (status, app_package, created_at)
             select 'COMPLETED', 'org.example.app', timestamp '2026-01-01' + number * interval '1 second' from generate_series(1, $1) as number
             """,
-            Scale.Of(1_000_000));
-        await Seed.ExecuteAsync(database.DataSource, "vacuum analyze");
+            Scaled(1_000_000));
+        await Seed.VacuumAsync(database.DataSource);
         return database;
     }
 }

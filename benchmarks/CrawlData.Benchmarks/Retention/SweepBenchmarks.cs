@@ -4,7 +4,7 @@ using CrawlData.Retention;
 
 namespace CrawlData.Benchmarks.Retention;
 
-/// <summary>10,000 expired artifacts swept in batches, by a deleter that has nothing to do, beside one UPDATE that marks them all.</summary>
+/// <summary>Sweeps 10,000 expired artifacts in batches from a store that does nothing. The baseline is one UPDATE that marks them all.</summary>
 public class SweepBenchmarks : DatabaseBenchmark
 {
     private const int Artifacts = 10_000;
@@ -18,7 +18,7 @@ public class SweepBenchmarks : DatabaseBenchmark
     {
         await base.SetUpAsync();
         cleanup = new RetentionCleanup(DataSource);
-        var session = await Seed.SessionAsync(DataSource);
+        var session = await Seed.InsertSessionAsync(DataSource);
         await new AuditPageRepository(DataSource).InsertAsync(session, new NewAuditPage { PageType = PageType.Homepage, Viewport = Viewport.Desktop });
     }
 
@@ -33,18 +33,18 @@ public class SweepBenchmarks : DatabaseBenchmark
             select session_id, id, 'screenshot', 'file:///var/audits/' || number || '.png', 95881, now() - number * interval '1 second'
             from audit_pages cross join generate_series(1, $1) as number
             """,
-            Scale.Of(Artifacts)).GetAwaiter().GetResult();
+            Scaled(Artifacts)).GetAwaiter().GetResult();
         Seed.ExecuteAsync(DataSource, "vacuum analyze artifacts").GetAwaiter().GetResult();
     }
 
     [Benchmark(Baseline = true, Description = "one UPDATE")]
-    public async Task<int> ByHandAsync() => Require(Scale.Of(Artifacts), await Seed.ExecuteAsync(
+    public async Task<int> ByHandAsync() => RowCount.Require(Scaled(Artifacts), await Seed.ExecuteAsync(
         DataSource, "update artifacts set deleted_at = clock_timestamp() where deleted_at is null and retention_until <= now()"));
 
     [Benchmark(Description = "SweepAsync")]
     public async Task<int> SweepAsync()
     {
-        var total = await cleanup.SweepAsync((batch, _) => Task.FromResult(batch), Scale.Of(BatchSize));
-        return Require(Scale.Of(Artifacts), (int)total.Deleted);
+        var total = await cleanup.SweepAsync(new DelegateStore((batch, _) => Task.FromResult(batch)), Scaled(BatchSize));
+        return RowCount.Require(Scaled(Artifacts), (int)total.Deleted);
     }
 }

@@ -5,28 +5,33 @@ using CrawlData.Recordings;
 
 namespace CrawlData.Cli.Commands;
 
-/// <summary><c>crawldata append</c>: appends what comes on standard input to a crawl.</summary>
+/// <summary><c>crawldata append</c>: appends events from standard input to a crawl.</summary>
 internal sealed class AppendCommand : ToolCommand
 {
-    // What is read ahead of the ids that are told.
-    private const int Unacknowledged = 1_000;
+    // Events that are read before their acknowledgements are written.
+    private const int MaxUnacknowledged = 1_000;
 
     private readonly Argument<Guid> crawl = CommandParameters.Crawl();
 
     private readonly Option<bool> repair = new("--repair")
     {
-        Description = "Put U+FFFD in the place of U+0000, lone surrogates and bytes that are not UTF-8; without it a line that holds one is refused.",
+        Description = "Replace U+0000, lone surrogates and bytes that are not UTF-8 by U+FFFD. Without it, a line with one of them is refused.",
     };
 
     private readonly Option<bool> acknowledge = new("--acknowledge")
     {
-        Description = "Write the id of each event with the number of its line, as NDJSON, as soon as it is stored.",
+        Description = "Write the id of each event with the number of its line, as NDJSON, as soon as the event is stored.",
     };
 
-    public AppendCommand() : base("append", "Appends events from standard input to a crawl, as they come.", """
-        A line an event, so that a crawler in any language can pipe into it:
-        {"event_type":"page.opened","payload":{"url":"https://example.org/"}}
-        A created_at may be added: ISO 8601 with its offset. A line that is refused is told as <stdin>:LINE: reason, and the others go on; the exit code then is 1. Events are stored in the order of their lines, a tenth of a second after they came or, with --acknowledge, at once; at the end of the input, all are stored.
+    public AppendCommand() : base("append", "Appends events from standard input to a crawl, as they arrive.", """
+        Each line is one event, so a crawler in any language can pipe into it:
+
+          {"event_type":"page.opened","payload":{"url":"https://example.org/"}}
+
+        A line may have a created_at, in ISO 8601 with its offset. An invalid line is refused and reported as <stdin>:LINE: reason. The other lines are
+        stored, and the exit code is 1.
+
+        Events are stored in the order of their lines: within a tenth of a second or, with --acknowledge, at once. The tool ends when all are stored.
         """)
     {
         Add(crawl);
@@ -41,72 +46,58 @@ internal sealed class AppendCommand : ToolCommand
         var crawlId = arguments.GetValue(crawl);
         if (await new CrawlRunRepository(dataSource).GetAsync(crawlId, cancellationToken: cancellationToken) is null)
         {
-            throw new RowNotFoundException("crawl_runs", [crawlId]);
+            throw new UnknownIdException("crawl", crawlId);
         }
 
         await using var writer = new CrawlEventWriter(new CrawlEventRepository(dataSource, notify: true));
-        var acknowledgements = arguments.GetValue(acknowledge) ? Channel.CreateBounded<(long Line, Task<long> Id)>(Unacknowledged) : null;
-        var telling = acknowledgements is null ? Task.CompletedTask : TellAsync(acknowledgements);
-        var lineOptions = JsonbOptions.ForLine(RecordingImporter.LargestLineBytes, arguments.GetValue(repair));
-        var lines = new NdjsonReader(StandardInput.Open(), RecordingImporter.LargestLineBytes);
+        var pending = arguments.GetValue(acknowledge) ? Channel.CreateBounded<(long Line, Task<long> Id)>(MaxUnacknowledged) : null;
+        var acknowledging = pending is null ? Task.CompletedTask : AcknowledgeAsync(pending);
+        var reader = new CrawlEventLineReader(StandardInput.Open()) { Repair = arguments.GetValue(repair) };
         long refused = 0;
         try
         {
-            await foreach (var bytes in lines.ReadAsync(cancellationToken))
+            await foreach (var line in reader.ReadAsync(cancellationToken))
             {
-                if (ToEvent(bytes.Span, lineOptions, lines.Line) is not { } crawlEvent)
+                if (!line.IsValid)
                 {
                     refused++;
+                    Console.Error.WriteLine($"{StandardInput.Name}:{line.Number}: {line.Error.Reason}".Printable());
                 }
-                else if (acknowledgements is null)
+                else if (pending is null)
                 {
-                    await writer.WriteAsync(crawlId, crawlEvent, cancellationToken);
+                    await writer.WriteAsync(crawlId, line.Event, cancellationToken);
                 }
                 else
                 {
-                    await acknowledgements.Writer.WriteAsync((lines.Line, writer.AppendAsync(crawlId, crawlEvent, cancellationToken)), cancellationToken);
+                    await pending.Writer.WriteAsync((line.Number, writer.AppendAsync(crawlId, line.Event, cancellationToken)), cancellationToken);
                 }
             }
         }
         finally
         {
-            // Also what came before it was cancelled.
-            acknowledgements?.Writer.TryComplete();
+            // A cancelled command also stores the events that it has read.
+            pending?.Writer.TryComplete();
             await writer.FlushAsync(CancellationToken.None);
-            await telling;
+            await acknowledging;
         }
 
         if (refused > 0)
         {
-            throw new InvalidDataException($"{Terminal.Count(refused, "line")} refused, of {Terminal.Count(lines.Line, "line")}.");
+            throw new InvalidDataException($"{Terminal.Count(refused, "line")} refused, of {Terminal.Count(reader.LinesRead, "line")}.");
         }
     }
 
-    private static NewCrawlEvent? ToEvent(ReadOnlySpan<byte> bytes, JsonbOptions options, long line)
-    {
-        try
-        {
-            var element = Jsonb.Parse(bytes, options).ToElement();
-            return RecordingFormat.ToRow<NewCrawlEvent>(element, "crawl_events", line);
-        }
-        catch (Exception exception) when (exception is InvalidValueException or RecordingException)
-        {
-            Console.Error.WriteLine($"{StandardInput.Name}:{line}: {(exception as RecordingException)?.Reason ?? exception.Message}".Printable());
-            return null;
-        }
-    }
-
-    private static async Task TellAsync(Channel<(long Line, Task<long> Id)> acknowledgements)
+    private static async Task AcknowledgeAsync(Channel<(long Line, Task<long> Id)> pending)
     {
         try
         {
             await using var rows = new RowWriter();
-            await foreach (var (line, id) in acknowledgements.Reader.ReadAllAsync())
+            await foreach (var (line, id) in pending.Reader.ReadAllAsync())
             {
                 await rows.WriteAsync(new Acknowledgement { Line = line, Id = await id }, CancellationToken.None);
 
-                // Gathered, unless the next is to be waited for.
-                if (!acknowledgements.Reader.TryPeek(out var next) || !next.Id.IsCompleted)
+                // Rows are buffered while the next event is stored already.
+                if (!pending.Reader.TryPeek(out var next) || !next.Id.IsCompleted)
                 {
                     await rows.FlushAsync(CancellationToken.None);
                 }
@@ -114,8 +105,8 @@ internal sealed class AppendCommand : ToolCommand
         }
         catch (Exception exception)
         {
-            // Nothing more is read, when what is read cannot be told of.
-            acknowledgements.Writer.TryComplete(exception);
+            // Events that cannot be acknowledged must not be read.
+            pending.Writer.TryComplete(exception);
             throw;
         }
     }

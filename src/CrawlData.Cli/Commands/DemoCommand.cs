@@ -10,7 +10,7 @@ using Npgsql;
 
 namespace CrawlData.Cli.Commands;
 
-/// <summary><c>crawldata demo</c>: a real crawl and real audits into a database and back, timed.</summary>
+/// <summary><c>crawldata demo</c>: imports a real crawl and real audits, reads them back, and shows the times.</summary>
 internal sealed class DemoCommand : ToolCommand
 {
     private const int EventsRead = 10_000;
@@ -18,12 +18,13 @@ internal sealed class DemoCommand : ToolCommand
 
     private readonly Argument<string?> file = new("FILE")
     {
-        Description = "The recording to import; unless given those of a real crawl and of real audits of PostgreSQL's documentation, which the tool carries.",
+        Description = "The recording to import. The default is two embedded recordings: a real crawl and real audits of PostgreSQL's documentation.",
         Arity = ArgumentArity.ZeroOrOne,
     };
 
-    public DemoCommand() : base("demo", "Migrates a database, imports recordings of a crawl and of audits, reads them back, and shows how long each part took.", """
-        Without a connection it starts a throwaway PostgreSQL, in a container or from the server binaries of this machine, and removes it afterwards. With one it works there, and what it imports stays.
+    public DemoCommand() : base("demo", "Migrates a database, imports recordings of a crawl and of audits, reads them back, and shows the times.", """
+        Without a connection, it starts a throwaway PostgreSQL in a container or from the server binaries of this machine, and removes it at the end. With a
+        connection, it uses that database, and the imported rows stay there.
         """)
     {
         Add(file);
@@ -32,7 +33,7 @@ internal sealed class DemoCommand : ToolCommand
 
     private async Task RunAsync(ParseResult arguments, CancellationToken cancellationToken)
     {
-        var parts = Terminal.Table(flexible: "what", "part", "what", $"{"time",8}", $"{"rate",16}");
+        var parts = Terminal.Table(flexible: "work", "part", "work", $"{"time",8}", $"{"rate",16}");
         await using var named = Connection.Optional(arguments);
         if (named is not null)
         {
@@ -41,7 +42,7 @@ internal sealed class DemoCommand : ToolCommand
             Console.WriteLine($"Server: {server}");
             var commands = await RunAsync(arguments, named, parts, cancellationToken);
             Console.WriteLine($"""
-                All of it stays in the database. Look at it:
+                The imported rows stay in the database. To see them:
 
                 {string.Join("\n", commands.Select(command => $"  {command}"))}
                 """);
@@ -58,8 +59,8 @@ internal sealed class DemoCommand : ToolCommand
         }
 
         Console.WriteLine("""
-            The database was a throwaway one (fsync off), and is gone. Next, with a
-            database of yours:
+            The throwaway database (fsync off) is removed. Next, with a database of
+            yours:
 
               export CRAWLDATA_CONNECTION='Host=localhost;Username=me;Database=crawls'
               crawldata demo
@@ -67,8 +68,8 @@ internal sealed class DemoCommand : ToolCommand
             """);
     }
 
-    /// <summary>Shows the parts and the counts.</summary>
-    /// <returns>The commands that show what was imported.</returns>
+    /// <summary>Imports, reads back, and writes the table of times and the counts.</summary>
+    /// <returns>The commands that show the imported rows.</returns>
     private async Task<IReadOnlyList<string>> RunAsync(
         ParseResult arguments, NpgsqlDataSource dataSource, Spectre.Console.Table parts, CancellationToken cancellationToken)
     {
@@ -79,16 +80,16 @@ internal sealed class DemoCommand : ToolCommand
         var sessionIds = new List<Guid>();
         IEnumerable<Func<RecordingSource>> recordings = arguments.GetValue(file) is { } path
             ? [() => RecordingSource.Open(path)]
-            : [() => RecordingSource.OpenCarried(RecordingSource.CarriedCrawl), () => RecordingSource.OpenCarried(RecordingSource.CarriedAudits)];
+            : [() => RecordingSource.OpenEmbedded(RecordingSource.EmbeddedCrawl), () => RecordingSource.OpenEmbedded(RecordingSource.EmbeddedAudits)];
         foreach (var open in recordings)
         {
             await using var source = open();
             var watch = Stopwatch.StartNew();
             var imported = await source.ImportAsync(dataSource, new RecordingImportOptions { NewIds = true }, cancellationToken);
-            var what = imported.Total.Sessions > 0
+            var work = imported.Total.Sessions > 0
                 ? $"{Terminal.Count(imported.Total.Sessions, "session")}, {Terminal.Count(imported.Total.Rows, "row")} in all"
                 : Terminal.Format(imported.Total);
-            Add(parts, "import", $"{what}, {Terminal.FormatBytes(imported.Total.Bytes)}", watch.Elapsed, imported.Total.Rows);
+            Add(parts, "import", $"{work}, {Terminal.FormatBytes(imported.Total.Bytes)}", watch.Elapsed, imported.Total.Rows);
             crawlIds.AddRange(imported.CrawlIds);
             sessionIds.AddRange(imported.SessionIds);
         }
@@ -116,7 +117,9 @@ internal sealed class DemoCommand : ToolCommand
             Console.WriteLine();
         }
 
-        return commands.Count > 0 ? commands : throw new InvalidDataException("The recording holds neither a run nor a session, so there is nothing to read back.");
+        return commands.Count > 0
+            ? commands
+            : throw new InvalidDataException("The recording holds neither a run nor a session, so there is nothing to read back.");
     }
 
     private static async Task<Spectre.Console.Table> ReadCrawlAsync(
@@ -192,6 +195,6 @@ internal sealed class DemoCommand : ToolCommand
         return (await Terminal.WithProgressAsync(title, null, _ => work()), watch.Elapsed);
     }
 
-    private static void Add(Spectre.Console.Table parts, string part, string what, TimeSpan time, long? rows = null) =>
-        parts.AddCells(part, what, $"{Terminal.Format(time),8}", rows is { } count ? $"{count / time.TotalSeconds,9:N0} rows/s" : "");
+    private static void Add(Spectre.Console.Table parts, string part, string work, TimeSpan time, long? rows = null) =>
+        parts.AddCells(part, work, $"{Terminal.Format(time),8}", rows is { } count ? $"{count / time.TotalSeconds,9:N0} rows/s" : "");
 }

@@ -6,24 +6,28 @@ namespace CrawlData.Cli.Commands;
 /// <summary><c>crawldata events</c>: reads a crawl's events.</summary>
 internal sealed class EventsCommand : ToolCommand
 {
-    private const int ShownUnasked = 100;
+    private const int DefaultRows = 100;
 
     private static readonly Listing<CrawlEvent> Listing = new()
     {
-        ShownUnasked = ShownUnasked,
+        DefaultRows = DefaultRows,
         Table = () => Terminal.Table(flexible: "payload", "id", "at (UTC)", "type", "payload"),
         Cells = crawlEvent => [$"{crawlEvent.Id}", $"{crawlEvent.CreatedAt:HH:mm:ss.fff}", crawlEvent.EventType, $"{crawlEvent.Payload}"],
-        WhenEmpty = "No events.",
-        WhenMore = last => $"The first {ShownUnasked} events. The next: --after {last.Id}. More: --limit N. All, as NDJSON: --json.",
+        EmptyMessage = "No events.",
+        MoreMessage = last => $"These are the first {DefaultRows} events. --after {last.Id} shows the next; --limit N shows more; --json writes all as NDJSON.",
     };
 
     private readonly Argument<Guid> crawl = CommandParameters.Crawl();
 
     private readonly Option<long?> after = CommandParameters.After();
 
-    private readonly Option<string[]> types = new("--type") { Description = "Only events of this type, exactly; may be given several times.", HelpName = "TYPE" };
+    private readonly Option<string[]> types = new("--type")
+    {
+        Description = "Only events of this type. It is matched exactly. May be given several times.",
+        HelpName = "TYPE",
+    };
 
-    private readonly Option<int?> limit = CommandParameters.Limit($"The most events to read; all unless given, and in a table {ShownUnasked}.");
+    private readonly Option<int?> limit = CommandParameters.Limit($"The most events to read. The default is {DefaultRows} on a terminal, and all otherwise.");
 
     private readonly Option<bool> json = CommandParameters.Json();
 
@@ -45,19 +49,19 @@ internal sealed class EventsCommand : ToolCommand
         var query = new CrawlEventFilter
         {
             AfterId = arguments.GetValue(after),
-            EventTypes = arguments.GetGiven(types),
+            EventTypes = arguments.GetValues(types),
         };
-        var any = await Listing.ShowAsync(
-            Terminal.IsForPeople(arguments, json),
+        var any = await Listing.WriteAsync(
+            Terminal.WritesTable(arguments, json),
             arguments.GetValue(limit),
-            most => most is null
+            max => max is null
                 ? events.StreamAsync(crawlId, query, cancellationToken: cancellationToken)
                 : Pages.ReadAsync<CrawlEvent>(
-                    (size, cursor, token) => events.ListAsync(crawlId, query, size, cursor, cancellationToken: token), most, CrawlEventRepository.MaxPageSize),
+                    (size, cursor, token) => events.ListAsync(crawlId, query, size, cursor, cancellationToken: token), max, CrawlEventRepository.MaxPageSize),
             cancellationToken);
         if (!any && await new CrawlRunRepository(dataSource).GetAsync(crawlId, cancellationToken: cancellationToken) is null)
         {
-            throw new RowNotFoundException("crawl_runs", [crawlId]);
+            throw new UnknownIdException("crawl", crawlId);
         }
     }
 }

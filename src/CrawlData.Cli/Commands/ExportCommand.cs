@@ -11,18 +11,21 @@ internal sealed class ExportCommand : ToolCommand
 {
     private readonly Argument<Guid[]> ids = new("ID")
     {
-        Description = "A crawl's or an audit session's id, as `crawldata runs` and `crawldata sessions` show it; several go into one recording.",
+        Description = "The id of a crawl or an audit session. `crawldata runs` and `crawldata sessions` list the ids. Several go into one recording.",
         Arity = ArgumentArity.OneOrMore,
         CustomParser = result => CommandParameters.ParseAll<Guid>(result, "ID", "a crawl's or session's id, which is a UUID", Guid.TryParse),
     };
 
     private readonly Option<string?> output = new("--output")
     {
-        Description = "The file to write, compressed when its name ends in .gz; standard output unless given. It appears, or is replaced, when it is whole.",
+        Description = "The file to write. A name that ends in .gz is compressed. The file appears, or is replaced, once it is complete. "
+            + "The default is standard output.",
         HelpName = "FILE",
     };
 
-    public ExportCommand() : base("export", "Writes crawls with their events, and audit sessions with all that is theirs, as a recording: NDJSON that `crawldata import` reads.")
+    public ExportCommand() : base(
+        "export",
+        "Exports crawls with their events, and audit sessions with all their rows, as a recording that `crawldata import` reads.")
     {
         Add(ids);
         Add(output);
@@ -36,7 +39,7 @@ internal sealed class ExportCommand : ToolCommand
         if (arguments.GetValue(output) is not { } file)
         {
             await using var standardOutput = StandardOutput.Open();
-            await ExportAsync(dataSource, exported, standardOutput, watched: Console.IsOutputRedirected, cancellationToken);
+            await ExportAsync(dataSource, exported, standardOutput, showProgress: Console.IsOutputRedirected, cancellationToken);
             return;
         }
 
@@ -58,7 +61,7 @@ internal sealed class ExportCommand : ToolCommand
             {
                 exported = RecordingSource.IsCompressed(file)
                     ? await CompressAsync(dataSource, ids, stored, cancellationToken)
-                    : await ExportAsync(dataSource, ids, stored, watched: true, cancellationToken);
+                    : await ExportAsync(dataSource, ids, stored, showProgress: true, cancellationToken);
                 stored.Flush(flushToDisk: true);
             }
 
@@ -75,11 +78,12 @@ internal sealed class ExportCommand : ToolCommand
     private static async Task<RecordingProgress> CompressAsync(NpgsqlDataSource dataSource, Guid[] ids, Stream stored, CancellationToken cancellationToken)
     {
         await using var recording = new GZipStream(stored, CompressionLevel.Optimal, leaveOpen: true);
-        return await ExportAsync(dataSource, ids, recording, watched: true, cancellationToken);
+        return await ExportAsync(dataSource, ids, recording, showProgress: true, cancellationToken);
     }
 
-    private static Task<RecordingProgress> ExportAsync(NpgsqlDataSource dataSource, Guid[] ids, Stream recording, bool watched, CancellationToken cancellationToken) =>
-        watched
+    private static Task<RecordingProgress> ExportAsync(
+        NpgsqlDataSource dataSource, Guid[] ids, Stream recording, bool showProgress, CancellationToken cancellationToken) =>
+        showProgress
             ? Terminal.WithProgressAsync("Exporting", null, progress => ExportAsync(dataSource, ids, recording, progress, cancellationToken))
             : ExportAsync(dataSource, ids, recording, null, cancellationToken);
 
@@ -92,17 +96,17 @@ internal sealed class ExportCommand : ToolCommand
         foreach (var id in ids)
         {
             var before = total;
-            var whole = progress is null ? null : Terminal.Report(one => progress.Report(Sum(before, one)));
+            var sum = progress is null ? null : Terminal.Report(one => progress.Report(Sum(before, one)));
             var isCrawl = await runs.GetAsync(id, cancellationToken: cancellationToken) is not null;
             try
             {
                 total = Sum(before, isCrawl
-                    ? await exporter.ExportCrawlAsync(id, recording, whole, cancellationToken)
-                    : await exporter.ExportSessionAsync(id, recording, whole, cancellationToken));
+                    ? await exporter.ExportCrawlAsync(id, recording, sum, cancellationToken)
+                    : await exporter.ExportSessionAsync(id, recording, sum, cancellationToken));
             }
             catch (RowNotFoundException) when (!isCrawl)
             {
-                throw new InvalidDataException($"There is no crawl or session {id}.");
+                throw new UnknownIdException("crawl or session", id);
             }
         }
 

@@ -4,25 +4,30 @@ using CrawlData.Recordings;
 
 namespace CrawlData.Cli.Commands;
 
-/// <summary><c>crawldata import</c>: stores a recording.</summary>
+/// <summary><c>crawldata import</c>: imports a recording.</summary>
 internal sealed class ImportCommand : ToolCommand
 {
-    private readonly Argument<string> file = new("FILE") { Description = "The recording, decompressed when its name ends in .gz; - is standard input." };
+    private readonly Argument<string> file = new("FILE") { Description = "The recording. A name that ends in .gz is decompressed; - is standard input." };
 
-    private readonly Option<bool> newIds = new("--new-ids") { Description = "Give runs, sessions, pages and artifacts new ids, so that a recording can be imported again." };
+    private readonly Option<bool> newIds = new("--new-ids")
+    {
+        Description = "Give runs, sessions, pages and artifacts new ids, so that a recording can be imported several times.",
+    };
 
     private readonly Option<bool> repair = new("--repair")
     {
-        Description = "Put U+FFFD in the place of U+0000, lone surrogates and bytes that are not UTF-8; without it a line that holds one is an error.",
+        Description = "Replace U+0000, lone surrogates and bytes that are not UTF-8 by U+FFFD. Without it, a line with one of them is an error.",
     };
 
     private readonly Option<bool> json = CommandParameters.Json();
 
-    public ImportCommand() : base("import", "Stores a recording of crawls and audits, all of it or nothing, and prints the ids of its runs and sessions.", """
-        A recording is NDJSON, each run before its events, each session before its pages, artifacts and log lines:
-        {"table":"crawl_runs","row":{"id":"…","app_package":"com.example.app"}}
-        {"table":"crawl_events","row":{"crawl_id":"…","event_type":"page.opened","payload":{}}}
-        A line that cannot be imported is told as FILE:LINE: reason.
+    public ImportCommand() : base("import", "Imports a recording of crawls and audits, all or nothing, and prints the ids of its runs and sessions.", """
+        A recording is NDJSON. A run comes before its events; a session comes before its pages, artifacts and log lines:
+
+          {"table":"crawl_runs","row":{"id":"…","app_package":"com.example.app"}}
+          {"table":"crawl_events","row":{"crawl_id":"…","event_type":"page.opened","payload":{}}}
+
+        An invalid line is reported as FILE:LINE: reason, and nothing is stored.
         """)
     {
         Add(file);
@@ -39,7 +44,7 @@ internal sealed class ImportCommand : ToolCommand
         var options = new RecordingImportOptions { NewIds = arguments.GetValue(newIds), Repair = arguments.GetValue(repair) };
         var watch = Stopwatch.StartNew();
         var imported = await source.ImportAsync(dataSource, options, cancellationToken);
-        if (Terminal.IsForPeople(arguments, json))
+        if (Terminal.WritesTable(arguments, json))
         {
             var ids = string.Concat(imported.CrawlIds.Concat(imported.SessionIds).Select(id => $"\n{id}"));
             Console.WriteLine($"Stored {Terminal.Format(imported.Total)} in {Terminal.Format(watch.Elapsed)}:{ids}");

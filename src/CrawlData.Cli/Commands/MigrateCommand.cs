@@ -3,19 +3,22 @@ using CrawlData.Schema;
 
 namespace CrawlData.Cli.Commands;
 
-/// <summary><c>crawldata migrate</c>: brings the schema up to date.</summary>
+/// <summary><c>crawldata migrate</c>: creates or updates the tables.</summary>
 internal sealed class MigrateCommand : ToolCommand
 {
     private readonly Option<bool> adopt = new("--adopt")
     {
-        Description = "First mark scripts as applied whose tables were made by hand, after checking that they are as the scripts make them.",
+        Description = "First mark the scripts of tables that were created by hand as applied. The tables must match the scripts.",
     };
 
-    private readonly Option<bool> pending = new("--pending") { Description = "Only list the scripts that have not run; change nothing." };
+    private readonly Option<bool> pending = new("--pending") { Description = "Only list the pending scripts. Change nothing." };
 
     private readonly Option<bool> json = CommandParameters.Json();
 
-    public MigrateCommand() : base("migrate", "Makes the tables, or brings them up to date, and prints the scripts that it ran.", "Any number of processes may do so at once: one migrates, the others wait.")
+    public MigrateCommand() : base(
+        "migrate",
+        "Creates or updates the tables, and prints the scripts that it ran.",
+        "Any number of processes may migrate at once: one runs the scripts, the others wait.")
     {
         Add(adopt);
         Add(pending);
@@ -36,22 +39,23 @@ internal sealed class MigrateCommand : ToolCommand
         var migrator = new SchemaMigrator(dataSource);
         if (arguments.GetValue(pending))
         {
-            await ShowAsync(arguments, "pending", await migrator.ListPendingAsync(cancellationToken), cancellationToken);
+            await WriteAsync(arguments, "pending", await migrator.ListPendingAsync(cancellationToken), cancellationToken);
             return;
         }
 
-        // Shown at once: it stays when the migration then fails.
+        // Written before the migration, because the adoption remains when the migration fails.
         if (arguments.GetValue(adopt))
         {
-            await ShowAsync(arguments, "adopted", await migrator.AdoptAsync(cancellationToken), cancellationToken);
+            await WriteAsync(arguments, "adopted", await migrator.AdoptAsync(cancellationToken), cancellationToken);
         }
 
-        await ShowAsync(arguments, "applied", await Terminal.WithProgressAsync("Migrating", null, _ => migrator.MigrateAsync(cancellationToken)), cancellationToken);
+        var applied = await Terminal.WithProgressAsync("Migrating", null, _ => migrator.MigrateAsync(cancellationToken));
+        await WriteAsync(arguments, "applied", applied, cancellationToken);
     }
 
-    private async Task ShowAsync(ParseResult arguments, string state, IReadOnlyList<string> scripts, CancellationToken cancellationToken)
+    private async Task WriteAsync(ParseResult arguments, string state, IReadOnlyList<string> scripts, CancellationToken cancellationToken)
     {
-        if (!Terminal.IsForPeople(arguments, json))
+        if (!Terminal.WritesTable(arguments, json))
         {
             await using var rows = new RowWriter();
             foreach (var script in scripts)

@@ -6,22 +6,28 @@ namespace CrawlData.Cli.Commands;
 /// <summary><c>crawldata purge</c>: deletes old rows.</summary>
 internal sealed class PurgeCommand : ToolCommand
 {
-    private readonly Option<TimeSpan?> artifacts = CommandParameters.Age("--artifacts", "Delete the rows of artifacts that were marked as deleted so long ago.");
+    private readonly Option<TimeSpan?> artifacts =
+        CommandParameters.Age("--artifacts", "Delete the rows of artifacts that were marked as deleted at least this long ago.");
 
-    private readonly Option<TimeSpan?> sessions = CommandParameters.Age("--sessions", "Delete audit sessions that ended so long ago, with their pages, artifacts and log lines; those of which artifacts still lie in their storage are left.");
+    private readonly Option<TimeSpan?> sessions = CommandParameters.Age(
+        "--sessions",
+        "Delete audit sessions that ended at least this long ago, with their pages, artifacts and log lines. Sessions with artifacts in storage are kept.");
 
-    private readonly Option<TimeSpan?> crawls = CommandParameters.Age("--crawls", "Delete crawls that ended so long ago, with their events.");
+    private readonly Option<TimeSpan?> crawls = CommandParameters.Age("--crawls", "Delete crawls that ended at least this long ago, with their events.");
 
-    private readonly Option<bool> abandonArtifacts = new("--abandon-artifacts") { Description = "With --sessions: also those of which artifacts still lie in their storage, where nothing will point to them any more." };
+    private readonly Option<bool> abandonArtifacts = new("--abandon-artifacts")
+    {
+        Description = "With --sessions: also delete sessions with artifacts in storage. These artifacts stay there without a row that refers to them.",
+    };
 
-    private readonly Option<bool> dryRun = new("--dry-run") { Description = "Only count; delete nothing." };
+    private readonly Option<bool> dryRun = new("--dry-run") { Description = "Only count. Delete nothing." };
 
     private readonly Option<bool> json = CommandParameters.Json();
 
-    public PurgeCommand() : base("purge", "Deletes old rows: of artifacts that are gone, of whole audit sessions, of whole crawls.", """
-        In small transactions, so that it can run beside the work. Cut off, it keeps what it has done, and the next run goes on from there.
+    public PurgeCommand() : base("purge", "Deletes old rows: deleted artifacts, audit sessions with all their rows, crawls with their events.", """
+        It deletes in small transactions, so it can run while crawlers work. When it is interrupted, the next run continues.
 
-        crawldata purge --artifacts 30d --sessions 400d --crawls 400d --dry-run
+          crawldata purge --artifacts 30d --sessions 400d --crawls 400d --dry-run
         """)
     {
         Add(artifacts);
@@ -34,7 +40,7 @@ internal sealed class PurgeCommand : ToolCommand
         {
             if (result.GetResult(artifacts) is null && result.GetResult(sessions) is null && result.GetResult(crawls) is null)
             {
-                result.AddError("name what to delete, and how old: --artifacts AGE, --sessions AGE, --crawls AGE");
+                result.AddError("name the rows to delete, and their age: --artifacts AGE, --sessions AGE, --crawls AGE");
             }
         });
         SetAction(RunAsync);
@@ -43,26 +49,26 @@ internal sealed class PurgeCommand : ToolCommand
     private async Task RunAsync(ParseResult arguments, CancellationToken cancellationToken)
     {
         await using var dataSource = Connection.Required(arguments);
-        var cleanup = new RetentionCleanup(dataSource);
+        var purger = new RetentionPurger(dataSource);
         var dry = arguments.GetValue(dryRun);
         var purged = new List<PurgedRow>();
         if (arguments.GetValue(artifacts) is { } artifactAge)
         {
-            purged.Add(ToRow("artifacts", await cleanup.DeleteArtifactsAsync(artifactAge, dryRun: dry, cancellationToken: cancellationToken)));
+            purged.Add(ToRow("artifacts", await purger.PurgeArtifactsAsync(artifactAge, dryRun: dry, cancellationToken: cancellationToken)));
         }
 
         if (arguments.GetValue(sessions) is { } sessionAge)
         {
-            purged.Add(ToRow("audit_sessions", await cleanup.DeleteSessionsAsync(
+            purged.Add(ToRow("audit_sessions", await purger.PurgeSessionsAsync(
                 sessionAge, dryRun: dry, abandonArtifacts: arguments.GetValue(abandonArtifacts), cancellationToken: cancellationToken)));
         }
 
         if (arguments.GetValue(crawls) is { } crawlAge)
         {
-            purged.Add(ToRow("crawl_runs", await cleanup.DeleteCrawlsAsync(crawlAge, dryRun: dry, cancellationToken: cancellationToken)));
+            purged.Add(ToRow("crawl_runs", await purger.PurgeCrawlsAsync(crawlAge, dryRun: dry, cancellationToken: cancellationToken)));
         }
 
-        if (!Terminal.IsForPeople(arguments, json))
+        if (!Terminal.WritesTable(arguments, json))
         {
             await using var rows = new RowWriter();
             foreach (var row in purged)
@@ -73,7 +79,7 @@ internal sealed class PurgeCommand : ToolCommand
             return;
         }
 
-        var table = Terminal.Table(flexible: "table", "table", $"{(dry ? "would go" : "deleted"),12}", $"{"rows below",12}", $"{"left",12}");
+        var table = Terminal.Table(flexible: "table", "table", $"{(dry ? "would delete" : "deleted"),12}", $"{"rows below",12}", $"{"left",12}");
         foreach (var row in purged)
         {
             table.AddCells(row.Table, $"{row.Deleted,12:N0}", $"{row.RowsBelow,12:N0}", $"{row.Left,12:N0}");
@@ -82,7 +88,7 @@ internal sealed class PurgeCommand : ToolCommand
         table.Show();
     }
 
-    private static PurgedRow ToRow(string table, DeletionTotal total) =>
+    private static PurgedRow ToRow(string table, PurgeTotal total) =>
         new() { Table = table, Deleted = total.Deleted, RowsBelow = total.Rows, Left = total.Left };
 
     private sealed record PurgedRow

@@ -7,13 +7,14 @@ namespace CrawlData.Cli.Commands;
 /// <summary><c>crawldata script</c>: prints the SQL of pending scripts.</summary>
 internal sealed class ScriptCommand : ToolCommand
 {
-    private readonly Option<bool> all = new("--all") { Description = "All scripts, for a database in which none has run; no database is asked." };
+    private readonly Option<bool> all = new("--all") { Description = "Print all scripts, for a database without any. It needs no connection." };
 
-    public ScriptCommand() : base("script", "Prints the SQL of the scripts that have not run, for psql.", """
-        Run by psql it leaves the database as crawldata migrate would, with the tables owned by the role that ran it: a transaction a script, with its line in the journal, under the lock that keeps instances apart. With nothing pending it prints a comment.
+    public ScriptCommand() : base("script", "Prints the SQL of the pending scripts, for psql.", """
+        The SQL does in psql what crawldata migrate does. Each script runs in a transaction of its own, which also adds its row to the journal. It takes the
+        same lock, so a migration at the same time waits. The role that runs psql owns the tables. When no script is pending, it prints a comment.
 
-        crawldata script > pending.sql
-        psql --file pending.sql "service=crawls user=owner"
+          crawldata script > pending.sql
+          psql --file pending.sql "service=crawls user=owner"
         """)
     {
         Add(all);

@@ -3,15 +3,16 @@ using CrawlData.Diagnostics;
 
 namespace CrawlData.Cli.Commands;
 
-/// <summary><c>crawldata status</c>: shows how the database stands.</summary>
+/// <summary><c>crawldata status</c>: shows the state of the database.</summary>
 internal sealed class StatusCommand : ToolCommand
 {
-    private readonly Option<bool> json = new("--json") { Description = "Write one JSON object, on a terminal too; redirected output always is." };
+    private readonly Option<bool> json = new("--json") { Description = "Write one JSON object, on a terminal too. Redirected output is always JSON." };
 
-    public StatusCommand() : base("status", "Shows how the database stands: server, scripts, sizes, work by status, the oldest unfinished, expired artifacts.", """
-        Runs and sessions are counted; rows of tables are an estimate, that of the last vacuum or analyze. No events or log lines are read, so that it is quick however many there are. It works on a standby too.
+    public StatusCommand() : base("status", "Shows the server, the scripts, table sizes, work by status, the oldest unfinished work and expired artifacts.", """
+        Runs and sessions are counted. The rows of each table are the estimate of its last vacuum or analyze. It reads no events and no log lines, so it is
+        fast on large tables. It works on a standby too.
 
-        crawldata status | jq '.oldest_sessions.queued.age_seconds'
+          crawldata status | jq '.oldest_sessions.queued.age_seconds'
         """)
     {
         Add(json);
@@ -22,20 +23,22 @@ internal sealed class StatusCommand : ToolCommand
     {
         await using var dataSource = Connection.Required(arguments);
         var status = await new DatabaseStatusReader(dataSource).ReadAsync(cancellationToken);
-        if (!Terminal.IsForPeople(arguments, json))
+        if (!Terminal.WritesTable(arguments, json))
         {
             await using var rows = new RowWriter();
             await rows.WriteAsync(status, cancellationToken);
             return;
         }
 
-        Terminal.WriteLine($"PostgreSQL {status.ServerVersion}, {(status.IsStandby ? "a standby" : "the primary")}; schema {status.Schema}; {Terminal.Format(status.ReadAt)} UTC");
+        var role = status.IsStandby ? "a standby" : "the primary";
+        Terminal.WriteLine($"PostgreSQL {status.ServerVersion}, {role}; schema {status.Schema}; {Terminal.Format(status.ReadAt)} UTC");
         ShowScripts(status.Scripts);
         ShowTables(status.Tables);
         ShowWork("runs", status.Runs, status.OldestRuns);
         ShowWork("sessions", status.Sessions, status.OldestSessions);
         Terminal.WriteLine(status.OldestExpiry is { } oldest
-            ? $"Expired artifacts: {status.ExpiredArtifacts.Count:N0}, {Terminal.FormatBytes(status.ExpiredArtifacts.SizeBytes)}, since {Terminal.Format(oldest)} UTC; crawldata sweep deletes them."
+            ? $"Expired artifacts: {status.ExpiredArtifacts.Count:N0}, {Terminal.FormatBytes(status.ExpiredArtifacts.SizeBytes)}, "
+                + $"since {Terminal.Format(oldest)} UTC; crawldata sweep deletes them."
             : "Expired artifacts: none.");
         Terminal.WriteLine($"Newest event: {status.NewestEventId?.ToString("N0") ?? "none"}");
     }
@@ -44,23 +47,26 @@ internal sealed class StatusCommand : ToolCommand
     {
         if (scripts is null)
         {
-            Terminal.WriteLine("Scripts: not for this role to see, without SELECT on crawldata_journal.");
+            Terminal.WriteLine("Scripts: unknown, because this role lacks SELECT on crawldata_journal.");
             return;
         }
 
         var pending = scripts.Where(script => script.AppliedAt is null).Select(script => script.Script).ToList();
         var last = scripts.LastOrDefault(script => script.AppliedAt is not null);
-        Terminal.WriteLine(
-            $"Scripts: {scripts.Count - pending.Count} applied{(last is null ? "" : $", up to {last.Script}")}; pending: {(pending.Count == 0 ? "none" : string.Join(", ", pending))}.");
+        var upTo = last is null ? "" : $", up to {last.Script}";
+        Terminal.WriteLine($"Scripts: {scripts.Count - pending.Count} applied{upTo}; pending: {(pending.Count == 0 ? "none" : string.Join(", ", pending))}.");
     }
 
     private static void ShowTables(IReadOnlyList<TableStatus> tables)
     {
-        var table = Terminal.Table(flexible: "table", "table", $"{"rows, about",16}", $"{"size",12}", $"{"of it indexes",14}");
+        var table = Terminal.Table(flexible: "table", "table", $"{"estimated rows",16}", $"{"size",12}", $"{"index size",14}");
         foreach (var row in tables)
         {
             table.AddCells(
-                row.Table, $"{row.EstimatedRows?.ToString("N0") ?? "unknown",16}", $"{Terminal.FormatBytes(row.SizeBytes),12}", $"{Terminal.FormatBytes(row.IndexBytes),14}");
+                row.Table,
+                $"{row.EstimatedRows?.ToString("N0") ?? "unknown",16}",
+                $"{Terminal.FormatBytes(row.SizeBytes),12}",
+                $"{Terminal.FormatBytes(row.IndexBytes),14}");
         }
 
         table.Show();

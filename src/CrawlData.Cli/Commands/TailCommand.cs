@@ -5,27 +5,28 @@ using CrawlData.Crawls;
 
 namespace CrawlData.Cli.Commands;
 
-/// <summary><c>crawldata tail</c>: follows a crawl, or all.</summary>
+/// <summary><c>crawldata tail</c>: follows one crawl or all crawls.</summary>
 internal sealed class TailCommand : ToolCommand
 {
     private readonly Argument<Guid?> crawl = new("CRAWL")
     {
-        Description = "The crawl's id, as `crawldata runs` shows it; all crawls unless given.",
+        Description = "The crawl's id. `crawldata runs` lists the ids. The default is all crawls.",
         Arity = ArgumentArity.ZeroOrOne,
         CustomParser = result => CommandParameters.ParseAll<Guid>(result, "CRAWL", "a crawl's id, which is a UUID", Guid.TryParse)[0],
     };
 
     private readonly Option<string?> after = new("--after")
     {
-        Description = "Only events after this: of a crawl the last id seen, of all crawls the last cursor, to go on reading.",
+        Description = "Only events after this id or, for all crawls, after this cursor. To continue, give the last one that was read.",
         HelpName = "ID|CURSOR",
     };
 
     private readonly Option<bool> json = CommandParameters.Json();
 
-    public TailCommand() : base("tail", "Follows a crawl until its run has ended, or all crawls: what is there, then what is appended.", """
-        Events come in order, each once. It goes on after a lost connection; ended, it is taken up again by --after with the last id,
-        of all crawls with the last "cursor" of its NDJSON: the last event of each batch has one.
+    public TailCommand() : base("tail", "Follows a crawl until its run has ended, or follows all crawls.", """
+        It writes the stored events first, then each event that is appended. Events come in order, each once. A lost connection is opened again.
+
+        To continue later, give --after the last id. For all crawls, give it the last "cursor" in the NDJSON: the last event of each batch has one.
         """)
     {
         Add(crawl);
@@ -53,19 +54,19 @@ internal sealed class TailCommand : ToolCommand
             : events.FollowAllAsync(given, options, cancellationToken).SelectMany(ToRows);
         try
         {
-            await (Terminal.IsForPeople(arguments, json) ? ShowAsync(rows) : WriteAsync(rows, cancellationToken));
+            await (Terminal.WritesTable(arguments, json) ? WriteTextAsync(rows) : WriteRowsAsync(rows, cancellationToken));
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
-            // Ctrl+C is how it ends.
+            // Ctrl+C is the usual end.
         }
     }
 
-    // Only the last, since whoever goes on from a cursor gets nothing of its batch again.
+    // Only the last event has the cursor: a follower that continues after the cursor gets no event of its batch.
     private static IEnumerable<Row> ToRows(CrawlEventBatch batch) =>
         batch.Events.Select((crawlEvent, index) => new Row(crawlEvent, index == batch.Events.Count - 1 ? batch.Cursor : null));
 
-    private static async Task ShowAsync(IAsyncEnumerable<Row> rows)
+    private static async Task WriteTextAsync(IAsyncEnumerable<Row> rows)
     {
         string? cursor = null;
         try
@@ -80,18 +81,18 @@ internal sealed class TailCommand : ToolCommand
         {
             if (cursor is not null)
             {
-                Console.WriteLine($"The next: --after {cursor}");
+                Console.WriteLine($"--after {cursor} continues here.");
             }
         }
     }
 
-    private static async Task WriteAsync(IAsyncEnumerable<Row> rows, CancellationToken cancellationToken)
+    private static async Task WriteRowsAsync(IAsyncEnumerable<Row> rows, CancellationToken cancellationToken)
     {
         await using var writer = new RowWriter();
         await using var row = rows.GetAsyncEnumerator(cancellationToken);
         while (true)
         {
-            // Gathered, unless the next is to be waited for.
+            // Rows are buffered while the next event is there already.
             var next = row.MoveNextAsync();
             if (!next.IsCompleted)
             {

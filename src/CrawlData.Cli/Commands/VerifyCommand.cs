@@ -3,18 +3,19 @@ using CrawlData.Schema;
 
 namespace CrawlData.Cli.Commands;
 
-/// <summary><c>crawldata verify</c>: compares the schema with what the scripts make.</summary>
+/// <summary><c>crawldata verify</c>: compares the schema with the scripts.</summary>
 internal sealed class VerifyCommand : ToolCommand
 {
-    /// <summary>The exit code when there are differences.</summary>
+    /// <summary>The exit code when the schema differs.</summary>
     public const int Differs = 3;
 
     private readonly Option<bool> json = CommandParameters.Json();
 
-    public VerifyCommand() : base("verify", "Compares the schema with what the scripts make, and prints what is missing, changed or extra.", """
-        Exit codes: 0 it is as the scripts make it, 3 it differs, 1 it could not be compared, 2 wrong usage.
+    public VerifyCommand() : base("verify", "Compares the schema with the scripts, and prints what is missing, changed or extra.", """
+        Exit codes: 0 the schema matches, 3 it differs, 1 the comparison failed, 2 wrong usage.
 
-        It changes nothing. Further indexes that are not unique, and what else the schema holds beside the tables, are no difference. It runs on the primary, since what the scripts make is found in temporary tables, and takes SELECT on crawldata_journal.
+        It changes nothing. Additional indexes that are not unique, and other objects in the schema, are not differences. It runs the scripts on temporary
+        tables to compare with, so it needs the primary. It also needs SELECT on crawldata_journal.
         """)
     {
         Add(json);
@@ -25,19 +26,24 @@ internal sealed class VerifyCommand : ToolCommand
     {
         await using var dataSource = Connection.Required(arguments);
         var differences = await new SchemaMigrator(dataSource).VerifySchemaAsync(cancellationToken);
-        if (!Terminal.IsForPeople(arguments, json))
+        if (!Terminal.WritesTable(arguments, json))
         {
             await using var rows = new RowWriter();
             foreach (var difference in differences)
             {
-                await rows.WriteAsync(
-                    new DifferenceRow { Kind = ToText(difference.Kind), Element = difference.Element, Expected = difference.Expected, Actual = difference.Actual },
-                    cancellationToken);
+                var row = new DifferenceRow
+                {
+                    Kind = ToText(difference.Kind),
+                    Element = difference.Element,
+                    Expected = difference.Expected,
+                    Actual = difference.Actual,
+                };
+                await rows.WriteAsync(row, cancellationToken);
             }
         }
         else
         {
-            // What is changed takes two rows, one below the other, so that both can be read.
+            // A changed element has two rows, so that its definitions stand one below the other.
             var table = Terminal.Table(flexible: "definition", "kind", "element", "", "definition");
             foreach (var difference in differences)
             {
@@ -50,11 +56,11 @@ internal sealed class VerifyCommand : ToolCommand
 
                 if (difference.Actual is { } actual)
                 {
-                    table.AddCells(kind, element, "is", actual);
+                    table.AddCells(kind, element, "actual", actual);
                 }
             }
 
-            table.Show("The schema is as the scripts make it.");
+            table.Show("The schema matches the scripts.");
         }
 
         return differences.Count == 0 ? 0 : Differs;

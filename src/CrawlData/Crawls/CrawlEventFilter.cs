@@ -1,3 +1,4 @@
+using CrawlData.Storage;
 namespace CrawlData.Crawls;
 
 /// <summary>Which of a crawl's events to read or count; a property that is null lets all through. Events come in the order of their ids.</summary>

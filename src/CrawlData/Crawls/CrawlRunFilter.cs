@@ -1,3 +1,4 @@
+using CrawlData.Storage;
 namespace CrawlData.Crawls;
 
 /// <summary>Which runs to list or count; a property that is null lets all through.</summary>

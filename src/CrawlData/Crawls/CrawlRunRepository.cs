@@ -1,8 +1,7 @@
 using System.Data.Common;
-using Dapper;
+using CrawlData.Storage;
 using Npgsql;
 using NpgsqlTypes;
-using static CrawlData.Database;
 
 namespace CrawlData.Crawls;
 
@@ -19,7 +18,7 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
 
     private const string Table = "crawl_runs";
 
-    // In the order in which Read takes them.
+    // In the order in which Map reads them.
     private const string Columns =
         """
         id, status::text, app_package, device_config, max_steps, goal, created_at, started_at, completed_at, cancelled_at, error_message
@@ -124,16 +123,12 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
             { "cancelled_times", NpgsqlDbType.Array | NpgsqlDbType.TimestampTz, rows.Select(run => run.CancelledAt).ToArray() },
             { "error_messages", NpgsqlDbType.Array | NpgsqlDbType.Text, rows.Select(run => run.ErrorMessage).ToArray() },
         };
-        var insert = Command(InsertSql, parameters, transaction, cancellationToken);
-        return await dataSource.InsertRowsAsync(insert, Table, ids, Read, run => run.Id).ConfigureAwait(false);
+        return await dataSource.InsertAsync(Table, InsertSql, parameters, ids, Map, run => run.Id, transaction, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Gets a run; null when there is none.</summary>
-    public async Task<CrawlRun?> GetAsync(Guid id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
-    {
-        var parameters = new Parameters { { "id", NpgsqlDbType.Uuid, id } };
-        return (await reads.ReadListAsync(Command(GetSql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false)).SingleOrDefault();
-    }
+    public Task<CrawlRun?> GetAsync(Guid id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
+        reads.QuerySingleOrDefaultAsync(GetSql, new Parameters { { "id", NpgsqlDbType.Uuid, id } }, Map, transaction, cancellationToken);
 
     /// <summary>Lists runs by their time of creation, a page at a time.</summary>
     /// <param name="filter">Which runs; all when null. Give the same filter with every page of a listing.</param>
@@ -153,11 +148,11 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
         NpgsqlTransaction? transaction = null,
         CancellationToken cancellationToken = default)
     {
-        PageBuilder.RequireSize(pageSize, MaxPageSize);
+        ArgumentRange.Require(pageSize, 1, MaxPageSize);
         var (sql, kind) = order.Choose((ListNewestSql, CursorKind.RunsNewestFirst), (ListOldestSql, CursorKind.RunsOldestFirst));
         var parameters = ToParameters(filter, order, cursor is null ? null : KeysetCursor<Guid>.Decode(cursor, kind));
         parameters.Add("limit", NpgsqlDbType.Integer, pageSize + 1);
-        var rows = await reads.ReadListAsync(Command(sql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false);
+        var rows = await reads.QueryAsync(sql, parameters, Map, transaction, cancellationToken).ConfigureAwait(false);
         return PageBuilder.Build(rows, pageSize, last => new KeysetCursor<Guid>(last.CreatedAt, last.Id).Encode(kind));
     }
 
@@ -166,24 +161,21 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
     /// <returns>A count for every status, 0 where there is no run.</returns>
-    public async Task<IReadOnlyDictionary<CrawlStatus, long>> CountByStatusAsync(
-        CrawlRunFilter? filter = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
-    {
-        var command = Command(CountByStatusSql, ToParameters(filter, default, null), transaction, cancellationToken);
-        return await reads.CountByLabelAsync<CrawlStatus>(command).ConfigureAwait(false);
-    }
+    public Task<IReadOnlyDictionary<CrawlStatus, long>> CountByStatusAsync(
+        CrawlRunFilter? filter = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
+        reads.CountByLabelAsync<CrawlStatus>(CountByStatusSql, ToParameters(filter, default, null), transaction, cancellationToken);
 
     /// <summary>PENDING → RUNNING; stamps <c>started_at</c> with the database's clock.</summary>
     /// <remarks>One atomic statement, which takes the run's row lock: of two transitions that race, one is applied, and the other is refused and sees what
     /// the first committed. In a transaction at REPEATABLE READ or above the loser gets the server's 40001 instead. Neither a refusal nor a run that is not there throws: look
     /// at the <see cref="Transition{T}.Outcome"/>, or say <see cref="Transition{T}.EnsureApplied"/>.</remarks>
     public Task<Transition<CrawlRun>> StartAsync(Guid id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
-        TransitionAsync(id, [CrawlStatus.Pending], CrawlStatus.Running, null, transaction, cancellationToken);
+        TransitionAsync("start", id, [CrawlStatus.Pending], CrawlStatus.Running, null, transaction, cancellationToken);
 
     /// <summary>RUNNING → COMPLETED; stamps <c>completed_at</c>.</summary>
     /// <inheritdoc cref="StartAsync" path="/remarks"/>
     public Task<Transition<CrawlRun>> CompleteAsync(Guid id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
-        TransitionAsync(id, [CrawlStatus.Running], CrawlStatus.Completed, null, transaction, cancellationToken);
+        TransitionAsync("complete", id, [CrawlStatus.Running], CrawlStatus.Completed, null, transaction, cancellationToken);
 
     /// <summary>RUNNING → FAILED, or PENDING → FAILED for a run that never started; stamps <c>completed_at</c> and keeps the reason.</summary>
     /// <inheritdoc cref="StartAsync" path="/remarks"/>
@@ -196,37 +188,38 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
         Guid id, string errorMessage, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         CrawledText.Require(errorMessage, "error_message");
-        return TransitionAsync(id, [CrawlStatus.Pending, CrawlStatus.Running], CrawlStatus.Failed, errorMessage, transaction, cancellationToken);
+        return TransitionAsync("fail", id, [CrawlStatus.Pending, CrawlStatus.Running], CrawlStatus.Failed, errorMessage, transaction, cancellationToken);
     }
 
     /// <summary>PENDING or RUNNING → CANCELLED; stamps <c>cancelled_at</c>.</summary>
     /// <inheritdoc cref="StartAsync" path="/remarks"/>
     public Task<Transition<CrawlRun>> CancelAsync(Guid id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
-        TransitionAsync(id, [CrawlStatus.Pending, CrawlStatus.Running], CrawlStatus.Cancelled, null, transaction, cancellationToken);
+        TransitionAsync("cancel", id, [CrawlStatus.Pending, CrawlStatus.Running], CrawlStatus.Cancelled, null, transaction, cancellationToken);
 
     /// <summary>Deletes a run with all its events, in one statement: it takes as long as the events are many.</summary>
     /// <returns>Whether there was such a run.</returns>
     public async Task<bool> DeleteAsync(Guid id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
-        var command = Command(DeleteSql, new Parameters { { "id", NpgsqlDbType.Uuid, id } }, transaction, cancellationToken);
-        return await dataSource.UseAsync(transaction, connection => connection.ExecuteAsync(command), cancellationToken).ConfigureAwait(false) == 1;
+        var parameters = new Parameters { { "id", NpgsqlDbType.Uuid, id } };
+        return await dataSource.ExecuteAsync(DeleteSql, parameters, transaction, cancellationToken).ConfigureAwait(false) == 1;
     }
 
-    private async Task<Transition<CrawlRun>> TransitionAsync(
-        Guid id, CrawlStatus[] from, CrawlStatus to, string? errorMessage, NpgsqlTransaction? transaction, CancellationToken cancellationToken)
+    private Task<Transition<CrawlRun>> TransitionAsync(
+        string name, Guid id, CrawlStatus[] from, CrawlStatus to, string? errorMessage, NpgsqlTransaction? transaction, CancellationToken cancellationToken)
     {
+        var allowed = from.ToLabels()!;
         var parameters = new Parameters
         {
             { "id", NpgsqlDbType.Uuid, id },
-            { "from", NpgsqlDbType.Array | NpgsqlDbType.Text, from.ToLabels() },
+            { "from", NpgsqlDbType.Array | NpgsqlDbType.Text, allowed },
             { "to", NpgsqlDbType.Text, to.ToLabel() },
             { "error_message", NpgsqlDbType.Text, errorMessage },
         };
-        return await dataSource.ReadTransitionAsync(
-            Command(TransitionSql, parameters, transaction, cancellationToken), Table, id, Read, run => $"is {run.Status.ToLabel()}").ConfigureAwait(false);
+        return dataSource.RunTransitionAsync(
+            new TransitionRule(Table, name, allowed), id, TransitionSql, parameters, Map, run => run.Status.ToLabel(), transaction, cancellationToken);
     }
 
-    private static CrawlRun Read(DbDataReader row) => new()
+    private static CrawlRun Map(DbDataReader row) => new()
     {
         Id = row.GetGuid(0),
         Status = row.GetLabel<CrawlStatus>(1),

@@ -1,3 +1,4 @@
+using CrawlData.Storage;
 namespace CrawlData.Crawls;
 
 /// <summary>An event to be appended to a crawl. Each property is checked where it is set, so a bad event fails alone and never with its batch.</summary>

@@ -1,3 +1,4 @@
+using CrawlData.Storage;
 namespace CrawlData.Crawls;
 
 /// <summary>A crawl run to be created. Only the app package must be given; the status and the times are for runs that happened elsewhere, such as an

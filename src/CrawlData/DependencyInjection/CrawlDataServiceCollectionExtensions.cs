@@ -1,12 +1,12 @@
 using CrawlData;
 using CrawlData.Audits;
 using CrawlData.Crawls;
+using CrawlData.DependencyInjection;
 using CrawlData.Diagnostics;
 using CrawlData.Recordings;
 using CrawlData.Retention;
 using CrawlData.Schema;
 using Microsoft.Extensions.DependencyInjection.Extensions;
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Npgsql;
@@ -36,18 +36,20 @@ public static class CrawlDataServiceCollectionExtensions
         }
 
         services.AddSingleton<CrawlDataSources>();
-        services.AddSingleton(provider => new SchemaMigrator(Primary(provider), Options(provider).Migration, Logger<SchemaMigrator>(provider)));
+        services.AddSingleton(provider => new SchemaMigrator(Primary(provider), Options(provider).Migration, Logger<SchemaMigrator>(provider), Time(provider)));
         services.AddSingleton(provider => new CrawlRunRepository(Primary(provider), Reads(provider)));
         services.AddSingleton(provider => new CrawlEventRepository(
-            Primary(provider), Reads(provider), Options(provider).Retry, Options(provider).Notify, Logger<CrawlEventRepository>(provider)));
+            Primary(provider), Reads(provider), Options(provider).Retry, Options(provider).Notify, Logger<CrawlEventRepository>(provider), Time(provider)));
         services.AddSingleton(provider => new CrawlEventWriter(
-            provider.GetRequiredService<CrawlEventRepository>(), Options(provider).Writer, Logger<CrawlEventWriter>(provider)));
-        services.AddSingleton(provider => new AuditSessionRepository(Primary(provider), Reads(provider), Logger<AuditSessionRepository>(provider)));
+            provider.GetRequiredService<CrawlEventRepository>(), Options(provider).Writer, Logger<CrawlEventWriter>(provider), Time(provider)));
+        services.AddSingleton(provider => new AuditSessionRepository(Primary(provider), Reads(provider)));
+        services.AddSingleton(provider => new AuditSessionQueue(Primary(provider), Logger<AuditSessionQueue>(provider)));
         services.AddSingleton(provider => new AuditPageRepository(Primary(provider), Reads(provider)));
         services.AddSingleton(provider => new ArtifactRepository(Primary(provider), Reads(provider), Options(provider).Retention));
         services.AddSingleton(provider => new CrawlLogRepository(
-            Primary(provider), Reads(provider), Options(provider).Retry, Logger<CrawlLogRepository>(provider)));
-        services.AddSingleton(provider => new RetentionCleanup(Primary(provider), Logger<RetentionCleanup>(provider)));
+            Primary(provider), Reads(provider), Options(provider).Retry, Logger<CrawlLogRepository>(provider), Time(provider)));
+        services.AddSingleton(provider => new ArtifactSweeper(Primary(provider), Logger<ArtifactSweeper>(provider)));
+        services.AddSingleton(provider => new RetentionPurger(Primary(provider), Logger<RetentionPurger>(provider)));
         services.AddSingleton(provider => new DatabaseStatusReader(Primary(provider)));
         services.AddSingleton(provider => new RecordingImporter(Primary(provider)));
         services.AddSingleton(provider => new RecordingExporter(Reads(provider)));
@@ -107,52 +109,7 @@ public static class CrawlDataServiceCollectionExtensions
 
     private static NpgsqlDataSource Reads(IServiceProvider provider) => provider.GetRequiredService<CrawlDataSources>().Reads;
 
+    private static TimeProvider? Time(IServiceProvider provider) => provider.GetService<TimeProvider>();
+
     private static ILogger<T>? Logger<T>(IServiceProvider provider) => provider.GetService<ILogger<T>>();
-
-    /// <summary>Where statements go.</summary>
-    private sealed class CrawlDataSources
-    {
-        public CrawlDataSources(IServiceProvider provider, IOptions<CrawlDataOptions> options)
-        {
-            var dataSource = options.Value.DataSource?.Invoke(provider)
-                ?? provider.GetService<NpgsqlDataSource>()
-                ?? throw new InvalidOperationException("CrawlData has no NpgsqlDataSource: register one, or give AddCrawlData a connection string.");
-            (Primary, Reads) = dataSource is NpgsqlMultiHostDataSource hosts
-                ? (hosts.WithTargetSession(TargetSessionAttributes.Primary),
-                   hosts.WithTargetSession(options.Value.ReadFromStandby ? TargetSessionAttributes.PreferStandby : TargetSessionAttributes.Primary))
-                : (dataSource, dataSource);
-        }
-
-        public NpgsqlDataSource Primary { get; }
-
-        public NpgsqlDataSource Reads { get; }
-    }
-
-    // StartingAsync of all services comes before StartAsync of any.
-    private sealed class MigrationAtStartup(SchemaMigrator migrator, IOptions<CrawlDataOptions> options) : LifecycleService
-    {
-        public override Task StartingAsync(CancellationToken cancellationToken) =>
-            options.Value.MigrateAtStartup ? migrator.MigrateAsync(cancellationToken) : Task.CompletedTask;
-    }
-
-    // StoppedAsync comes after StopAsync of all services, which may still write.
-    private sealed class FlushAtShutdown(CrawlEventWriter writer) : LifecycleService
-    {
-        public override Task StoppedAsync(CancellationToken cancellationToken) => writer.FlushAsync(cancellationToken);
-    }
-
-    private abstract class LifecycleService : IHostedLifecycleService
-    {
-        public virtual Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-        public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-        public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-        public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-        public virtual Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-    }
 }

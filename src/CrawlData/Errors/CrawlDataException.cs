@@ -2,21 +2,26 @@ using Npgsql;
 
 namespace CrawlData;
 
-/// <summary>The base of what this library reports about values, rows, appends, recordings and the schema. No message holds a payload, a row or a password,
-/// nor does its cause: a server's error is copied there without its detail, its context and its hint, and without its text where that may quote a
-/// value.</summary>
+/// <summary>The base of the library's own exceptions. No message, and no inner exception, holds a payload, a row, or a password. An inner
+/// <see cref="PostgresException"/> is a copy without detail, context and hint, and without text that may quote a value.</summary>
 /// <remarks>
-/// <para>What the server or the connection reports comes as Npgsql's own <see cref="NpgsqlException"/>.</para>
-/// <para>Beside them are those of .NET that mean what they always do: <see cref="ArgumentNullException"/> where an argument is null that may not be (in a
-/// batch, an element that is null is an <see cref="InvalidValueException"/>), <see cref="OperationCanceledException"/> when a token was cancelled, <see
-/// cref="ObjectDisposedException"/> from a disposed <see cref="Crawls.CrawlEventWriter"/>, and <see cref="InvalidOperationException"/> where something is
-/// used as it cannot be: a transaction that has ended, a data source that multiplexes or a standby for following, a second connection string for
-/// <c>AddCrawlData</c>, a database with an enum's label that this version does not know. <see cref="Jsonb"/> passes on what System.Text.Json throws for an
-/// object or a type.</para>
+/// <para>Errors of the server and of the connection are thrown as <see cref="NpgsqlException"/>.</para>
+/// <para>.NET's own exceptions keep their meaning:</para>
+/// <list type="bullet">
+/// <item><see cref="ArgumentNullException"/> for a null argument. A null element of a batch is an <see cref="InvalidValueException"/>.</item>
+/// <item><see cref="ArgumentOutOfRangeException"/> for an argument or an option out of its range, such as a page size.</item>
+/// <item><see cref="OperationCanceledException"/> after a token was cancelled.</item>
+/// <item><see cref="ObjectDisposedException"/> from a disposed <see cref="Crawls.CrawlEventWriter"/>.</item>
+/// <item><see cref="InvalidOperationException"/> for a use that cannot work: a transaction that has ended, a data source that multiplexes or a standby for
+/// following, a second connection string for <c>AddCrawlData</c>, or an enum label in the database that this version does not know.</item>
+/// <item><see cref="Jsonb"/> lets through what System.Text.Json throws for an object or a type.</item>
+/// </list>
 /// </remarks>
 public abstract class CrawlDataException : Exception
 {
-    /// <summary>Takes the message and, where there is one, the cause.</summary>
+    /// <summary>Makes an exception.</summary>
+    /// <param name="message">The message.</param>
+    /// <param name="innerException">The cause; may be null.</param>
     protected CrawlDataException(string message, Exception? innerException = null)
         : base(message, innerException is PostgresException server ? ServerErrors.WithoutValues(server) : innerException)
     {

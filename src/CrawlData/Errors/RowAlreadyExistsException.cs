@@ -1,6 +1,6 @@
 namespace CrawlData;
 
-/// <summary>A row with that id exists already. Nothing of that call was stored, and a transaction of the caller's is aborted, as after any error of the
+/// <summary>Thrown when a row with that id already exists. The call stored nothing. A transaction of the caller's is aborted, as after any error of the
 /// server.</summary>
 public sealed class RowAlreadyExistsException : CrawlDataException
 {
@@ -11,9 +11,9 @@ public sealed class RowAlreadyExistsException : CrawlDataException
         Ids = ids;
     }
 
-    /// <summary>The table that it is in.</summary>
+    /// <summary>The table that has the row.</summary>
     public string Table { get; }
 
-    /// <summary>The id that is taken; of a batch all ids, one of which is.</summary>
+    /// <summary>The id that is taken. For a batch: all its ids, of which at least one is taken.</summary>
     public IReadOnlyList<Guid> Ids { get; }
 }

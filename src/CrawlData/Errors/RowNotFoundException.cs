@@ -1,19 +1,21 @@
 namespace CrawlData;
 
-/// <summary>There is no such row: something was to be added to it, or it was to be changed or exported. Nothing of that call was stored, and a transaction of
-/// the caller's is still usable.</summary>
+/// <summary>Thrown when a row does not exist that a call adds to, changes, follows, or exports. The call stored nothing, and a transaction of the caller's is
+/// still usable.</summary>
 public sealed class RowNotFoundException : CrawlDataException
 {
+    private const int IdsInMessage = 10;
+
     internal RowNotFoundException(string table, IReadOnlyList<Guid> ids)
-        : base($"There is no {TableNoun.Of(table)} {string.Join(", ", ids.Take(10))}{(ids.Count > 10 ? $" and {ids.Count - 10} more" : "")}.")
+        : base($"There is no {TableNoun.Of(table)} {string.Join(", ", ids.Take(IdsInMessage))}{(ids.Count > IdsInMessage ? $" and {ids.Count - IdsInMessage} more" : "")}.")
     {
         Table = table;
         Ids = ids;
     }
 
-    /// <summary>The table where it was looked for.</summary>
+    /// <summary>The table that lacks the rows.</summary>
     public string Table { get; }
 
-    /// <summary>The ids that are not there.</summary>
+    /// <summary>The ids that do not exist.</summary>
     public IReadOnlyList<Guid> Ids { get; }
 }

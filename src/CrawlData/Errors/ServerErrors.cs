@@ -2,15 +2,28 @@ using Npgsql;
 
 namespace CrawlData;
 
-/// <summary>What the library's own exceptions may repeat of a server's error: nothing in which a row, a parameter or a payload is quoted. All of it is in the
-/// server's log.</summary>
-internal static class ServerErrors
+/// <summary>Describes errors of the server without the values that their texts may quote.</summary>
+/// <remarks>The server's log has the full text of each error.</remarks>
+public static class ServerErrors
 {
-    /// <summary>The error's SQLSTATE and text, or another exception's message.</summary>
-    public static string Describe(Exception exception) => exception is PostgresException server ? $"{server.SqlState}: {TextOf(server)}" : exception.Message;
+    /// <summary>Describes an error in one text that is safe to log.</summary>
+    /// <remarks>
+    /// <para>The text of a <see cref="PostgresException"/> is its SQLSTATE and its message: <c>42P01: relation "crawl_runs" does not exist</c>. Its detail, hint,
+    /// context and statement are left out.</para>
+    /// <para>The message itself is replaced by a fixed text where it may quote a value: for errors of the SQLSTATE classes 22, 38, 39 and P0, and for errors
+    /// within a function.</para>
+    /// </remarks>
+    /// <param name="exception">The error. Its inner exceptions are not looked at.</param>
+    /// <returns>The SQLSTATE and text of a <see cref="PostgresException"/>; the message of any other exception, unchanged.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="exception"/> is null.</exception>
+    public static string Describe(Exception exception)
+    {
+        ArgumentNullException.ThrowIfNull(exception);
+        return exception is PostgresException server ? $"{server.SqlState}: {TextOf(server)}" : exception.Message;
+    }
 
     /// <summary>The error without its detail, which has the row, its context, which may have the statement's parameters, and its hint.</summary>
-    public static PostgresException WithoutValues(PostgresException error) => new(
+    internal static PostgresException WithoutValues(PostgresException error) => new(
         TextOf(error),
         error.Severity,
         error.InvariantSeverity,

@@ -1,6 +1,6 @@
 namespace CrawlData;
 
-/// <summary>What a row of a table is called.</summary>
+/// <summary>Names a table's rows in messages.</summary>
 internal static class TableNoun
 {
     public static string Of(string table) => table switch

@@ -1,19 +1,26 @@
 namespace CrawlData;
 
-/// <summary>A transition, or another change that the row has to allow, had to be applied and was refused: the row, as it is, does not allow it.
-/// Nothing was changed.</summary>
+/// <summary>Thrown by <see cref="Transition{T}.EnsureApplied"/> when the row's state did not allow the change. Nothing was changed.</summary>
 public sealed class TransitionRefusedException : CrawlDataException
 {
-    internal TransitionRefusedException(string table, Guid id, string standing)
-        : base($"{TableNoun.Capitalized(table)} {id} {standing}, which does not allow the transition.")
+    internal TransitionRefusedException(string table, Guid id, string transition, IReadOnlyList<string> allowedStatuses, string state)
+        : base($"{TableNoun.Capitalized(table)} {id} is {state}. The transition '{transition}' is allowed for: {string.Join(", ", allowedStatuses)}.")
     {
         Table = table;
         Id = id;
+        Transition = transition;
+        AllowedStatuses = allowedStatuses;
     }
 
-    /// <summary>The table that the row is in.</summary>
+    /// <summary>The row's table.</summary>
     public string Table { get; }
 
     /// <summary>The row's id.</summary>
     public Guid Id { get; }
+
+    /// <summary>The transition that was refused: a verb, such as <c>complete</c>.</summary>
+    public string Transition { get; }
+
+    /// <summary>The statuses that allow the transition, by their labels in the database. An audit session must also be at the attempt that asks.</summary>
+    public IReadOnlyList<string> AllowedStatuses { get; }
 }

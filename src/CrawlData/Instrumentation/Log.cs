@@ -1,74 +1,71 @@
 using Microsoft.Extensions.Logging;
 
-namespace CrawlData.Diagnostics;
+namespace CrawlData.Instrumentation;
 
-/// <summary>All that the library logs, each with an id of its own. An error is named by its SQLSTATE or type: what is said about it may quote what was crawled.</summary>
+/// <summary>The library's log events. Each has an id and a name. An error is named by its SQLSTATE or type, because its text may quote crawled content.</summary>
 internal static partial class Log
 {
-    /// <summary>A logger that may be none, and that does not throw.</summary>
+    /// <summary>Wraps a logger, which may be null, in one that does not throw.</summary>
     public static ILogger Guarded(this ILogger? logger) => new GuardedLogger(logger);
 
-    [LoggerMessage(EventId = 1, Level = LogLevel.Information, Message = "Applied schema script {Script}.")]
+    [LoggerMessage(1, LogLevel.Information, "Applied schema script {Script}.", EventName = "SchemaScriptApplied")]
     public static partial void ScriptApplied(ILogger logger, string script);
 
-    [LoggerMessage(EventId = 2, Level = LogLevel.Information, Message = "Marked schema script {Script} as applied: the database holds what it makes.")]
+    [LoggerMessage(
+        2, LogLevel.Information, "Marked schema script {Script} as applied: the database has everything that it makes.", EventName = "SchemaScriptAdopted")]
     public static partial void ScriptAdopted(ILogger logger, string script);
 
-    [LoggerMessage(EventId = 3, Level = LogLevel.Information, Message = "Another instance is migrating this database; waiting, {Seconds:0} s so far.")]
+    [LoggerMessage(
+        3, LogLevel.Information, "Another instance is migrating this database. Waiting for {Seconds:0} s so far.", EventName = "WaitingForMigration")]
     public static partial void WaitingForMigration(ILogger logger, double seconds);
 
-    [LoggerMessage(EventId = 10, Level = LogLevel.Warning, Message = "Work on {Table} failed with {Error} and is tried again, after {Seconds:0.0} s so far.")]
+    [LoggerMessage(10, LogLevel.Warning, "Work on {Table} failed with {Error}. Retrying after {Seconds:0.0} s so far.", EventName = "Retrying")]
     public static partial void Retrying(ILogger logger, string table, string error, double seconds);
 
-    [LoggerMessage(EventId = 11, Level = LogLevel.Warning, Message = "A COMMIT of rows of {Table} was cut off with {Error}; asked what became of it, the server says: {Outcome}.")]
-    public static partial void CommitSettled(ILogger logger, string table, string error, string outcome);
+    [LoggerMessage(
+        11, LogLevel.Warning, "Connection lost during COMMIT on {Table} ({Error}). Verified outcome: {Outcome}.", EventName = "CommitVerified")]
+    public static partial void CommitVerified(ILogger logger, string table, string error, string outcome);
 
-    [LoggerMessage(EventId = 12, Level = LogLevel.Error, Message = "It is not known whether {Rows} rows of {Table} are stored, with ids from {FirstId} to {LastId}: {Reason}.")]
+    [LoggerMessage(
+        12,
+        LogLevel.Error,
+        "The outcome of an append of {Rows} rows to {Table} is unknown. Their ids are {FirstId} to {LastId}. Reason: {Reason}.",
+        EventName = "AppendOutcomeUnknown")]
     public static partial void OutcomeUnknown(ILogger logger, string table, int rows, long firstId, long lastId, string reason);
 
-    [LoggerMessage(EventId = 20, Level = LogLevel.Error, Message = "{Events} events of {Crawls} crawls could not be stored: {Error}. Who waits for them is told; the others are kept until they are taken.")]
+    [LoggerMessage(
+        20,
+        LogLevel.Error,
+        "{Events} events of {Crawls} crawls could not be stored: {Error}. Awaiting callers get the error. The other events are kept until they are taken.",
+        EventName = "EventsNotStored")]
     public static partial void EventsNotStored(ILogger logger, int events, int crawls, string error);
 
-    [LoggerMessage(EventId = 21, Level = LogLevel.Debug, Message = "Flushed {Events} events in {Elapsed}.")]
+    [LoggerMessage(21, LogLevel.Debug, "Flushed {Events} events in {Elapsed}.", EventName = "EventsFlushed")]
     public static partial void Flushed(ILogger logger, int events, TimeSpan elapsed);
 
-    [LoggerMessage(EventId = 30, Level = LogLevel.Warning, Message = "Listening for events failed with {Error}; those who follow read without it until it is back.")]
+    [LoggerMessage(
+        30, LogLevel.Warning, "Listening for events failed with {Error}. Followers poll until it is restored.", EventName = "ListeningFailed")]
     public static partial void ListeningFailed(ILogger logger, string error);
 
-    [LoggerMessage(EventId = 31, Level = LogLevel.Debug, Message = "Listening for events.")]
+    [LoggerMessage(31, LogLevel.Debug, "Listening for events.", EventName = "Listening")]
     public static partial void Listening(ILogger logger);
 
-    [LoggerMessage(EventId = 32, Level = LogLevel.Warning, Message = "Notifying those who follow failed with {Error}; they read at their next poll.")]
+    [LoggerMessage(32, LogLevel.Warning, "Notifying followers failed with {Error}. They read at their next poll.", EventName = "NotifyingFailed")]
     public static partial void NotifyingFailed(ILogger logger, string error);
 
-    [LoggerMessage(EventId = 40, Level = LogLevel.Debug, Message = "Claimed session {SessionId}, attempt {Attempt}.")]
+    [LoggerMessage(40, LogLevel.Debug, "Claimed session {SessionId}, attempt {Attempt}.", EventName = "SessionClaimed")]
     public static partial void SessionClaimed(ILogger logger, Guid sessionId, int attempt);
 
-    [LoggerMessage(EventId = 41, Level = LogLevel.Warning, Message = "Session {SessionId} was taken from attempt {Attempt}, whose log was silent, and is {Status}.")]
-    public static partial void SessionReleased(ILogger logger, Guid sessionId, int attempt, string status);
+    [LoggerMessage(
+        41,
+        LogLevel.Warning,
+        "Rescued session {SessionId} from attempt {Attempt}, which was stale: it wrote no log line. The session is {Status}.",
+        EventName = "SessionRescued")]
+    public static partial void SessionRescued(ILogger logger, Guid sessionId, int attempt, string status);
 
-    [LoggerMessage(EventId = 50, Level = LogLevel.Information, Message = "Swept: of {Expired} expired artifacts {Deleted} were deleted.")]
+    [LoggerMessage(50, LogLevel.Information, "Sweep: {Deleted} of {Expired} expired artifacts were deleted.", EventName = "ArtifactsSwept")]
     public static partial void Swept(ILogger logger, long expired, long deleted);
 
-    [LoggerMessage(EventId = 51, Level = LogLevel.Information, Message = "Deleted {Rows} old rows of {Table}, and what was below them.")]
-    public static partial void Deleted(ILogger logger, long rows, string table);
-
-    private sealed class GuardedLogger(ILogger? logger) : ILogger
-    {
-        public IDisposable? BeginScope<TState>(TState state) where TState : notnull => logger?.BeginScope(state);
-
-        public bool IsEnabled(LogLevel logLevel) => logger?.IsEnabled(logLevel) ?? false;
-
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
-        {
-            try
-            {
-                logger?.Log(logLevel, eventId, state, exception, formatter);
-            }
-            catch (Exception)
-            {
-                // A full disk beneath the application's log is not to make an append that is stored look like one that failed.
-            }
-        }
-    }
+    [LoggerMessage(51, LogLevel.Information, "Purged {Rows} old rows of {Table}, and the rows below them.", EventName = "RowsPurged")]
+    public static partial void Purged(ILogger logger, long rows, string table);
 }

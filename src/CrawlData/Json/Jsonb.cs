@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
-using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Encodings.Web;
@@ -24,10 +23,7 @@ namespace CrawlData;
 [JsonConverter(typeof(JsonbConverter))]
 public readonly struct Jsonb : IEquatable<Jsonb>
 {
-    /// <summary>The most digits that a number may have when written out without exponent. A <see cref="double"/> needs at most 341.</summary>
-    internal const int MaxNumberDigits = 1_000;
-
-    private const string Field = "json";
+    internal const string Field = "json";
 
     // Depth is checked where a value is made; what the database holds may come from other writers.
     private static readonly JsonDocumentOptions AnyDepth = new() { MaxDepth = int.MaxValue };
@@ -58,7 +54,7 @@ public readonly struct Jsonb : IEquatable<Jsonb>
             throw new InvalidValueException(Field, $"holds a lone surrogate at index {at}, which has no UTF-8 form (repair would replace it)");
         }
 
-        return Check(Encoding.UTF8.GetBytes(json), options);
+        return new Jsonb(JsonbValidator.Validate(Encoding.UTF8.GetBytes(json), options));
     }
 
     /// <summary>Takes a JSON text in UTF-8. The bytes are copied.</summary>
@@ -75,7 +71,7 @@ public readonly struct Jsonb : IEquatable<Jsonb>
         }
 
         return valid
-            ? Check(utf8Json.ToArray(), options)
+            ? new Jsonb(JsonbValidator.Validate(utf8Json.ToArray(), options))
             : throw new InvalidValueException(Field, "holds bytes that are not UTF-8 (repair would replace them)");
     }
 
@@ -189,113 +185,4 @@ public readonly struct Jsonb : IEquatable<Jsonb>
 
         return Parse(buffer.WrittenSpan, options);
     }
-
-    private static Jsonb Check(byte[] utf8, JsonbOptions options)
-    {
-        if (utf8.Length > options.MaxBytes)
-        {
-            throw new InvalidValueException(Field, $"has {utf8.Length} bytes; the limit is {options.MaxBytes}");
-        }
-
-        // As PostgreSQL will write it: what is small here may be large there.
-        long writtenOut = utf8.Length;
-
-        // One level more than allowed, so that it is this loop which finds what is too deep.
-        var reader = new Utf8JsonReader(utf8, new JsonReaderOptions { MaxDepth = options.MaxDepth + 1 });
-        try
-        {
-            while (reader.Read())
-            {
-                switch (reader.TokenType)
-                {
-                    case JsonTokenType.StartObject or JsonTokenType.StartArray when reader.CurrentDepth >= options.MaxDepth:
-                        throw new InvalidValueException(Field, $"is nested deeper than {options.MaxDepth} levels at byte {reader.TokenStartIndex}");
-                    case JsonTokenType.Number:
-                        writtenOut += Math.Max(0, CountDigits(reader.ValueSpan, reader.TokenStartIndex) - reader.ValueSpan.Length);
-                        break;
-                    case JsonTokenType.String or JsonTokenType.PropertyName when reader.ValueIsEscaped:
-                        CheckEscapes(utf8, (int)reader.TokenStartIndex + 1, reader.ValueSpan.Length, options.Repair);
-                        break;
-                }
-            }
-        }
-        catch (JsonException)
-        {
-            // Without the cause: its message quotes the text, and texts are not for logs.
-            throw new InvalidValueException(Field, $"is not well-formed, at or after byte {reader.BytesConsumed}");
-        }
-
-        return writtenOut <= options.MaxBytes
-            ? new Jsonb(utf8)
-            : throw new InvalidValueException(Field, $"has {writtenOut} bytes with its numbers written out; the limit is {options.MaxBytes}");
-    }
-
-    /// <summary>Counts a number's digits when it is written out without exponent.</summary>
-    private static long CountDigits(ReadOnlySpan<byte> number, long at)
-    {
-        var exponentMark = number.IndexOfAny((byte)'e', (byte)'E');
-        var mantissa = exponentMark < 0 ? number : number[..exponentMark];
-        if (mantissa[0] == '-')
-        {
-            mantissa = mantissa[1..];
-        }
-
-        long exponent = 0;
-        if (exponentMark >= 0)
-        {
-            var digits = number[(exponentMark + 1)..];
-            var negative = digits[0] == '-';
-            digits = digits.TrimStart("+-"u8).TrimStart((byte)'0');
-            exponent = digits.Length > 6 ? int.MaxValue : digits.IsEmpty ? 0 : int.Parse(digits, CultureInfo.InvariantCulture);
-            exponent = negative ? -exponent : exponent;
-        }
-
-        var point = mantissa.IndexOf((byte)'.');
-        var whole = point < 0 ? mantissa.Length : point;
-        var fraction = point < 0 ? 0 : mantissa.Length - point - 1;
-        var written = Math.Max(1, whole + exponent) + Math.Max(0, fraction - exponent);
-        return written <= MaxNumberDigits
-            ? written
-            : throw new InvalidValueException(Field, $"holds a number of more than {MaxNumberDigits} digits at byte {at}");
-    }
-
-    /// <summary>Finds escapes of U+0000 and of lone surrogates in a string's content, and overwrites them in place when they are to be repaired.</summary>
-    private static void CheckEscapes(byte[] utf8, int start, int length, bool repair)
-    {
-        var content = utf8.AsSpan(start, length);
-        for (var at = content.IndexOf((byte)'\\'); at >= 0;)
-        {
-            var width = 2;
-            if (content[at + 1] == 'u')
-            {
-                width = 6;
-                var unit = (char)CodeUnit(content[(at + 2)..]);
-                var storable = unit != 0 && !char.IsSurrogate(unit);
-                if (char.IsHighSurrogate(unit) && content[(at + width)..].StartsWith("\\u"u8) && char.IsLowSurrogate((char)CodeUnit(content[(at + 8)..])))
-                {
-                    storable = true;
-                    width = 12;
-                }
-
-                if (!storable && !repair)
-                {
-                    throw new InvalidValueException(Field, (unit == 0
-                        ? $"holds U+0000 at byte {start + at}, which jsonb cannot store"
-                        : $"holds a lone surrogate at byte {start + at}, which has no UTF-8 form") + " (repair would replace it)");
-                }
-
-                if (!storable)
-                {
-                    "FFFD"u8.CopyTo(content[(at + 2)..]);
-                }
-            }
-
-            at += width;
-            var next = content[at..].IndexOf((byte)'\\');
-            at = next < 0 ? next : at + next;
-        }
-    }
-
-    private static int CodeUnit(ReadOnlySpan<byte> fourHexDigits) =>
-        int.Parse(fourHexDigits[..4], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
 }

@@ -30,13 +30,13 @@ public sealed record JsonbOptions
     }
 
     /// <summary>The most levels of arrays and objects, 1 to 1,000; 64 unless set, as in System.Text.Json.</summary>
-    /// <exception cref="InvalidValueException">The value is out of range.</exception>
-    public int MaxDepth { get => maxDepth; init => maxDepth = RequireInRange(value, LargestMaxDepth, "max_depth"); }
+    /// <exception cref="ArgumentOutOfRangeException">The value is out of range.</exception>
+    public int MaxDepth { get => maxDepth; init => maxDepth = ArgumentRange.Require(value, 1, LargestMaxDepth, nameof(MaxDepth)); }
 
     /// <summary>The most bytes of UTF-8, 1 to 33,554,432 (32 MiB), with its numbers as they are and with them written out; 16 MiB unless
     /// set.</summary>
-    /// <exception cref="InvalidValueException">The value is out of range.</exception>
-    public int MaxBytes { get => maxBytes; init => maxBytes = RequireInRange(value, LargestMaxBytes, "max_bytes"); }
+    /// <exception cref="ArgumentOutOfRangeException">The value is out of range.</exception>
+    public int MaxBytes { get => maxBytes; init => maxBytes = ArgumentRange.Require(value, 1, LargestMaxBytes, nameof(MaxBytes)); }
 
     /// <summary>Whether U+0000 and lone surrogates, raw or escaped, and bytes that are not UTF-8 become U+FFFD. Off unless set: then each of them is an <see
     /// cref="InvalidValueException"/>.</summary>
@@ -44,7 +44,4 @@ public sealed record JsonbOptions
 
     /// <summary>For a text that wraps one value more: two levels deeper, and as long as is said.</summary>
     internal static JsonbOptions ForLine(int maxBytes, bool repair) => new(LargestMaxDepth + 2, maxBytes) { Repair = repair };
-
-    private static int RequireInRange(int value, int largest, string field) =>
-        value >= 1 && value <= largest ? value : throw new InvalidValueException(field, $"is {value}; it takes 1 to {largest}");
 }

@@ -1,7 +1,8 @@
+using CrawlData.Instrumentation;
 using CrawlData.Schema;
+using CrawlData.Storage;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Npgsql;
-using static CrawlData.Database;
 
 namespace CrawlData.Diagnostics;
 
@@ -26,7 +27,7 @@ public sealed class CrawlDataHealthCheck(NpgsqlDataSource dataSource, bool expec
         HealthCheckResult Unhealthy(string description, Exception? exception = null) => new(context.Registration.FailureStatus, description, exception);
         try
         {
-            var isReadOnly = (await dataSource.ReadListAsync(Command(ReadOnlySql, null, null, cancellationToken), row => row.GetBoolean(0)).ConfigureAwait(false))[0];
+            var isReadOnly = await dataSource.QuerySingleAsync(ReadOnlySql, null, row => row.GetBoolean(0), null, cancellationToken).ConfigureAwait(false);
             if (isReadOnly && expectWrites)
             {
                 return Unhealthy("The database takes no writes: it is a standby, or read-only.");

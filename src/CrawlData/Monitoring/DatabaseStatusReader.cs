@@ -3,8 +3,8 @@ using System.Data.Common;
 using CrawlData.Audits;
 using CrawlData.Crawls;
 using CrawlData.Schema;
+using CrawlData.Storage;
 using Npgsql;
-using static CrawlData.Database;
 
 namespace CrawlData.Diagnostics;
 
@@ -59,19 +59,19 @@ public sealed class DatabaseStatusReader(NpgsqlDataSource dataSource)
     {
         var transaction = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, cancellationToken).ConfigureAwait(false);
         await using var disposal = transaction.ConfigureAwait(false);
-        var server = (await ReadAsync(ServerSql, row => (
+        var server = await ReadSingleAsync(ServerSql, row => (
             ReadAt: row.GetFieldValue<DateTimeOffset>(0), Version: row.GetString(1), IsStandby: row.GetBoolean(2), Schema: row.GetString(3)))
-            .ConfigureAwait(false))[0];
-        var expired = (await ReadAsync(ExpiredSql, row => (
+            .ConfigureAwait(false);
+        var expired = await ReadSingleAsync(ExpiredSql, row => (
             Total: new ArtifactTotal { Count = row.GetInt64(0), SizeBytes = row.GetInt64(1) }, Oldest: row.GetNullable<DateTimeOffset?>(2)))
-            .ConfigureAwait(false))[0];
+            .ConfigureAwait(false);
         return new DatabaseStatus
         {
             ReadAt = server.ReadAt,
             ServerVersion = server.Version,
             IsStandby = server.IsStandby,
             Schema = server.Schema,
-            Scripts = await SchemaJournal.ReadStatusAsync(connection, cancellationToken).ConfigureAwait(false),
+            Scripts = await ReadScriptsAsync(connection, cancellationToken).ConfigureAwait(false),
             Tables = await ReadAsync(TablesSql, row => new TableStatus
             {
                 Table = row.GetString(0),
@@ -85,11 +85,14 @@ public sealed class DatabaseStatusReader(NpgsqlDataSource dataSource)
             OldestSessions = (await ReadAsync(OldestSessionsSql, ReadWork<AuditSessionStatus>).ConfigureAwait(false)).ToDictionary(),
             ExpiredArtifacts = expired.Total,
             OldestExpiry = expired.Oldest,
-            NewestEventId = (await ReadAsync(NewestEventSql, row => row.GetNullable<long?>(0)).ConfigureAwait(false))[0],
+            NewestEventId = await ReadSingleAsync(NewestEventSql, row => row.GetNullable<long?>(0)).ConfigureAwait(false),
         };
 
         Task<List<T>> ReadAsync<T>(string sql, Func<DbDataReader, T> read) =>
-            connection.ReadListAsync(Command(sql, null, transaction, cancellationToken), read);
+            connection.QueryAsync(sql, null, read, transaction, cancellationToken);
+
+        Task<T> ReadSingleAsync<T>(string sql, Func<DbDataReader, T> read) =>
+            connection.QuerySingleAsync(sql, null, read, transaction, cancellationToken);
 
         KeyValuePair<T, UnfinishedWork> ReadWork<T>(DbDataReader row) where T : struct, Enum
         {
@@ -97,4 +100,16 @@ public sealed class DatabaseStatusReader(NpgsqlDataSource dataSource)
             return new(row.GetLabel<T>(0), new UnfinishedWork { Id = row.GetGuid(1), CreatedAt = createdAt, Age = server.ReadAt - createdAt });
         }
     }, cancellationToken);
+
+    /// <summary>Reads the scripts that ran, and those of this version that are pending; null when the role may not read the journal.</summary>
+    private static async Task<IReadOnlyList<ScriptStatus>?> ReadScriptsAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        if (await SchemaJournal.ReadTimesAsync(connection, cancellationToken).ConfigureAwait(false) is not { } times)
+        {
+            return null;
+        }
+
+        var names = times.Keys.Union(SchemaScript.All.Select(script => script.Name)).Order(StringComparer.Ordinal);
+        return [.. names.Select(name => new ScriptStatus { Script = name, AppliedAt = times.TryGetValue(name, out var appliedAt) ? appliedAt : null })];
+    }
 }

@@ -1,20 +1,21 @@
+using CrawlData.Storage;
 using NpgsqlTypes;
 
 namespace CrawlData;
 
-/// <summary>What listings by the time of creation, in either order, have in common.</summary>
+/// <summary>Listings by time of creation, in either order.</summary>
 internal static class CreationListing
 {
-    /// <exception cref="InvalidValueException">The order is none.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The order is not defined.</exception>
     public static T Choose<T>(this ListOrder order, T newestFirst, T oldestFirst) => order switch
     {
         ListOrder.NewestFirst => newestFirst,
         ListOrder.OldestFirst => oldestFirst,
-        _ => throw new InvalidValueException("order", $"is {order:D}, which is not a ListOrder"),
+        _ => throw new ArgumentOutOfRangeException(nameof(order), order, "It is not a defined ListOrder."),
     };
 
-    /// <summary>Adds where a page begins and ends: the cursor, or the range, whichever is narrower. A range's end as a cursor:
-    /// (created_at, id) &lt; (t, the least uuid) is created_at &lt; t.</summary>
+    /// <summary>Adds the bounds of a page: of the cursor and the range, the narrower. The end of a range is written as a cursor:
+    /// (created_at, id) &lt; (t, the least uuid) means created_at &lt; t.</summary>
     public static void AddRange(this Parameters parameters, ListOrder order, KeysetCursor<Guid>? cursor, DateTimeOffset? createdFrom, DateTimeOffset? createdBefore)
     {
         var after = order == ListOrder.OldestFirst ? cursor : null;

@@ -1,25 +1,17 @@
 namespace CrawlData;
 
+/// <summary>Builds pages of rows.</summary>
 internal static class PageBuilder
 {
-    /// <exception cref="InvalidValueException">The size is out of range.</exception>
-    public static void RequireSize(int size, int largest)
+    /// <summary>Makes a page of rows that were read with one more than fits. The extra row tells that another page follows.</summary>
+    public static Page<T> Build<T>(List<T> rows, int pageSize, Func<T, string> cursor)
     {
-        if (size < 1 || size > largest)
-        {
-            throw new InvalidValueException("page_size", $"is {size}; it takes 1 to {largest}");
-        }
-    }
-
-    /// <summary>Makes a page of rows that were read with one more than fits, which says whether another page follows.</summary>
-    public static Page<T> Build<T>(List<T> rows, int size, Func<T, string> cursor)
-    {
-        if (rows.Count <= size)
+        if (rows.Count <= pageSize)
         {
             return new Page<T> { Items = rows };
         }
 
-        rows.RemoveAt(size);
+        rows.RemoveAt(pageSize);
         return new Page<T> { Items = rows, NextCursor = cursor(rows[^1]) };
     }
 }

@@ -1,6 +1,7 @@
 namespace CrawlData.Recordings;
 
-/// <summary>A line of a recording cannot be imported. Nothing of the recording was stored.</summary>
+/// <summary>A line of NDJSON is invalid. <see cref="RecordingImporter"/> throws it, and then has stored nothing of the recording; <see
+/// cref="CrawlEventLineReader"/> returns it with the line.</summary>
 public sealed class RecordingException : CrawlDataException
 {
     internal RecordingException(long line, string reason, Exception? innerException = null) : base($"Line {line}: {reason}", innerException)

@@ -1,6 +1,7 @@
 using System.Data;
 using CrawlData.Audits;
 using CrawlData.Crawls;
+using CrawlData.Storage;
 using Npgsql;
 
 namespace CrawlData.Recordings;

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using CrawlData.Audits;
 using CrawlData.Crawls;
+using CrawlData.Storage;
 using Npgsql;
 
 namespace CrawlData.Recordings;
@@ -31,10 +32,8 @@ public sealed class RecordingImporter(NpgsqlDataSource dataSource)
     {
         ArgumentNullException.ThrowIfNull(recording);
         options ??= new RecordingImportOptions();
-        return dataSource.UseAsync(
-            null,
-            connection => connection.InTransactionAsync(
-                transaction => new Import(tables, new NdjsonReader(recording, LargestLineBytes), transaction, options, progress).RunAsync(cancellationToken), cancellationToken),
+        return dataSource.InTransactionAsync(
+            (_, transaction) => new Import(tables, new NdjsonReader(recording, LargestLineBytes), transaction, options, progress).RunAsync(cancellationToken),
             cancellationToken);
     }
 

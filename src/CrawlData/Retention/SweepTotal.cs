@@ -1,17 +1,17 @@
 namespace CrawlData.Retention;
 
-/// <summary>How far a sweep has come, or what it came to.</summary>
+/// <summary>The totals of a sweep, so far or at its end.</summary>
 public sealed record SweepTotal
 {
-    /// <summary>Expired artifacts that were handed to the deleter.</summary>
+    /// <summary>The number of expired artifacts that were passed to the store.</summary>
     public long Expired { get; init; }
 
-    /// <summary>The size of those, in bytes.</summary>
+    /// <summary>The size of the expired artifacts, in bytes.</summary>
     public long ExpiredBytes { get; init; }
 
-    /// <summary>Artifacts that the deleter acknowledged, and which are marked as deleted.</summary>
+    /// <summary>The number of artifacts that the store returned, and that are marked as deleted.</summary>
     public long Deleted { get; init; }
 
-    /// <summary>The size of those, in bytes.</summary>
+    /// <summary>The size of the deleted artifacts, in bytes.</summary>
     public long DeletedBytes { get; init; }
 }

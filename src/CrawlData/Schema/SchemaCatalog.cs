@@ -1,3 +1,4 @@
+using CrawlData.Storage;
 using Npgsql;
 
 namespace CrawlData.Schema;
@@ -95,9 +96,9 @@ internal sealed class SchemaCatalog(IEnumerable<SchemaCatalog.Line> lines)
     /// <summary>Reads the schema that the connection's search path begins with.</summary>
     public static async Task<SchemaCatalog> ReadAsync(NpgsqlTransaction transaction, CancellationToken cancellationToken)
     {
-        var command = Database.Command(ReadSql, null, transaction, cancellationToken);
-        return new SchemaCatalog(
-            await transaction.Connection!.ReadListAsync(command, row => new Line(row.GetString(0), row.GetString(1), row.GetString(2))).ConfigureAwait(false));
+        var lines = await transaction.Connection!.QueryAsync(
+            ReadSql, null, row => new Line(row.GetString(0), row.GetString(1), row.GetString(2)), transaction, cancellationToken).ConfigureAwait(false);
+        return new SchemaCatalog(lines);
     }
 
     /// <summary>What is here and was not there.</summary>

@@ -1,5 +1,5 @@
 using System.Data;
-using Dapper;
+using CrawlData.Storage;
 using Npgsql;
 
 namespace CrawlData.Schema;
@@ -49,6 +49,6 @@ internal sealed record SchemaComparison(
             throw new SchemaNotComparableException(exception);
         }
 
-        Task ExecuteAsync(string sql) => connection.ExecuteAsync(Database.Command(sql, null, transaction, cancellationToken));
+        Task ExecuteAsync(string sql) => connection.ExecuteAsync(sql, null, transaction, cancellationToken);
     }
 }

@@ -2,7 +2,7 @@ using System.Collections.Frozen;
 using System.Reflection;
 using System.Text.Json.Serialization;
 
-namespace CrawlData;
+namespace CrawlData.Storage;
 
 /// <summary>Enums as PostgreSQL and recordings write them: by the labels that stand beside their members. Text, and cast in the statement: Npgsql's enum
 /// mapping goes stale when a migration makes the type.</summary>

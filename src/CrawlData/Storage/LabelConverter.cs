@@ -1,7 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
-namespace CrawlData;
+namespace CrawlData.Storage;
 
 /// <summary>Writes an enum by its labels, and reads nothing else: the converter of System.Text.Json takes other cases and lists too.</summary>
 internal sealed class LabelConverter<T> : JsonConverter<T> where T : struct, Enum

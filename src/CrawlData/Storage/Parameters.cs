@@ -4,7 +4,7 @@ using Dapper;
 using Npgsql;
 using NpgsqlTypes;
 
-namespace CrawlData;
+namespace CrawlData.Storage;
 
 /// <summary>A statement's parameters, each with its PostgreSQL type, so that neither Dapper nor the type handlers that an application gave it guess
 /// one.</summary>

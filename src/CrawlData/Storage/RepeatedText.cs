@@ -1,7 +1,7 @@
 using System.Data.Common;
 using System.Text;
 
-namespace CrawlData;
+namespace CrawlData.Storage;
 
 /// <summary>Reads a text column in which few values repeat: one string for each and not for each row. For one reader at a time.</summary>
 /// <param name="maxLength">The column's length, in characters.</param>

@@ -1,6 +1,4 @@
-using System.Data.Common;
-
-namespace CrawlData;
+namespace CrawlData.Storage;
 
 /// <summary>Instants as PostgreSQL keeps them: UTC, in whole microseconds.</summary>
 internal static class Timestamps
@@ -20,10 +18,4 @@ internal static class Timestamps
 
     /// <summary>The value for a <c>timestamp</c> column, which holds UTC and no zone.</summary>
     public static DateTime? ToZoneless(DateTimeOffset? value) => value is { } given ? DateTime.SpecifyKind(given.UtcDateTime, DateTimeKind.Unspecified) : null;
-
-    /// <summary>What a <c>timestamp</c> or <c>timestamptz</c> column holds, as the instant that it means.</summary>
-    public static DateTimeOffset GetInstant(this DbDataReader reader, int ordinal) => new(reader.GetDateTime(ordinal).Ticks, TimeSpan.Zero);
-
-    /// <inheritdoc cref="GetInstant"/>
-    public static DateTimeOffset? GetNullableInstant(this DbDataReader reader, int ordinal) => reader.IsDBNull(ordinal) ? null : reader.GetInstant(ordinal);
 }

@@ -1,38 +1,47 @@
 namespace CrawlData;
 
-/// <summary>The outcome of a transition, or of another change that the row has to allow, with the row as it is.</summary>
-/// <typeparam name="T">The row's type: a crawl run, an audit session or a page.</typeparam>
+/// <summary>The outcome of a change that the row's state must allow, such as a transition of its status, with the row's current state.</summary>
+/// <typeparam name="T">The row's type: a crawl run, an audit session, or a page.</typeparam>
+/// <example>
+/// <code>
+/// var transition = await runs.StartAsync(id);
+/// if (transition.Outcome == TransitionOutcome.Refused)
+/// {
+///     Console.WriteLine($"Another worker was first: the run is {transition.Row!.Status}.");
+/// }
+/// </code>
+/// </example>
 public sealed class Transition<T> where T : class
 {
-    private readonly string table;
-    private readonly string standing;
+    private readonly TransitionRule rule;
+    private readonly string state;
 
-    /// <param name="table">The table that the row is in.</param>
-    /// <param name="id">The row that was to be changed.</param>
-    /// <param name="outcome">How it came out.</param>
+    /// <param name="rule">The change.</param>
+    /// <param name="id">The row's id.</param>
+    /// <param name="outcome">The outcome.</param>
     /// <param name="row">The row; null when there is none.</param>
-    /// <param name="standing">What of the row refused, for the message: "is COMPLETED".</param>
-    internal Transition(string table, Guid id, TransitionOutcome outcome, T? row = null, string standing = "") =>
-        (this.table, Id, Outcome, Row, this.standing) = (table, id, outcome, row, standing);
+    /// <param name="state">The row's state, for the message of a refusal: "COMPLETED".</param>
+    internal Transition(TransitionRule rule, Guid id, TransitionOutcome outcome, T? row = null, string state = "") =>
+        (this.rule, Id, Outcome, Row, this.state) = (rule, id, outcome, row, state);
 
-    /// <summary>The row that was to be changed.</summary>
+    /// <summary>The row's id.</summary>
     public Guid Id { get; }
 
-    /// <summary>How it came out.</summary>
+    /// <summary>The outcome.</summary>
     public TransitionOutcome Outcome { get; }
 
-    /// <summary>The row after the change or, when it was refused, as it is: the latest committed row that the transaction's isolation lets it see. Null
-    /// when there is no such row.</summary>
+    /// <summary>The row: after the change or, when that was refused, the latest committed state that the transaction's isolation level shows. Null when there is
+    /// no such row.</summary>
     public T? Row { get; }
 
-    /// <summary>For a caller to whom only an applied change will do.</summary>
+    /// <summary>Returns the row when the change was applied, and throws otherwise.</summary>
     /// <returns>The row after the change.</returns>
-    /// <exception cref="TransitionRefusedException">It was refused.</exception>
+    /// <exception cref="TransitionRefusedException">The change was refused.</exception>
     /// <exception cref="RowNotFoundException">There is no such row.</exception>
     public T EnsureApplied() => (Outcome, Row) switch
     {
         (TransitionOutcome.Applied, { } row) => row,
-        (TransitionOutcome.Refused, _) => throw new TransitionRefusedException(table, Id, standing),
-        _ => throw new RowNotFoundException(table, [Id]),
+        (TransitionOutcome.Refused, _) => throw new TransitionRefusedException(rule.Table, Id, rule.Name, rule.AllowedStatuses, state),
+        _ => throw new RowNotFoundException(rule.Table, [Id]),
     };
 }

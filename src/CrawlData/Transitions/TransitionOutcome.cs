@@ -1,12 +1,12 @@
 namespace CrawlData;
 
-/// <summary>How a change that a row has to allow came out: a transition of its status, or what an attempt records of its session.</summary>
+/// <summary>The outcome of a change that the row's state must allow.</summary>
 public enum TransitionOutcome
 {
     /// <summary>The row was changed.</summary>
     Applied,
 
-    /// <summary>The row is there, but as it is it does not allow the change: somebody else was first, it had ended before, or it has gone to another
+    /// <summary>The row exists, and its state does not allow the change: another caller was first, the row had ended, or its session is at another
     /// attempt.</summary>
     Refused,
 

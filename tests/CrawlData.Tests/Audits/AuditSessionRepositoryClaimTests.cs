@@ -11,22 +11,22 @@ public sealed class AuditSessionRepositoryClaimTests : EmptiedDatabaseTest
     {
         var sessions = await Sessions.InsertAsync([Session("https://example.org/1"), Session("https://example.org/2"), Session("https://example.org/0") with { CreatedAt = DateTimeOffset.UnixEpoch }]);
 
-        var claimed = new[] { await Sessions.ClaimNextAsync(), await Sessions.ClaimNextAsync(), await Sessions.ClaimNextAsync() };
+        var claimed = new[] { await Queue.ClaimNextAsync(), await Queue.ClaimNextAsync(), await Queue.ClaimNextAsync() };
 
         Assert.That(claimed.Select(session => session!.Id), Is.EqualTo(new[] { sessions[2].Id, sessions[0].Id, sessions[1].Id }));
         Assert.That(claimed[0], Is.EqualTo(sessions[2] with { Status = AuditSessionStatus.Running, Attempts = 1 }));
         Assert.That(await Sessions.GetAsync(sessions[2].Id), Is.EqualTo(claimed[0]));
-        Assert.That(await Sessions.ClaimNextAsync(), Is.Null);
+        Assert.That(await Queue.ClaimNextAsync(), Is.Null);
     }
 
     [Test]
     public async Task Each_attempt_writes_the_first_line_of_its_log()
     {
         var id = await EnqueueAsync();
-        await Sessions.ClaimNextAsync();
-        await Sessions.FailAsync(id, 1, "no route");
-        await Sessions.RequeueAsync(id);
-        await Sessions.StartAsync(id);
+        await Queue.ClaimNextAsync();
+        await Queue.FailAsync(id, 1, "no route");
+        await Queue.RequeueAsync(id);
+        await Queue.StartAsync(id);
 
         var lines = (await Logs.ListAsync(id)).Items;
 
@@ -42,11 +42,11 @@ public sealed class AuditSessionRepositoryClaimTests : EmptiedDatabaseTest
         await using var connection = await DataSource.OpenConnectionAsync();
         await using var transaction = await connection.BeginTransactionAsync();
 
-        var mine = await Sessions.ClaimNextAsync(transaction);
-        var others = await Sessions.ClaimNextAsync();
-        var none = await Sessions.ClaimNextAsync();
+        var mine = await Queue.ClaimNextAsync(transaction);
+        var others = await Queue.ClaimNextAsync();
+        var none = await Queue.ClaimNextAsync();
         await transaction.RollbackAsync();
-        var again = await Sessions.ClaimNextAsync();
+        var again = await Queue.ClaimNextAsync();
 
         Assert.That((mine!.Id, others!.Id, none, again!.Id), Is.EqualTo((first, second, (AuditSession?)null, first)));
         Assert.That(again.Attempts, Is.EqualTo(1));
@@ -61,43 +61,43 @@ public sealed class AuditSessionRepositoryClaimTests : EmptiedDatabaseTest
         await using var transaction = await connection.BeginTransactionAsync();
         await Logs.AppendAsync(id, Line(1), transaction);
 
-        Assert.That((await Sessions.ClaimNextAsync())?.Id, Is.EqualTo(id));
+        Assert.That((await Queue.ClaimNextAsync())?.Id, Is.EqualTo(id));
     }
 
     [Test]
     public async Task A_worker_that_was_given_up_cannot_overwrite_its_successor()
     {
         var id = await EnqueueAsync();
-        var slow = (await Sessions.ClaimNextAsync())!;
+        var slow = (await Queue.ClaimNextAsync())!;
         await SilenceAsync(id);
-        await Sessions.ReleaseAbandonedAsync(Silence, maxAttempts: 3);
+        await Queue.RescueStaleAsync(Silence, maxAttempts: 3);
 
-        Assert.That((await Sessions.CompleteAsync(id, slow.Attempts)).Outcome, Is.EqualTo(TransitionOutcome.Refused), "while it is queued");
-        var successor = (await Sessions.ClaimNextAsync())!;
+        Assert.That((await Queue.CompleteAsync(id, slow.Attempts)).Outcome, Is.EqualTo(TransitionOutcome.Refused), "while it is queued");
+        var successor = (await Queue.ClaimNextAsync())!;
 
         foreach (var change in new[]
         {
-            await Sessions.CompleteAsync(id, slow.Attempts),
-            await Sessions.CompletePartiallyAsync(id, slow.Attempts, "half"),
-            await Sessions.FailAsync(id, slow.Attempts, "slow"),
-            await Sessions.RecordAsync(id, slow.Attempts, new AuditFindings { FinalUrl = "https://example.org/slow" }),
+            await Queue.CompleteAsync(id, slow.Attempts),
+            await Queue.CompletePartiallyAsync(id, slow.Attempts, "half"),
+            await Queue.FailAsync(id, slow.Attempts, "slow"),
+            await Queue.RecordFindingsAsync(id, slow.Attempts, new AuditFindings { FinalUrl = "https://example.org/slow" }),
         })
         {
             Assert.That((change.Outcome, change.Row), Is.EqualTo((TransitionOutcome.Refused, successor)));
         }
 
-        Assert.That((await Sessions.CompleteAsync(id, successor.Attempts)).EnsureApplied().Attempts, Is.EqualTo(2));
+        Assert.That((await Queue.CompleteAsync(id, successor.Attempts)).EnsureApplied().Attempts, Is.EqualTo(2));
     }
 
     [Test]
     public async Task An_attempt_that_was_given_up_records_nothing_more()
     {
         var id = await EnqueueAsync();
-        var slow = (await Sessions.ClaimNextAsync())!;
+        var slow = (await Queue.ClaimNextAsync())!;
         await SilenceAsync(id);
-        var released = (await Sessions.ReleaseAbandonedAsync(Silence, maxAttempts: 3)).Single();
+        var released = (await Queue.RescueStaleAsync(Silence, maxAttempts: 3)).Single();
 
-        var refused = await Sessions.RecordAsync(id, slow.Attempts, new AuditFindings { FinalUrl = "https://example.org/slow" });
+        var refused = await Queue.RecordFindingsAsync(id, slow.Attempts, new AuditFindings { FinalUrl = "https://example.org/slow" });
 
         Assert.That((refused.Outcome, refused.Row), Is.EqualTo((TransitionOutcome.Refused, released)));
     }
@@ -118,24 +118,24 @@ public sealed class AuditSessionRepositoryClaimTests : EmptiedDatabaseTest
         await ClaimNewAsync("https://example.org/just-claimed");
         var ended = await ClaimNewAsync("https://example.org/ended");
         await SilenceAsync(ended.Id);
-        await Sessions.CompleteAsync(ended.Id, ended.Attempts);
+        await Queue.CompleteAsync(ended.Id, ended.Attempts);
 
-        Assert.That((await Sessions.ListAbandonedAsync(Silence)).Select(session => session.Id), Is.EqualTo(new[] { silent.Id, silentToo.Id }));
-        Assert.That((await Sessions.ListAbandonedAsync(Silence, limit: 1)).Select(session => session.Id), Is.EqualTo(new[] { silent.Id }));
-        Assert.That((await Sessions.ReleaseAbandonedAsync(Silence, 2, limit: 1)).Select(session => session.Id), Is.EqualTo(new[] { silent.Id }));
-        Assert.That((await Sessions.ReleaseAbandonedAsync(Silence, 2)).Select(session => session.Id), Is.EqualTo(new[] { silentToo.Id }));
+        Assert.That((await Queue.ListStaleAsync(Silence)).Select(session => session.Id), Is.EqualTo(new[] { silent.Id, silentToo.Id }));
+        Assert.That((await Queue.ListStaleAsync(Silence, limit: 1)).Select(session => session.Id), Is.EqualTo(new[] { silent.Id }));
+        Assert.That((await Queue.RescueStaleAsync(Silence, 2, limit: 1)).Select(session => session.Id), Is.EqualTo(new[] { silent.Id }));
+        Assert.That((await Queue.RescueStaleAsync(Silence, 2)).Select(session => session.Id), Is.EqualTo(new[] { silentToo.Id }));
     }
 
     [Test]
     public async Task What_was_given_up_is_queued_again_and_fails_after_the_last_attempt()
     {
         var id = await EnqueueAsync();
-        await Sessions.ClaimNextAsync();
+        await Queue.ClaimNextAsync();
         await SilenceAsync(id);
-        var released = (await Sessions.ReleaseAbandonedAsync(Silence, maxAttempts: 2)).Single();
-        var claimed = await Sessions.ClaimNextAsync();
+        var released = (await Queue.RescueStaleAsync(Silence, maxAttempts: 2)).Single();
+        var claimed = await Queue.ClaimNextAsync();
         await SilenceAsync(id);
-        var failed = (await Sessions.ReleaseAbandonedAsync(Silence, maxAttempts: 2)).Single();
+        var failed = (await Queue.RescueStaleAsync(Silence, maxAttempts: 2)).Single();
 
         Assert.That((released.Status, released.Attempts, released.ErrorSummary), Is.EqualTo((AuditSessionStatus.Queued, 1, "attempt 1 was given up: it wrote no log line for 00:05:00")));
         Assert.That((claimed!.Id, claimed.Attempts), Is.EqualTo((id, 2)));
@@ -151,7 +151,7 @@ public sealed class AuditSessionRepositoryClaimTests : EmptiedDatabaseTest
             await SilenceAsync((await ClaimNewAsync($"https://example.org/{number}")).Id);
         }
 
-        var released = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(() => Sessions.ReleaseAbandonedAsync(Silence, maxAttempts: 3))));
+        var released = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(() => Queue.RescueStaleAsync(Silence, maxAttempts: 3))));
 
         Assert.That(released.SelectMany(sessions => sessions).Select(session => session.Id).ToList(), Is.Unique.And.Count.EqualTo(50));
     }
@@ -159,15 +159,15 @@ public sealed class AuditSessionRepositoryClaimTests : EmptiedDatabaseTest
     [Test]
     public void Times_and_numbers_out_of_range_are_refused() => Assert.Multiple(() =>
     {
-        Assert.That(() => Sessions.ListAbandonedAsync(TimeSpan.Zero), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("silent_for"));
-        Assert.That(() => Sessions.ReleaseAbandonedAsync(Silence, 0), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("max_attempts"));
-        Assert.That(() => Sessions.ReleaseAbandonedAsync(Silence, 1, 0), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("limit"));
+        Assert.That(() => Queue.ListStaleAsync(TimeSpan.Zero), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("silent_for"));
+        Assert.That(() => Queue.RescueStaleAsync(Silence, 0), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("max_attempts"));
+        Assert.That(() => Queue.RescueStaleAsync(Silence, 1, 0), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("limit"));
     });
 
     private async Task<AuditSession> ClaimNewAsync(string url)
     {
         var id = await EnqueueAsync(url);
-        return (await Sessions.StartAsync(id)).EnsureApplied();
+        return (await Queue.StartAsync(id)).EnsureApplied();
     }
 
     /// <summary>Makes a session's log look as if its last line had been written long ago.</summary>

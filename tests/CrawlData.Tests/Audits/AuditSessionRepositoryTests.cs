@@ -232,7 +232,7 @@ public sealed class AuditSessionRepositoryTests : DatabaseTest
             Assert.That(page.Items, Has.Count.EqualTo(pageSize).Or.Count.EqualTo(expected.Count - seen.Count));
             seen.AddRange(page.Items.Select(session => session.Id));
             cursor = page.NextCursor;
-            await Sessions.StartAsync(seen[^page.Items.Count]);
+            await Queue.StartAsync(seen[^page.Items.Count]);
             await Sessions.DeleteAsync(seen[^1]);
             await Sessions.InsertAsync(Session() with
             {
@@ -285,13 +285,13 @@ public sealed class AuditSessionRepositoryTests : DatabaseTest
     public async Task Findings_are_recorded_one_by_one_while_the_attempt_runs_and_after_it_ended()
     {
         var id = await EnqueueAsync();
-        var running = (await Sessions.StartAsync(id)).EnsureApplied();
+        var running = (await Queue.StartAsync(id)).EnsureApplied();
 
-        await Sessions.RecordAsync(id, 1, new AuditFindings { FinalUrl = "HTTPS://Example.org/#as-it-is" });
-        await Sessions.RecordAsync(id, 1, new AuditFindings { LowConfidence = true });
-        await Sessions.CompleteAsync(id, 1);
-        await Sessions.RecordAsync(id, 1, new AuditFindings { PdpUrl = "https://example.org/p", LowConfidence = false });
-        var recorded = await Sessions.RecordAsync(id, 1, new AuditFindings());
+        await Queue.RecordFindingsAsync(id, 1, new AuditFindings { FinalUrl = "HTTPS://Example.org/#as-it-is" });
+        await Queue.RecordFindingsAsync(id, 1, new AuditFindings { LowConfidence = true });
+        await Queue.CompleteAsync(id, 1);
+        await Queue.RecordFindingsAsync(id, 1, new AuditFindings { PdpUrl = "https://example.org/p", LowConfidence = false });
+        var recorded = await Queue.RecordFindingsAsync(id, 1, new AuditFindings());
 
         Assert.That(recorded.EnsureApplied(), Is.EqualTo(running with
         {
@@ -307,9 +307,9 @@ public sealed class AuditSessionRepositoryTests : DatabaseTest
     public async Task Findings_of_another_attempt_are_refused([Values(0, 2)] int attempt)
     {
         var id = await EnqueueAsync();
-        var running = (await Sessions.StartAsync(id)).EnsureApplied();
+        var running = (await Queue.StartAsync(id)).EnsureApplied();
 
-        var refused = await Sessions.RecordAsync(id, attempt, new AuditFindings { FinalUrl = "https://example.org/late", LowConfidence = true });
+        var refused = await Queue.RecordFindingsAsync(id, attempt, new AuditFindings { FinalUrl = "https://example.org/late", LowConfidence = true });
 
         Assert.That((refused.Outcome, refused.Row), Is.EqualTo((TransitionOutcome.Refused, running)));
         Assert.That(await Sessions.GetAsync(id), Is.EqualTo(running));
@@ -348,8 +348,8 @@ public sealed class AuditSessionRepositoryTests : DatabaseTest
         await using var transaction = await connection.BeginTransactionAsync();
 
         var enqueued = await Sessions.InsertAsync(Session() with { CrawlPolicyVersion = filter.CrawlPolicyVersion! }, transaction);
-        await Sessions.StartAsync(before[0].Id, transaction);
-        var recorded = await Sessions.RecordAsync(before[0].Id, 1, new AuditFindings { LowConfidence = true }, transaction);
+        await Queue.StartAsync(before[0].Id, transaction);
+        var recorded = await Queue.RecordFindingsAsync(before[0].Id, 1, new AuditFindings { LowConfidence = true }, transaction);
         await Sessions.DeleteAsync(before[2].Id, transaction);
 
         Assert.That(await Sessions.GetAsync(before[0].Id, transaction), Is.EqualTo(recorded.EnsureApplied()));

@@ -62,7 +62,7 @@ public sealed class AuditSessionRepositoryTransitionTests : DatabaseTest
     {
         var nobody = Guid.CreateVersion7();
 
-        var transition = record ? await Sessions.RecordAsync(nobody, 1, new AuditFindings { LowConfidence = true }) : await MoveAsync(nobody, to, 1);
+        var transition = record ? await Queue.RecordFindingsAsync(nobody, 1, new AuditFindings { LowConfidence = true }) : await MoveAsync(nobody, to, 1);
 
         Assert.That((transition.Id, transition.Outcome, transition.Row), Is.EqualTo((nobody, TransitionOutcome.NotFound, (AuditSession?)null)));
         Assert.That(transition.EnsureApplied, Throws.InstanceOf<RowNotFoundException>().With.Message.EqualTo($"There is no session {nobody}."));
@@ -73,9 +73,9 @@ public sealed class AuditSessionRepositoryTransitionTests : DatabaseTest
     {
         var id = await EnqueueAsync();
 
-        Assert.That((await Sessions.StartAsync(id)).EnsureApplied().Status, Is.EqualTo(AuditSessionStatus.Running));
+        Assert.That((await Queue.StartAsync(id)).EnsureApplied().Status, Is.EqualTo(AuditSessionStatus.Running));
         Assert.That(
-            (await Sessions.CompleteAsync(id, 2)).EnsureApplied,
+            (await Queue.CompleteAsync(id, 2)).EnsureApplied,
             Throws.InstanceOf<TransitionRefusedException>().With.Message.EqualTo($"Session {id} is running, attempts 1, which does not allow the transition."));
     }
 
@@ -105,7 +105,7 @@ public sealed class AuditSessionRepositoryTransitionTests : DatabaseTest
         foreach (var summary in new[] { "a\0b", "\ud83d" })
         {
             Assert.That(
-                () => partly ? Sessions.CompletePartiallyAsync(Guid.Empty, 1, summary) : Sessions.FailAsync(Guid.Empty, 1, summary),
+                () => partly ? Queue.CompletePartiallyAsync(Guid.Empty, 1, summary) : Queue.FailAsync(Guid.Empty, 1, summary),
                 Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("error_summary"));
         }
     }
@@ -118,14 +118,14 @@ public sealed class AuditSessionRepositoryTransitionTests : DatabaseTest
         var sessions = await Sessions.InsertAsync(longAgo);
         var (first, second, third) = (sessions[0].Id, sessions[1].Id, sessions[2].Id);
 
-        Assert.That((await Sessions.ClaimNextAsync())!.Id, Is.EqualTo(first));
-        Assert.That((await Sessions.ClaimNextAsync())!.Id, Is.EqualTo(second));
-        await Sessions.FailAsync(second, 1, "no route");
-        await Sessions.RequeueAsync(second);
-        await Sessions.CompletePartiallyAsync(first, 1, "no product page");
-        await Sessions.RequeueAsync(first);
+        Assert.That((await Queue.ClaimNextAsync())!.Id, Is.EqualTo(first));
+        Assert.That((await Queue.ClaimNextAsync())!.Id, Is.EqualTo(second));
+        await Queue.FailAsync(second, 1, "no route");
+        await Queue.RequeueAsync(second);
+        await Queue.CompletePartiallyAsync(first, 1, "no product page");
+        await Queue.RequeueAsync(first);
 
-        var claimed = new[] { await Sessions.ClaimNextAsync(), await Sessions.ClaimNextAsync(), await Sessions.ClaimNextAsync() };
+        var claimed = new[] { await Queue.ClaimNextAsync(), await Queue.ClaimNextAsync(), await Queue.ClaimNextAsync() };
         Assert.That(claimed.Select(session => (session!.Id, session.Attempts)), Is.EqualTo(new[] { (first, 2), (second, 2), (third, 1) }));
     }
 
@@ -152,9 +152,9 @@ public sealed class AuditSessionRepositoryTransitionTests : DatabaseTest
         var id = (await InsertAsync(AuditSessionStatus.Running)).Id;
         await using var connection = await DataSource.OpenConnectionAsync();
         await using var transaction = await connection.BeginTransactionAsync();
-        var winner = await Sessions.FailAsync(id, 2, "first", transaction);
+        var winner = await Queue.FailAsync(id, 2, "first", transaction);
 
-        var losing = Sessions.CompleteAsync(id, 2);
+        var losing = Queue.CompleteAsync(id, 2);
         await Wait.UntilBlockedByAsync(DataSource, connection);
         await transaction.CommitAsync();
 
@@ -169,19 +169,19 @@ public sealed class AuditSessionRepositoryTransitionTests : DatabaseTest
         await using var connection = await DataSource.OpenConnectionAsync();
         await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead);
         await Sessions.GetAsync(id, transaction);
-        await Sessions.CompleteAsync(id, 2);
+        await Queue.CompleteAsync(id, 2);
 
         await Assert.ThatAsync(
-            () => Sessions.FailAsync(id, 2, "late", transaction), Throws.InstanceOf<PostgresException>().With.Property("SqlState").EqualTo("40001"));
+            () => Queue.FailAsync(id, 2, "late", transaction), Throws.InstanceOf<PostgresException>().With.Property("SqlState").EqualTo("40001"));
     }
 
     private Task<Transition<AuditSession>> MoveAsync(Guid id, AuditSessionStatus to, int attempt) => to switch
     {
-        AuditSessionStatus.Queued => Sessions.RequeueAsync(id),
-        AuditSessionStatus.Running => Sessions.StartAsync(id),
-        AuditSessionStatus.Completed => Sessions.CompleteAsync(id, attempt),
-        AuditSessionStatus.Partial => Sessions.CompletePartiallyAsync(id, attempt, $"attempt {attempt}: '; --"),
-        AuditSessionStatus.Failed => Sessions.FailAsync(id, attempt, $"attempt {attempt}: '; --"),
+        AuditSessionStatus.Queued => Queue.RequeueAsync(id),
+        AuditSessionStatus.Running => Queue.StartAsync(id),
+        AuditSessionStatus.Completed => Queue.CompleteAsync(id, attempt),
+        AuditSessionStatus.Partial => Queue.CompletePartiallyAsync(id, attempt, $"attempt {attempt}: '; --"),
+        AuditSessionStatus.Failed => Queue.FailAsync(id, attempt, $"attempt {attempt}: '; --"),
         _ => throw new ArgumentOutOfRangeException(nameof(to)),
     };
 

@@ -9,7 +9,7 @@ namespace CrawlData.Tests.Audits;
 /// any.</summary>
 public sealed class QueryPlanTests : DatabaseTest
 {
-    private const string Queue = "ix_audit_sessions_status_created_at";
+    private const string QueueIndex = "ix_audit_sessions_status_created_at";
     private const string Log = "ix_crawl_logs_session_timestamp";
 
     private static readonly Dictionary<string, string> FirstPage = new()
@@ -59,26 +59,26 @@ public sealed class QueryPlanTests : DatabaseTest
 
     private static IEnumerable<TestCaseData> Queries() =>
     [
-        Case("ClaimNextSql", AuditSessionRepository.ClaimNextSql, [Queue], "status = 'queued'"),
-        Case("ListNewestSql", AuditSessionRepository.ListNewestSql, [Queue], "status = "),
-        Case("ListNewestSql after a row", AuditSessionRepository.ListNewestSql, [Queue], "created_at", "before_time", "'2026-01-20'"),
-        Case("ListNewestSql, a range", AuditSessionRepository.ListNewestSql, [Queue], "created_at", "before_time", "'2026-01-20'", "from_time", "'2026-01-9'"),
-        Case("ListOldestSql", AuditSessionRepository.ListOldestSql, [Queue], "status = "),
-        Case("ListOldestSql after a row", AuditSessionRepository.ListOldestSql, [Queue], "created_at", "after_time", "'2026-01-20'"),
-        Case("ListAbandonedSql", AuditSessionRepository.ListAbandonedSql, [Queue, Log], "status = 'running'"),
-        Case("ReleaseAbandonedSql", AuditSessionRepository.ReleaseAbandonedSql, [Queue, Log, "audit_sessions_pkey"], "status = 'running'", "max_attempts", "3"),
+        Case("ClaimNextSql", AuditSessionQueue.ClaimNextSql, [QueueIndex], "status = 'queued'"),
+        Case("ListNewestSql", AuditSessionRepository.ListNewestSql, [QueueIndex], "status = "),
+        Case("ListNewestSql after a row", AuditSessionRepository.ListNewestSql, [QueueIndex], "created_at", "before_time", "'2026-01-20'"),
+        Case("ListNewestSql, a range", AuditSessionRepository.ListNewestSql, [QueueIndex], "created_at", "before_time", "'2026-01-20'", "from_time", "'2026-01-9'"),
+        Case("ListOldestSql", AuditSessionRepository.ListOldestSql, [QueueIndex], "status = "),
+        Case("ListOldestSql after a row", AuditSessionRepository.ListOldestSql, [QueueIndex], "created_at", "after_time", "'2026-01-20'"),
+        Case("ListStaleSql", AuditSessionQueue.ListStaleSql, [QueueIndex, Log], "status = 'running'"),
+        Case("RescueStaleSql", AuditSessionQueue.RescueStaleSql, [QueueIndex, Log, "audit_sessions_pkey"], "status = 'running'", "max_attempts", "3"),
         Case("AuditPageRepository.ListSql", AuditPageRepository.ListSql, ["ix_audit_pages_session_page_viewport"], "session_id = "),
         Case("ArtifactRepository.ListSql", ArtifactRepository.ListSql, ["ix_artifacts_session_type"], "session_id = "),
         Case("ArtifactRepository.TotalsByTypeSql", ArtifactRepository.TotalsByTypeSql, ["ix_artifacts_session_type"], "session_id = "),
-        Case("CrawlLogRepository.ReadSql", CrawlLogRepository.ReadSql, [Log], "session_id = "),
-        Case("CrawlLogRepository.ReadSql after a line", CrawlLogRepository.ReadSql, [Log], "timestamp", "after_time", "'2026-01-02'", "after_id", "50000"),
-        Case("CrawlLogRepository.ReadSql, range", CrawlLogRepository.ReadSql, [Log], "timestamp", "after_time", "'2026-01-1'", "before_time", "'2026-01-2'"),
-        Case("CrawlLogRepository.ReadSql of a stream", CrawlLogRepository.ReadSql, [Log], "session_id = ", "limit", "null", "levels", "array['error']"),
-        Case("ListExpiredSql", RetentionCleanup.ListExpiredSql, ["ix_artifacts_retention_until"], "retention_until"),
-        Case("DeleteMarkedSql", RetentionCleanup.DeleteMarkedSql, ["ix_artifacts_deleted_at", "artifacts_pkey"], "deleted_at < "),
+        Case("CrawlLogStatements.ReadSql", CrawlLogStatements.ReadSql, [Log], "session_id = "),
+        Case("CrawlLogStatements.ReadSql after a line", CrawlLogStatements.ReadSql, [Log], "timestamp", "after_time", "'2026-01-02'", "after_id", "50000"),
+        Case("CrawlLogStatements.ReadSql, range", CrawlLogStatements.ReadSql, [Log], "timestamp", "after_time", "'2026-01-1'", "before_time", "'2026-01-2'"),
+        Case("CrawlLogStatements.ReadSql of a stream", CrawlLogStatements.ReadSql, [Log], "session_id = ", "limit", "null", "levels", "array['error']"),
+        Case("ListExpiredSql", ArtifactSweeper.ListExpiredSql, ["ix_artifacts_retention_until"], "retention_until"),
+        Case("DeleteMarkedSql", RetentionPurger.DeleteMarkedSql, ["ix_artifacts_deleted_at", "artifacts_pkey"], "deleted_at < "),
         Case("DatabaseStatusReader.ExpiredSql", DatabaseStatusReader.ExpiredSql, ["ix_artifacts_retention_until"], "retention_until <= now"),
-        Case("DatabaseStatusReader.OldestSessionsSql", DatabaseStatusReader.OldestSessionsSql, [Queue], "status = "),
-        Case("OldSessionsSql", RetentionCleanup.OldSessionsSql, [Queue, Log], "created_at < "),
+        Case("DatabaseStatusReader.OldestSessionsSql", DatabaseStatusReader.OldestSessionsSql, [QueueIndex], "status = "),
+        Case("ListOldSessionsSql", RetentionPurger.ListOldSessionsSql, [QueueIndex, Log], "created_at < "),
     ];
 
     [TestCaseSource(nameof(Queries))]

@@ -34,7 +34,7 @@ public sealed class WorkerTests : EmptiedDatabaseTest
 
         using var ended = new CancellationTokenSource();
         var killer = KillConnectionsAsync(ended.Token);
-        var reaper = ReleaseAbandonedAsync(ended.Token);
+        var reaper = RescueStaleAsync(ended.Token);
         await Task.WhenAll(Enumerable.Range(0, WorkerCount).Select(number => Task.Run(() => WorkAsync(workers, new Random(number)))));
         await ended.CancelAsync();
         await Task.WhenAll(killer, reaper);
@@ -51,14 +51,15 @@ public sealed class WorkerTests : EmptiedDatabaseTest
     private async Task WorkAsync(NpgsqlDataSource dataSource, Random random)
     {
         var sessions = new AuditSessionRepository(dataSource);
+        var queue = new AuditSessionQueue(dataSource);
         var logs = new CrawlLogRepository(dataSource);
         while (true)
         {
             try
             {
-                if (await sessions.ClaimNextAsync() is { } session)
+                if (await queue.ClaimNextAsync() is { } session)
                 {
-                    await AuditAsync(sessions, logs, session, random);
+                    await AuditAsync(sessions, queue, logs, session, random);
                 }
                 else if ((await sessions.CountByStatusAsync()) is var counts && counts[AuditSessionStatus.Queued] + counts[AuditSessionStatus.Running] == 0)
                 {
@@ -76,7 +77,7 @@ public sealed class WorkerTests : EmptiedDatabaseTest
         }
     }
 
-    private async Task AuditAsync(AuditSessionRepository sessions, CrawlLogRepository logs, AuditSession session, Random random)
+    private async Task AuditAsync(AuditSessionRepository sessions, AuditSessionQueue queue, CrawlLogRepository logs, AuditSession session, Random random)
     {
         var fate = random.Next(100);
         if (fate < 3)
@@ -100,9 +101,9 @@ public sealed class WorkerTests : EmptiedDatabaseTest
 
         var finish = random.Next(3) switch
         {
-            0 => await sessions.CompleteAsync(session.Id, session.Attempts),
-            1 => await sessions.CompletePartiallyAsync(session.Id, session.Attempts, "no product page"),
-            _ => await sessions.FailAsync(session.Id, session.Attempts, "no route"),
+            0 => await queue.CompleteAsync(session.Id, session.Attempts),
+            1 => await queue.CompletePartiallyAsync(session.Id, session.Attempts, "no product page"),
+            _ => await queue.FailAsync(session.Id, session.Attempts, "no route"),
         };
         if (finish.Outcome == TransitionOutcome.Applied)
         {
@@ -114,11 +115,11 @@ public sealed class WorkerTests : EmptiedDatabaseTest
         }
     }
 
-    private async Task ReleaseAbandonedAsync(CancellationToken cancellationToken)
+    private async Task RescueStaleAsync(CancellationToken cancellationToken)
     {
         while (!cancellationToken.IsCancellationRequested)
         {
-            await Sessions.ReleaseAbandonedAsync(Silence, maxAttempts: 1_000, limit: 1_000, cancellationToken: CancellationToken.None);
+            await Queue.RescueStaleAsync(Silence, maxAttempts: 1_000, limit: 1_000, cancellationToken: CancellationToken.None);
             await Task.Delay(50, CancellationToken.None);
         }
     }

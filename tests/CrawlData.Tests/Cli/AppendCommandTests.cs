@@ -1,3 +1,5 @@
+using Npgsql;
+
 namespace CrawlData.Tests.Cli;
 
 public sealed class AppendCommandTests : ToolTest
@@ -20,7 +22,7 @@ public sealed class AppendCommandTests : ToolTest
     }
 
     [Test]
-    public async Task A_bad_line_is_told_and_takes_no_other_down()
+    public async Task An_invalid_line_is_reported_and_the_others_are_stored()
     {
         var crawl = await CreateCrawlAsync();
 
@@ -47,7 +49,7 @@ public sealed class AppendCommandTests : ToolTest
     }
 
     [Test]
-    public async Task Acknowledgements_come_when_the_events_are_stored()
+    public async Task An_event_is_acknowledged_once_it_is_stored()
     {
         var crawl = await CreateCrawlAsync();
         using var append = Tool.Start(Database.ConnectionString, ["append", $"{crawl}", "--acknowledge"]);
@@ -56,10 +58,10 @@ public sealed class AppendCommandTests : ToolTest
         {
             await append.StandardInput.WriteLineAsync("""{"event_type":"step","payload":{}}""");
             await append.StandardInput.FlushAsync();
-            var told = Jsonb.Parse((await append.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(20)))!).ToElement();
+            var acknowledgement = Jsonb.Parse((await append.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(20)))!).ToElement();
 
-            Assert.That(told.GetProperty("line").GetInt64(), Is.EqualTo(line));
-            Assert.That((await Events.GetLastAsync(crawl))!.Id, Is.EqualTo(told.GetProperty("id").GetInt64()));
+            Assert.That(acknowledgement.GetProperty("line").GetInt64(), Is.EqualTo(line));
+            Assert.That((await Events.GetLastAsync(crawl))!.Id, Is.EqualTo(acknowledgement.GetProperty("id").GetInt64()));
         }
 
         append.StandardInput.Close();
@@ -67,26 +69,31 @@ public sealed class AppendCommandTests : ToolTest
     }
 
     [Test]
-    [Platform(Exclude = "Win", Reason = "There is no SIGINT to send.")]
-    public async Task What_was_read_is_stored_when_it_is_interrupted()
+    [Platform(Exclude = "Win", Reason = "Windows has no SIGINT.")]
+    public async Task An_interrupted_append_stores_the_events_that_it_has_read()
     {
         var crawl = await CreateCrawlAsync();
         using var append = Tool.Start(Database.ConnectionString, ["append", $"{crawl}", "--acknowledge"]);
         await append.StandardInput.WriteLineAsync("""{"event_type":"first","payload":{}}""");
         await append.StandardInput.FlushAsync();
         await append.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(20));
+        await using var holder = await DataSource.OpenConnectionAsync();
+        await using var transaction = await holder.BeginTransactionAsync();
+        await using var locking = new NpgsqlCommand("select from crawl_runs where id = $1 for update", holder) { Parameters = { new() { Value = crawl } } };
+        await locking.ExecuteNonQueryAsync();
         await append.StandardInput.WriteLineAsync("""{"event_type":"second","payload":{}}""");
         await append.StandardInput.FlushAsync();
-        await Task.Delay(100);
+        await Wait.UntilBlockedByAsync(DataSource, holder);
 
-        using var interrupt = System.Diagnostics.Process.Start("kill", ["-INT", $"{append.Id}"]);
+        await Tool.InterruptAsync(append);
+        await transaction.RollbackAsync();
 
         Assert.That(await Tool.WaitAsync(append), Is.EqualTo(1));
         Assert.That((await Events.StreamAsync(crawl).ToListAsync()).Select(one => one.EventType), Is.EqualTo(["first", "second"]));
     }
 
     [Test]
-    public async Task An_unknown_crawl_is_told_before_anything_is_read()
+    public async Task An_unknown_crawl_is_reported_before_input_is_read()
     {
         var unknown = Guid.NewGuid();
 

@@ -3,18 +3,27 @@ namespace CrawlData.Tests.Cli;
 public sealed class DemoCommandTests : ToolTest
 {
     [Test]
-    public async Task Without_a_connection_it_runs_on_a_server_of_its_own()
+    public async Task Without_a_connection_it_starts_a_throwaway_server()
     {
         var result = await Tool.RunAsync(null, "demo");
 
         AssertDone(result);
-        string[] told = ["Server: PostgreSQL ", "1 run, 12,081 events", "10,000 events, the first after ", "element.found", "25 sessions, 1,025 rows in all", "screenshot", "CRAWLDATA_CONNECTION"];
-        Assert.That(told.Where(text => !result.Output.Contains(text, StringComparison.Ordinal)), Is.Empty);
+        string[] expected =
+        [
+            "Server: PostgreSQL ",
+            "1 run, 12,081 events",
+            "10,000 events, the first after ",
+            "element.found",
+            "25 sessions, 1,025 rows in all",
+            "screenshot",
+            "CRAWLDATA_CONNECTION",
+        ];
+        Assert.That(expected.Where(text => !result.Output.Contains(text, StringComparison.Ordinal)), Is.Empty);
         Assert.That(result.Output, Has.None.EqualTo('\u001b'));
     }
 
     [Test]
-    public async Task With_a_connection_the_crawl_stays_there()
+    public async Task With_a_connection_the_imported_crawl_stays_in_the_database()
     {
         var file = TemporaryFile("crawl.ndjson");
         var recorded = Guid.NewGuid();

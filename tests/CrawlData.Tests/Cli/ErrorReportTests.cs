@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Npgsql;
 
 namespace CrawlData.Tests.Cli;
@@ -8,36 +7,43 @@ public sealed class ErrorReportTests : ToolTest
     private const string Password = "hush-5f1e";
 
     [Test]
-    [TestCase("nonsense", "crawldata: unknown command or argument 'nonsense'; crawldata --help says how.")]
-    [TestCase("", "crawldata: Required command was not provided; crawldata --help says how.")]
-    [TestCase("export 42", "crawldata: ID takes a crawl's or session's id, which is a UUID, not '42'; crawldata export --help says how.")]
-    [TestCase("runs --limit 0", "crawldata: --limit takes a whole number from 1, not '0'; crawldata runs --help says how.")]
-    [TestCase("runs --status 1", "crawldata: --status takes one of PENDING, RUNNING, COMPLETED, FAILED, CANCELLED, not '1'; crawldata runs --help says how.")]
-    [TestCase("runs --since today", "crawldata: --since takes a time such as 2026-11-23, 2026-11-23T08:30 or 2026-11-23T08:30:00Z, not 'today'; crawldata runs --help says how.")]
-    [TestCase("migrate --adopt --pending", "crawldata: --adopt and --pending exclude each other; crawldata migrate --help says how.")]
-    [TestCase("runs Host=localhost;Password=hush-5f1e", "crawldata: unknown command or argument '…'; crawldata runs --help says how.")]
+    [TestCase("nonsense", "crawldata: unknown command or argument 'nonsense'; see crawldata --help.")]
+    [TestCase("", "crawldata: Required command was not provided; see crawldata --help.")]
+    [TestCase("export 42", "crawldata: ID takes a crawl's or session's id, which is a UUID, not '42'; see crawldata export --help.")]
+    [TestCase("runs --limit 0", "crawldata: --limit takes a whole number from 1, not '0'; see crawldata runs --help.")]
+    [TestCase("runs --status 1", "crawldata: --status takes one of PENDING, RUNNING, COMPLETED, FAILED, CANCELLED, not '1'; see crawldata runs --help.")]
+    [TestCase(
+        "runs --since today",
+        "crawldata: --since takes a time such as 2026-11-23, 2026-11-23T08:30 or 2026-11-23T08:30:00Z, not 'today'; see crawldata runs --help.")]
+    [TestCase("migrate --adopt --pending", "crawldata: --adopt and --pending exclude each other; see crawldata migrate --help.")]
+    [TestCase("runs Host=localhost;Password=hush-5f1e", "crawldata: unknown command or argument '…'; see crawldata runs --help.")]
     public async Task Wrong_usage_is_one_line_and_exit_code_2(string arguments, string error) =>
         AssertFailed(await RunAsync(arguments.Split(' ', StringSplitOptions.RemoveEmptyEntries)), 2, error);
 
     [Test]
     public async Task No_connection_is_wrong_usage() => AssertFailed(
-        await Tool.RunAsync(null, "runs"), 2,
-        "crawldata: no connection given: name a database with --connection 'Host=localhost;Username=me;Password=…;Database=crawls' or in CRAWLDATA_CONNECTION.");
+        await Tool.RunAsync(null, "runs"),
+        2,
+        "crawldata: no connection given: name a database with --connection 'Host=localhost;Username=me;Password=…;Database=crawls' "
+        + "or in CRAWLDATA_CONNECTION.");
 
     [Test]
     [TestCase($"Host=localhost;Password={Password};Colour=red")]
     [TestCase($"postgresql://me:{Password}@localhost/crawls")]
     [TestCase($"Password={Password}")]
-    public async Task A_malformed_connection_string_is_not_repeated(string connection) => AssertFailed(
-        await Tool.RunAsync(null, "runs", "--connection", connection), 2,
-        "crawldata: the connection string is not one that Npgsql takes: it looks like 'Host=localhost;Username=me;Password=…;Database=crawls' and is no URI.");
+    public async Task An_invalid_connection_string_is_not_quoted(string connection) => AssertFailed(
+        await Tool.RunAsync(null, "runs", "--connection", connection),
+        2,
+        "crawldata: the connection string is invalid: write it as 'Host=localhost;Username=me;Password=…;Database=crawls', not as a URI.");
 
     [Test]
-    public async Task A_server_that_is_not_there_is_one_line() => AssertFailed(
-        await Tool.RunAsync($"Host=127.0.0.1;Port=1;Username=me;Password={Password}", "runs"), 1, "crawldata: Failed to connect to 127.0.0.1:1: Connection refused");
+    public async Task A_refused_connection_is_one_line() => AssertFailed(
+        await Tool.RunAsync($"Host=127.0.0.1;Port=1;Username=me;Password={Password}", "runs"),
+        1,
+        "crawldata: Failed to connect to 127.0.0.1:1: Connection refused");
 
     [Test]
-    public async Task A_host_that_is_not_there_is_one_line()
+    public async Task An_unknown_host_is_one_line()
     {
         var result = await Tool.RunAsync($"Host=nowhere.invalid;Username=me;Password={Password}", "runs");
 
@@ -57,7 +63,7 @@ public sealed class ErrorReportTests : ToolTest
     }
 
     [Test]
-    public async Task A_file_that_is_not_there_is_one_line()
+    public async Task A_missing_file_is_one_line()
     {
         var file = TemporaryFile("missing.ndjson");
 
@@ -65,7 +71,7 @@ public sealed class ErrorReportTests : ToolTest
     }
 
     [Test]
-    [Platform(Exclude = "Win", Reason = "There is no SIGINT there.")]
+    [Platform(Exclude = "Win", Reason = "Windows has no SIGINT.")]
     public async Task Ctrl_C_cancels()
     {
         await using var connection = await DataSource.OpenConnectionAsync();
@@ -73,16 +79,9 @@ public sealed class ErrorReportTests : ToolTest
         await using var locking = new NpgsqlCommand("lock table crawl_runs", connection);
         await locking.ExecuteNonQueryAsync();
         using var process = Tool.Start(Database.ConnectionString, ["runs"]);
-        await using var waiting = new NpgsqlCommand("select exists (select from pg_locks where not granted and relation = 'crawl_runs'::regclass)", connection);
-        while (!(bool)(await waiting.ExecuteScalarAsync())!)
-        {
-            await Task.Delay(20);
-        }
+        await Wait.UntilBlockedByAsync(DataSource, connection);
 
-        using (var kill = Process.Start("kill", ["-INT", $"{process.Id}"]))
-        {
-            await kill.WaitForExitAsync();
-        }
+        await Tool.InterruptAsync(process);
 
         Assert.That(await process.StandardError.ReadToEndAsync(), Is.EqualTo("crawldata: cancelled\n"));
         Assert.That(await Tool.WaitAsync(process), Is.EqualTo(1));

@@ -13,7 +13,7 @@ public sealed class EventsCommandTests : ToolTest
     }
 
     [Test]
-    public async Task All_events_come_in_order_column_by_column()
+    public async Task All_events_come_in_order_with_all_columns()
     {
         var result = await RunAsync("events", $"{crawlId}");
 
@@ -26,7 +26,7 @@ public sealed class EventsCommandTests : ToolTest
     }
 
     [Test]
-    public async Task After_type_and_limit_choose_events()
+    public async Task After_type_and_limit_filter_the_events()
     {
         var result = await RunAsync("events", $"{crawlId}", "--after", $"{ids[1]}", "--type", "a", "--type", "c", "--limit", "3");
 
@@ -35,7 +35,7 @@ public sealed class EventsCommandTests : ToolTest
     }
 
     [Test]
-    public async Task No_event_is_no_error()
+    public async Task A_filter_without_matches_is_no_error()
     {
         var result = await RunAsync("events", $"{crawlId}", "--type", "d");
 

@@ -6,23 +6,23 @@ public sealed class ExportCommandTests : ToolTest
 {
     private readonly Dictionary<string, RecordingImportResult> imported = [];
 
-    private Guid carried;
+    private Guid crawlId;
 
     [OneTimeSetUp]
-    public async Task ImportTheCarriedRecordingsAsync()
+    public async Task ImportTheEmbeddedRecordingsAsync()
     {
-        foreach (var name in Tool.Carried)
+        foreach (var name in Tool.EmbeddedRecordings)
         {
             await using var recording = Tool.OpenRecording(name);
             imported.Add(name, await new RecordingImporter(DataSource).ImportAsync(recording));
         }
 
-        carried = imported.Values.SelectMany(result => result.CrawlIds).Single();
+        crawlId = imported.Values.SelectMany(result => result.CrawlIds).Single();
     }
 
-    /// <summary>An export puts a session's rows table by table, where the recording has them as they happened; within a table the order is the same.</summary>
-    [TestCaseSource(typeof(Tool), nameof(Tool.Carried))]
-    public async Task A_carried_recording_comes_out_as_it_went_in(string name)
+    /// <summary>An export writes a session's rows table by table. The recording has them in the order of time. Within a table the order is the same.</summary>
+    [TestCaseSource(typeof(Tool), nameof(Tool.EmbeddedRecordings))]
+    public async Task An_export_equals_the_imported_recording(string name)
     {
         string[] ids = [.. imported[name].CrawlIds.Concat(imported[name].SessionIds).Select(id => $"{id}")];
 
@@ -40,36 +40,37 @@ public sealed class ExportCommandTests : ToolTest
     }
 
     [Test]
-    public async Task A_session_s_log_comes_out_in_its_order()
+    public async Task A_log_is_exported_in_its_order()
     {
-        var session = imported[Tool.Carried[1]].SessionIds[3];
+        var session = imported[Tool.EmbeddedRecordings[1]].SessionIds[3];
 
         var exported = await RunAsync("export", $"{session}");
 
-        Assert.That(
-            exported.Rows.Where(row => TableOf(row) == "crawl_logs"),
-            Is.EqualTo((await RecordedAsync(Tool.Carried[1])).Where(row => TableOf(row) == "crawl_logs"
-                && row.ToElement().GetProperty("row").GetProperty("session_id").GetGuid() == session)));
+        var recorded = (await RecordedAsync(Tool.EmbeddedRecordings[1])).Where(row =>
+            TableOf(row) == "crawl_logs" && row.ToElement().GetProperty("row").GetProperty("session_id").GetGuid() == session);
+        Assert.That(exported.Rows.Where(row => TableOf(row) == "crawl_logs"), Is.EqualTo(recorded));
     }
 
     [Test]
-    public async Task A_compressed_file_imports_again()
+    public async Task A_compressed_export_can_be_imported()
     {
         var file = TemporaryFile("crawl.ndjson.gz");
 
-        var exported = await RunAsync("export", $"{carried}", "--output", file);
+        var exported = await RunAsync("export", $"{crawlId}", "--output", file);
         var imported = await RunAsync("import", file, "--new-ids");
 
         AssertDone(exported);
         Assert.That(exported.Output, Is.Empty);
         AssertDone(imported);
         var again = Guid.Parse(imported.Column("crawl_id").Single()!);
-        Assert.That((await Events.StreamAsync(again).ToListAsync()).Select(stored => stored.Payload), Is.EqualTo((await Events.StreamAsync(carried).ToListAsync()).Select(stored => stored.Payload)));
+        Assert.That(
+            await Events.StreamAsync(again).Select(stored => stored.Payload).ToListAsync(),
+            Is.EqualTo(await Events.StreamAsync(crawlId).Select(stored => stored.Payload).ToListAsync()));
         Assert.That(Directory.GetFiles(Path.GetDirectoryName(file)!), Is.EqualTo([file]));
     }
 
     [Test]
-    public async Task An_unknown_id_leaves_the_file_as_it_was()
+    public async Task An_unknown_id_leaves_the_file_unchanged()
     {
         var unknown = Guid.NewGuid();
         var file = TemporaryFile("crawl.ndjson");
@@ -87,10 +88,10 @@ public sealed class ExportCommandTests : ToolTest
     [Test]
     [TestCase("export")]
     [TestCase("events")]
-    [Platform(Exclude = "Win", Reason = "There the console takes a closed pipe for success.")]
-    public async Task A_reader_that_goes_away_ends_it_quietly(string command)
+    [Platform(Exclude = "Win", Reason = "On Windows the console ignores a closed pipe.")]
+    public async Task A_closed_pipe_ends_the_command_without_an_error(string command)
     {
-        using var process = Tool.Start(Database.ConnectionString, [command, $"{carried}"]);
+        using var process = Tool.Start(Database.ConnectionString, [command, $"{crawlId}"]);
         await process.StandardOutput.ReadLineAsync();
         process.StandardOutput.Close();
 

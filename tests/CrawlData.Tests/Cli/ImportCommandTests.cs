@@ -1,10 +1,11 @@
 using System.IO.Compression;
+
 namespace CrawlData.Tests.Cli;
 
 public sealed class ImportCommandTests : ToolTest
 {
     [Test]
-    public async Task A_recording_on_standard_input_is_stored_and_its_crawls_are_told()
+    public async Task A_recording_on_standard_input_is_stored_and_its_ids_are_printed()
     {
         var crawlId = Guid.NewGuid();
 
@@ -16,7 +17,7 @@ public sealed class ImportCommandTests : ToolTest
     }
 
     [Test]
-    public async Task A_compressed_recording_is_stored_twice_with_new_ids()
+    public async Task A_compressed_recording_can_be_imported_twice_with_new_ids()
     {
         var crawlId = Guid.NewGuid();
         var file = TemporaryFile("crawl.ndjson.gz");
@@ -35,7 +36,7 @@ public sealed class ImportCommandTests : ToolTest
     }
 
     [Test]
-    public async Task A_bad_line_is_told_with_its_file_and_nothing_stays()
+    public async Task An_invalid_line_is_reported_with_its_file_and_nothing_is_stored()
     {
         var crawlId = Guid.NewGuid();
         var file = TemporaryFile("bad.ndjson");
@@ -48,7 +49,7 @@ public sealed class ImportCommandTests : ToolTest
     }
 
     [Test]
-    public async Task A_bad_line_of_standard_input_is_told_as_such()
+    public async Task An_invalid_line_of_standard_input_is_reported_with_its_number()
     {
         var crawlId = Guid.NewGuid();
 
@@ -58,7 +59,7 @@ public sealed class ImportCommandTests : ToolTest
     }
 
     [Test]
-    public async Task A_compressed_recording_that_is_cut_off_leaves_nothing()
+    public async Task A_truncated_compressed_recording_stores_nothing()
     {
         var crawlId = Guid.NewGuid();
         var file = TemporaryFile("cut.ndjson.gz");
@@ -72,7 +73,7 @@ public sealed class ImportCommandTests : ToolTest
                 await compressed.WriteAsync(Recording(Guid.NewGuid()));
             }
 
-            // All of the first line and some of the second.
+            // The first line and a part of the second.
             await File.WriteAllBytesAsync(file, whole.ToArray()[..^20]);
         }
 
@@ -83,7 +84,7 @@ public sealed class ImportCommandTests : ToolTest
     }
 
     [Test]
-    public async Task What_cannot_be_stored_is_refused_or_repaired_when_asked_for()
+    public async Task Text_that_cannot_be_stored_is_refused_and_repair_replaces_it()
     {
         var crawlId = Guid.NewGuid();
         var recording = Recording(crawlId, """{"title":"a\u0000b\ud800c"}""");
@@ -100,6 +101,7 @@ public sealed class ImportCommandTests : ToolTest
     private static string Recording(Guid crawlId, params string[] payloads) => string.Concat(
     [
         $$$"""{"table":"crawl_runs","row":{"id":"{{{crawlId}}}","app_package":"org.example.app"}}""" + "\n",
-        .. payloads.Select(payload => $$$$"""{"table":"crawl_events","row":{"crawl_id":"{{{{crawlId}}}}","event_type":"step","payload":{{{{payload}}}}}}""" + "\n"),
+        .. payloads.Select(payload =>
+            $$$$"""{"table":"crawl_events","row":{"crawl_id":"{{{{crawlId}}}}","event_type":"step","payload":{{{{payload}}}}}}""" + "\n"),
     ]);
 }

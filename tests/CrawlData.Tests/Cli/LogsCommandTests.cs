@@ -25,7 +25,7 @@ public sealed class LogsCommandTests : ToolTest
     [TestCase("--level error", "25")]
     [TestCase("--level WARN --level info --type timeout", "34")]
     [TestCase("--since 2026-11-23T12:02:00Z --until 2026-11-23T12:04", "23")]
-    public async Task Filters_choose_the_lines_in_order(string filter, string expected)
+    public async Task Filters_select_lines_in_order(string filter, string expected)
     {
         var result = await RunAsync(["logs", $"{sessionId}", .. filter.Split(' ', StringSplitOptions.RemoveEmptyEntries)]);
 

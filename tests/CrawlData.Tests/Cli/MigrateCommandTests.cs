@@ -7,12 +7,12 @@ namespace CrawlData.Tests.Cli;
 [Parallelizable(ParallelScope.All)]
 public sealed class MigrateCommandTests
 {
-    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(20);
 
     private static readonly ThrowawayDatabaseOptions Empty = new() { Migrate = false, Logger = TestLog.Instance };
 
     [Test]
-    public async Task Eight_processes_at_once_run_each_script_once()
+    public async Task Eight_concurrent_processes_run_each_script_once()
     {
         await using var database = await ThrowawayDatabase.StartAsync(Empty);
         var pending = await Tool.RunAsync(database.ConnectionString, "migrate", "--pending");
@@ -28,22 +28,31 @@ public sealed class MigrateCommandTests
         Assert.That((still.ExitCode, still.Output, still.Error), Is.EqualTo((0, "", "")));
     }
 
-    /// <summary>Goes red without the check for a lost client: its backend waits on, and keeps the lock.</summary>
+    /// <summary>Fails without the check for a lost client: the backend of the killed process then waits on and keeps the migration lock.</summary>
     [Test]
-    public async Task A_process_killed_in_the_middle_of_a_script_leaves_a_database_that_the_next_start_completes()
+    public async Task After_a_process_is_killed_within_a_script_the_next_one_completes_the_migration()
     {
         await using var database = await ThrowawayDatabase.StartAsync(Empty);
         await using var blocker = await database.DataSource.OpenConnectionAsync();
         await using var blocking = await blocker.BeginTransactionAsync();
         await blocker.ExecuteAsync("create table crawl_events (id int)");
         using var killed = Tool.Start(database.ConnectionString, ["migrate"]);
-        await Wait.UntilAsync(database.DataSource, "select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')", Longest);
+        await Wait.UntilAsync(
+            database.DataSource,
+            "select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')",
+            Timeout);
 
         killed.Kill();
         await killed.WaitForExitAsync();
 
-        // The backend ends, though what it waits for goes on.
-        await Wait.UntilAsync(database.DataSource, "select not exists (select from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and wait_event_type = 'Lock')", Longest);
+        // The backend ends while the lock that it waits for is still held.
+        await Wait.UntilAsync(
+            database.DataSource,
+            """
+            select not exists (
+                select from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and wait_event_type = 'Lock')
+            """,
+            Timeout);
         await blocking.RollbackAsync();
         Assert.That(await blocker.ExecuteScalarAsync<long>("select count(*) from pg_class where relname in ('crawl_runs', 'crawl_events')"), Is.Zero);
         var next = await Tool.RunAsync(database.ConnectionString, "migrate");
@@ -52,7 +61,7 @@ public sealed class MigrateCommandTests
     }
 
     [Test]
-    public async Task Tables_made_by_hand_are_adopted()
+    public async Task Tables_that_were_created_by_hand_are_adopted()
     {
         await using var database = await ThrowawayDatabase.StartAsync(new ThrowawayDatabaseOptions { Logger = TestLog.Instance });
         await using (var command = database.DataSource.CreateCommand("drop table crawldata_journal"))

@@ -5,7 +5,7 @@ namespace CrawlData.Tests.Cli;
 public sealed class PurgeCommandTests : ToolTest
 {
     [Test]
-    public async Task The_rows_go_of_what_is_gone_and_whole_sessions_and_crawls()
+    public async Task It_deletes_the_rows_of_deleted_artifacts_ended_sessions_and_ended_crawls()
     {
         var session = await EnqueueAsync();
         var page = await Pages.InsertAsync(session, Page());
@@ -14,7 +14,6 @@ public sealed class PurgeCommandTests : ToolTest
         var crawl = await CreateCrawlAsync();
         await Runs.CancelAsync(crawl);
         await Events.AppendAsync(crawl, EventsOf(3));
-        await Task.Delay(10);
 
         var counted = await RunAsync("purge", "--artifacts", "0m", "--sessions", "0d", "--crawls", "0h", "--dry-run");
         var purged = await RunAsync("purge", "--artifacts", "0m", "--sessions", "0d", "--crawls", "0h");
@@ -33,10 +32,11 @@ public sealed class PurgeCommandTests : ToolTest
         Assert.That(await Runs.GetAsync(crawl), Is.Null);
     }
 
-    [TestCase("", "name what to delete, and how old: --artifacts AGE, --sessions AGE, --crawls AGE")]
+    [TestCase("", "name the rows to delete, and their age: --artifacts AGE, --sessions AGE, --crawls AGE")]
     [TestCase("--crawls 3", "--crawls takes an age such as 30d, 12h or 5m, not '3'")]
     [TestCase("--crawls 99999999d", "--crawls takes an age such as 30d, 12h or 5m, not '99999999d'")]
-    public async Task It_wants_to_be_told_what_and_how_old(string arguments, string error) =>
-        AssertFailed(
-            await RunAsync(["purge", .. arguments.Split(' ', StringSplitOptions.RemoveEmptyEntries)]), 2, $"crawldata: {error}; crawldata purge --help says how.");
+    public async Task Missing_or_malformed_ages_are_wrong_usage(string arguments, string error) => AssertFailed(
+        await RunAsync(["purge", .. arguments.Split(' ', StringSplitOptions.RemoveEmptyEntries)]),
+        2,
+        $"crawldata: {error}; see crawldata purge --help.");
 }

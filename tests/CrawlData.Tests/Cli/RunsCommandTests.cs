@@ -6,7 +6,7 @@ public sealed class RunsCommandTests : ToolTest
 {
     private static readonly DateTimeOffset Noon = new(2026, 11, 23, 12, 0, 0, TimeSpan.Zero);
 
-    // The database's only runs: an hour apart, newest last.
+    // All runs of the database, an hour apart, the newest last.
     private readonly List<string> ids = [];
 
     [OneTimeSetUp]
@@ -15,7 +15,12 @@ public sealed class RunsCommandTests : ToolTest
         CrawlStatus[] statuses = [CrawlStatus.Completed, CrawlStatus.Running, CrawlStatus.Failed, CrawlStatus.Running];
         for (var hour = 0; hour < statuses.Length; hour++)
         {
-            var run = await Runs.InsertAsync(new NewCrawlRun { AppPackage = $"org.example.app{hour % 2}", Status = statuses[hour], CreatedAt = Noon.AddHours(hour) });
+            var run = await Runs.InsertAsync(new NewCrawlRun
+            {
+                AppPackage = $"org.example.app{hour % 2}",
+                Status = statuses[hour],
+                CreatedAt = Noon.AddHours(hour),
+            });
             ids.Add($"{run.Id}");
         }
     }
@@ -28,7 +33,7 @@ public sealed class RunsCommandTests : ToolTest
     [TestCase("--status FAILED --status COMPLETED", "20")]
     [TestCase("--since 2026-11-23T14:00:00+01:00 --until 2026-11-23T15:00", "21")]
     [TestCase("--until 2026-11-24 --status RUNNING --app org.example.app1 --limit 1", "3")]
-    public async Task Filters_choose_the_runs_in_either_order(string filter, string expected)
+    public async Task Filters_select_runs_in_either_order(string filter, string expected)
     {
         var result = await RunAsync(["runs", .. filter.Split(' ', StringSplitOptions.RemoveEmptyEntries)]);
 
@@ -37,7 +42,7 @@ public sealed class RunsCommandTests : ToolTest
     }
 
     [Test]
-    public async Task A_run_is_written_column_by_column()
+    public async Task A_run_is_written_with_all_columns()
     {
         var result = await RunAsync("runs", "--status", "FAILED");
 

@@ -7,7 +7,7 @@ namespace CrawlData.Tests.Cli;
 public sealed class ScriptCommandTests
 {
     [Test]
-    public async Task It_prints_what_is_pending_until_nothing_is()
+    public async Task It_prints_the_pending_scripts_and_a_comment_when_none_is_pending()
     {
         await using var database = await ThrowawayDatabase.StartAsync(new ThrowawayDatabaseOptions { Migrate = false, Logger = TestLog.Instance });
         var migrator = new SchemaMigrator(database.DataSource);
@@ -21,7 +21,7 @@ public sealed class ScriptCommandTests
     }
 
     [Test]
-    public async Task It_prints_all_without_a_database()
+    public async Task It_prints_all_scripts_without_a_connection()
     {
         var all = await Tool.RunAsync(null, "script", "--all");
 

@@ -6,7 +6,7 @@ public sealed class SessionsCommandTests : ToolTest
 {
     private static readonly DateTimeOffset Noon = new(2026, 11, 23, 12, 0, 0, TimeSpan.Zero);
 
-    // The database's only sessions: an hour apart, newest last; the first two have been claimed.
+    // All sessions of the database, an hour apart, the newest last. The first two have been claimed.
     private readonly List<string> ids = [];
 
     [OneTimeSetUp]
@@ -23,10 +23,10 @@ public sealed class SessionsCommandTests : ToolTest
             ids.Add($"{session.Id}");
         }
 
-        var claimed = await Sessions.ClaimNextAsync();
-        await Sessions.FailAsync(claimed!.Id, claimed.Attempts, "no route");
-        claimed = await Sessions.ClaimNextAsync();
-        await Sessions.RecordAsync(claimed!.Id, claimed.Attempts, new AuditFindings { LowConfidence = true });
+        var claimed = await Queue.ClaimNextAsync();
+        await Queue.FailAsync(claimed!.Id, claimed.Attempts, "no route");
+        claimed = await Queue.ClaimNextAsync();
+        await Queue.RecordFindingsAsync(claimed!.Id, claimed.Attempts, new AuditFindings { LowConfidence = true });
     }
 
     [Test]
@@ -38,7 +38,7 @@ public sealed class SessionsCommandTests : ToolTest
     [TestCase("--mode debug --mode evidence_pack", "2")]
     [TestCase("--low-confidence", "1")]
     [TestCase("--since 2026-11-23T13:00 --until 2026-11-23T15:00", "21")]
-    public async Task Filters_choose_the_sessions(string filter, string expected)
+    public async Task Filters_select_sessions_in_either_order(string filter, string expected)
     {
         var result = await RunAsync(["sessions", .. filter.Split(' ', StringSplitOptions.RemoveEmptyEntries)]);
 
@@ -47,7 +47,7 @@ public sealed class SessionsCommandTests : ToolTest
     }
 
     [Test]
-    public async Task A_session_is_written_column_by_column()
+    public async Task A_session_is_written_with_all_columns()
     {
         var result = await RunAsync("sessions", "--status", "failed");
 
@@ -62,9 +62,9 @@ public sealed class SessionsCommandTests : ToolTest
     }
 
     [Test]
-    public async Task An_unknown_status_is_told_with_those_that_there_are() =>
+    public async Task An_unknown_status_is_reported_with_the_known_ones() =>
         AssertFailed(
             await RunAsync("sessions", "--status", "done"),
             2,
-            "crawldata: --status takes one of queued, running, completed, failed, partial, not 'done'; crawldata sessions --help says how.");
+            "crawldata: --status takes one of queued, running, completed, failed, partial, not 'done'; see crawldata sessions --help.");
 }

@@ -3,7 +3,7 @@ namespace CrawlData.Tests.Cli;
 public sealed class StatusCommandTests : ToolTest
 {
     [Test]
-    public async Task It_writes_one_object()
+    public async Task It_writes_one_JSON_object()
     {
         var crawl = await CreateCrawlAsync();
         await Events.AppendAsync(crawl, EventsOf(3));

@@ -15,7 +15,7 @@ public sealed class SweepCommandTests : ToolTest
     }
 
     [Test]
-    public async Task Local_files_are_deleted_and_marked_and_what_lies_elsewhere_is_printed()
+    public async Task Local_files_are_deleted_and_marked_and_artifacts_in_other_storage_are_printed()
     {
         var file = TemporaryFile("a b.png");
         await File.WriteAllTextAsync(file, "picture");
@@ -30,9 +30,9 @@ public sealed class SweepCommandTests : ToolTest
         Assert.That(await MarkedAsync(), Is.EqualTo(artifacts.Take(2).Select(artifact => artifact.StorageUri)));
     }
 
-    /// <summary>Such as a key in a bucket.</summary>
+    /// <summary>The path may be a key in a bucket.</summary>
     [Test]
-    public async Task A_path_that_is_no_file_URI_is_not_deleted()
+    public async Task A_path_without_the_file_scheme_is_not_deleted()
     {
         var file = TemporaryFile("precious");
         await File.WriteAllTextAsync(file, "precious");
@@ -47,7 +47,7 @@ public sealed class SweepCommandTests : ToolTest
     }
 
     [Test]
-    public async Task A_file_whose_folder_is_missing_is_not_taken_for_deleted_and_the_others_are()
+    public async Task A_file_whose_folder_is_missing_is_not_marked_and_the_others_are()
     {
         var file = TemporaryFile("here.png");
         await InsertAsync("file:///not/mounted/1.png", new Uri(file).AbsoluteUri);
@@ -55,12 +55,14 @@ public sealed class SweepCommandTests : ToolTest
         var result = await RunAsync("sweep");
 
         Assert.That((result.ExitCode, result.Output), Is.EqualTo((1, "")));
-        Assert.That(result.Error, Does.StartWith("crawldata: 1 file could not be deleted, and will be tried again by the next sweep; the first: ").And.Contains("/not/mounted/1.png"));
+        Assert.That(
+            result.Error,
+            Does.StartWith("crawldata: 1 file could not be deleted; the next sweep will retry. First error: ").And.Contains("/not/mounted/1.png"));
         Assert.That(await MarkedAsync(), Is.EqualTo([new Uri(file).AbsoluteUri]));
     }
 
     [Test]
-    public async Task What_is_printed_can_be_acknowledged_by_its_rows_or_by_ids()
+    public async Task Printed_artifacts_can_be_acknowledged_by_their_rows_or_ids()
     {
         var artifacts = await InsertAsync("s3://audits/1.png", "s3://audits/2.png", "s3://audits/3.png");
         var rows = (await RunAsync("sweep")).Output.Split('\n');
@@ -75,7 +77,7 @@ public sealed class SweepCommandTests : ToolTest
     }
 
     [Test]
-    public async Task A_bad_line_in_the_acknowledgements_is_told_before_anything_is_done()
+    public async Task An_invalid_acknowledgement_is_reported_before_anything_is_deleted_or_marked()
     {
         var artifact = (await InsertAsync("s3://audits/1.png")).Single();
 
@@ -86,7 +88,7 @@ public sealed class SweepCommandTests : ToolTest
     }
 
     [Test]
-    public async Task A_dry_run_prints_what_has_expired_and_touches_nothing()
+    public async Task A_dry_run_prints_the_expired_artifacts_and_changes_nothing()
     {
         var file = TemporaryFile("kept.png");
         await File.WriteAllTextAsync(file, "picture");
@@ -111,7 +113,7 @@ public sealed class SweepCommandTests : ToolTest
         }));
     }
 
-    /// <summary>The URIs of what is marked as deleted.</summary>
+    /// <summary>Gets the URIs of the artifacts that are marked as deleted.</summary>
     private async Task<List<string>> MarkedAsync()
     {
         var marked = new List<string>();

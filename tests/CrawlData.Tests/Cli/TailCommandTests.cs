@@ -9,7 +9,7 @@ public sealed class TailCommandTests : ToolTest
         var ids = (await Events.AppendAsync(crawl, EventsOf(3))).ToList();
         using var tail = Tool.Start(Database.ConnectionString, ["tail", $"{crawl}", "--after", $"{ids[0]}"]);
 
-        // Each line is there before the next event is.
+        // Each line is written before the next event is appended.
         var rows = new List<Jsonb> { await ReadAsync(tail), await ReadAsync(tail) };
         ids.Add(await Events.AppendAsync(crawl, Event(4)));
         rows.Add(await ReadAsync(tail));
@@ -21,8 +21,8 @@ public sealed class TailCommandTests : ToolTest
     }
 
     [Test]
-    [Platform(Exclude = "Win", Reason = "There is no SIGINT to send.")]
-    public async Task All_crawls_are_followed_until_it_is_interrupted_which_is_no_error()
+    [Platform(Exclude = "Win", Reason = "Windows has no SIGINT.")]
+    public async Task All_crawls_are_followed_until_an_interrupt_which_is_no_error()
     {
         var crawl = await CreateCrawlAsync();
         var ids = (await Events.AppendAsync([(crawl, Event(1)), (await CreateCrawlAsync(), Event(2)), (crawl, Event(3))])).ToList();
@@ -34,11 +34,13 @@ public sealed class TailCommandTests : ToolTest
         }
         while (!rows.Select(Number).Contains(ids[2]) || Cursor(rows[^1]) is null);
 
-        using var interrupt = System.Diagnostics.Process.Start("kill", ["-INT", $"{tail.Id}"]);
+        await Tool.InterruptAsync(tail);
 
         Assert.That(await Tool.WaitAsync(tail), Is.Zero);
         Assert.That(rows.Select(Number), Is.SupersetOf(ids.Skip(1)).And.Not.Contain(ids[0]));
-        Assert.That(rows.All(row => Cursor(row) is not { } cursor || cursor == CursorAfter(Number(row))), "whoever goes on from a cursor misses nothing");
+        Assert.That(
+            rows.All(row => Cursor(row) is not { } cursor || cursor == CursorAfter(Number(row))),
+            "a follower that continues after a cursor misses no event");
 
         static string? Cursor(Jsonb row) => row.ToElement().TryGetProperty("cursor", out var cursor) ? cursor.GetString() : null;
 
@@ -46,10 +48,12 @@ public sealed class TailCommandTests : ToolTest
     }
 
     [Test]
-    public async Task What_to_go_on_from_is_an_id_of_a_crawl_and_a_cursor_of_all()
+    public async Task A_crawl_continues_after_an_id_and_all_crawls_after_a_cursor()
     {
         AssertFailed(
-            await RunAsync("tail", $"{Guid.NewGuid()}", "--after", CursorAfter(1)), 2, $"crawldata: --after takes an event's id, not '{CursorAfter(1)}'; crawldata tail --help says how.");
+            await RunAsync("tail", $"{Guid.NewGuid()}", "--after", CursorAfter(1)),
+            2,
+            $"crawldata: --after takes an event's id, not '{CursorAfter(1)}'; see crawldata tail --help.");
         AssertFailed(await RunAsync("tail", "--after", "1"), 1, "crawldata: cursor: is not one that this listing returned.");
     }
 

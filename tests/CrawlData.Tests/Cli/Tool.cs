@@ -7,12 +7,12 @@ namespace CrawlData.Tests.Cli;
 /// <summary>Runs the built tool as a process of its own, with its output redirected.</summary>
 internal static class Tool
 {
-    private static readonly TimeSpan LongestRun = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(60);
 
-    /// <summary>The recordings that the tool carries: a crawl's, and audits'.</summary>
-    public static string[] Carried { get; } = ["postgresql-docs.crawl.ndjson.gz", "postgresql-docs.audit.ndjson.gz"];
+    /// <summary>Gets the names of the embedded recordings: of a crawl, and of audits.</summary>
+    public static string[] EmbeddedRecordings { get; } = ["postgresql-docs.crawl.ndjson.gz", "postgresql-docs.audit.ndjson.gz"];
 
-    /// <summary>A recording that the tool carries, decompressed.</summary>
+    /// <summary>Opens an embedded recording, decompressed.</summary>
     public static Stream OpenRecording(string name) =>
         new GZipStream(System.Reflection.Assembly.Load("CrawlData.Cli").GetManifestResourceStream(name)!, CompressionMode.Decompress);
 
@@ -31,7 +31,8 @@ internal static class Tool
 
     public static Process Start(string? connection, string[] arguments, IReadOnlyDictionary<string, string?>? environment = null)
     {
-        var start = new ProcessStartInfo(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", [Path.Combine(AppContext.BaseDirectory, "CrawlData.Cli.dll"), .. arguments])
+        var host = Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet";
+        var start = new ProcessStartInfo(host, [Path.Combine(AppContext.BaseDirectory, "CrawlData.Cli.dll"), .. arguments])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
@@ -49,9 +50,16 @@ internal static class Tool
         return Process.Start(start)!;
     }
 
+    /// <summary>Sends SIGINT, as Ctrl+C does.</summary>
+    public static async Task InterruptAsync(Process process)
+    {
+        using var kill = Process.Start("kill", ["-INT", $"{process.Id}"]);
+        await kill.WaitForExitAsync();
+    }
+
     public static async Task<int> WaitAsync(Process process)
     {
-        using var limit = new CancellationTokenSource(LongestRun);
+        using var limit = new CancellationTokenSource(Timeout);
         try
         {
             await process.WaitForExitAsync(limit.Token);
@@ -64,19 +72,4 @@ internal static class Tool
 
         return process.ExitCode;
     }
-}
-
-internal sealed record ToolResult
-{
-    public required int ExitCode { get; init; }
-
-    public required string Output { get; init; }
-
-    public required string Error { get; init; }
-
-    /// <summary>The lines of NDJSON.</summary>
-    public IReadOnlyList<Jsonb> Rows => [.. Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => Jsonb.Parse(line))];
-
-    /// <summary>A column of each row.</summary>
-    public IReadOnlyList<string?> Column(string name) => [.. Rows.Select(row => row.ToElement().GetProperty(name).ToString())];
 }

@@ -15,8 +15,9 @@ public abstract class ToolTest : DatabaseTest
     private protected static void AssertFailed(ToolResult result, int exitCode, string error) =>
         Assert.That((result.ExitCode, result.Error.ReplaceLineEndings("\n"), result.Output), Is.EqualTo((exitCode, error + "\n", "")));
 
-    /// <summary>A path in a new folder, which goes with the fixture.</summary>
-    protected string TemporaryFile(string name) => Path.Combine(Directory.CreateDirectory(Path.Combine(folder.FullName, Path.GetRandomFileName())).FullName, name);
+    /// <summary>Makes a path in a new folder, which is deleted with the fixture.</summary>
+    protected string TemporaryFile(string name) =>
+        Path.Combine(Directory.CreateDirectory(Path.Combine(folder.FullName, Path.GetRandomFileName())).FullName, name);
 
     [OneTimeTearDown]
     public void DeleteTemporaryFiles() => folder.Delete(recursive: true);

@@ -8,7 +8,7 @@ public sealed class VerifyCommandTests
     private static readonly ThrowawayDatabaseOptions Migrated = new() { Logger = TestLog.Instance };
 
     [Test]
-    public async Task A_schema_as_the_scripts_make_it_is_exit_code_0_and_no_output()
+    public async Task A_matching_schema_is_exit_code_0_without_output()
     {
         await using var database = await ThrowawayDatabase.StartAsync(Migrated);
 
@@ -18,7 +18,7 @@ public sealed class VerifyCommandTests
     }
 
     [Test]
-    public async Task Differences_are_exit_code_3_and_a_row_each()
+    public async Task Each_difference_is_a_row_and_the_exit_code_is_3()
     {
         await using var database = await ThrowawayDatabase.StartAsync(Migrated);
         await using var drift = database.DataSource.CreateCommand(
@@ -29,8 +29,18 @@ public sealed class VerifyCommandTests
 
         string[] expected =
         [
-            """{"kind": "missing", "element": "index ix_artifacts_page_id", "expected": "CREATE INDEX ix_artifacts_page_id ON artifacts USING btree (page_id)", "actual": null}""",
-            """{"kind": "changed", "element": "column crawl_runs.max_steps", "expected": "integer not null default 100", "actual": "integer not null default 7"}""",
+            """
+            {
+              "kind": "missing", "element": "index ix_artifacts_page_id",
+              "expected": "CREATE INDEX ix_artifacts_page_id ON artifacts USING btree (page_id)", "actual": null
+            }
+            """,
+            """
+            {
+              "kind": "changed", "element": "column crawl_runs.max_steps",
+              "expected": "integer not null default 100", "actual": "integer not null default 7"
+            }
+            """,
             """{"kind": "extra", "element": "column crawl_logs.host", "expected": null, "actual": "text"}""",
         ];
         Assert.That((verified.ExitCode, verified.Error), Is.EqualTo((3, "")));
@@ -38,7 +48,7 @@ public sealed class VerifyCommandTests
     }
 
     [Test]
-    public async Task A_schema_that_cannot_be_compared_is_exit_code_1()
+    public async Task A_failed_comparison_is_exit_code_1()
     {
         await using var database = await ThrowawayDatabase.StartAsync(Migrated);
 

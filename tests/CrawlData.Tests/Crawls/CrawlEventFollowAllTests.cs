@@ -75,7 +75,7 @@ public sealed class CrawlEventFollowAllTests : EmptiedDatabaseTest
         var (late, other) = (await CreateCrawlAsync(), await CreateCrawlAsync());
         await using var connection = await DataSource.OpenConnectionAsync();
         await using var transaction = await connection.BeginTransactionAsync();
-        await using (var reserve = new NpgsqlCommand(CrawlEventRepository.ReserveSql, connection, transaction))
+        await using (var reserve = new NpgsqlCommand(CrawlEventStatements.ReserveSql, connection, transaction))
         {
             reserve.Parameters.AddWithValue("parent_ids", new[] { late });
             reserve.Parameters.AddWithValue("rows", 1_000);

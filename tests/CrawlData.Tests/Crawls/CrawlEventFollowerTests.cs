@@ -1,12 +1,13 @@
 using System.Diagnostics;
 using CrawlData.Crawls;
+using Microsoft.Extensions.Time.Testing;
 using Npgsql;
 
 namespace CrawlData.Tests.Crawls;
 
 public sealed class CrawlEventFollowerTests : DatabaseTest
 {
-    private static readonly CrawlEventFollowOptions Slowly = new() { PollInterval = TimeSpan.FromHours(1), FirstPause = TimeSpan.FromHours(1) };
+    private static readonly CrawlEventFollowOptions Listening = new() { Listen = true };
 
     [Test]
     public async Task A_crawl_is_followed_from_a_cursor_until_its_run_has_ended([Values(1, 3, 1_000)] int pageSize)
@@ -36,7 +37,7 @@ public sealed class CrawlEventFollowerTests : DatabaseTest
         var crawl = (await Runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app", Status = status })).Id;
         var ids = await Events.AppendAsync(crawl, EventsOf(2_500));
 
-        Assert.That(await Events.FollowAsync(crawl, options: Slowly).Select(one => one.Id).ToListAsync(), Is.EqualTo(ids));
+        Assert.That(await WithoutPolls(DataSource).FollowAsync(crawl).Select(one => one.Id).ToListAsync(), Is.EqualTo(ids));
     }
 
     /// <summary>Goes red when the status is read after the events.</summary>
@@ -73,13 +74,14 @@ public sealed class CrawlEventFollowerTests : DatabaseTest
         await Events.AppendAsync(crawl, EventsOf(10));
         using var waiting = new CancellationTokenSource(TimeSpan.FromMilliseconds(100));
         using var handling = new CancellationTokenSource();
-        var options = Slowly with { Listen = listen };
+        var events = WithoutPolls(DataSource);
+        var options = new CrawlEventFollowOptions { Listen = listen };
         var handled = 0;
 
-        await Assert.ThatAsync(async () => await Events.FollowAsync(crawl, options: options, cancellationToken: waiting.Token).CountAsync(), Throws.InstanceOf<OperationCanceledException>());
+        await Assert.ThatAsync(async () => await events.FollowAsync(crawl, options: options, cancellationToken: waiting.Token).CountAsync(), Throws.InstanceOf<OperationCanceledException>());
         await Assert.ThatAsync(async () =>
         {
-            await foreach (var _ in Events.FollowAsync(crawl, options: options, cancellationToken: handling.Token))
+            await foreach (var _ in events.FollowAsync(crawl, options: options, cancellationToken: handling.Token))
             {
                 handled++;
                 await handling.CancelAsync();
@@ -126,12 +128,12 @@ public sealed class CrawlEventFollowerTests : DatabaseTest
         var watch = new Stopwatch();
         using var given = new SemaphoreSlim(0);
         using var enough = new CancellationTokenSource();
-        var options = Slowly with { Listen = true };
+        var followed = WithoutPolls(dataSource);
         var following = Task.Run(async () =>
         {
             var stream = all
-                ? events.FollowAllAsync(options: options, cancellationToken: enough.Token).SelectMany(batch => batch.Events).Where(one => one.CrawlId == crawl)
-                : events.FollowAsync(crawl, options: options, cancellationToken: enough.Token);
+                ? followed.FollowAllAsync(options: Listening, cancellationToken: enough.Token).SelectMany(batch => batch.Events).Where(one => one.CrawlId == crawl)
+                : followed.FollowAsync(crawl, options: Listening, cancellationToken: enough.Token);
             await foreach (var _ in stream)
             {
                 latencies.Add(watch.Elapsed);
@@ -162,7 +164,7 @@ public sealed class CrawlEventFollowerTests : DatabaseTest
         var following = crawls.Select(crawl => Task.Run(async () =>
         {
             // A repository each, as a request would make it.
-            await foreach (var _ in new CrawlEventRepository(dataSource).FollowAsync(crawl, options: Slowly with { Listen = true }, cancellationToken: enough.Token))
+            await foreach (var _ in WithoutPolls(dataSource).FollowAsync(crawl, options: Listening, cancellationToken: enough.Token))
             {
                 Interlocked.Increment(ref given);
             }
@@ -190,7 +192,7 @@ public sealed class CrawlEventFollowerTests : DatabaseTest
         using var enough = new CancellationTokenSource();
         var following = Task.Run(async () =>
         {
-            await foreach (var _ in events.FollowAsync(crawl, options: Slowly with { Listen = true }, cancellationToken: enough.Token))
+            await foreach (var _ in WithoutPolls(dataSource).FollowAsync(crawl, options: Listening, cancellationToken: enough.Token))
             {
                 given.Release();
             }
@@ -217,7 +219,7 @@ public sealed class CrawlEventFollowerTests : DatabaseTest
         var events = new CrawlEventRepository(DataSource, notify: true);
         var crawl = await CreateCrawlAsync();
         await events.AppendAsync(crawl, Event(1));
-        await using var following = events.FollowAsync(crawl, options: Slowly with { Listen = true }).GetAsyncEnumerator();
+        await using var following = WithoutPolls(DataSource).FollowAsync(crawl, options: Listening).GetAsyncEnumerator();
         await following.MoveNextAsync();
         var next = following.MoveNextAsync();
 
@@ -240,15 +242,18 @@ public sealed class CrawlEventFollowerTests : DatabaseTest
         var crawl = await CreateCrawlAsync();
 
         await Assert.ThatAsync(
-            async () => await new CrawlEventRepository(dataSource).FollowAsync(crawl, options: Slowly with { Listen = true }).CountAsync(), Throws.InstanceOf<InvalidOperationException>());
+            async () => await new CrawlEventRepository(dataSource).FollowAsync(crawl, options: Listening).CountAsync(), Throws.InstanceOf<InvalidOperationException>());
     }
 
     [Test]
     public void Options_out_of_range_are_refused() => Assert.Multiple(() =>
     {
-        Assert.That(() => new CrawlEventFollowOptions { PollInterval = TimeSpan.Zero }, Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("poll_interval"));
-        Assert.That(() => new CrawlEventFollowOptions { PageSize = 0 }, Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("page_size"));
+        Assert.That(() => new CrawlEventFollowOptions { PollInterval = TimeSpan.Zero }, Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("PollInterval"));
+        Assert.That(() => new CrawlEventFollowOptions { PageSize = 0 }, Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("PageSize"));
     });
+
+    /// <summary>A repository whose time stands still, so that its followers read only when a notification arrives.</summary>
+    private static CrawlEventRepository WithoutPolls(NpgsqlDataSource dataSource) => new(dataSource, timeProvider: new FakeTimeProvider());
 
     private NpgsqlDataSource Pool(int size, string? name = null) =>
         NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { MaxPoolSize = size, ApplicationName = name });

@@ -41,13 +41,13 @@ public sealed class QueryPlanTests : DatabaseTest
 
     private static IEnumerable<TestCaseData> EventQueries() =>
     [
-        Case("ReadSql after an id", CrawlEventRepository.ReadSql),
-        Case("ReadSql of a type", CrawlEventRepository.ReadSql, "event_types", "array['type.1']"),
-        Case("ReadSql of a time range", CrawlEventRepository.ReadSql, "created_from", "'2026-01-01'", "created_before", "'2036-01-01'"),
-        Case("ReadSql up to an id", CrawlEventRepository.ReadSql, "up_to_id", "60000", "limit", "null"),
-        Case("CountSql", CrawlEventRepository.CountSql),
-        Case("CountByTypeSql", CrawlEventRepository.CountByTypeSql),
-        Case("LastSql", CrawlEventRepository.LastSql),
+        Case("ReadSql after an id", CrawlEventStatements.ReadSql),
+        Case("ReadSql of a type", CrawlEventStatements.ReadSql, "event_types", "array['type.1']"),
+        Case("ReadSql of a time range", CrawlEventStatements.ReadSql, "created_from", "'2026-01-01'", "created_before", "'2036-01-01'"),
+        Case("ReadSql up to an id", CrawlEventStatements.ReadSql, "up_to_id", "60000", "limit", "null"),
+        Case("CountSql", CrawlEventStatements.CountSql),
+        Case("CountByTypeSql", CrawlEventStatements.CountByTypeSql),
+        Case("LastSql", CrawlEventStatements.LastSql),
     ];
 
     private static TestCaseData Case(string name, string sql, params string[] literals) => new TestCaseData(sql, literals).SetArgDisplayNames(name);
@@ -61,7 +61,7 @@ public sealed class QueryPlanTests : DatabaseTest
 
             Assert.That(plan, Does.Contain("idx_crawl_events_crawl_id").And.Not.Contain("Seq Scan").And.Not.Contain("crawl_events_pkey"));
             Assert.That(plan, Does.Match("Index Cond: .*crawl_id = .*"), plan);
-            Assert.That(sql == CrawlEventRepository.LastSql || plan.Contains("(ROW(crawl_id, id) > ROW", StringComparison.Ordinal), plan);
+            Assert.That(sql == CrawlEventStatements.LastSql || plan.Contains("(ROW(crawl_id, id) > ROW", StringComparison.Ordinal), plan);
         }
     }
 
@@ -96,7 +96,7 @@ public sealed class QueryPlanTests : DatabaseTest
     [Test]
     public async Task An_append_takes_its_locks_before_it_draws_an_id()
     {
-        var plan = await ExplainAsync("force_custom_plan", CrawlEventRepository.InsertSql,
+        var plan = await ExplainAsync("force_custom_plan", CrawlEventStatements.InsertSql,
             ["parent_ids", $"array['{Crawl}']::uuid[]", "row_parent_ids", $"array['{Crawl}']::uuid[]", "event_types", "array['step']", "payloads", "array['{}']", "created_ats", "array[null]::timestamp[]"]);
 
         Assert.That(plan, Does.Contain("LockRows").And.Contain("One-Time Filter"), plan);

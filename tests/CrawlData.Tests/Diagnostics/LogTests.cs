@@ -1,6 +1,6 @@
 using System.Reflection;
 using CrawlData.Crawls;
-using CrawlData.Diagnostics;
+using CrawlData.Instrumentation;
 using Microsoft.Extensions.Logging;
 
 namespace CrawlData.Tests.Diagnostics;

@@ -155,15 +155,15 @@ public sealed class TelemetryTests : EmptiedDatabaseTest
     {
         using var watched = Watch();
         var id = await EnqueueAsync();
-        var session = (await Sessions.ClaimNextAsync())!;
-        Assert.That(await Sessions.ClaimNextAsync(), Is.Null);
+        var session = (await Queue.ClaimNextAsync())!;
+        Assert.That(await Queue.ClaimNextAsync(), Is.Null);
         var page = (await Pages.InsertAsync(id, Page())).Id;
         await Artifacts.InsertAsync(id, Enumerable.Range(1, 3).Select(number => Artifact(page, number) with { RetentionUntil = DateTimeOffset.UnixEpoch }));
-        await Cleanup.SweepAsync((batch, _) => Task.FromResult<IReadOnlyList<ExpiredArtifact>>([.. batch.Take(2)]));
-        await Cleanup.DeleteArtifactsAsync(TimeSpan.Zero);
+        await Sweeper.SweepAsync(new DelegateStore((batch, _) => Task.FromResult<IReadOnlyList<ExpiredArtifact>>([.. batch.Take(2)])));
+        await Purger.PurgeArtifactsAsync(TimeSpan.Zero);
         await Task.Delay(5);
-        await Sessions.ReleaseAbandonedAsync(TimeSpan.FromMilliseconds(1), maxAttempts: session.Attempts);
-        await Cleanup.DeleteSessionsAsync(TimeSpan.Zero, abandonArtifacts: true);
+        await Queue.RescueStaleAsync(TimeSpan.FromMilliseconds(1), maxAttempts: session.Attempts);
+        await Purger.PurgeSessionsAsync(TimeSpan.Zero, abandonArtifacts: true);
 
         watched.Stop();
         Assert.That(Sum("crawldata.claims", ("crawldata.claimed", true)), Is.EqualTo(1));
@@ -189,17 +189,17 @@ public sealed class TelemetryTests : EmptiedDatabaseTest
     }
 
     [Test]
-    public async Task The_README_s_lines_make_a_host_tell()
+    public async Task A_host_exports_spans_and_metrics_and_answers_health_checks()
     {
         var builder = Host.CreateEmptyApplicationBuilder(null);
         builder.Services.AddCrawlData(Database.ConnectionString, options => options.MigrateAtStartup = false);
 
-        // README watches
+        // snippet: telemetry
         builder.Services.AddOpenTelemetry()
             .WithTracing(tracing => tracing.AddSource("CrawlData", "Npgsql"))
             .WithMetrics(metrics => metrics.AddMeter("CrawlData", "Npgsql"));
         builder.Services.AddHealthChecks().AddCheck<CrawlDataHealthCheck>("crawldata", timeout: TimeSpan.FromSeconds(5));
-        // README has watched
+        // end snippet
         builder.Services.ConfigureOpenTelemetryTracerProvider(tracing => tracing.AddProcessor(new SimpleActivityExportProcessor(new Ours(this))));
         builder.Services.ConfigureOpenTelemetryMeterProvider(measuring => measuring.AddInMemoryExporter(metrics));
         using var host = builder.Build();

@@ -1,7 +1,8 @@
 using System.Diagnostics;
 using CrawlData.Audits;
 using CrawlData.Crawls;
-using CrawlData.Diagnostics;
+using CrawlData.Instrumentation;
+using CrawlData.Storage;
 using CrawlData.Tests.Servers;
 using Npgsql;
 
@@ -144,13 +145,13 @@ public sealed class AppendFaultTests : DatabaseTest
         var attempts = 0;
         var cut = 0;
         proxy.OnSent = (_, piece) => FaultProxy.IsCommit(piece) && Interlocked.Exchange(ref cut, 1) == 0 ? Fault.CutBefore : Fault.None;
-        var settled = new SettledTransaction(dataSource, TimeSpan.FromSeconds(10), CrawlEventRepository.TimeSql, new Telemetry(dataSource, "crawl_events"), TestLog.Instance);
+        var transactions = Transactions(dataSource, TimeSpan.FromSeconds(10));
 
-        var ids = await settled.RunAsync(async (connection, transaction) =>
+        var ids = await transactions.RunAsync(async (connection, transaction) =>
         {
             var appended = await AppendByHandAsync(connection, transaction, crawl);
             return attempts++ == 0 ? appended with { Ids = other.Ids, Transaction = other.Transaction } : appended;
-        }, CancellationToken.None);
+        }, repeatable: true, CancellationToken.None);
 
         Assert.That(attempts, Is.EqualTo(2));
         Assert.That((await Events.StreamAsync(crawl).ToListAsync()).Select(crawlEvent => crawlEvent.Id), Is.EqualTo(other.Ids.Concat(ids)));
@@ -203,15 +204,16 @@ public sealed class AppendFaultTests : DatabaseTest
         var other = await AppendByHandAsync(connection, open, await CreateCrawlAsync());
         var cut = 0;
         proxy.OnSent = (_, piece) => FaultProxy.IsCommit(piece) && Interlocked.Exchange(ref cut, 1) == 0 ? Fault.CutBefore : Fault.None;
-        var settled = new SettledTransaction(dataSource, TimeSpan.FromSeconds(2), CrawlEventRepository.TimeSql, new Telemetry(dataSource, "crawl_events"), TestLog.Instance);
+        var transactions = Transactions(dataSource, TimeSpan.FromSeconds(2));
 
         await Assert.ThatAsync(
-            () => settled.RunAsync(
+            () => transactions.RunAsync(
                 async (mine, transaction) =>
                 {
                     var appended = await AppendByHandAsync(mine, transaction, crawl);
                     return appended with { Transaction = appended.Transaction!.Value with { Id = other.Transaction!.Value.Id } };
                 },
+                repeatable: true,
                 CancellationToken.None),
             Throws.InstanceOf<AppendOutcomeUnknownException>());
 
@@ -317,6 +319,13 @@ public sealed class AppendFaultTests : DatabaseTest
         }
     }
 
+    private static AppendTransaction Transactions(NpgsqlDataSource dataSource, TimeSpan limit)
+    {
+        var telemetry = new Telemetry(dataSource, "crawl_events");
+        var retry = new RetryPolicy(dataSource, limit, TimeProvider.System, telemetry, TestLog.Instance);
+        return new AppendTransaction(dataSource, retry, new CommitVerifier(dataSource, retry, CrawlEventStatements.TimeSql), telemetry, TestLog.Instance);
+    }
+
     /// <summary>How many pieces an append sends on a connection that is there already.</summary>
     private async Task<int> CountStepsAsync(FaultProxy proxy, CrawlEventRepository events, int count)
     {
@@ -327,7 +336,7 @@ public sealed class AppendFaultTests : DatabaseTest
         return proxy.Sent;
     }
 
-    private static async Task<Appended> AppendByHandAsync(NpgsqlDataSource dataSource, Guid crawl)
+    private static async Task<AppendedRows> AppendByHandAsync(NpgsqlDataSource dataSource, Guid crawl)
     {
         await using var connection = await dataSource.OpenConnectionAsync();
         await using var transaction = await connection.BeginTransactionAsync();
@@ -336,9 +345,9 @@ public sealed class AppendFaultTests : DatabaseTest
         return appended;
     }
 
-    private static async Task<Appended> AppendByHandAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, Guid crawl)
+    private static async Task<AppendedRows> AppendByHandAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, Guid crawl)
     {
-        await using var insert = new NpgsqlCommand(CrawlEventRepository.InsertOneSql, connection, transaction);
+        await using var insert = new NpgsqlCommand(CrawlEventStatements.InsertOneSql, connection, transaction);
         SqlConstants.AddParameters(insert);
         insert.Parameters["crawl_id"].Value = crawl;
         insert.Parameters["event_type"].Value = "step";
@@ -346,7 +355,7 @@ public sealed class AppendFaultTests : DatabaseTest
         await using var reader = await insert.ExecuteReaderAsync();
         await reader.ReadAsync();
         var transactionIdentity = TransactionIdentity.Read(reader, 1);
-        return new Appended([reader.GetInt64(0)], transactionIdentity, crawl, transactionIdentity.Start);
+        return new AppendedRows([reader.GetInt64(0)], transactionIdentity, crawl, transactionIdentity.Start);
     }
 
     private static async Task ExecuteAsync(NpgsqlDataSource dataSource, string sql)

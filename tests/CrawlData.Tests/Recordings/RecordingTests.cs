@@ -49,7 +49,7 @@ public sealed class RecordingTests : DatabaseTest
     public async Task A_session_is_imported_equal_with_all_that_is_its()
     {
         var session = await EnqueueAsync("https://example.org/a?b=c");
-        await Sessions.StartAsync(session);
+        await Queue.StartAsync(session);
         var pages = await Pages.InsertAsync(session, [Page(), Page(PageType.Pdp, Viewport.Mobile)]);
         var artifacts = await Artifacts.InsertAsync(session,
         [
@@ -59,7 +59,7 @@ public sealed class RecordingTests : DatabaseTest
         ]);
         await Artifacts.MarkDeletedAsync(session, [artifacts[2].Id]);
         await Logs.AppendAsync(session, Enumerable.Range(1, 25_000).Select(number => Line(number, DateTimeOffset.UnixEpoch.AddSeconds(number / 7))));
-        await Sessions.CompletePartiallyAsync(session, 1, "no product page");
+        await Queue.CompletePartiallyAsync(session, 1, "no product page");
 
         var result = await ImportAsync(await ExportSessionAsync(session), new RecordingImportOptions { NewIds = true });
 

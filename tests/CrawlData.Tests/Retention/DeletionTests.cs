@@ -30,12 +30,12 @@ public sealed class DeletionTests : EmptiedDatabaseTest
         var recent = await EndedSessionAsync(artifacts: 5, deletedDaysAgo: 29);
         var stored = await EndedSessionAsync(artifacts: 5);
 
-        List<DeletionTotal> dry = [], steps = [];
-        var would = await Cleanup.DeleteArtifactsAsync(Month, dryRun: true, progress: new Immediate<DeletionTotal>(dry.Add));
+        List<PurgeTotal> dry = [], steps = [];
+        var would = await Purger.PurgeArtifactsAsync(Month, dryRun: true, progress: new Immediate<PurgeTotal>(dry.Add));
         Assert.That(await CountAsync("artifacts"), Is.EqualTo(35));
-        var total = await Cleanup.DeleteArtifactsAsync(Month, batchSize: 10, progress: new Immediate<DeletionTotal>(steps.Add));
+        var total = await Purger.PurgeArtifactsAsync(Month, batchSize: 10, progress: new Immediate<PurgeTotal>(steps.Add));
 
-        Assert.That(total, Is.EqualTo(new DeletionTotal { Deleted = 25 }));
+        Assert.That(total, Is.EqualTo(new PurgeTotal { Deleted = 25 }));
         Assert.That(would, Is.EqualTo(total));
         Assert.That(dry, Is.EqualTo(new[] { total }));
         Assert.That(steps.Select(step => step.Deleted), Is.EqualTo(new[] { 10, 20, 25 }));
@@ -57,12 +57,12 @@ public sealed class DeletionTests : EmptiedDatabaseTest
         var loggedLately = await EndedSessionAsync();
         await Logs.AppendAsync(loggedLately, Line(1, DateTimeOffset.UtcNow.AddDays(-29)));
 
-        var dry = await Cleanup.DeleteSessionsAsync(Month, dryRun: true);
+        var dry = await Purger.PurgeSessionsAsync(Month, dryRun: true);
         Assert.That(await Sessions.GetAsync(old), Is.Not.Null);
-        var steps = new List<DeletionTotal>();
-        var total = await Cleanup.DeleteSessionsAsync(Month, batchSize: 25, progress: new Immediate<DeletionTotal>(steps.Add));
+        var steps = new List<PurgeTotal>();
+        var total = await Purger.PurgeSessionsAsync(Month, batchSize: 25, progress: new Immediate<PurgeTotal>(steps.Add));
 
-        Assert.That(total, Is.EqualTo(new DeletionTotal { Deleted = 2, Rows = 70 + 20 + 1 + 3 + 1, Left = 1 }));
+        Assert.That(total, Is.EqualTo(new PurgeTotal { Deleted = 2, Rows = 70 + 20 + 1 + 3 + 1, Left = 1 }));
         Assert.That(dry, Is.EqualTo(total));
         Assert.That(steps[^1], Is.EqualTo(total));
         Assert.That(steps, Has.Count.GreaterThan(3));
@@ -78,8 +78,8 @@ public sealed class DeletionTests : EmptiedDatabaseTest
     {
         await EndedSessionAsync(artifacts: 12);
 
-        Assert.That((await Cleanup.DeleteSessionsAsync(Month)).Left, Is.EqualTo(1));
-        Assert.That(await Cleanup.DeleteSessionsAsync(Month, abandonArtifacts: true), Is.EqualTo(new DeletionTotal { Deleted = 1, Rows = 13 }));
+        Assert.That((await Purger.PurgeSessionsAsync(Month)).Left, Is.EqualTo(1));
+        Assert.That(await Purger.PurgeSessionsAsync(Month, abandonArtifacts: true), Is.EqualTo(new PurgeTotal { Deleted = 1, Rows = 13 }));
         Assert.That(await CountAsync("artifacts"), Is.Zero);
     }
 
@@ -94,7 +94,7 @@ public sealed class DeletionTests : EmptiedDatabaseTest
             from generate_series(1, 1234) as number
             """);
 
-        Assert.That(await Cleanup.DeleteSessionsAsync(Month), Is.EqualTo(new DeletionTotal { Deleted = 1_234 }));
+        Assert.That(await Purger.PurgeSessionsAsync(Month), Is.EqualTo(new PurgeTotal { Deleted = 1_234 }));
     }
 
     [Test]
@@ -105,10 +105,10 @@ public sealed class DeletionTests : EmptiedDatabaseTest
         var endedLately = (await Runs.InsertAsync(new NewCrawlRun { AppPackage = "a", Status = CrawlStatus.Completed, CreatedAt = Ago(50), CompletedAt = Ago(1) })).Id;
         var running = (await Runs.InsertAsync(new NewCrawlRun { AppPackage = "a", Status = CrawlStatus.Running, CreatedAt = Ago(50) })).Id;
 
-        var dry = await Cleanup.DeleteCrawlsAsync(Month, dryRun: true);
-        var total = await Cleanup.DeleteCrawlsAsync(Month, batchSize: 100);
+        var dry = await Purger.PurgeCrawlsAsync(Month, dryRun: true);
+        var total = await Purger.PurgeCrawlsAsync(Month, batchSize: 100);
 
-        Assert.That(total, Is.EqualTo(new DeletionTotal { Deleted = 2, Rows = 1_244 }));
+        Assert.That(total, Is.EqualTo(new PurgeTotal { Deleted = 2, Rows = 1_244 }));
         Assert.That(dry, Is.EqualTo(total));
         Assert.That(await LargestTransactionAsync(), Is.LessThanOrEqualTo(100 + 2));
         Assert.That(await QueryAsync<Guid>("select id from crawl_runs"), Is.EquivalentTo(new[] { endedLately, running }).And.Not.Contains(old).And.Not.Contains(oldToo));
@@ -126,8 +126,8 @@ public sealed class DeletionTests : EmptiedDatabaseTest
             await Events.AppendAsync(crawl, Event(1), transaction);
             await Logs.AppendAsync(session, Line(1), transaction);
 
-            Assert.That((await Cleanup.DeleteCrawlsAsync(Month)).Left, Is.EqualTo(1));
-            Assert.That((await Cleanup.DeleteSessionsAsync(Month)).Left, Is.EqualTo(1));
+            Assert.That((await Purger.PurgeCrawlsAsync(Month)).Left, Is.EqualTo(1));
+            Assert.That((await Purger.PurgeSessionsAsync(Month)).Left, Is.EqualTo(1));
             await transaction.CommitAsync();
         }
 
@@ -151,8 +151,8 @@ public sealed class DeletionTests : EmptiedDatabaseTest
         {
             try
             {
-                await Cleanup.DeleteCrawlsAsync(Month, batchSize: 100, progress: new Immediate<DeletionTotal>(_ => Cut()));
-                await Cleanup.DeleteSessionsAsync(Month, batchSize: 100, progress: new Immediate<DeletionTotal>(_ => Cut()));
+                await Purger.PurgeCrawlsAsync(Month, batchSize: 100, progress: new Immediate<PurgeTotal>(_ => Cut()));
+                await Purger.PurgeSessionsAsync(Month, batchSize: 100, progress: new Immediate<PurgeTotal>(_ => Cut()));
                 ended = true;
             }
             catch (TimeoutException)

@@ -19,7 +19,7 @@ public sealed class SweepTests : EmptiedDatabaseTest
         await Artifacts.MarkDeletedAsync(gone.SessionId, [gone.Id]);
         var batches = new List<IReadOnlyList<ExpiredArtifact>>();
 
-        var total = await Cleanup.SweepAsync((batch, _) => Note(batches, batch, batch), batchSize: 10);
+        var total = await Sweeper.SweepAsync(new DelegateStore((batch, _) => Note(batches, batch, batch)), batchSize: 10);
 
         Assert.That(batches.Select(batch => batch.Count), Is.EqualTo(new[] { 10, 10, 5 }));
         Assert.That(batches.SelectMany(batch => batch), Is.EqualTo(expired.Select(artifact => new ExpiredArtifact
@@ -42,8 +42,8 @@ public sealed class SweepTests : EmptiedDatabaseTest
         var refused = expired.Where(artifact => artifact.SizeBytes % 3 == 0).Select(artifact => artifact.Id).ToHashSet();
         var batches = new List<IReadOnlyList<ExpiredArtifact>>();
 
-        var first = await Cleanup.SweepAsync((batch, _) => Note(batches, batch, batch.Where(artifact => !refused.Contains(artifact.Id))), batchSize: 7);
-        var second = await Cleanup.SweepAsync((batch, _) => Note(batches, batch, []), batchSize: 7);
+        var first = await Sweeper.SweepAsync(new DelegateStore((batch, _) => Note(batches, batch, batch.Where(artifact => !refused.Contains(artifact.Id)))), batchSize: 7);
+        var second = await Sweeper.SweepAsync(new DelegateStore((batch, _) => Note(batches, batch, [])), batchSize: 7);
 
         Assert.That(batches.Take(3).SelectMany(batch => batch).Select(artifact => artifact.Id), Is.EqualTo(expired.Select(artifact => artifact.Id)));
         Assert.That(batches.Skip(3).SelectMany(batch => batch).Select(artifact => artifact.Id), Is.EquivalentTo(refused));
@@ -57,7 +57,7 @@ public sealed class SweepTests : EmptiedDatabaseTest
         await InsertAsync(1);
         var other = (await InsertAsync(1, artifact => artifact with { RetentionUntil = null, KeepForever = true }))[0];
 
-        var total = await Cleanup.SweepAsync((batch, _) => Acknowledge([batch[0] with { Id = other.Id }, batch[0] with { Id = Guid.NewGuid() }]));
+        var total = await Sweeper.SweepAsync(new DelegateStore((batch, _) => Acknowledge([batch[0] with { Id = other.Id }, batch[0] with { Id = Guid.NewGuid() }])));
 
         Assert.That((total.Expired, total.Deleted), Is.EqualTo((1, 0)));
         Assert.That(await MarkedAsync(), Is.Empty);
@@ -70,8 +70,8 @@ public sealed class SweepTests : EmptiedDatabaseTest
         var held = new HashSet<Guid>();
         var handed = new List<Guid>();
 
-        await Task.WhenAll(Enumerable.Range(0, 6).Select(_ => Task.Run(() => Cleanup.SweepAsync(
-            async (batch, _) =>
+        await Task.WhenAll(Enumerable.Range(0, 6).Select(_ => Task.Run(() => Sweeper.SweepAsync(
+            new DelegateStore(async (batch, _) =>
             {
                 lock (held)
                 {
@@ -86,7 +86,7 @@ public sealed class SweepTests : EmptiedDatabaseTest
                 }
 
                 return batch;
-            },
+            }),
             batchSize: 10))));
 
         Assert.That(handed, Is.Unique.And.Count.EqualTo(300));
@@ -99,8 +99,8 @@ public sealed class SweepTests : EmptiedDatabaseTest
         var expired = await InsertAsync(20);
         var calls = 0;
 
-        var exception = await Assert.ThrowsAsync<IOException>(() => Cleanup.SweepAsync(
-            (batch, _) => ++calls == 2 ? throw new IOException("storage") : Acknowledge(batch), batchSize: 8));
+        var exception = await Assert.ThrowsAsync<IOException>(() => Sweeper.SweepAsync(
+            new DelegateStore((batch, _) => ++calls == 2 ? throw new IOException("storage") : Acknowledge(batch)), batchSize: 8));
 
         Assert.That(exception!.Message, Is.EqualTo("storage"));
         Assert.That(await MarkedAsync(), Is.EquivalentTo(expired.Take(8).Select(artifact => artifact.Id)));
@@ -113,12 +113,12 @@ public sealed class SweepTests : EmptiedDatabaseTest
         var expired = await InsertAsync(20);
         using var cancellation = new CancellationTokenSource();
 
-        await Assert.ThatAsync(() => Cleanup.SweepAsync(
-            async (batch, _) =>
+        await Assert.ThatAsync(() => Sweeper.SweepAsync(
+            new DelegateStore(async (batch, _) =>
             {
                 await cancellation.CancelAsync();
                 return batch;
-            },
+            }),
             batchSize: 8,
             cancellationToken: cancellation.Token), Throws.InstanceOf<OperationCanceledException>());
 
@@ -130,7 +130,7 @@ public sealed class SweepTests : EmptiedDatabaseTest
     {
         var expired = await InsertAsync(1_500);
 
-        var streamed = await Cleanup.StreamExpiredAsync().ToListAsync();
+        var streamed = await Sweeper.StreamExpiredAsync().ToListAsync();
 
         Assert.That(streamed.Select(artifact => artifact.Id), Is.EqualTo(expired.Select(artifact => artifact.Id)));
         Assert.That(await MarkedAsync(), Is.Empty);
@@ -178,7 +178,7 @@ public sealed class SweepTests : EmptiedDatabaseTest
         {
             try
             {
-                await Cleanup.SweepAsync((batch, _) => DeleteAsync(batch), batchSize: 20);
+                await Sweeper.SweepAsync(new DelegateStore((batch, _) => DeleteAsync(batch)), batchSize: 20);
                 ended = true;
             }
             catch (Exception exception) when (exception is IOException or NpgsqlException)
@@ -194,9 +194,9 @@ public sealed class SweepTests : EmptiedDatabaseTest
     }
 
     [TestCase(0)]
-    [TestCase(RetentionCleanup.MaxBatchSize + 1)]
+    [TestCase(ArtifactSweeper.MaxBatchSize + 1)]
     public void A_batch_size_out_of_range_is_refused(int batchSize) =>
-        Assert.That(() => Cleanup.SweepAsync((batch, _) => Acknowledge(batch), batchSize), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("batch_size"));
+        Assert.That(() => Sweeper.SweepAsync(new DelegateStore((batch, _) => Acknowledge(batch)), batchSize), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("batch_size"));
 
     /// <summary>Inserts artifacts of one page, of sizes from 1 on, that expired one second after the other.</summary>
     private async Task<IReadOnlyList<Artifact>> InsertAsync(int count, Func<NewArtifact, NewArtifact>? change = null)

@@ -1,10 +1,11 @@
 using CrawlData.Schema;
+using CrawlData.Tests.Documentation;
 using Dapper;
 using Npgsql;
 
 namespace CrawlData.Tests.Schema;
 
-/// <summary>The README's two roles, made by its scripts: one migrates, the other is the application's.</summary>
+/// <summary>The two roles of docs/operations.md, made by its SQL: one migrates, the other is the application's.</summary>
 public sealed class ApplicationRoleTests : MigratorTest
 {
     private readonly string name = $"crawldata_test_{Guid.NewGuid():N}";
@@ -17,12 +18,12 @@ public sealed class ApplicationRoleTests : MigratorTest
     public Task DropRolesAsync() => ExecuteAsync($"drop owned by {User}, {Owner}; drop role {User}, {Owner}");
 
     [Test]
-    public async Task The_README_s_roles_are_enough_to_migrate_and_for_everything_else_and_no_more()
+    public async Task The_documented_roles_suffice_to_migrate_and_to_work_and_allow_no_more()
     {
-        await RunAsync(script: 0);
+        await RunAsync(block: 0);
         await using var migratorSource = NpgsqlDataSource.Create(ConnectionString(Owner));
         await new SchemaMigrator(migratorSource).MigrateAsync();
-        await RunAsync(script: 1);
+        await RunAsync(block: 1);
         await EndToEndScenario.RunAsync(ConnectionString(User));
 
         await using var migrator = await migratorSource.OpenConnectionAsync();
@@ -41,12 +42,12 @@ public sealed class ApplicationRoleTests : MigratorTest
     }
 
     [Test]
-    public async Task The_README_s_application_reaches_the_tables_of_later_scripts()
+    public async Task The_documented_application_role_can_use_the_tables_of_later_scripts()
     {
-        await RunAsync(script: 0);
+        await RunAsync(block: 0);
         await using var migratorSource = NpgsqlDataSource.Create(ConnectionString(Owner));
         await new SchemaMigrator(migratorSource).MigrateAsync();
-        await RunAsync(script: 1);
+        await RunAsync(block: 1);
         await using var later = migratorSource.CreateCommand("create table later (id bigserial primary key, note text)");
         await later.ExecuteNonQueryAsync();
 
@@ -69,11 +70,12 @@ public sealed class ApplicationRoleTests : MigratorTest
     private string ConnectionString(string role) =>
         new NpgsqlConnectionStringBuilder(Database.ConnectionString) { Username = role, Password = "of a test" }.ConnectionString;
 
-    /// <summary>Runs one of the README's scripts with names of its own for the roles, and gives these a password.</summary>
-    private async Task RunAsync(int script)
+    /// <summary>Runs a block of SQL of the page with this test's own role names, and sets a password.</summary>
+    private async Task RunAsync(int block)
     {
-        var sql = string.Join('\n', Readme.Block("sql", script))
+        var page = await File.ReadAllTextAsync(Path.Combine(Snippets.Root, "docs", "operations.md"));
+        var sql = page.Split("```sql\n")[block + 1].Split("```")[0]
             .Replace("crawldata_migrator", Owner, StringComparison.Ordinal).Replace("crawldata_app", User, StringComparison.Ordinal);
-        await ExecuteAsync($"{sql}\nalter role {(script == 0 ? Owner : User)} password 'of a test';");
+        await ExecuteAsync($"{sql}\nalter role {(block == 0 ? Owner : User)} password 'of a test';");
     }
 }

@@ -22,7 +22,7 @@ public abstract class MigratorTest
     [TearDown]
     public async Task DropDatabaseAsync() => await Database.DisposeAsync();
 
-    internal SchemaMigrator Migrator(params SchemaScript[] scripts) => new(DataSource, null, TestLog.Instance, scripts);
+    internal SchemaMigrator Migrator(params SchemaScript[] scripts) => new(DataSource, null, TestLog.Instance, null, scripts);
 
     protected async Task ExecuteAsync(string sql)
     {

@@ -31,7 +31,7 @@ public sealed class SchemaMigratorTests : MigratorTest
         var applied = await Task.WhenAll(Enumerable.Range(0, 8).Select(async _ =>
         {
             await using var source = NpgsqlDataSource.Create(Database.ConnectionString);
-            return await new SchemaMigrator(source, null, null, [script]).MigrateAsync();
+            return await new SchemaMigrator(source, null, null, null, [script]).MigrateAsync();
         }));
 
         Assert.That(applied.Sum(names => names.Count), Is.EqualTo(1));
@@ -96,12 +96,12 @@ public sealed class SchemaMigratorTests : MigratorTest
     public async Task Waiting_for_another_instance_ends_at_the_limit()
     {
         await using var other = await DataSource.OpenConnectionAsync();
-        await other.ExecuteAsync(SchemaMigrator.TryLockSql);
+        await other.ExecuteAsync(MigrationLock.TryLockSql);
         var migrator = new SchemaMigrator(DataSource, new SchemaMigratorOptions { LockTimeout = TimeSpan.FromMilliseconds(200) });
 
         await Assert.ThrowsAsync<MigrationLockTimeoutException>(() => migrator.MigrateAsync());
 
-        await other.ExecuteAsync(SchemaMigrator.UnlockSql);
+        await other.ExecuteAsync(MigrationLock.UnlockSql);
         Assert.That(await migrator.MigrateAsync(), Is.EqualTo(AllScripts));
     }
 
@@ -222,7 +222,7 @@ public sealed class SchemaMigratorTests : MigratorTest
     public async Task A_wait_that_ends_at_its_limit_leaves_the_connection_as_it_was()
     {
         await using var other = await DataSource.OpenConnectionAsync();
-        await other.ExecuteAsync(SchemaMigrator.TryLockSql);
+        await other.ExecuteAsync(MigrationLock.TryLockSql);
         await using var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { NoResetOnClose = true, MaxPoolSize = 1 });
 
         await Assert.ThrowsAsync<MigrationLockTimeoutException>(() => new SchemaMigrator(source, new SchemaMigratorOptions { LockTimeout = TimeSpan.Zero }).MigrateAsync());

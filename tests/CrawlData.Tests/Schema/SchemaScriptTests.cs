@@ -54,7 +54,7 @@ public sealed class SchemaScriptTests : MigratorTest
     public async Task Psql_waits_for_an_instance_that_migrates()
     {
         await using var other = await DataSource.OpenConnectionAsync();
-        await using var locking = new NpgsqlCommand(SchemaMigrator.TryLockSql, other);
+        await using var locking = new NpgsqlCommand(MigrationLock.TryLockSql, other);
         await locking.ExecuteScalarAsync();
 
         var running = RunPsqlAsync(SchemaMigrator.GetAllSql());
@@ -62,7 +62,7 @@ public sealed class SchemaScriptTests : MigratorTest
             DataSource, "select exists (select from pg_locks where locktype = 'advisory' and not granted and database = (select oid from pg_database where datname = current_database()))",
             TimeSpan.FromSeconds(20));
         Assert.That(await ExistsAsync("crawl_runs"), Is.False);
-        await using var unlocking = new NpgsqlCommand(SchemaMigrator.UnlockSql, other);
+        await using var unlocking = new NpgsqlCommand(MigrationLock.UnlockSql, other);
         await unlocking.ExecuteNonQueryAsync();
         await running;
 

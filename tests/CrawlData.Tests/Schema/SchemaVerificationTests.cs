@@ -178,9 +178,9 @@ public sealed class SchemaVerificationTests
         SchemaScript first = new("001_a.sql", "create table a (id int)"), second = new("002_a.sql", "alter table a alter id type bigint"), third = new("003_a.sql", "alter table a add n int");
         await using var source = Source(builder => builder.SearchPath = "branches");
         await ExecuteAsync("create schema branches");
-        await new SchemaMigrator(source, null, null, [first, third]).MigrateAsync();
+        await new SchemaMigrator(source, null, null, null, [first, third]).MigrateAsync();
 
-        var differences = await new SchemaMigrator(source, null, null, [first, second, third]).VerifySchemaAsync();
+        var differences = await new SchemaMigrator(source, null, null, null, [first, second, third]).VerifySchemaAsync();
 
         Assert.That(differences.Select(difference => difference.Element), Is.EqualTo(new[] { "script 002_a.sql" }));
     }

@@ -159,7 +159,7 @@ public sealed class SecretsTests : ToolTest
         await Assert.CatchAsync<MigrationException>(() =>
         {
             SchemaScript[] scripts = [new("901_logged.sql", "select 1"), new("902_fails.sql", $"select '{Payload}'::int")];
-            return new SchemaMigrator(DataSource, null, logs.CreateLogger<SchemaMigrator>(), scripts).MigrateAsync();
+            return new SchemaMigrator(DataSource, null, logs.CreateLogger<SchemaMigrator>(), null, scripts).MigrateAsync();
         });
         await host.StopAsync();
 
@@ -197,7 +197,7 @@ public sealed class SecretsTests : ToolTest
     private static NewCrawlEvent Step(Jsonb payload) => new() { EventType = "step", Payload = payload };
 
     private static Task<IReadOnlyList<string>> MigrateAsync(NpgsqlDataSource dataSource, string sql) =>
-        new SchemaMigrator(dataSource, null, null, [new SchemaScript("900_fails.sql", sql)]).MigrateAsync();
+        new SchemaMigrator(dataSource, null, null, null, [new SchemaScript("900_fails.sql", sql)]).MigrateAsync();
 
     private static Task<RecordingImportResult> ImportAsync(NpgsqlDataSource dataSource, string line) =>
         new RecordingImporter(dataSource).ImportAsync(new MemoryStream(Encoding.UTF8.GetBytes(line)));

@@ -122,10 +122,11 @@ public sealed class StandbyTests
         Assert.That((await events.FollowAllAsync(DatabaseTest.CursorAfter(eventId - 1)).FirstAsync()).Events[0].Id, Is.EqualTo(eventId));
 
         var sessions = application.GetRequiredService<AuditSessionRepository>();
+        var queue = application.GetRequiredService<AuditSessionQueue>();
         var version = $"{Guid.NewGuid()}";
         var inserted = await sessions.InsertAsync(
             new NewAuditSession { Url = "https://example.org/", CrawlPolicyVersion = version, ConfigSnapshot = Jsonb.Parse("{}") });
-        var session = (await sessions.ClaimNextAsync())!;
+        var session = (await queue.ClaimNextAsync())!;
         Assert.That(session.Id, Is.EqualTo(inserted.Id));
         var page = await application.GetRequiredService<AuditPageRepository>().InsertAsync(
             session.Id, new NewAuditPage { PageType = PageType.Pdp, Viewport = Viewport.Mobile });
@@ -134,7 +135,7 @@ public sealed class StandbyTests
         var logs = application.GetRequiredService<CrawlLogRepository>();
         var lineId = await logs.AppendAsync(session.Id, new NewCrawlLog { EventType = CrawlLogEventType.Error, Message = "a" });
         Assert.That(await logs.GetAsync(session.Id, lineId), Is.Not.Null);
-        (await sessions.CompleteAsync(session.Id, session.Attempts)).EnsureApplied();
+        (await queue.CompleteAsync(session.Id, session.Attempts)).EnsureApplied();
         return new Written(crawl, session.Id, version, page.Id, artifact.Id);
     }
 

@@ -1,3 +1,4 @@
+using CrawlData.Storage;
 namespace CrawlData.Audits;
 
 /// <summary>Which of a session's artifacts to list; a property that is null lets all through.</summary>

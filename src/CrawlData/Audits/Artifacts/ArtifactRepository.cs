@@ -1,8 +1,7 @@
 using System.Data.Common;
-using Dapper;
+using CrawlData.Storage;
 using Npgsql;
 using NpgsqlTypes;
-using static CrawlData.Database;
 
 namespace CrawlData.Audits;
 
@@ -17,7 +16,7 @@ public sealed class ArtifactRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
 {
     internal const string Table = "artifacts";
 
-    // In the order in which Read takes them.
+    // In the order in which Map reads them.
     private const string Columns = "id, session_id, page_id, type::text, storage_uri, size_bytes, created_at, retention_until, deleted_at, checksum";
 
     internal const string InsertSql =
@@ -95,10 +94,10 @@ public sealed class ArtifactRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
     }
 
     /// <summary>Gets an artifact; null when the session has none with that id.</summary>
-    public async Task<Artifact?> GetAsync(Guid sessionId, Guid id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
+    public Task<Artifact?> GetAsync(Guid sessionId, Guid id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         var parameters = new Parameters { { "session_id", NpgsqlDbType.Uuid, sessionId }, { "id", NpgsqlDbType.Uuid, id } };
-        return (await reads.ReadListAsync(Command(GetSql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false)).SingleOrDefault();
+        return reads.QuerySingleOrDefaultAsync(GetSql, parameters, Map, transaction, cancellationToken);
     }
 
     /// <summary>Lists a session's artifacts, by time of creation and id.</summary>
@@ -108,7 +107,7 @@ public sealed class ArtifactRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
     /// <param name="cancellationToken">Cancels the query.</param>
     public async Task<IReadOnlyList<Artifact>> ListAsync(
         Guid sessionId, ArtifactFilter? filter = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
-        await reads.ReadListAsync(Command(ListSql, ToParameters(sessionId, filter), transaction, cancellationToken), Read).ConfigureAwait(false);
+        await reads.QueryAsync(ListSql, ToParameters(sessionId, filter), Map, transaction, cancellationToken).ConfigureAwait(false);
 
     /// <summary>Totals a session's artifacts by type.</summary>
     /// <param name="sessionId">The session; one that does not exist has no artifacts.</param>
@@ -118,7 +117,7 @@ public sealed class ArtifactRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
     /// <returns>A total for every type, zero where there is no artifact.</returns>
     public Task<IReadOnlyDictionary<ArtifactType, ArtifactTotal>> TotalByTypeAsync(
         Guid sessionId, ArtifactFilter? filter = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
-        ReadTotalsAsync(Command(TotalsByTypeSql, ToParameters(sessionId, filter), transaction, cancellationToken));
+        ReadTotalsAsync(TotalsByTypeSql, ToParameters(sessionId, filter), transaction, cancellationToken);
 
     /// <summary>Totals the artifacts of all sessions by type. It reads the whole table.</summary>
     /// <param name="includeDeleted">Whether those count that are marked as deleted.</param>
@@ -127,8 +126,8 @@ public sealed class ArtifactRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
     /// <returns>A total for every type, zero where there is no artifact.</returns>
     public Task<IReadOnlyDictionary<ArtifactType, ArtifactTotal>> TotalAllByTypeAsync(
         bool includeDeleted = false, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
-        ReadTotalsAsync(Command(
-            AllTotalsByTypeSql, new Parameters { { "include_deleted", NpgsqlDbType.Boolean, includeDeleted } }, transaction, cancellationToken));
+        ReadTotalsAsync(
+            AllTotalsByTypeSql, new Parameters { { "include_deleted", NpgsqlDbType.Boolean, includeDeleted } }, transaction, cancellationToken);
 
     /// <summary>Marks artifacts as deleted, when they have been deleted from their storage. Those that are marked already stay as they are.</summary>
     /// <param name="sessionId">The session that they belong to.</param>
@@ -145,8 +144,7 @@ public sealed class ArtifactRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
             { "session_id", NpgsqlDbType.Uuid, sessionId },
             { "ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, ids.ToArray() },
         };
-        var command = Command(MarkDeletedSql, parameters, transaction, cancellationToken);
-        return await dataSource.UseAsync(transaction, connection => connection.ExecuteAsync(command), cancellationToken).ConfigureAwait(false);
+        return await dataSource.ExecuteAsync(MarkDeletedSql, parameters, transaction, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Inserts artifacts of several sessions, all or none, also such as are deleted.</summary>
@@ -180,8 +178,8 @@ public sealed class ArtifactRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
             { "short", NpgsqlDbType.Interval, retention.Short },
             { "long", NpgsqlDbType.Interval, retention.Long },
         };
-        var insert = Command(InsertSql, parameters, transaction, cancellationToken);
-        var rows = await dataSource.InsertRowsAsync(insert, Table, ids, Read, artifact => artifact.Id).ConfigureAwait(false);
+        var rows = await dataSource.InsertAsync(Table, InsertSql, parameters, ids, Map, artifact => artifact.Id, transaction, cancellationToken)
+            .ConfigureAwait(false);
         if (rows.Count > 0)
         {
             return rows;
@@ -192,15 +190,21 @@ public sealed class ArtifactRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
             { "page_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, pageIds },
             { "session_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, sessionIds },
         };
-        var unknown = await dataSource.ReadListAsync(Command(UnknownPagesSql, asked, transaction, cancellationToken), row => row.GetGuid(0)).ConfigureAwait(false);
+        var unknown = await dataSource.QueryAsync(UnknownPagesSql, asked, row => row.GetGuid(0), transaction, cancellationToken).ConfigureAwait(false);
         throw new RowNotFoundException(AuditPageRepository.Table, unknown.Count > 0 ? unknown : pageIds);
     }
 
-    private async Task<IReadOnlyDictionary<ArtifactType, ArtifactTotal>> ReadTotalsAsync(CommandDefinition command)
+    private async Task<IReadOnlyDictionary<ArtifactType, ArtifactTotal>> ReadTotalsAsync(
+        string sql, Parameters parameters, NpgsqlTransaction? transaction, CancellationToken cancellationToken)
     {
         var totals = Enum.GetValues<ArtifactType>().ToDictionary(type => type, _ => default(ArtifactTotal));
-        foreach (var (type, total) in await reads.ReadListAsync(command, row =>
-            (row.GetLabel<ArtifactType>(0), new ArtifactTotal { Count = row.GetInt64(1), SizeBytes = row.GetInt64(2) })).ConfigureAwait(false))
+        var rows = await reads.QueryAsync(
+            sql,
+            parameters,
+            row => (row.GetLabel<ArtifactType>(0), new ArtifactTotal { Count = row.GetInt64(1), SizeBytes = row.GetInt64(2) }),
+            transaction,
+            cancellationToken).ConfigureAwait(false);
+        foreach (var (type, total) in rows)
         {
             totals[type] = total;
         }
@@ -215,7 +219,7 @@ public sealed class ArtifactRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
         _ => artifact,
     };
 
-    private static Artifact Read(DbDataReader row) => new()
+    private static Artifact Map(DbDataReader row) => new()
     {
         Id = row.GetGuid(0),
         SessionId = row.GetGuid(1),

@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using CrawlData.Storage;
 
 namespace CrawlData.Audits;
 

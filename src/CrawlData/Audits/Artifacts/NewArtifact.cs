@@ -1,3 +1,4 @@
+using CrawlData.Storage;
 namespace CrawlData.Audits;
 
 /// <summary>An artifact to be inserted: metadata and the URI where it lies, never the thing itself.</summary>

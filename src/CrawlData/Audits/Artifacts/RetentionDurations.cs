@@ -1,18 +1,22 @@
 namespace CrawlData.Audits;
 
-/// <summary>How long artifacts are kept, by their session's retention policy. It counts when an artifact is inserted: later changes leave what is
-/// stored.</summary>
-/// <remarks>Each is above zero and at most 36,500 days; otherwise <see cref="InvalidValueException"/> is thrown where it is set.</remarks>
+/// <summary>How long artifacts are kept, by their session's retention policy. It is applied when an artifact is inserted: a later change leaves stored
+/// artifacts as they are.</summary>
+/// <remarks>Each duration is above zero and at most 36,500 days. Otherwise the setter throws <see cref="ArgumentOutOfRangeException"/>.</remarks>
 public sealed class RetentionDurations
 {
-    /// <summary>Of <see cref="RetentionPolicy.Standard"/>; 90 days unless set.</summary>
-    public TimeSpan Standard { get; set => field = Require(value, "standard"); } = TimeSpan.FromDays(90);
+    /// <summary>The duration for <see cref="RetentionPolicy.Standard"/>.</summary>
+    /// <value>The default is 90 days.</value>
+    public TimeSpan Standard { get; set => field = Require(value, nameof(Standard)); } = TimeSpan.FromDays(90);
 
-    /// <summary>Of <see cref="RetentionPolicy.Short"/>; 14 days unless set.</summary>
-    public TimeSpan Short { get; set => field = Require(value, "short"); } = TimeSpan.FromDays(14);
+    /// <summary>The duration for <see cref="RetentionPolicy.Short"/>.</summary>
+    /// <value>The default is 14 days.</value>
+    public TimeSpan Short { get; set => field = Require(value, nameof(Short)); } = TimeSpan.FromDays(14);
 
-    /// <summary>Of <see cref="RetentionPolicy.Long"/>; 365 days unless set.</summary>
-    public TimeSpan Long { get; set => field = Require(value, "long"); } = TimeSpan.FromDays(365);
+    /// <summary>The duration for <see cref="RetentionPolicy.Long"/>.</summary>
+    /// <value>The default is 365 days.</value>
+    public TimeSpan Long { get; set => field = Require(value, nameof(Long)); } = TimeSpan.FromDays(365);
 
-    private static TimeSpan Require(TimeSpan value, string field) => Durations.Require(value, field, Durations.Least, Durations.Most);
+    private static TimeSpan Require(TimeSpan value, string name) =>
+        ArgumentRange.Require(value, ArgumentRange.ShortestDuration, ArgumentRange.LongestDuration, name);
 }

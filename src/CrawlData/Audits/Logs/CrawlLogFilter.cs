@@ -1,3 +1,4 @@
+using CrawlData.Storage;
 namespace CrawlData.Audits;
 
 /// <summary>Which lines of a session's log to read; a property that is null lets all through. Lines come in the order of their timestamps, and of their ids where

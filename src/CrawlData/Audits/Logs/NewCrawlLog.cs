@@ -1,3 +1,4 @@
+using CrawlData.Storage;
 namespace CrawlData.Audits;
 
 /// <summary>A line to be appended to a session's log. Each property is checked where it is set and throws <see cref="InvalidValueException"/>, so a bad line

@@ -1,7 +1,7 @@
 using System.Data.Common;
+using CrawlData.Storage;
 using Npgsql;
 using NpgsqlTypes;
-using static CrawlData.Database;
 
 namespace CrawlData.Audits;
 
@@ -15,7 +15,7 @@ public sealed class AuditPageRepository(NpgsqlDataSource dataSource, NpgsqlDataS
 {
     internal const string Table = "audit_pages";
 
-    // In the order in which Read takes them.
+    // In the order in which Map reads them.
     private const string Columns = "id, session_id, page_type::text, viewport::text, status::text, load_timings, low_confidence_reasons";
 
     internal const string InsertSql =
@@ -56,6 +56,8 @@ public sealed class AuditPageRepository(NpgsqlDataSource dataSource, NpgsqlDataS
         order by audit_pages.page_type, audit_pages.viewport, id
         """;
 
+    private static readonly TransitionRule SetStatus = new(Table, "set status", [.. EnumLabels.All<PageStatus>()]);
+
     private readonly NpgsqlDataSource dataSource = dataSource ?? throw new ArgumentNullException(nameof(dataSource));
     private readonly NpgsqlDataSource reads = readDataSource ?? dataSource;
 
@@ -93,7 +95,7 @@ public sealed class AuditPageRepository(NpgsqlDataSource dataSource, NpgsqlDataS
     /// <returns>The page as it is now, <see cref="TransitionOutcome.Applied"/>, whatever its status was; <see cref="TransitionOutcome.NotFound"/> when the
     /// session has no such page. It is never refused.</returns>
     /// <exception cref="InvalidValueException">The status is none of <see cref="PageStatus"/>'s values.</exception>
-    public async Task<Transition<AuditPage>> SetStatusAsync(
+    public Task<Transition<AuditPage>> SetStatusAsync(
         Guid sessionId,
         Guid id,
         PageStatus status,
@@ -110,15 +112,15 @@ public sealed class AuditPageRepository(NpgsqlDataSource dataSource, NpgsqlDataS
             { "load_timings", NpgsqlDbType.Jsonb, loadTimings?.Utf8 },
             { "low_confidence_reasons", NpgsqlDbType.Jsonb, lowConfidenceReasons?.Utf8 },
         };
-        return await dataSource.ReadTransitionAsync(
-            Command(SetStatusSql, parameters, transaction, cancellationToken), Table, id, Read, page => $"is {page.Status.ToLabel()}").ConfigureAwait(false);
+        return dataSource.RunTransitionAsync(
+            SetStatus, id, SetStatusSql, parameters, Map, page => page.Status.ToLabel(), transaction, cancellationToken);
     }
 
     /// <summary>Gets a page; null when the session has none with that id.</summary>
-    public async Task<AuditPage?> GetAsync(Guid sessionId, Guid id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
+    public Task<AuditPage?> GetAsync(Guid sessionId, Guid id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         var parameters = new Parameters { { "session_id", NpgsqlDbType.Uuid, sessionId }, { "id", NpgsqlDbType.Uuid, id } };
-        return (await reads.ReadListAsync(Command(GetSql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false)).SingleOrDefault();
+        return reads.QuerySingleOrDefaultAsync(GetSql, parameters, Map, transaction, cancellationToken);
     }
 
     /// <summary>Lists a session's pages, by type, viewport and id.</summary>
@@ -136,7 +138,7 @@ public sealed class AuditPageRepository(NpgsqlDataSource dataSource, NpgsqlDataS
             { "page_types", NpgsqlDbType.Array | NpgsqlDbType.Text, filter.PageTypes.ToLabels() },
             { "viewports", NpgsqlDbType.Array | NpgsqlDbType.Text, filter.Viewports.ToLabels() },
         };
-        return await reads.ReadListAsync(Command(ListSql, parameters, transaction, cancellationToken), Read).ConfigureAwait(false);
+        return await reads.QueryAsync(ListSql, parameters, Map, transaction, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Inserts pages of several sessions, all or none.</summary>
@@ -162,19 +164,18 @@ public sealed class AuditPageRepository(NpgsqlDataSource dataSource, NpgsqlDataS
             { "page_load_timings", NpgsqlDbType.Array | NpgsqlDbType.Text, pages.Select(item => item.Page.LoadTimings.Utf8).ToArray() },
             { "page_low_confidence_reasons", NpgsqlDbType.Array | NpgsqlDbType.Text, pages.Select(item => item.Page.LowConfidenceReasons.Utf8).ToArray() },
         };
-        var insert = Command(InsertSql, parameters, transaction, cancellationToken);
-        var rows = await dataSource.InsertRowsAsync(insert, Table, ids, Read, page => page.Id).ConfigureAwait(false);
+        var rows = await dataSource.InsertAsync(Table, InsertSql, parameters, ids, Map, page => page.Id, transaction, cancellationToken).ConfigureAwait(false);
         if (rows.Count > 0)
         {
             return rows;
         }
 
         var asked = new Parameters { { "parent_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, sessionIds } };
-        var unknown = await dataSource.ReadListAsync(Command(UnknownSessionsSql, asked, transaction, cancellationToken), row => row.GetGuid(0)).ConfigureAwait(false);
+        var unknown = await dataSource.QueryAsync(UnknownSessionsSql, asked, row => row.GetGuid(0), transaction, cancellationToken).ConfigureAwait(false);
         throw new RowNotFoundException(AuditSessionRepository.Table, unknown.Count > 0 ? unknown : sessionIds);
     }
 
-    private static AuditPage Read(DbDataReader row) => new()
+    private static AuditPage Map(DbDataReader row) => new()
     {
         Id = row.GetGuid(0),
         SessionId = row.GetGuid(1),

@@ -1,3 +1,4 @@
+using CrawlData.Storage;
 namespace CrawlData.Audits;
 
 /// <summary>A page to be inserted into a session.</summary>

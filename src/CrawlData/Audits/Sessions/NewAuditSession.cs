@@ -1,3 +1,4 @@
+using CrawlData.Storage;
 namespace CrawlData.Audits;
 
 /// <summary>An audit session to be enqueued. Each property is checked where it is set and throws <see cref="InvalidValueException"/>, which names the column

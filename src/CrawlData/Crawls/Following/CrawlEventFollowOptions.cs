@@ -5,25 +5,26 @@ public sealed record CrawlEventFollowOptions
 {
     internal static readonly CrawlEventFollowOptions Default = new();
 
-    /// <summary>The longest pause between two reads while nothing comes; 250 ms unless set. Pauses begin at 10 ms and double, so an event is delivered within this
-    /// time of its commit, and the time of a read.</summary>
-    /// <exception cref="InvalidValueException">The value is less than a millisecond or more than an hour.</exception>
+    /// <summary>The longest pause between two reads while no event arrives. The first pause is 10 ms, and each is twice the last. An event is delivered within
+    /// this time of its commit, plus the time of a read.</summary>
+    /// <value>The default is 250 ms. The range is 1 ms to 1 hour.</value>
+    /// <exception cref="ArgumentOutOfRangeException">The value is out of range.</exception>
     public TimeSpan PollInterval
     {
         get;
-        init => field = Durations.Require(value, "poll_interval", TimeSpan.FromMilliseconds(1), TimeSpan.FromHours(1));
+        init => field = ArgumentRange.Require(value, TimeSpan.FromMilliseconds(1), TimeSpan.FromHours(1), nameof(PollInterval));
     } = TimeSpan.FromMilliseconds(250);
 
-    /// <summary>The pause after something came; tests that mean to see no polling set it long.</summary>
-    internal TimeSpan FirstPause { get; init; } = TimeSpan.FromMilliseconds(10);
-
-    /// <summary>Whether to listen for the notifications of repositories that notify, and read at once when one comes. Off unless set. It changes when events are
-    /// read and not which: notifications may be lost, and reads at <see cref="PollInterval"/> go on.</summary>
-    /// <remarks>All who follow over one data source share one connection, which is held for as long as one of them listens. Through PgBouncer in transaction mode no
-    /// notification comes; on a data source that multiplexes, listening is refused.</remarks>
+    /// <summary>Whether to listen for notifications, and to read at once when one arrives. Repositories send them that were made with
+    /// <c>notify: true</c>.</summary>
+    /// <value>The default is false.</value>
+    /// <remarks>A notification is a hint: it changes when events are read, and not which. It may be lost, so reads at <see cref="PollInterval"/> go on. All
+    /// followers over one data source share one connection, which is held while one of them listens. Through PgBouncer in transaction mode no notification
+    /// arrives. A data source that multiplexes is refused.</remarks>
     public bool Listen { get; init; }
 
-    /// <summary>The most events that are read, and held, at a time; 1,000 unless set.</summary>
-    /// <exception cref="InvalidValueException">The value is less than 1.</exception>
-    public int PageSize { get; init => field = value >= 1 ? value : throw new InvalidValueException("page_size", $"is {value}; the least is 1"); } = 1_000;
+    /// <summary>The most events in one read. A follower holds them in memory.</summary>
+    /// <value>The default is 1,000; the least is 1.</value>
+    /// <exception cref="ArgumentOutOfRangeException">The value is less than 1.</exception>
+    public int PageSize { get; init => field = ArgumentRange.RequireAtLeastOne(value, nameof(PageSize)); } = 1_000;
 }

@@ -1,12 +1,14 @@
 using System.Data;
 using System.Runtime.CompilerServices;
-using CrawlData.Diagnostics;
+using CrawlData.Instrumentation;
+using CrawlData.Storage;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 
 namespace CrawlData.Crawls;
 
-/// <summary>Listens for notifications of appended events on one connection, for all who follow over a data source, and for as long as somebody does.</summary>
+/// <summary>Listens for notifications of appended events, on one connection for all followers over a data source. It listens while there is a
+/// subscription.</summary>
 internal sealed class CrawlEventListener
 {
     internal const string ListenSql = $"listen {CrawlEventNotifier.Channel}";
@@ -19,24 +21,24 @@ internal sealed class CrawlEventListener
 
     private readonly Lock gate = new();
     private readonly NpgsqlDataSource dataSource;
-    private readonly HashSet<Subscription> subscriptions = [];
-    private Action? stopListening;
-
     private readonly ILogger logger;
+    private readonly HashSet<CrawlEventSubscription> subscriptions = [];
+    private Action? stopListening;
 
     private CrawlEventListener(NpgsqlDataSource dataSource, ILogger logger) => (this.dataSource, this.logger) = (dataSource, logger);
 
-    /// <summary>Subscribes to a crawl, or to all when null, until the subscription is disposed of.</summary>
+    /// <summary>Subscribes to a crawl, or to all crawls when null, until the subscription is disposed. The listener uses the first
+    /// subscription's logger.</summary>
     /// <exception cref="InvalidOperationException">The data source multiplexes.</exception>
-    public static Subscription Subscribe(NpgsqlDataSource dataSource, Guid? crawlId, ILogger logger)
+    public static CrawlEventSubscription Subscribe(NpgsqlDataSource dataSource, Guid? crawlId, ILogger logger)
     {
         if (new NpgsqlConnectionStringBuilder(dataSource.ConnectionString).Multiplexing)
         {
-            throw new InvalidOperationException("Listening needs a connection of its own, which a data source that multiplexes does not give.");
+            throw new InvalidOperationException("Listening needs a connection of its own. A data source that multiplexes gives none.");
         }
 
         var listener = Listeners.GetValue(dataSource, key => new CrawlEventListener(key, logger));
-        var subscription = new Subscription(listener, crawlId);
+        var subscription = new CrawlEventSubscription(listener, crawlId);
         lock (listener.gate)
         {
             listener.subscriptions.Add(subscription);
@@ -54,7 +56,7 @@ internal sealed class CrawlEventListener
         return subscription;
     }
 
-    private void Unsubscribe(Subscription subscription)
+    public void Unsubscribe(CrawlEventSubscription subscription)
     {
         lock (gate)
         {
@@ -79,7 +81,7 @@ internal sealed class CrawlEventListener
                 }
                 catch (Exception exception)
                 {
-                    // Whatever it is, also of the application's own data source: those who follow read without it meanwhile.
+                    // Any error, also of the application's data source. Followers poll meanwhile.
                     if (!stop.IsCancellationRequested)
                     {
                         Log.ListeningFailed(logger, Telemetry.ErrorType(exception));
@@ -98,10 +100,10 @@ internal sealed class CrawlEventListener
         connection.Notification += Pulse;
         try
         {
-            await ExecuteAsync(connection, ListenSql, stop).ConfigureAwait(false);
+            await connection.ExecuteAsync(ListenSql, null, null, stop).ConfigureAwait(false);
             Log.Listening(logger);
 
-            // What was committed before is not told: all read once more.
+            // Earlier commits sent nothing to this connection: every follower reads once more.
             Pulse(null);
             while (true)
             {
@@ -113,8 +115,8 @@ internal sealed class CrawlEventListener
             connection.Notification -= Pulse;
             if (connection.State == ConnectionState.Open)
             {
-                // The pool does not, where it is told not to reset connections.
-                await ExecuteAsync(connection, UnlistenSql, CancellationToken.None).ConfigureAwait(false);
+                // The pool does not reset connections where No Reset On Close is set.
+                await connection.ExecuteAsync(UnlistenSql, null, null, CancellationToken.None).ConfigureAwait(false);
             }
         }
     }
@@ -133,38 +135,6 @@ internal sealed class CrawlEventListener
             {
                 subscription.Pulse();
             }
-        }
-    }
-
-    private static async Task ExecuteAsync(NpgsqlConnection connection, string sql, CancellationToken cancellationToken)
-    {
-        var command = new NpgsqlCommand(sql, connection);
-        await using var disposal = command.ConfigureAwait(false);
-        await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
-    }
-
-    /// <summary>One who follows: is there something to read?</summary>
-    public sealed class Subscription(CrawlEventListener listener, Guid? crawlId) : IDisposable
-    {
-        private readonly SemaphoreSlim pulses = new(0);
-
-        public Guid? CrawlId => crawlId;
-
-        public Task WaitAsync(TimeSpan longest, CancellationToken cancellationToken) => pulses.WaitAsync(longest, cancellationToken);
-
-        // Under the listener's lock. Several that come before it waits are one.
-        public void Pulse()
-        {
-            if (pulses.CurrentCount == 0)
-            {
-                pulses.Release();
-            }
-        }
-
-        public void Dispose()
-        {
-            listener.Unsubscribe(this);
-            pulses.Dispose();
         }
     }
 }

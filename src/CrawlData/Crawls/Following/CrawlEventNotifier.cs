@@ -1,22 +1,21 @@
-using CrawlData.Diagnostics;
-using Dapper;
+using CrawlData.Instrumentation;
+using CrawlData.Storage;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 using NpgsqlTypes;
-using static CrawlData.Database;
 
 namespace CrawlData.Crawls;
 
-/// <summary>Notifies those who follow crawls, after the commit and in the background: NOTIFY takes a lock that is one for the whole server, so however many append, it
-/// is sent by one, and at most every few milliseconds.</summary>
-internal sealed class CrawlEventNotifier(NpgsqlDataSource dataSource, ILogger logger)
+/// <summary>Notifies followers after commits, in the background. NOTIFY takes one lock for the whole server. So one task sends for all appends of the process,
+/// with a gap between two statements.</summary>
+internal sealed class CrawlEventNotifier(NpgsqlDataSource dataSource, TimeProvider timeProvider, ILogger logger)
 {
     public const string Channel = "crawldata_events";
 
-    // Nothing is lost when the server forgets it in a crash, so nobody waits for its disk.
+    // A crash loses nothing but a hint, so nobody waits for the disk.
     internal const string NotifySql = $"select pg_notify('{Channel}', @payload_text), set_config('synchronous_commit', 'off', true)";
 
-    // Of 8,000 bytes that a payload may have.
+    // A payload has at most 7,999 bytes.
     private const int CrawlIdsInPayload = 200;
 
     private static readonly TimeSpan Gap = TimeSpan.FromMilliseconds(7);
@@ -25,7 +24,8 @@ internal sealed class CrawlEventNotifier(NpgsqlDataSource dataSource, ILogger lo
     private readonly HashSet<Guid> pending = [];
     private bool sending;
 
-    public void Notify(IEnumerable<Guid> crawlIds)
+    /// <summary>Notifies the followers of crawls. It returns at once.</summary>
+    public void Notify(IReadOnlyList<Guid> crawlIds)
     {
         lock (gate)
         {
@@ -38,7 +38,7 @@ internal sealed class CrawlEventNotifier(NpgsqlDataSource dataSource, ILogger lo
             sending = true;
         }
 
-        // Not in the caller's context: what it sends is others' too.
+        // Without the caller's execution context: the task sends for other callers too.
         using (ExecutionContext.SuppressFlow())
         {
             _ = Task.Run(SendAsync);
@@ -72,17 +72,16 @@ internal sealed class CrawlEventNotifier(NpgsqlDataSource dataSource, ILogger lo
                 foreach (var chunk in crawlIds.Chunk(CrawlIdsInPayload))
                 {
                     var parameters = new Parameters { { "payload_text", NpgsqlDbType.Text, ToPayload(chunk) } };
-                    var command = Command(NotifySql, parameters, null, CancellationToken.None);
-                    await dataSource.UseAsync(null, connection => connection.ExecuteAsync(command), CancellationToken.None).ConfigureAwait(false);
+                    await dataSource.ExecuteAsync(NotifySql, parameters, null, CancellationToken.None).ConfigureAwait(false);
                 }
             }
             catch (Exception exception)
             {
-                // Whatever it is, also of the application's own data source: a hint that is lost costs a poll interval, and one that stopped for good costs each.
+                // Any error, also of the application's data source. A lost hint costs one poll interval. A task that ended would cost each of them.
                 Log.NotifyingFailed(logger, Telemetry.ErrorType(exception));
             }
 
-            await Task.Delay(Gap).ConfigureAwait(false);
+            await Task.Delay(Gap, timeProvider).ConfigureAwait(false);
         }
     }
 }

@@ -1,97 +1,105 @@
-using System.Diagnostics;
-using System.Threading.Channels;
-using CrawlData.Diagnostics;
+using CrawlData.Instrumentation;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 
 namespace CrawlData.Crawls;
 
-/// <summary>Gathers events of any number of crawls from any number of tasks, and appends them in bulk. One for a process, for as long as it runs; safe for use by
-/// many tasks at once.</summary>
+/// <summary>Gathers events of many crawls from many tasks, and appends them in bulk. Make one for a process. It is thread-safe.</summary>
 /// <remarks>
-/// <para><b>Order.</b> Within a crawl events are stored in the order of the calls that wrote them, also of calls that wait for room. One flush is under way at a time; in
-/// it the events of a crawl are kept together, which makes them neighbours on disk.</para>
-/// <para><b>What is stored.</b> An event is stored when <see cref="AppendAsync"/>, or a later <see cref="FlushAsync"/>, has returned. Until then it is in this
-/// process's memory and is lost with it. Flush before the run is completed: who follows a crawl stops when its run has ended.</para>
-/// <para><b>Errors.</b> A flush is tried again, and settled, as any append (<see cref="RetryOptions"/>). What cannot be stored fails alone: the events of a crawl
-/// that does not exist, or an event that the server refuses. Whoever waits for such an event gets its error. Those that nobody waits for are kept: until <see
-/// cref="TakeUnstored"/> has handed them out, every <see cref="FlushAsync"/> throws, and the writer takes no more for their crawls. When a crawl's events could not be
-/// stored at all, as in a long outage, those that were written behind them are not stored either, so that all of them can be written again in their order.</para>
+/// <para><b>Order.</b> Within a crawl, events are stored in the order of the calls that wrote them, also of calls that waited for space. One flush runs at a time.
+/// It stores the events of a crawl together, which makes them neighbours on disk.</para>
+/// <para><b>Durability.</b> An event is stored when <see cref="AppendAsync"/>, or a later <see cref="FlushAsync"/>, has returned. Until then it is in this
+/// process's memory, and is lost with it. Flush before you complete the run: its followers stop when it has ended.</para>
+/// <para><b>Errors.</b> A flush is retried and verified as any append (<see cref="RetryOptions"/>). An event that cannot be stored fails alone: one of a crawl
+/// that does not exist, or one that the server refuses. A caller that awaits the event gets its error. Other events are kept until <see cref="TakeUnstored"/>
+/// returns them. Until then each <see cref="FlushAsync"/> throws, and the writer refuses events of their crawls. When a crawl's events could not be stored at all,
+/// as in a long outage, the events written behind them are not stored either. So all of them can be written again in their order.</para>
 /// </remarks>
+/// <example>
+/// <code>
+/// await using var writer = new CrawlEventWriter(events);
+/// await writer.WriteAsync(run.Id, opened);              // buffered
+/// var id = await writer.AppendAsync(run.Id, clicked);   // stored
+/// await writer.FlushAsync();                            // everything before it is stored
+/// await runs.CompleteAsync(run.Id);
+/// </code>
+/// </example>
 public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
 {
     private readonly CrawlEventRepository events;
     private readonly CrawlEventWriterOptions options;
+    private readonly TimeProvider timeProvider;
     private readonly Telemetry telemetry;
     private readonly ILogger logger;
-    private readonly Channel<Entry> buffer = Channel.CreateUnbounded<Entry>(new UnboundedChannelOptions { SingleReader = true });
+    private readonly CrawlEventQueue queue;
+    private readonly UnstoredEvents unstored;
     private readonly Task flushing;
 
-    // What follows is under this lock: who waits for room, what has it, and what could not be stored.
-    private readonly Lock gate = new();
-    private readonly LinkedList<(Entry Entry, TaskCompletionSource Admitted)> waiting = [];
-    private readonly Dictionary<Guid, List<UnstoredCrawlEvent>> unstored = [];
-    private readonly HashSet<Guid> held = [];
-    private Size buffered;
-    private Size unstoredSize;
-    private bool disposed;
-
     /// <summary>Makes a writer.</summary>
-    /// <param name="events">Appends what is flushed.</param>
-    /// <param name="options">When to flush, and how much to hold, as they are now; the defaults when null.</param>
-    /// <param name="logger">Told of events that could not be stored; may be null.</param>
-    public CrawlEventWriter(CrawlEventRepository events, CrawlEventWriterOptions? options = null, ILogger<CrawlEventWriter>? logger = null)
+    /// <param name="events">Appends the events.</param>
+    /// <param name="options">When to flush, and how much to buffer; the defaults when null. Later changes of the object have no effect.</param>
+    /// <param name="logger">Logs events that could not be stored; may be null.</param>
+    /// <param name="timeProvider">Measures how long events are gathered; <see cref="TimeProvider.System"/> when null.</param>
+    public CrawlEventWriter(
+        CrawlEventRepository events,
+        CrawlEventWriterOptions? options = null,
+        ILogger<CrawlEventWriter>? logger = null,
+        TimeProvider? timeProvider = null)
     {
         ArgumentNullException.ThrowIfNull(events);
         this.events = events;
-        telemetry = events.Telemetry;
-        this.logger = logger.Guarded();
         this.options = new CrawlEventWriterOptions(options);
+        this.logger = logger.Guarded();
+        this.timeProvider = timeProvider ?? TimeProvider.System;
+        telemetry = events.Telemetry;
+        queue = new CrawlEventQueue(this.options, telemetry);
+        unstored = new UnstoredEvents(this.options, telemetry);
 
-        // Not in the context of whoever made the writer, nor with its ambient values, for as long as it lives.
+        // Without the caller's execution context, whose ambient values would live as long as the writer.
         using (ExecutionContext.SuppressFlow())
         {
             flushing = Task.Run(FlushAllAsync);
         }
     }
 
-    /// <summary>Writes an event into the buffer. When the buffer is full, because the database is slower than those who write, it waits.</summary>
+    /// <summary>Writes an event into the buffer. It waits while the buffer is full, because the database is slower than the callers.</summary>
     /// <param name="crawlId">The crawl.</param>
     /// <param name="crawlEvent">The event.</param>
-    /// <param name="cancellationToken">Cancels the wait: then the event is not written.</param>
-    /// <exception cref="CrawlEventsNotStoredException">Events of this crawl could not be stored, or as many events as the buffer holds, and nobody has taken them. This
+    /// <param name="cancellationToken">Cancels the wait. Then the event is not written.</param>
+    /// <exception cref="CrawlEventsNotStoredException">Events of this crawl, or as many events as the buffer holds, could not be stored and were not taken. This
     /// event is not written.</exception>
     /// <exception cref="ObjectDisposedException">The writer is disposed.</exception>
     public Task WriteAsync(Guid crawlId, NewCrawlEvent crawlEvent, CancellationToken cancellationToken = default) =>
-        AdmitAsync(new Entry { CrawlId = crawlId, Event = Require(crawlEvent) }, cancellationToken);
+        AddAsync(new QueuedEvent { CrawlId = crawlId, Event = Require(crawlEvent) }, cancellationToken);
 
-    /// <summary>Writes an event, and waits until it is stored: with those of others who write at the same time, in one transaction.</summary>
-    /// <returns>Its id.</returns>
+    /// <summary>Writes an event, and waits until it is stored. It is stored together with events that other callers write at the same time, in one
+    /// transaction.</summary>
     /// <param name="crawlId">The crawl.</param>
     /// <param name="crawlEvent">The event.</param>
-    /// <param name="cancellationToken">Cancels until the event is in the buffer: then it is not written, now or later. From there on it is waited for.</param>
+    /// <param name="cancellationToken">Cancels until the event is in the buffer. Then it is not written, now or later. Afterwards the token has no effect.</param>
+    /// <returns>The event's id.</returns>
     /// <exception cref="RowNotFoundException">There is no such crawl.</exception>
-    /// <exception cref="CrawlEventsNotStoredException">Events of this crawl could not be stored, or as many events as the buffer holds, and nobody has taken them. This
+    /// <exception cref="CrawlEventsNotStoredException">Events of this crawl, or as many events as the buffer holds, could not be stored and were not taken. This
     /// event is not written.</exception>
-    /// <exception cref="NpgsqlException">It could not be stored.</exception>
-    /// <exception cref="AppendOutcomeUnknownException">It is not known whether it is stored.</exception>
+    /// <exception cref="NpgsqlException">The event could not be stored.</exception>
+    /// <exception cref="AppendOutcomeUnknownException">The connection was lost during COMMIT, and the outcome could not be verified.</exception>
     /// <exception cref="ObjectDisposedException">The writer is disposed.</exception>
     public async Task<long> AppendAsync(Guid crawlId, NewCrawlEvent crawlEvent, CancellationToken cancellationToken = default)
     {
         var stored = new TaskCompletionSource<long>(TaskCreationOptions.RunContinuationsAsynchronously);
-        await AdmitAsync(new Entry { CrawlId = crawlId, Event = Require(crawlEvent), Stored = stored }, cancellationToken).ConfigureAwait(false);
+        await AddAsync(new QueuedEvent { CrawlId = crawlId, Event = Require(crawlEvent), Stored = stored }, cancellationToken).ConfigureAwait(false);
         return await stored.Task.ConfigureAwait(false);
     }
 
-    /// <summary>Waits until everything that was written before is stored.</summary>
-    /// <param name="cancellationToken">Ends the wait; the events stay written.</param>
-    /// <exception cref="CrawlEventsNotStoredException">Events could not be stored, and nobody has taken them; all others that were written before are
+    /// <summary>Waits until all events that were written before are stored.</summary>
+    /// <param name="cancellationToken">Ends the wait. The events stay written.</param>
+    /// <exception cref="CrawlEventsNotStoredException">Events could not be stored, and were not taken. All other events that were written before are
     /// stored.</exception>
     /// <exception cref="ObjectDisposedException">The writer is disposed.</exception>
     public async Task FlushAsync(CancellationToken cancellationToken = default)
     {
         var stored = new TaskCompletionSource<long>(TaskCreationOptions.RunContinuationsAsynchronously);
-        await AdmitAsync(new Entry { Stored = stored }, cancellationToken).ConfigureAwait(false);
+        await AddAsync(new QueuedEvent { Stored = stored }, cancellationToken).ConfigureAwait(false);
         var registration = cancellationToken.UnsafeRegister(static (state, token) => ((TaskCompletionSource<long>)state!).TrySetCanceled(token), stored);
         await using (registration.ConfigureAwait(false))
         {
@@ -99,43 +107,23 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
         }
     }
 
-    /// <summary>Takes the events that could not be stored, to be kept elsewhere or written again; from then on the writer takes events of their crawls.</summary>
-    /// <returns>The events, those of each crawl in the order in which they were written; none when there are none.</returns>
-    public IReadOnlyList<UnstoredCrawlEvent> TakeUnstored()
-    {
-        lock (gate)
-        {
-            var taken = AllUnstored();
-            telemetry.Unstored(-taken.Count);
-            unstored.Clear();
-            held.Clear();
-            unstoredSize = default;
-            return taken;
-        }
-    }
+    /// <summary>Takes the events that could not be stored, to be kept elsewhere or written again. From then on the writer takes events of their crawls.</summary>
+    /// <returns>The events; those of each crawl in the order in which they were written. Empty when there are none.</returns>
+    public IReadOnlyList<UnstoredCrawlEvent> TakeUnstored() => unstored.Take();
 
-    /// <summary>Takes no more, and waits until everything that was written is stored; who waits for room gets <see cref="ObjectDisposedException"/>.</summary>
-    /// <exception cref="CrawlEventsNotStoredException">Events could not be stored, and nobody has taken them; <see cref="TakeUnstored"/> still does.</exception>
+    /// <summary>Refuses further events, and waits until all events that were written are stored. Calls that wait for space throw
+    /// <see cref="ObjectDisposedException"/>.</summary>
+    /// <exception cref="CrawlEventsNotStoredException">Events could not be stored, and were not taken. <see cref="TakeUnstored"/> still returns
+    /// them.</exception>
     public async ValueTask DisposeAsync()
     {
-        lock (gate)
-        {
-            disposed = true;
-            foreach (var (_, admitted) in waiting)
-            {
-                admitted.TrySetException(new ObjectDisposedException(nameof(CrawlEventWriter)));
-            }
-
-            waiting.Clear();
-            buffer.Writer.TryComplete();
-        }
-
+        queue.Close();
         await flushing.ConfigureAwait(false);
-        ThrowIfUnstored();
+        unstored.ThrowIfAny();
     }
 
     /// <inheritdoc cref="DisposeAsync"/>
-    /// <remarks>For containers that dispose synchronously; it blocks the thread.</remarks>
+    /// <remarks>For containers that dispose synchronously. It blocks the thread.</remarks>
     public void Dispose() => DisposeAsync().AsTask().GetAwaiter().GetResult();
 
     private static NewCrawlEvent Require(NewCrawlEvent crawlEvent)
@@ -144,32 +132,17 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
         return crawlEvent;
     }
 
-    /// <summary>Lets an entry into the buffer, in the order of the calls.</summary>
-    private Task AdmitAsync(Entry entry, CancellationToken cancellationToken)
+    private Task AddAsync(QueuedEvent entry, CancellationToken cancellationToken)
     {
         try
         {
-            LinkedListNode<(Entry, TaskCompletionSource Admitted)> node;
-            lock (gate)
+            queue.ThrowIfClosed();
+            if (entry.Event is not null)
             {
-                ObjectDisposedException.ThrowIf(disposed, this);
-                if (entry.Event is not null)
-                {
-                    ThrowIfUnstored(entry.CrawlId);
-                }
-
-                cancellationToken.ThrowIfCancellationRequested();
-
-                if (waiting.Count == 0 && HasRoom())
-                {
-                    Admit(entry);
-                    return Task.CompletedTask;
-                }
-
-                node = waiting.AddLast((entry, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)));
+                unstored.ThrowIfRefused(entry.CrawlId);
             }
 
-            return WaitAsync(node, cancellationToken);
+            return queue.AddAsync(entry, cancellationToken);
         }
         catch (Exception exception)
         {
@@ -177,91 +150,45 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
         }
     }
 
-    private async Task WaitAsync(LinkedListNode<(Entry, TaskCompletionSource Admitted)> node, CancellationToken cancellationToken)
-    {
-        var registration = cancellationToken.UnsafeRegister(
-            _ =>
-            {
-                lock (gate)
-                {
-                    if (node.List is not null && node.Value.Admitted.TrySetCanceled(cancellationToken))
-                    {
-                        waiting.Remove(node);
-                    }
-                }
-            },
-            null);
-        await using (registration.ConfigureAwait(false))
-        {
-            await node.Value.Admitted.Task.ConfigureAwait(false);
-        }
-    }
-
-    private bool HasRoom() => buffered.Events < options.Capacity && buffered.Bytes < options.CapacityBytes;
-
-    private void Admit(Entry entry)
-    {
-        buffered += entry.Size;
-        telemetry.Queued(entry.Size.Events);
-        buffer.Writer.TryWrite(entry);
-    }
-
-    private void Free(Size size)
-    {
-        lock (gate)
-        {
-            buffered -= size;
-            telemetry.Queued(-size.Events);
-            while (waiting.First is { } first && HasRoom())
-            {
-                waiting.RemoveFirst();
-                Admit(first.Value.Entry);
-                first.Value.Admitted.SetResult();
-            }
-        }
-    }
-
     private async Task FlushAllAsync()
     {
-        var batch = new Batch();
-        while (await buffer.Reader.WaitToReadAsync().ConfigureAwait(false))
+        var batch = new FlushBatch(options);
+        while (await queue.Reader.WaitToReadAsync().ConfigureAwait(false))
         {
             await GatherAsync(batch).ConfigureAwait(false);
-            if (batch.Entries.Count > 0)
+            if (batch.Events.Count > 0)
             {
-                var started = Stopwatch.GetTimestamp();
-                await telemetry.RunAsync("flush", batch.Entries.Count, async () =>
+                var started = timeProvider.GetTimestamp();
+                await telemetry.RunAsync("flush", batch.Events.Count, async () =>
                 {
-                    await StoreAsync(WithoutHeld(batch.InOrderOfCrawls())).ConfigureAwait(false);
+                    await StoreAsync(WithoutHeld(batch.ByCrawl())).ConfigureAwait(false);
                     return true;
                 }).ConfigureAwait(false);
-                var elapsed = Stopwatch.GetElapsedTime(started);
-                Log.Flushed(logger, batch.Entries.Count, elapsed);
+                Log.Flushed(logger, batch.Events.Count, timeProvider.GetElapsedTime(started));
             }
 
-            Free(batch.Size);
-            Tell(batch.Flushes);
-
+            queue.Free(batch.Size);
+            CompleteFlushes(batch.Flushes);
             batch.Clear();
         }
     }
 
-    /// <summary>Takes what is in the buffer. While nobody waits for it, it waits for more; otherwise it only lets those write who are about to: the last flush
-    /// has just answered them.</summary>
-    private async Task GatherAsync(Batch batch)
+    /// <summary>Takes entries from the queue. While no caller awaits one of them, it lingers for more. Otherwise it only yields once to callers that are about to
+    /// write, because the last flush has just answered them.</summary>
+    private async Task GatherAsync(FlushBatch batch)
     {
-        using var linger = new CancellationTokenSource(options.Linger);
+        using var linger = new CancellationTokenSource(options.Linger, timeProvider);
         bool more;
         do
         {
             more = false;
-            while (!IsFull(batch) && buffer.Reader.TryRead(out var entry))
+            while (!batch.IsFull && queue.Reader.TryRead(out var entry))
             {
                 batch.Add(entry);
                 more = true;
             }
 
-            if (IsFull(batch))
+            if (batch.IsFull)
             {
                 return;
             }
@@ -272,21 +199,17 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
             }
             else
             {
-                more = await MoreAsync(linger.Token).ConfigureAwait(false);
+                more = await WaitForMoreAsync(linger.Token).ConfigureAwait(false);
             }
         }
         while (more);
     }
 
-    // Also when it has all the room: nobody can write any more.
-    private bool IsFull(Batch batch) =>
-        batch.Entries.Count >= Math.Min(options.BatchSize, options.Capacity) || batch.Size.Bytes >= Math.Min(options.BatchBytes, options.CapacityBytes);
-
-    private async ValueTask<bool> MoreAsync(CancellationToken until)
+    private async ValueTask<bool> WaitForMoreAsync(CancellationToken until)
     {
         try
         {
-            return await buffer.Reader.WaitToReadAsync(until).ConfigureAwait(false);
+            return await queue.Reader.WaitToReadAsync(until).ConfigureAwait(false);
         }
         catch (OperationCanceledException)
         {
@@ -294,8 +217,8 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
         }
     }
 
-    /// <summary>Stores entries, and tells those who wait. What cannot be stored fails alone.</summary>
-    private async Task StoreAsync(ArraySegment<Entry> entries)
+    /// <summary>Stores entries, and completes the calls that await them. An event that cannot be stored fails alone.</summary>
+    private async Task StoreAsync(ArraySegment<QueuedEvent> entries)
     {
         if (entries.Count == 0)
         {
@@ -316,160 +239,57 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
             Fail([.. entries.Where(entry => unknown.Contains(entry.CrawlId))], exception, hold: false);
             await StoreAsync(entries.Where(entry => !unknown.Contains(entry.CrawlId)).ToArray()).ConfigureAwait(false);
         }
-        catch (Exception exception) when (entries.Count > 1 && MayBeOfSome(exception, entries))
+        catch (Exception exception) when (entries.Count > 1 && MayConcernSome(exception, entries))
         {
             await StoreAsync(entries[..(entries.Count / 2)]).ConfigureAwait(false);
             await StoreAsync(entries[(entries.Count / 2)..]).ConfigureAwait(false);
         }
         catch (Exception exception)
         {
-            // Every one of them is told, or kept.
-            Fail(entries, exception, hold: !IsOfTheEvent(exception));
+            // Whatever the error is, each event's caller gets it, or the event is kept.
+            Fail(entries, exception, hold: !ConcernsAnEvent(exception));
         }
     }
 
-    // Data exceptions, violated constraints and exceeded limits are of some event. Of several crawls that are all said to be unknown some may have been made since.
-    private static bool MayBeOfSome(Exception exception, ArraySegment<Entry> entries) =>
-        exception is RowNotFoundException ? entries[0].CrawlId != entries[^1].CrawlId : IsOfTheEvent(exception);
+    // Of several crawls that are all reported as unknown, some may have been created since.
+    private static bool MayConcernSome(Exception exception, ArraySegment<QueuedEvent> entries) =>
+        exception is RowNotFoundException ? entries[0].CrawlId != entries[^1].CrawlId : ConcernsAnEvent(exception);
 
-    private static bool IsOfTheEvent(Exception exception) => exception is RowNotFoundException || (exception is PostgresException server && server.SqlState[..2] is "22" or "23" or "54");
+    // An unknown crawl, a data exception, a violated constraint, or an exceeded limit.
+    private static bool ConcernsAnEvent(Exception exception) =>
+        exception is RowNotFoundException || (exception is PostgresException server && server.SqlState[..2] is "22" or "23" or "54");
 
-    /// <summary>Leaves out entries of crawls of which events before them could not be stored: they fail as those did.</summary>
-    private ArraySegment<Entry> WithoutHeld(ArraySegment<Entry> entries)
+    /// <summary>Fails the entries of held crawls, as the events before them failed.</summary>
+    private ArraySegment<QueuedEvent> WithoutHeld(ArraySegment<QueuedEvent> entries)
     {
-        lock (gate)
+        var (held, free) = unstored.Split(entries);
+        foreach (var (behind, error) in held)
         {
-            if (held.Count == 0)
-            {
-                return entries;
-            }
-
-            foreach (var behind in entries.Where(entry => held.Contains(entry.CrawlId)).GroupBy(entry => entry.CrawlId))
-            {
-                Fail([.. behind], unstored[behind.Key][0].Error, hold: true);
-            }
-
-            return entries.Where(entry => !held.Contains(entry.CrawlId)).ToArray();
+            Fail(behind, error, hold: true);
         }
+
+        return free;
     }
 
-    private void Fail(IReadOnlyCollection<Entry> entries, Exception exception, bool hold)
+    private void Fail(IReadOnlyCollection<QueuedEvent> entries, Exception error, bool hold)
     {
-        Log.EventsNotStored(logger, entries.Count, entries.Select(entry => entry.CrawlId).Distinct().Count(), Telemetry.ErrorType(exception));
-        lock (gate)
-        {
-            foreach (var entry in entries)
-            {
-                if (entry.Stored is { } stored)
-                {
-                    stored.SetException(exception);
-                    continue;
-                }
-
-                if (!unstored.TryGetValue(entry.CrawlId, out var ofCrawl))
-                {
-                    unstored.Add(entry.CrawlId, ofCrawl = []);
-                }
-
-                ofCrawl.Add(new UnstoredCrawlEvent { CrawlId = entry.CrawlId, Event = entry.Event!, Error = exception });
-                unstoredSize += entry.Size;
-                telemetry.Unstored(1);
-                if (hold)
-                {
-                    held.Add(entry.CrawlId);
-                }
-            }
-        }
+        Log.EventsNotStored(logger, entries.Count, entries.Select(entry => entry.CrawlId).Distinct().Count(), Telemetry.ErrorType(error));
+        unstored.Fail(entries, error, hold);
     }
 
-    private void Tell(List<Entry> flushes)
+    private void CompleteFlushes(List<QueuedEvent> flushes)
     {
         foreach (var flush in flushes)
         {
             try
             {
-                ThrowIfUnstored();
+                unstored.ThrowIfAny();
                 flush.Stored!.TrySetResult(0);
             }
             catch (CrawlEventsNotStoredException exception)
             {
                 flush.Stored!.TrySetException(exception);
             }
-        }
-    }
-
-    private void ThrowIfUnstored()
-    {
-        lock (gate)
-        {
-            if (unstored.Count > 0)
-            {
-                throw new CrawlEventsNotStoredException(AllUnstored());
-            }
-        }
-    }
-
-    // What is kept is bounded as the buffer is: beyond that no crawl's events are taken.
-    private void ThrowIfUnstored(Guid crawlId)
-    {
-        if (unstored.TryGetValue(crawlId, out var ofCrawl))
-        {
-            throw new CrawlEventsNotStoredException([.. ofCrawl]);
-        }
-
-        if (unstoredSize.Events >= options.Capacity || unstoredSize.Bytes >= options.CapacityBytes)
-        {
-            throw new CrawlEventsNotStoredException(AllUnstored());
-        }
-    }
-
-    private List<UnstoredCrawlEvent> AllUnstored() => [.. unstored.Values.SelectMany(ofCrawl => ofCrawl)];
-
-    private readonly record struct Size(int Events, long Bytes)
-    {
-        public static Size operator +(Size one, Size other) => new(one.Events + other.Events, one.Bytes + other.Bytes);
-
-        public static Size operator -(Size one, Size other) => new(one.Events - other.Events, one.Bytes - other.Bytes);
-    }
-
-    /// <summary>An event, or a flush where there is none.</summary>
-    private sealed class Entry
-    {
-        public Guid CrawlId { get; init; }
-
-        public NewCrawlEvent? Event { get; init; }
-
-        /// <summary>Told when it is stored; null when nobody waits.</summary>
-        public TaskCompletionSource<long>? Stored { get; init; }
-
-        public Size Size => Event is null ? default : new Size(1, Event.Payload.Utf8.Length);
-    }
-
-    private sealed class Batch
-    {
-        public List<Entry> Entries { get; } = [];
-
-        public List<Entry> Flushes { get; } = [];
-
-        public Size Size { get; private set; }
-
-        public bool IsAwaited { get; private set; }
-
-        public void Add(Entry entry)
-        {
-            IsAwaited |= entry.Stored is not null;
-            Size += entry.Size;
-            (entry.Event is null ? Flushes : Entries).Add(entry);
-        }
-
-        /// <summary>The entries of each crawl together, in their order; the crawls as they came.</summary>
-        public ArraySegment<Entry> InOrderOfCrawls() => Entries.GroupBy(entry => entry.CrawlId).SelectMany(ofCrawl => ofCrawl).ToArray();
-
-        public void Clear()
-        {
-            Entries.Clear();
-            Flushes.Clear();
-            (Size, IsAwaited) = (default, false);
         }
     }
 }

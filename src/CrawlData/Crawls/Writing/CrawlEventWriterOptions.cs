@@ -1,6 +1,6 @@
 namespace CrawlData.Crawls;
 
-/// <summary>When a <see cref="CrawlEventWriter"/> flushes, and how much it holds.</summary>
+/// <summary>When a <see cref="CrawlEventWriter"/> flushes, and how much it buffers.</summary>
 public sealed class CrawlEventWriterOptions
 {
     /// <summary>Makes options with the defaults.</summary>
@@ -16,32 +16,34 @@ public sealed class CrawlEventWriterOptions
         }
     }
 
-    /// <summary>The most events in a flush. 10,000 unless set: with many crawls at once, the larger the flush the more of a crawl's events lie side by side on
-    /// disk, which is what reading them cold costs.</summary>
-    /// <exception cref="InvalidValueException">The value is less than 1.</exception>
-    public int BatchSize { get; set => field = AtLeastOne(value, "batch_size"); } = 10_000;
+    /// <summary>The most events in a flush. With many crawls at once, a larger flush stores more of a crawl's events side by side on disk. Reading them cold
+    /// then costs less.</summary>
+    /// <value>The default is 10,000; the least is 1.</value>
+    /// <exception cref="ArgumentOutOfRangeException">The value is less than 1.</exception>
+    public int BatchSize { get; set => field = ArgumentRange.RequireAtLeastOne(value, nameof(BatchSize)); } = 10_000;
 
-    /// <summary>The most bytes of payloads in a flush, unless a single event has more. 8 MiB unless set.</summary>
-    /// <exception cref="InvalidValueException">The value is less than 1.</exception>
-    public int BatchBytes { get; set => field = AtLeastOne(value, "batch_bytes"); } = 8 * 1024 * 1024;
+    /// <summary>The most bytes of payloads in a flush. A single larger event is flushed alone.</summary>
+    /// <value>The default is 8 MiB; the least is 1 byte.</value>
+    /// <exception cref="ArgumentOutOfRangeException">The value is less than 1.</exception>
+    public int BatchBytes { get; set => field = ArgumentRange.RequireAtLeastOne(value, nameof(BatchBytes)); } = 8 * 1024 * 1024;
 
-    /// <summary>How long events that nobody waits for are gathered before they are flushed; 100 ms unless set. A flush begins at once when one of them is waited
-    /// for, whatever this says.</summary>
-    /// <exception cref="InvalidValueException">The value is negative or more than a minute.</exception>
+    /// <summary>How long events are gathered before a flush while no caller awaits one of them. An awaited event is flushed at once.</summary>
+    /// <value>The default is 100 ms. The range is 0 to 1 minute.</value>
+    /// <exception cref="ArgumentOutOfRangeException">The value is out of range.</exception>
     public TimeSpan Linger
     {
         get;
-        set => field = Durations.Require(value, "linger", TimeSpan.Zero, TimeSpan.FromMinutes(1));
+        set => field = ArgumentRange.Require(value, TimeSpan.Zero, TimeSpan.FromMinutes(1), nameof(Linger));
     } = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>The most events in the buffer; who writes more waits. 20,000 unless set.</summary>
-    /// <exception cref="InvalidValueException">The value is less than 1.</exception>
-    public int Capacity { get; set => field = AtLeastOne(value, "capacity"); } = 20_000;
+    /// <summary>The most events in the buffer. When it is full, <see cref="CrawlEventWriter.WriteAsync"/> waits.</summary>
+    /// <value>The default is 20,000; the least is 1.</value>
+    /// <exception cref="ArgumentOutOfRangeException">The value is less than 1.</exception>
+    public int Capacity { get; set => field = ArgumentRange.RequireAtLeastOne(value, nameof(Capacity)); } = 20_000;
 
-    /// <summary>The most bytes of payloads in the buffer; who writes more waits. The last event may exceed it. 64 MiB unless
-    /// set.</summary>
-    /// <exception cref="InvalidValueException">The value is less than 1.</exception>
-    public int CapacityBytes { get; set => field = AtLeastOne(value, "capacity_bytes"); } = 64 * 1024 * 1024;
-
-    private static int AtLeastOne(int value, string field) => value >= 1 ? value : throw new InvalidValueException(field, $"is {value}; the least is 1");
+    /// <summary>The most bytes of payloads in the buffer. When it is full, <see cref="CrawlEventWriter.WriteAsync"/> waits. The last event may exceed
+    /// it.</summary>
+    /// <value>The default is 64 MiB; the least is 1 byte.</value>
+    /// <exception cref="ArgumentOutOfRangeException">The value is less than 1.</exception>
+    public int CapacityBytes { get; set => field = ArgumentRange.RequireAtLeastOne(value, nameof(CapacityBytes)); } = 64 * 1024 * 1024;
 }

@@ -1,12 +1,15 @@
 namespace CrawlData.Crawls;
 
-/// <summary>Events that a <see cref="CrawlEventWriter"/> had taken could not be stored. All others are.</summary>
+/// <summary>Thrown when events that were written to a <see cref="CrawlEventWriter"/> could not be stored, and were not taken yet.</summary>
 public sealed class CrawlEventsNotStoredException : CrawlDataException
 {
     internal CrawlEventsNotStoredException(IReadOnlyList<UnstoredCrawlEvent> events)
-        : base($"Events that are not stored: {events.Count}, of crawls: {events.Select(unstored => unstored.CrawlId).Distinct().Count()}. {ServerErrors.Describe(events[0].Error)}", events[0].Error) =>
+        : base(
+            $"{events.Count} events of {events.Select(unstored => unstored.CrawlId).Distinct().Count()} crawls are not stored. "
+                + $"The first error: {ServerErrors.Describe(events[0].Error)}",
+            events[0].Error) =>
         Events = events;
 
-    /// <summary>The events, those of each crawl in the order in which they were written.</summary>
+    /// <summary>The events. Those of each crawl are in the order in which they were written.</summary>
     public IReadOnlyList<UnstoredCrawlEvent> Events { get; }
 }

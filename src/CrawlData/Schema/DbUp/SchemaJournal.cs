@@ -1,12 +1,12 @@
 using System.Data;
-using CrawlData.Diagnostics;
+using CrawlData.Storage;
 using DbUp.Engine;
 using Npgsql;
 using NpgsqlTypes;
 
 namespace CrawlData.Schema;
 
-/// <summary>Which scripts ran in a database, and what they said when they did. DbUp's own journal knows no hash, lets a name in twice, and keeps local
+/// <summary>The journal of the scripts that ran in a database, with their hashes. DbUp's own journal has no hash, allows a name twice, and stores local
 /// time.</summary>
 internal sealed class SchemaJournal(IReadOnlyList<SchemaScript> pending) : IJournal
 {
@@ -19,7 +19,7 @@ internal sealed class SchemaJournal(IReadOnlyList<SchemaScript> pending) : IJour
         )
         """;
 
-    // Where the scripts go, and nowhere else on the search path.
+    // In the schema that the scripts go into, and nowhere else on the search path.
     internal const string ExistsSql =
         "select exists (select from pg_class where relname = 'crawldata_journal' and relnamespace = quote_ident(current_schema())::regnamespace)";
 
@@ -36,37 +36,32 @@ internal sealed class SchemaJournal(IReadOnlyList<SchemaScript> pending) : IJour
 
     internal const string StoreSql = "insert into crawldata_journal (script_name, script_hash) values (@script_name, @script_hash)";
 
-    /// <summary>What has run, by name, with its hash; empty in a database without journal.</summary>
+    /// <summary>Reads the scripts that ran, with their hashes; empty in a database without a journal.</summary>
     public static async Task<IReadOnlyDictionary<string, string>> ReadAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
-        var exists = await connection.ReadListAsync(Database.Command(ExistsSql, null, null, cancellationToken), row => row.GetBoolean(0)).ConfigureAwait(false);
-        if (!exists[0])
+        if (!await connection.QuerySingleAsync(ExistsSql, null, row => row.GetBoolean(0), null, cancellationToken).ConfigureAwait(false))
         {
             return new Dictionary<string, string>();
         }
 
-        var rows = await connection.ReadListAsync(
-            Database.Command(ReadSql, null, null, cancellationToken), row => KeyValuePair.Create(row.GetString(0), row.GetString(1))).ConfigureAwait(false);
+        var rows = await connection.QueryAsync(ReadSql, null, row => KeyValuePair.Create(row.GetString(0), row.GetString(1)), null, cancellationToken)
+            .ConfigureAwait(false);
         return rows.ToDictionary();
     }
 
-    /// <summary>The scripts that have run, and those of this version that have not, by name; null when the role may not see it.</summary>
-    public static async Task<IReadOnlyList<ScriptStatus>?> ReadStatusAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    /// <summary>Reads when each script ran.</summary>
+    /// <returns>The time by the script's name; empty in a database without a journal; null when the role may not read it.</returns>
+    public static async Task<IReadOnlyDictionary<string, DateTimeOffset>?> ReadTimesAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
-        List<ScriptStatus> applied = [];
-        switch (await connection.ReadListAsync(Database.Command(MayReadSql, null, null, cancellationToken), row => row.GetBoolean(0)).ConfigureAwait(false))
+        var mayRead = await connection.QueryAsync(MayReadSql, null, row => row.GetBoolean(0), null, cancellationToken).ConfigureAwait(false);
+        if (mayRead is not [true])
         {
-            case [false]:
-                return null;
-            case [true]:
-                applied = await connection.ReadListAsync(
-                    Database.Command(ReadTimesSql, null, null, cancellationToken),
-                    row => new ScriptStatus { Script = row.GetString(0), AppliedAt = row.GetFieldValue<DateTimeOffset>(1) }).ConfigureAwait(false);
-                break;
+            return mayRead is [] ? new Dictionary<string, DateTimeOffset>() : null;
         }
 
-        var pending = SchemaScript.All.Select(script => new ScriptStatus { Script = script.Name, AppliedAt = null });
-        return [.. applied.UnionBy(pending, script => script.Script).OrderBy(script => script.Script, StringComparer.Ordinal)];
+        var rows = await connection.QueryAsync(
+            ReadTimesSql, null, row => KeyValuePair.Create(row.GetString(0), row.GetFieldValue<DateTimeOffset>(1)), null, cancellationToken).ConfigureAwait(false);
+        return rows.ToDictionary();
     }
 
     public static Parameters StoreParameters(SchemaScript script) => new()
@@ -75,7 +70,7 @@ internal sealed class SchemaJournal(IReadOnlyList<SchemaScript> pending) : IJour
         { "script_hash", NpgsqlDbType.Text, script.Hash },
     };
 
-    // DbUp is handed what is pending and nothing else.
+    // DbUp gets only the pending scripts.
     public string[] GetExecutedScripts() => [];
 
     public void EnsureTableExistsAndIsLatestVersion(Func<IDbCommand> dbCommandFactory)
@@ -85,7 +80,7 @@ internal sealed class SchemaJournal(IReadOnlyList<SchemaScript> pending) : IJour
         command.ExecuteNonQuery();
     }
 
-    // In the script's own transaction: both are kept, or neither.
+    // In the script's own transaction: both are stored, or neither.
     public void StoreExecutedScript(SqlScript script, Func<IDbCommand> dbCommandFactory)
     {
         using var command = dbCommandFactory();

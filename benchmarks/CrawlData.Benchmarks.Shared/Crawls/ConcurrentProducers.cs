@@ -1,0 +1,32 @@
+using CrawlData.Crawls;
+using Npgsql;
+
+namespace CrawlData.Benchmarks.Crawls;
+
+/// <summary>Stores events from several concurrent producers, round-robin over the crawls.</summary>
+public static class ConcurrentProducers
+{
+    /// <summary>Appends events through a writer. A producer awaits each of its events.</summary>
+    public static Task AppendAsync(this CrawlEventWriter writer, IReadOnlyList<Guid> crawls, NewCrawlEvent[] events, int producers) =>
+        RunAsync(producers, events.Length, number => writer.AppendAsync(crawls[number % crawls.Count], events[number]));
+
+    /// <summary>Writes events through a writer, and flushes it at the end.</summary>
+    public static async Task WriteAsync(this CrawlEventWriter writer, IReadOnlyList<Guid> crawls, NewCrawlEvent[] events, int producers)
+    {
+        await RunAsync(producers, events.Length, number => writer.WriteAsync(crawls[number % crawls.Count], events[number]));
+        await writer.FlushAsync();
+    }
+
+    /// <summary>Inserts events by single committed INSERTs written by hand.</summary>
+    public static Task InsertAsync(NpgsqlDataSource dataSource, IReadOnlyList<Guid> crawls, NewCrawlEvent[] events, int producers) =>
+        RunAsync(producers, events.Length, number => HandWritten.InsertAsync(dataSource, crawls[number % crawls.Count], events[number]));
+
+    private static Task RunAsync(int producers, int count, Func<int, Task> produce) =>
+        Task.WhenAll(Enumerable.Range(0, producers).Select(producer => Task.Run(async () =>
+        {
+            for (var number = producer; number < count; number += producers)
+            {
+                await produce(number);
+            }
+        })));
+}

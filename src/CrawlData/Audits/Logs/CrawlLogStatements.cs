@@ -1,0 +1,136 @@
+using System.Data.Common;
+using CrawlData.Storage;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace CrawlData.Audits;
+
+/// <summary>The SQL of <c>crawl_logs</c>, its parameters, and the mapping of its rows.</summary>
+internal sealed class CrawlLogStatements : AppendStatements<NewCrawlLog>
+{
+    // In the order in which Map reads them.
+    private const string Columns = "id, session_id, level::text, event_type::text, message, details, timestamp";
+
+    // The session's row is locked as a foreign key's check locks it. So no row means an unknown session, and not one that is being deleted.
+    internal const string InsertSql =
+        """
+        with sessions as materialized (
+            select id from audit_sessions where id = any (@parent_ids) order by id for key share
+        )
+        insert into crawl_logs (session_id, level, event_type, message, details, timestamp)
+        select session_id, level::log_level_enum, event_type::event_type_enum, message, details::jsonb, coalesce(timestamp, now())
+        from unnest(@row_parent_ids, @levels, @event_types, @messages, @details, @timestamps)
+            with ordinality as lines (session_id, level, event_type, message, details, timestamp, position)
+        where (select count(*) from sessions) = cardinality(@parent_ids)
+        order by position
+        returning id, pg_current_xact_id(), now()
+        """;
+
+    internal const string ReserveSql =
+        """
+        with sessions as materialized (
+            select id from audit_sessions where id = any (@parent_ids) order by id for key share
+        )
+        select array(select nextval('crawl_logs_id_seq') from generate_series(1, case locked.sessions when cardinality(@parent_ids) then @rows else 0 end)),
+               pg_current_xact_id(),
+               now()
+        from (select count(*) as sessions from sessions) as locked
+        """;
+
+    internal const string TimeSql = "select timestamp from crawl_logs where id = @row_id and session_id = @parent_id";
+
+    internal const string CopySql = "copy crawl_logs (id, session_id, level, event_type, message, details, timestamp) from stdin (format binary)";
+
+    internal const string GetSql = $"select {Columns} from crawl_logs where session_id = @session_id and id = @row_id";
+
+    // The bounds come from the cursor or the range. Ids order the lines of one timestamp.
+    internal const string ReadSql =
+        $"""
+        select {Columns}
+        from crawl_logs
+        where session_id = @session_id
+          and (timestamp, id) > (@after_time, @after_id)
+          and (timestamp, id) < (@before_time, @before_id)
+          and (@levels is null or level = any (@levels::log_level_enum[]))
+          and (@event_types is null or event_type = any (@event_types::event_type_enum[]))
+        order by session_id, timestamp, id
+        limit @limit
+        """;
+
+    public static readonly CrawlLogStatements Instance = new();
+
+    public override string Table => "crawl_logs";
+
+    public override string ParentTable => AuditSessionRepository.Table;
+
+    public override string RowsName => "lines";
+
+    public override string Insert => InsertSql;
+
+    public override string Reserve => ReserveSql;
+
+    public override string Copy => CopySql;
+
+    public override string UnknownParents => AuditPageRepository.UnknownSessionsSql;
+
+    public override string RowTime => TimeSql;
+
+    // A UTF-16 unit has at most three bytes in UTF-8.
+    public override int BytesOf(NewCrawlLog row) => row.Details.Utf8.Length + (3 * row.Message.Length);
+
+    public override DateTime? TimeOf(NewCrawlLog row) => row.Timestamp?.UtcDateTime;
+
+    public override void AddColumns(Parameters parameters, IEnumerable<NewCrawlLog> rows)
+    {
+        parameters.Add("levels", NpgsqlDbType.Array | NpgsqlDbType.Text, rows.Select(row => row.Level).ToLabels());
+        parameters.Add("event_types", NpgsqlDbType.Array | NpgsqlDbType.Text, rows.Select(row => row.EventType).ToLabels());
+        parameters.Add("messages", NpgsqlDbType.Array | NpgsqlDbType.Text, rows.Select(row => row.Message).ToArray());
+        parameters.Add("details", NpgsqlDbType.Array | NpgsqlDbType.Text, rows.Select(row => row.Details.Utf8).ToArray());
+        parameters.Add("timestamps", NpgsqlDbType.Array | NpgsqlDbType.TimestampTz, rows.Select(row => row.Timestamp).ToArray());
+    }
+
+    public override async Task WriteAsync(NpgsqlBinaryImporter importer, NewCrawlLog row)
+    {
+        await importer.WriteAsync(row.Level.ToLabel(), NpgsqlDbType.Text, CancellationToken.None).ConfigureAwait(false);
+        await importer.WriteAsync(row.EventType.ToLabel(), NpgsqlDbType.Text, CancellationToken.None).ConfigureAwait(false);
+        await importer.WriteAsync(row.Message, NpgsqlDbType.Text, CancellationToken.None).ConfigureAwait(false);
+        await importer.WriteAsync(row.Details.Utf8, NpgsqlDbType.Jsonb, CancellationToken.None).ConfigureAwait(false);
+    }
+
+    public static CrawlLog Map(DbDataReader row) => new()
+    {
+        Id = row.GetInt64(0),
+        SessionId = row.GetGuid(1),
+        Level = row.GetLabel<CrawlLogLevel>(2),
+        EventType = row.GetLabel<CrawlLogEventType>(3),
+        Message = row.GetString(4),
+        Details = row.GetJsonb(5),
+        Timestamp = row.GetInstant(6),
+    };
+
+    /// <summary>Makes the parameters of <see cref="ReadSql"/>.</summary>
+    /// <param name="sessionId">The session.</param>
+    /// <param name="filter">Which lines; all when null.</param>
+    /// <param name="cursor">Only lines after it. Of it and the filter's start, the later counts.</param>
+    /// <param name="limit">The most lines; no limit when null.</param>
+    public static Parameters ToReadParameters(Guid sessionId, CrawlLogFilter? filter, KeysetCursor<long>? cursor = null, int? limit = null)
+    {
+        filter ??= CrawlLogFilter.All;
+        if (filter.TimestampFrom is { } start && (cursor is null || cursor.Value.Time < start))
+        {
+            cursor = new KeysetCursor<long>(start, long.MinValue);
+        }
+
+        return new Parameters
+        {
+            { "session_id", NpgsqlDbType.Uuid, sessionId },
+            { "after_time", NpgsqlDbType.TimestampTz, cursor?.Time ?? DateTimeOffset.MinValue },
+            { "after_id", NpgsqlDbType.Bigint, cursor?.Id ?? long.MinValue },
+            { "before_time", NpgsqlDbType.TimestampTz, filter.TimestampBefore ?? DateTimeOffset.MaxValue },
+            { "before_id", NpgsqlDbType.Bigint, filter.TimestampBefore is null ? long.MaxValue : long.MinValue },
+            { "levels", NpgsqlDbType.Array | NpgsqlDbType.Text, filter.Levels.ToLabels() },
+            { "event_types", NpgsqlDbType.Array | NpgsqlDbType.Text, filter.EventTypes.ToLabels() },
+            { "limit", NpgsqlDbType.Bigint, limit },
+        };
+    }
+}

@@ -1,0 +1,325 @@
+using CrawlData.Instrumentation;
+using CrawlData.Storage;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace CrawlData.Audits;
+
+/// <summary>The queue of audit sessions: claims, ends, requeues, and rescues of stale sessions. It works on the table <c>audit_sessions</c>. Instances are
+/// thread-safe.</summary>
+/// <remarks>
+/// <para><b>Fencing token.</b> Each claim or start begins an attempt, and <see cref="AuditSession.Attempts"/> is its number. The worker passes this number
+/// with every change. A change is refused when the session is at another attempt. So a worker whose session was rescued cannot overwrite its successor. It relies
+/// on the session's row lock, and on the count of attempts, which only rises.</para>
+/// <para><b>Stale sessions.</b> A claim writes a line into <c>crawl_logs</c>, and its worker writes more while it works. A running session is stale when its log
+/// has been silent for long enough: its worker is dead, or slow.</para>
+/// <para><b>Transactions.</b> Methods take the caller's transaction. Without one, each call is a transaction of its own. In a transaction at REPEATABLE READ or
+/// above, the loser of a race gets the server's SQLSTATE 40001.</para>
+/// <para><b>Errors.</b> Errors of the server and of the connection are thrown as <see cref="NpgsqlException"/>.</para>
+/// </remarks>
+/// <param name="dataSource">The application's data source. The application disposes it.</param>
+/// <param name="logger">Logs claims and rescues; may be null.</param>
+/// <example>
+/// <code>
+/// while (await queue.ClaimNextAsync() is { } session)
+/// {
+///     await AuditAsync(session);
+///     await queue.CompleteAsync(session.Id, session.Attempts);
+/// }
+/// </code>
+/// </example>
+public sealed class AuditSessionQueue(NpgsqlDataSource dataSource, ILogger<AuditSessionQueue>? logger = null)
+{
+    // The start of an attempt writes a line into the session's log. The attempt is stale when no line follows for long enough.
+    private const string LogAttempt =
+        """
+        insert into crawl_logs (session_id, level, event_type, message, details, timestamp)
+        select id, 'info', case attempts when 1 then 'navigation' else 'retry' end::event_type_enum, 'attempt ' || attempts || ' begins',
+               jsonb_build_object('attempt', attempts), clock_timestamp()
+        from changed
+        where status = 'running'
+        """;
+
+    // Not FOR UPDATE: with that, skip locked would skip a session whose row a foreign key's check holds, as the insert of a log line does.
+    internal const string ClaimNextSql =
+        $"""
+        with oldest as materialized (
+            select id from audit_sessions where status = 'queued' order by created_at limit 1 for no key update skip locked
+        ), changed as (
+            update audit_sessions set status = 'running', attempts = attempts + 1 from oldest where audit_sessions.id = oldest.id returning audit_sessions.*
+        ), logged as (
+            {LogAttempt}
+        )
+        select {AuditSessionRepository.Columns} from changed
+        """;
+
+    // The row is locked and read first. So the loser of a race sees the row that the winner committed, and not its own older snapshot.
+    internal const string TransitionSql =
+        $"""
+        with standing as materialized (
+            select * from audit_sessions where id = @id for no key update
+        ), changed as (
+            update audit_sessions
+            set status = @to::audit_session_status_enum,
+                attempts = audit_sessions.attempts + case @to when 'running' then 1 else 0 end,
+                error_summary = case when @to in ('queued', 'running') then audit_sessions.error_summary else @error_summary end
+            from standing
+            where audit_sessions.id = standing.id
+              and standing.status = any (@from::audit_session_status_enum[])
+              and standing.attempts = coalesce(@attempt, standing.attempts)
+            returning audit_sessions.*
+        ), logged as (
+            {LogAttempt}
+        )
+        select {AuditSessionRepository.Columns}, true as applied from changed
+        union all
+        select {AuditSessionRepository.Columns}, false as applied from standing where not exists (select from changed)
+        """;
+
+    internal const string RecordFindingsSql =
+        $"""
+        with standing as materialized (
+            select * from audit_sessions where id = @id for no key update
+        ), changed as (
+            update audit_sessions
+            set final_url = coalesce(@final_url, audit_sessions.final_url),
+                pdp_url = coalesce(@pdp_url, audit_sessions.pdp_url),
+                low_confidence = coalesce(@low_confidence, audit_sessions.low_confidence)
+            from standing
+            where audit_sessions.id = standing.id and standing.attempts = @attempt and standing.status <> 'queued'
+            returning audit_sessions.*
+        )
+        select {AuditSessionRepository.Columns}, true as applied from changed
+        union all
+        select {AuditSessionRepository.Columns}, false as applied from standing where not exists (select from changed)
+        """;
+
+    // now(), because no index serves a condition on clock_timestamp(). In a long transaction now() is old, and finds fewer sessions.
+    private const string Stale =
+        """
+        status = 'running'
+          and not exists (select from crawl_logs where crawl_logs.session_id = audit_sessions.id and crawl_logs.timestamp > now() - @silent_for)
+        """;
+
+    internal const string ListStaleSql = $"select {AuditSessionRepository.Columns} from audit_sessions where {Stale} order by created_at limit @limit";
+
+    // While the statement waits, a session may start another attempt. Its locked row shows that, and its new log line does not: hence the comparison of attempts.
+    internal const string RescueStaleSql =
+        $"""
+        with stale as materialized (
+            select id, attempts from audit_sessions where {Stale} order by created_at limit @limit
+        ), locked as materialized (
+            select audit_sessions.id
+            from audit_sessions join stale on stale.id = audit_sessions.id
+            where audit_sessions.status = 'running' and audit_sessions.attempts = stale.attempts
+            for no key update of audit_sessions skip locked
+        ), changed as (
+            update audit_sessions
+            set status = case when attempts < @max_attempts then 'queued' else 'failed' end::audit_session_status_enum,
+                error_summary = 'attempt ' || attempts || ' was stale: it wrote no log line for ' || @silent_for
+            from locked
+            where audit_sessions.id = locked.id
+            returning audit_sessions.*
+        )
+        select {AuditSessionRepository.Columns} from changed
+        """;
+
+    private readonly NpgsqlDataSource dataSource = dataSource ?? throw new ArgumentNullException(nameof(dataSource));
+    private readonly Telemetry telemetry = new(dataSource, AuditSessionRepository.Table);
+    private readonly ILogger log = logger.Guarded();
+
+    /// <summary>Claims the oldest queued session: queued → running. It begins an attempt.</summary>
+    /// <remarks>Concurrent claims get different sessions, or none, and do not wait for each other. It relies on <c>for no key update skip locked</c> over the index
+    /// on (status, created_at). In the caller's transaction, the claim counts once that is committed.</remarks>
+    /// <param name="transaction">The caller's transaction, or null.</param>
+    /// <param name="cancellationToken">Cancels the statement.</param>
+    /// <returns>The session; null when none is queued. Its <see cref="AuditSession.Attempts"/> is the fencing token.</returns>
+    public async Task<AuditSession?> ClaimNextAsync(NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
+    {
+        var session = await telemetry.RunAsync(
+            "claim",
+            0,
+            () => dataSource.QuerySingleOrDefaultAsync(ClaimNextSql, null, AuditSessionRepository.Map, transaction, cancellationToken)).ConfigureAwait(false);
+        telemetry.Claimed(session is not null);
+        if (session is not null)
+        {
+            Log.SessionClaimed(log, session.Id, session.Attempts);
+        }
+
+        return session;
+    }
+
+    /// <summary>Starts a given session: queued → running. It begins an attempt. Workers that take the oldest call <see cref="ClaimNextAsync"/>.</summary>
+    /// <remarks>It is one atomic statement that takes the session's row lock. Of two that race, one is applied. The other is refused, and sees what the first
+    /// committed. Neither a refusal nor a missing session throws: look at <see cref="Transition{T}.Outcome"/>, or call
+    /// <see cref="Transition{T}.EnsureApplied"/>.</remarks>
+    /// <param name="id">The session.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
+    /// <param name="cancellationToken">Cancels the statement.</param>
+    public Task<Transition<AuditSession>> StartAsync(Guid id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
+        TransitionAsync("start", id, null, [AuditSessionStatus.Queued], AuditSessionStatus.Running, null, transaction, cancellationToken);
+
+    /// <summary>Completes a session: running → completed.</summary>
+    /// <inheritdoc cref="StartAsync" path="/remarks"/>
+    /// <param name="id">The session.</param>
+    /// <param name="attempt">The caller's attempt. The call is refused when the session is at another.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
+    /// <param name="cancellationToken">Cancels the statement.</param>
+    public Task<Transition<AuditSession>> CompleteAsync(
+        Guid id, int attempt, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
+        TransitionAsync("complete", id, attempt, [AuditSessionStatus.Running], AuditSessionStatus.Completed, null, transaction, cancellationToken);
+
+    /// <summary>Ends a session that has a part of its results: running → partial.</summary>
+    /// <inheritdoc cref="StartAsync" path="/remarks"/>
+    /// <param name="id">The session.</param>
+    /// <param name="attempt">The caller's attempt. The call is refused when the session is at another.</param>
+    /// <param name="errorSummary">What is missing, and why. Pass text from a crawled page through <see cref="CrawledText.Repair"/> first.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
+    /// <param name="cancellationToken">Cancels the statement.</param>
+    /// <exception cref="InvalidValueException">The summary holds U+0000 or a lone surrogate.</exception>
+    public Task<Transition<AuditSession>> CompletePartiallyAsync(
+        Guid id, int attempt, string errorSummary, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
+    {
+        CrawledText.Require(errorSummary, "error_summary");
+        return TransitionAsync(
+            "complete partially", id, attempt, [AuditSessionStatus.Running], AuditSessionStatus.Partial, errorSummary, transaction, cancellationToken);
+    }
+
+    /// <summary>Fails a session: running → failed.</summary>
+    /// <inheritdoc cref="StartAsync" path="/remarks"/>
+    /// <param name="id">The session.</param>
+    /// <param name="attempt">The caller's attempt. The call is refused when the session is at another.</param>
+    /// <param name="errorSummary">Why it failed. Pass text from a crawled page through <see cref="CrawledText.Repair"/> first.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
+    /// <param name="cancellationToken">Cancels the statement.</param>
+    /// <exception cref="InvalidValueException">The summary holds U+0000 or a lone surrogate.</exception>
+    public Task<Transition<AuditSession>> FailAsync(
+        Guid id, int attempt, string errorSummary, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
+    {
+        CrawledText.Require(errorSummary, "error_summary");
+        return TransitionAsync("fail", id, attempt, [AuditSessionStatus.Running], AuditSessionStatus.Failed, errorSummary, transaction, cancellationToken);
+    }
+
+    /// <summary>Queues a session again, for another attempt: failed or partial → queued. It keeps its place in the queue, which is ordered by time of
+    /// creation.</summary>
+    /// <inheritdoc cref="StartAsync" path="/remarks"/>
+    /// <param name="id">The session.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
+    /// <param name="cancellationToken">Cancels the statement.</param>
+    public Task<Transition<AuditSession>> RequeueAsync(Guid id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
+        TransitionAsync(
+            "requeue", id, null, [AuditSessionStatus.Failed, AuditSessionStatus.Partial], AuditSessionStatus.Queued, null, transaction, cancellationToken);
+
+    /// <summary>Records an attempt's findings in its session, while it runs or after it ended. The call is refused when the session was rescued and is
+    /// queued.</summary>
+    /// <inheritdoc cref="StartAsync" path="/remarks"/>
+    /// <param name="id">The session.</param>
+    /// <param name="attempt">The caller's attempt. The call is refused when the session is at another.</param>
+    /// <param name="findings">The findings. A null property leaves its column as it is.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
+    /// <param name="cancellationToken">Cancels the statement.</param>
+    public Task<Transition<AuditSession>> RecordFindingsAsync(
+        Guid id, int attempt, AuditFindings findings, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(findings);
+        var parameters = new Parameters
+        {
+            { "id", NpgsqlDbType.Uuid, id },
+            { "attempt", NpgsqlDbType.Integer, attempt },
+            { "final_url", NpgsqlDbType.Text, findings.FinalUrl },
+            { "pdp_url", NpgsqlDbType.Text, findings.PdpUrl },
+            { "low_confidence", NpgsqlDbType.Boolean, findings.LowConfidence },
+        };
+        AuditSessionStatus[] allowed =
+            [AuditSessionStatus.Running, AuditSessionStatus.Completed, AuditSessionStatus.Failed, AuditSessionStatus.Partial];
+        return TransitionAsync(Rule("record findings", allowed.ToLabels()!), id, RecordFindingsSql, parameters, transaction, cancellationToken);
+    }
+
+    /// <summary>Lists stale sessions, oldest first: they run, and their log has been silent.</summary>
+    /// <remarks>It reads from the primary. On a standby that lags, healthy workers would look silent.</remarks>
+    /// <param name="silentFor">How long no log line was written, by the database's clock and the lines' timestamps. From 1 µs to 36,500 days.</param>
+    /// <param name="limit">The most sessions, 1 or more.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
+    /// <param name="cancellationToken">Cancels the query.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The time or the limit is out of range.</exception>
+    public async Task<IReadOnlyList<AuditSession>> ListStaleAsync(
+        TimeSpan silentFor, int limit = 100, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
+    {
+        var parameters = StaleParameters(silentFor, limit);
+        return await dataSource.QueryAsync(ListStaleSql, parameters, AuditSessionRepository.Map, transaction, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Rescues stale sessions: running → queued or, after the last attempt, running → failed.</summary>
+    /// <remarks>A worker that was only slow does no harm: its attempt is over, so its changes are refused. Rescues may run concurrently, and each session is rescued
+    /// once.</remarks>
+    /// <param name="silentFor">How long no log line was written, by the database's clock and the lines' timestamps. From 1 µs to 36,500 days. Choose more than the
+    /// longest pause between two lines of a healthy worker.</param>
+    /// <param name="maxAttempts">The most attempts, 1 or more. A session that had as many fails.</param>
+    /// <param name="limit">The most sessions, 1 or more.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
+    /// <param name="cancellationToken">Cancels the statement.</param>
+    /// <returns>The rescued sessions as they are now, oldest first.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The time or a number is out of range.</exception>
+    public async Task<IReadOnlyList<AuditSession>> RescueStaleAsync(
+        TimeSpan silentFor, int maxAttempts, int limit = 100, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
+    {
+        var parameters = StaleParameters(silentFor, limit);
+        parameters.Add("max_attempts", NpgsqlDbType.Integer, ArgumentRange.RequireAtLeastOne(maxAttempts));
+        var rescued = await telemetry.RunAsync(
+            "rescue",
+            0,
+            () => dataSource.QueryAsync(RescueStaleSql, parameters, AuditSessionRepository.Map, transaction, cancellationToken)).ConfigureAwait(false);
+        rescued.Sort(static (one, other) => one.CreatedAt.CompareTo(other.CreatedAt));
+        foreach (var session in rescued)
+        {
+            var status = session.Status.ToLabel();
+            telemetry.Rescued(status);
+            Log.SessionRescued(log, session.Id, session.Attempts, status);
+        }
+
+        return rescued;
+    }
+
+    private Task<Transition<AuditSession>> TransitionAsync(
+        string name,
+        Guid id,
+        int? attempt,
+        AuditSessionStatus[] from,
+        AuditSessionStatus to,
+        string? errorSummary,
+        NpgsqlTransaction? transaction,
+        CancellationToken cancellationToken)
+    {
+        var allowed = from.ToLabels()!;
+        var parameters = new Parameters
+        {
+            { "id", NpgsqlDbType.Uuid, id },
+            { "attempt", NpgsqlDbType.Integer, attempt },
+            { "from", NpgsqlDbType.Array | NpgsqlDbType.Text, allowed },
+            { "to", NpgsqlDbType.Text, to.ToLabel() },
+            { "error_summary", NpgsqlDbType.Text, errorSummary },
+        };
+        return TransitionAsync(Rule(name, allowed), id, TransitionSql, parameters, transaction, cancellationToken);
+    }
+
+    private Task<Transition<AuditSession>> TransitionAsync(
+        TransitionRule rule, Guid id, string sql, Parameters parameters, NpgsqlTransaction? transaction, CancellationToken cancellationToken) =>
+        dataSource.RunTransitionAsync(
+            rule,
+            id,
+            sql,
+            parameters,
+            AuditSessionRepository.Map,
+            session => $"{session.Status.ToLabel()} at attempt {session.Attempts}",
+            transaction,
+            cancellationToken);
+
+    private static TransitionRule Rule(string name, string[] allowed) => new(AuditSessionRepository.Table, name, allowed);
+
+    private static Parameters StaleParameters(TimeSpan silentFor, int limit) => new()
+    {
+        { "silent_for", NpgsqlDbType.Interval, ArgumentRange.Require(silentFor, ArgumentRange.ShortestDuration, ArgumentRange.LongestDuration) },
+        { "limit", NpgsqlDbType.Integer, ArgumentRange.RequireAtLeastOne(limit) },
+    };
+}

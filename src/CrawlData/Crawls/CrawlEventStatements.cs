@@ -1,0 +1,176 @@
+using System.Data.Common;
+using CrawlData.Storage;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace CrawlData.Crawls;
+
+/// <summary>The SQL of <c>crawl_events</c>, its parameters, and the mapping of its rows.</summary>
+internal sealed class CrawlEventStatements : AppendStatements<NewCrawlEvent>
+{
+    public const string EventsTable = "crawl_events";
+
+    public const string RunsTable = "crawl_runs";
+
+    // In the order in which Map reads them.
+    public const string Columns = "id, crawl_id, event_type, payload, created_at";
+
+    // The run's lock comes before the id: nextval runs for the row that the CTE returns. No row means an unknown crawl.
+    internal const string InsertOneSql =
+        """
+        with run as materialized (
+            select id from crawl_runs where id = @crawl_id for no key update
+        )
+        insert into crawl_events (crawl_id, event_type, payload, created_at)
+        select id, @event_type, @payload, coalesce(@created_at, now() at time zone 'utc') from run
+        returning id, pg_current_xact_id(), now()
+        """;
+
+    // All locks come first, in id order, so that calls with several crawls cannot deadlock. The count forces them before the first id, and leaves out every
+    // row when a crawl is unknown. nextval runs above the sort, in the order of the events.
+    internal const string InsertSql =
+        """
+        with runs as materialized (
+            select id from crawl_runs where id = any (@parent_ids) order by id for no key update
+        )
+        insert into crawl_events (crawl_id, event_type, payload, created_at)
+        select crawl_id, event_type, payload::jsonb, coalesce(created_at, now() at time zone 'utc')
+        from unnest(@row_parent_ids, @event_types, @payloads, @created_ats)
+            with ordinality as events (crawl_id, event_type, payload, created_at, position)
+        where (select count(*) from runs) = cardinality(@parent_ids)
+        order by position
+        returning id, pg_current_xact_id(), now()
+        """;
+
+    // As above: generate_series needs the count, and nextval needs both. The empty insert takes the table's lock first, as the other statements do: HighWaterMark
+    // waits for the transactions that hold it.
+    internal const string ReserveSql =
+        """
+        with table_lock as (
+            insert into crawl_events (crawl_id, event_type, payload) select null::uuid, null, null::jsonb where false
+        ), runs as materialized (
+            select id from crawl_runs where id = any (@parent_ids) order by id for no key update
+        )
+        select array(select nextval('crawl_events_id_seq') from generate_series(1, case locked.runs when cardinality(@parent_ids) then @rows else 0 end)),
+               pg_current_xact_id(),
+               now()
+        from (select count(*) as runs from runs) as locked
+        """;
+
+    internal const string TimeSql = "select created_at from crawl_events where id = @row_id and crawl_id = @parent_id";
+
+    internal const string CopySql = $"copy crawl_events ({Columns}) from stdin (format binary)";
+
+    internal const string UnknownParentsSql =
+        """
+        select id from unnest(@parent_ids) as asked (id)
+        where not exists (select from crawl_runs where crawl_runs.id = asked.id)
+        """;
+
+    // The row comparison keeps a generic plan on the index (crawl_id, id). With "id > @after_id" the plan may scan the primary key.
+    private const string Condition =
+        """
+        where crawl_id = @crawl_id
+          and (crawl_id, id) > (@crawl_id, @after_id)
+          and (crawl_id, id) <= (@crawl_id, @up_to_id)
+          and (@event_types is null or event_type = any (@event_types))
+          and (@created_from is null or created_at >= @created_from)
+          and (@created_before is null or created_at < @created_before)
+        """;
+
+    internal const string ReadSql = $"select {Columns} from crawl_events {Condition} order by crawl_id, id limit @limit";
+
+    internal const string CountSql = $"select count(*) from crawl_events {Condition}";
+
+    internal const string CountByTypeSql = $"select event_type, count(*) from crawl_events {Condition} group by event_type";
+
+    internal const string GetSql = $"select {Columns} from crawl_events where crawl_id = @crawl_id and id = @row_id";
+
+    internal const string LastSql = $"select {Columns} from crawl_events where crawl_id = @crawl_id order by crawl_id desc, id desc limit 1";
+
+    public static readonly CrawlEventStatements Instance = new();
+
+    public override string Table => EventsTable;
+
+    public override string ParentTable => RunsTable;
+
+    public override string RowsName => "events";
+
+    public override string? InsertOne => InsertOneSql;
+
+    public override string Insert => InsertSql;
+
+    public override string Reserve => ReserveSql;
+
+    public override string Copy => CopySql;
+
+    public override string UnknownParents => UnknownParentsSql;
+
+    public override string RowTime => TimeSql;
+
+    public override int BytesOf(NewCrawlEvent row) => row.Payload.Utf8.Length;
+
+    public override DateTime? TimeOf(NewCrawlEvent row) => Timestamps.ToZoneless(row.CreatedAt);
+
+    public override Parameters ToParameters(Guid parentId, NewCrawlEvent row) => new()
+    {
+        { "crawl_id", NpgsqlDbType.Uuid, parentId },
+        { "event_type", NpgsqlDbType.Varchar, row.EventType },
+        { "payload", NpgsqlDbType.Jsonb, row.Payload.Utf8 },
+        { "created_at", NpgsqlDbType.Timestamp, TimeOf(row) },
+    };
+
+    public override void AddColumns(Parameters parameters, IEnumerable<NewCrawlEvent> rows)
+    {
+        parameters.Add("event_types", NpgsqlDbType.Array | NpgsqlDbType.Text, rows.Select(row => row.EventType).ToArray());
+        parameters.Add("payloads", NpgsqlDbType.Array | NpgsqlDbType.Text, rows.Select(row => row.Payload.Utf8).ToArray());
+        parameters.Add("created_ats", NpgsqlDbType.Array | NpgsqlDbType.Timestamp, rows.Select(TimeOf).ToArray());
+    }
+
+    public override async Task WriteAsync(NpgsqlBinaryImporter importer, NewCrawlEvent row)
+    {
+        await importer.WriteAsync(row.EventType, NpgsqlDbType.Varchar, CancellationToken.None).ConfigureAwait(false);
+        await importer.WriteAsync(row.Payload.Utf8, NpgsqlDbType.Jsonb, CancellationToken.None).ConfigureAwait(false);
+    }
+
+    /// <summary>Makes a map of rows. It reuses the strings of event types, so each reader needs one of its own.</summary>
+    public static Func<DbDataReader, CrawlEvent> Map()
+    {
+        var eventTypes = new RepeatedText(maxLength: 50);
+        return row => new CrawlEvent
+        {
+            Id = row.GetInt64(0),
+            CrawlId = row.GetGuid(1),
+            EventType = eventTypes.Get(row, 2),
+            Payload = row.GetJsonb(3),
+            CreatedAt = row.GetInstant(4),
+        };
+    }
+
+    /// <summary>Makes the parameters of <see cref="ReadSql"/>.</summary>
+    /// <param name="crawlId">The crawl.</param>
+    /// <param name="filter">Which events; all when null.</param>
+    /// <param name="afterId">Only events after this one. Of it and the filter's, the later counts.</param>
+    /// <param name="limit">The most events; no limit when null.</param>
+    public static Parameters ToReadParameters(Guid crawlId, CrawlEventFilter? filter, long? afterId = null, int? limit = null)
+    {
+        var parameters = ToFilterParameters(crawlId, filter, afterId);
+        parameters.Add("limit", NpgsqlDbType.Bigint, limit);
+        return parameters;
+    }
+
+    /// <summary>Makes the parameters of <see cref="CountSql"/> and <see cref="CountByTypeSql"/>.</summary>
+    public static Parameters ToFilterParameters(Guid crawlId, CrawlEventFilter? filter, long? afterId = null)
+    {
+        filter ??= CrawlEventFilter.All;
+        return new Parameters
+        {
+            { "crawl_id", NpgsqlDbType.Uuid, crawlId },
+            { "after_id", NpgsqlDbType.Bigint, Math.Max(filter.AfterId ?? long.MinValue, afterId ?? long.MinValue) },
+            { "up_to_id", NpgsqlDbType.Bigint, filter.UpToId ?? long.MaxValue },
+            { "event_types", NpgsqlDbType.Array | NpgsqlDbType.Text, filter.EventTypes?.ToArray() },
+            { "created_from", NpgsqlDbType.Timestamp, Timestamps.ToZoneless(filter.CreatedFrom) },
+            { "created_before", NpgsqlDbType.Timestamp, Timestamps.ToZoneless(filter.CreatedBefore) },
+        };
+    }
+}

@@ -1,0 +1,37 @@
+namespace CrawlData.Crawls;
+
+/// <summary>A follower's subscription to the notifications of a crawl, or of all crawls.</summary>
+/// <param name="listener">Pulses the subscription.</param>
+/// <param name="crawlId">The crawl; null for all.</param>
+internal sealed class CrawlEventSubscription(CrawlEventListener listener, Guid? crawlId) : IDisposable
+{
+    private readonly SemaphoreSlim pulses = new(0);
+
+    public Guid? CrawlId => crawlId;
+
+    /// <summary>Waits for a pulse, or for the time to pass.</summary>
+    public async Task WaitAsync(TimeSpan longest, TimeProvider timeProvider, CancellationToken cancellationToken)
+    {
+        using var timeout = new CancellationTokenSource(longest, timeProvider);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
+
+        // The end of the time is no error, and idle followers reach it several times a second.
+        await pulses.WaitAsync(either.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        cancellationToken.ThrowIfCancellationRequested();
+    }
+
+    /// <summary>Ends the wait. Several pulses before a wait count as one. The listener's lock must be held.</summary>
+    public void Pulse()
+    {
+        if (pulses.CurrentCount == 0)
+        {
+            pulses.Release();
+        }
+    }
+
+    public void Dispose()
+    {
+        listener.Unsubscribe(this);
+        pulses.Dispose();
+    }
+}

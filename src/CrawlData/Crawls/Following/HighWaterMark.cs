@@ -1,0 +1,79 @@
+using CrawlData.Storage;
+using Npgsql;
+
+namespace CrawlData.Crawls;
+
+/// <summary>The highest event id at or below which no event can appear any more: each such id is visible, or never will be.</summary>
+/// <remarks>It relies on the table's lock. A transaction takes it before it draws an event's id, and holds it to its end. So the transactions that hold the lock
+/// after the newest id was read include all that drew a lower id. When they have ended, the newest id becomes the mark. No id up to it is drawn again, even by a
+/// server that crashed.</remarks>
+internal sealed class HighWaterMark(NpgsqlDataSource dataSource, RetryPolicy retry)
+{
+    internal const string NewestSql = "select coalesce(max(id), 0), pg_sequence_last_value('crawl_events_id_seq'), pg_is_in_recovery() from crawl_events";
+
+    internal const string WritersSql =
+        """
+        select distinct virtualtransaction
+        from pg_locks
+        where locktype = 'relation'
+          and database = (select oid from pg_database where datname = current_database())
+          and relation = 'crawl_events'::regclass
+          and mode = 'RowExclusiveLock'
+          and granted
+        """;
+
+    // The transactions that must end before the newest id becomes the mark; null when there is none.
+    private HashSet<string>? writers;
+    private long newestId;
+
+    /// <summary>The mark.</summary>
+    public long Id { get; private set; }
+
+    /// <summary>Whether open transactions hold back newer events.</summary>
+    public bool IsHeldBack => writers is not null;
+
+    /// <summary>Advances the mark as far as it goes now.</summary>
+    /// <param name="afterId">The reader's cursor.</param>
+    /// <param name="cancellationToken">Cancels the queries.</param>
+    /// <exception cref="InvalidOperationException">The server is a standby.</exception>
+    /// <exception cref="InvalidValueException">The cursor is beyond all ids.</exception>
+    public Task AdvanceAsync(long afterId, CancellationToken cancellationToken) =>
+        retry.RunAsync(() => dataSource.UseAsync(null, async connection =>
+        {
+            if (writers is null && !await FindNewestAsync(connection, afterId, cancellationToken).ConfigureAwait(false))
+            {
+                return true;
+            }
+
+            var writing = await connection.QueryAsync(WritersSql, null, row => row.GetString(0), null, cancellationToken).ConfigureAwait(false);
+            writers ??= [.. writing];
+            writers.IntersectWith(writing);
+            if (writers.Count == 0)
+            {
+                (Id, writers) = (newestId, null);
+            }
+
+            return true;
+        }, cancellationToken), cancellationToken);
+
+    /// <summary>Reads the newest id.</summary>
+    /// <returns>Whether it is above the mark and the cursor.</returns>
+    private async Task<bool> FindNewestAsync(NpgsqlConnection connection, long afterId, CancellationToken cancellationToken)
+    {
+        var (newest, last, isStandby) = await connection.QuerySingleAsync(
+            NewestSql, null, row => (row.GetInt64(0), row.GetNullable<long?>(1), row.GetBoolean(2)), null, cancellationToken).ConfigureAwait(false);
+        if (isStandby)
+        {
+            throw new InvalidOperationException("A standby does not know the primary's open transactions. Read the events of all crawls on the primary.");
+        }
+
+        if (afterId > last)
+        {
+            throw new InvalidValueException(
+                "cursor", $"is after id {afterId}, and the last id is {last}: it belongs to another database, or to a server that was lost");
+        }
+
+        newestId = newest;
+        return newest > Math.Max(Id, afterId);
+    }
+}

@@ -1,0 +1,18 @@
+using Microsoft.Extensions.Hosting;
+
+namespace CrawlData.DependencyInjection;
+
+internal abstract class LifecycleService : IHostedLifecycleService
+{
+    public virtual Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public virtual Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+}

@@ -1,0 +1,125 @@
+using System.Globalization;
+using System.Text.Json;
+
+namespace CrawlData;
+
+/// <summary>Validates JSON texts for a jsonb column: PostgreSQL takes what it lets through.</summary>
+internal static class JsonbValidator
+{
+    /// <summary>The most digits of a number that is written out without exponent. A <see cref="double"/> needs at most 341.</summary>
+    public const int MaxNumberDigits = 1_000;
+
+    /// <summary>Validates a JSON text. It replaces escapes in place when <see cref="JsonbOptions.Repair"/> is set.</summary>
+    /// <param name="utf8">The text, in UTF-8.</param>
+    /// <param name="options">The limits.</param>
+    /// <returns>The text.</returns>
+    /// <exception cref="InvalidValueException">PostgreSQL would refuse the text, or it exceeds a limit.</exception>
+    public static byte[] Validate(byte[] utf8, JsonbOptions options)
+    {
+        if (utf8.Length > options.MaxBytes)
+        {
+            throw new InvalidValueException(Jsonb.Field, $"has {utf8.Length} bytes; the limit is {options.MaxBytes}");
+        }
+
+        // The size of PostgreSQL's text, which writes numbers out: a small text may become a large one.
+        long writtenOut = utf8.Length;
+
+        // One level more than allowed, so that this loop and not the reader finds the excess.
+        var reader = new Utf8JsonReader(utf8, new JsonReaderOptions { MaxDepth = options.MaxDepth + 1 });
+        try
+        {
+            while (reader.Read())
+            {
+                switch (reader.TokenType)
+                {
+                    case JsonTokenType.StartObject or JsonTokenType.StartArray when reader.CurrentDepth >= options.MaxDepth:
+                        throw new InvalidValueException(Jsonb.Field, $"is nested deeper than {options.MaxDepth} levels at byte {reader.TokenStartIndex}");
+                    case JsonTokenType.Number:
+                        writtenOut += Math.Max(0, CountDigits(reader.ValueSpan, reader.TokenStartIndex) - reader.ValueSpan.Length);
+                        break;
+                    case JsonTokenType.String or JsonTokenType.PropertyName when reader.ValueIsEscaped:
+                        CheckEscapes(utf8, (int)reader.TokenStartIndex + 1, reader.ValueSpan.Length, options.Repair);
+                        break;
+                }
+            }
+        }
+        catch (JsonException)
+        {
+            // Without the cause, because its message quotes the text.
+            throw new InvalidValueException(Jsonb.Field, $"is not well-formed, at or after byte {reader.BytesConsumed}");
+        }
+
+        return writtenOut <= options.MaxBytes
+            ? utf8
+            : throw new InvalidValueException(Jsonb.Field, $"has {writtenOut} bytes with its numbers written out; the limit is {options.MaxBytes}");
+    }
+
+    /// <summary>Counts a number's digits when it is written out without exponent.</summary>
+    private static long CountDigits(ReadOnlySpan<byte> number, long at)
+    {
+        var exponentMark = number.IndexOfAny((byte)'e', (byte)'E');
+        var mantissa = exponentMark < 0 ? number : number[..exponentMark];
+        if (mantissa[0] == '-')
+        {
+            mantissa = mantissa[1..];
+        }
+
+        long exponent = 0;
+        if (exponentMark >= 0)
+        {
+            var digits = number[(exponentMark + 1)..];
+            var negative = digits[0] == '-';
+            digits = digits.TrimStart("+-"u8).TrimStart((byte)'0');
+            exponent = digits.Length > 6 ? int.MaxValue : digits.IsEmpty ? 0 : int.Parse(digits, CultureInfo.InvariantCulture);
+            exponent = negative ? -exponent : exponent;
+        }
+
+        var point = mantissa.IndexOf((byte)'.');
+        var whole = point < 0 ? mantissa.Length : point;
+        var fraction = point < 0 ? 0 : mantissa.Length - point - 1;
+        var written = Math.Max(1, whole + exponent) + Math.Max(0, fraction - exponent);
+        return written <= MaxNumberDigits
+            ? written
+            : throw new InvalidValueException(Jsonb.Field, $"holds a number of more than {MaxNumberDigits} digits at byte {at}");
+    }
+
+    /// <summary>Finds escapes of U+0000 and of lone surrogates in a string's content, and overwrites them in place when they are to be repaired.</summary>
+    private static void CheckEscapes(byte[] utf8, int start, int length, bool repair)
+    {
+        var content = utf8.AsSpan(start, length);
+        for (var at = content.IndexOf((byte)'\\'); at >= 0;)
+        {
+            var width = 2;
+            if (content[at + 1] == 'u')
+            {
+                width = 6;
+                var unit = (char)CodeUnit(content[(at + 2)..]);
+                var storable = unit != 0 && !char.IsSurrogate(unit);
+                if (char.IsHighSurrogate(unit) && content[(at + width)..].StartsWith("\\u"u8) && char.IsLowSurrogate((char)CodeUnit(content[(at + 8)..])))
+                {
+                    storable = true;
+                    width = 12;
+                }
+
+                if (!storable && !repair)
+                {
+                    throw new InvalidValueException(Jsonb.Field, (unit == 0
+                        ? $"holds U+0000 at byte {start + at}, which jsonb cannot store"
+                        : $"holds a lone surrogate at byte {start + at}, which has no UTF-8 form") + " (repair would replace it)");
+                }
+
+                if (!storable)
+                {
+                    "FFFD"u8.CopyTo(content[(at + 2)..]);
+                }
+            }
+
+            at += width;
+            var next = content[at..].IndexOf((byte)'\\');
+            at = next < 0 ? next : at + next;
+        }
+    }
+
+    private static int CodeUnit(ReadOnlySpan<byte> fourHexDigits) =>
+        int.Parse(fourHexDigits[..4], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,26 @@
+namespace CrawlData.Retention;
+
+/// <summary>The storage that holds the artifacts: files, a bucket, or several. The application implements it, and <see cref="ArtifactSweeper"/> deletes expired
+/// artifacts through it.</summary>
+/// <example>
+/// <code>
+/// sealed class BucketStore(IBucket bucket) : IArtifactStore
+/// {
+///     public async Task&lt;IReadOnlyList&lt;ExpiredArtifact&gt;&gt; DeleteAsync(IReadOnlyList&lt;ExpiredArtifact&gt; artifacts, CancellationToken cancellationToken)
+///     {
+///         var gone = await bucket.DeleteAsync(artifacts.Select(artifact => artifact.StorageUri), cancellationToken);
+///         return [.. artifacts.Where(artifact => gone.Contains(artifact.StorageUri))];
+///     }
+/// }
+/// </code>
+/// </example>
+public interface IArtifactStore
+{
+    /// <summary>Deletes artifacts from the storage.</summary>
+    /// <remarks>An artifact may be passed again after a crash. Count one that is not there any more as gone. The artifacts' rows are locked meanwhile, and a
+    /// transaction is open.</remarks>
+    /// <param name="artifacts">The artifacts of one batch.</param>
+    /// <param name="cancellationToken">Cancels the sweep. An implementation that returns has its result recorded.</param>
+    /// <returns>The artifacts of the batch that are gone. Only those are marked as deleted.</returns>
+    Task<IReadOnlyList<ExpiredArtifact>> DeleteAsync(IReadOnlyList<ExpiredArtifact> artifacts, CancellationToken cancellationToken);
+}

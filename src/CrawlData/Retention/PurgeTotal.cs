@@ -1,0 +1,15 @@
+namespace CrawlData.Retention;
+
+/// <summary>The totals of a purge, so far or at its end. In a dry run: the rows that a purge would delete.</summary>
+public sealed record PurgeTotal
+{
+    /// <summary>The number of artifacts, sessions, or crawls that were deleted. A session or crawl counts when all of it is deleted.</summary>
+    public long Deleted { get; init; }
+
+    /// <summary>The number of rows deleted below them: a crawl's events, or a session's pages, artifacts and log lines.</summary>
+    public long Rows { get; init; }
+
+    /// <summary>The number of sessions or crawls that are old enough and were left: a session whose artifacts are still in the storage, and a session or crawl that
+    /// another transaction had locked.</summary>
+    public long Left { get; init; }
+}

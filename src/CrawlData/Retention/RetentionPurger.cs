@@ -1,0 +1,311 @@
+using CrawlData.Instrumentation;
+using CrawlData.Storage;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace CrawlData.Retention;
+
+/// <summary>Purges rows that have been kept long enough: rows of deleted artifacts, whole sessions, and whole crawls.</summary>
+/// <remarks>
+/// <para>It works in small transactions, so no transaction grows with the number of old rows. A purge that is cancelled, killed, or failed keeps what it has
+/// committed, and the next purge resumes there. Purges may run concurrently, in any number of processes. Each locks its rows and skips those that another has
+/// locked (<c>skip locked</c>).</para>
+/// <para>Errors of the server and of the connection are thrown as <see cref="NpgsqlException"/>.</para>
+/// </remarks>
+/// <param name="dataSource">The application's data source. The application disposes it.</param>
+/// <param name="logger">Logs each purge's totals; may be null.</param>
+public sealed class RetentionPurger(NpgsqlDataSource dataSource, ILogger<RetentionPurger>? logger = null)
+{
+    /// <summary>The largest batch: 100,000 rows.</summary>
+    public const int MaxBatchSize = 100_000;
+
+    // The number of sessions or crawls that are locked at a time.
+    private const int ParentsInPage = 100;
+
+    internal const string DeleteMarkedSql =
+        """
+        delete from artifacts
+        where id = any (array(select id from artifacts where deleted_at < now() - @age order by deleted_at limit @limit for update skip locked))
+        """;
+
+    internal const string CountMarkedSql = "select count(*) from artifacts where deleted_at < now() - @age";
+
+    internal const string CutoffSql = "select now() - @age";
+
+    // A page of each status, by the index on (status, created_at). No column says when a session ended: the last line of its log stands in for it.
+    internal const string ListOldSessionsSql =
+        """
+        select id, created_at
+        from unnest('{completed, partial, failed}'::audit_session_status_enum[]) as ended (ended_status)
+        cross join lateral (
+            select id, created_at from audit_sessions
+            where status = ended_status and created_at < @cutoff and (created_at, id) > (@after_time, @after_key)
+              and not exists (select from crawl_logs where crawl_logs.session_id = audit_sessions.id and crawl_logs.timestamp >= @cutoff)
+            order by created_at, id
+            limit @limit
+        ) as sessions
+        order by created_at, id
+        limit @limit
+        """;
+
+    // The locked row is checked again.
+    private const string DeletableSessions =
+        """
+        from audit_sessions
+        where id = any (@ids) and status in ('completed', 'partial', 'failed') and created_at < @cutoff
+          and (@abandon_artifacts or not exists (select from artifacts where artifacts.session_id = audit_sessions.id and artifacts.deleted_at is null))
+        """;
+
+    internal const string LockSessionsSql = $"select id {DeletableSessions} for update skip locked";
+
+    internal const string ListDeletableSessionsSql = $"select id {DeletableSessions}";
+
+    internal const string DeleteLogsSql = "delete from crawl_logs where id = any (array(select id from crawl_logs where session_id = any (@ids) limit @limit))";
+
+    internal const string DeleteArtifactsSql = "delete from artifacts where id = any (array(select id from artifacts where session_id = any (@ids) limit @limit))";
+
+    internal const string DeletePagesSql = "delete from audit_pages where id = any (array(select id from audit_pages where session_id = any (@ids) limit @limit))";
+
+    internal const string DeleteSessionsSql = "delete from audit_sessions where id = any (@ids)";
+
+    internal const string CountSessionRowsSql =
+        """
+        select (select count(*) from crawl_logs where session_id = any (@ids))
+             + (select count(*) from artifacts where session_id = any (@ids))
+             + (select count(*) from audit_pages where session_id = any (@ids))
+        """;
+
+    internal const string ListOldCrawlsSql =
+        """
+        select id, created_at
+        from crawl_runs
+        where created_at < @cutoff at time zone 'utc' and (created_at, id) > (@after_time at time zone 'utc', @after_key)
+          and status in ('COMPLETED', 'FAILED', 'CANCELLED')
+          and coalesce(completed_at, cancelled_at, created_at) < @cutoff at time zone 'utc'
+        order by created_at, id
+        limit @limit
+        """;
+
+    private const string DeletableCrawls = "from crawl_runs where id = any (@ids) and status in ('COMPLETED', 'FAILED', 'CANCELLED')";
+
+    internal const string LockCrawlsSql = $"select id {DeletableCrawls} for update skip locked";
+
+    internal const string ListDeletableCrawlsSql = $"select id {DeletableCrawls}";
+
+    internal const string DeleteEventsSql = "delete from crawl_events where id = any (array(select id from crawl_events where crawl_id = any (@ids) limit @limit))";
+
+    internal const string DeleteCrawlsSql = "delete from crawl_runs where id = any (@ids)";
+
+    internal const string CountCrawlRowsSql = "select count(*) from crawl_events where crawl_id = any (@ids)";
+
+    private static readonly PurgeTarget Sessions = new(
+        "audit_sessions",
+        ListOldSessionsSql,
+        LockSessionsSql,
+        ListDeletableSessionsSql,
+        [DeleteLogsSql, DeleteArtifactsSql, DeletePagesSql],
+        DeleteSessionsSql,
+        CountSessionRowsSql);
+
+    private static readonly PurgeTarget Crawls = new(
+        "crawl_runs", ListOldCrawlsSql, LockCrawlsSql, ListDeletableCrawlsSql, [DeleteEventsSql], DeleteCrawlsSql, CountCrawlRowsSql);
+
+    private readonly NpgsqlDataSource dataSource = dataSource ?? throw new ArgumentNullException(nameof(dataSource));
+    private readonly ILogger log = logger.Guarded();
+
+    /// <summary>Purges the rows of artifacts that were marked as deleted long ago.</summary>
+    /// <param name="age">How long ago they were marked, by the database's clock. From 0 to 36,500 days.</param>
+    /// <param name="batchSize">The most rows in a transaction, 1 to <see cref="MaxBatchSize"/>.</param>
+    /// <param name="dryRun">Whether to count only.</param>
+    /// <param name="progress">Gets the totals after each transaction, and at the end of a dry run; may be null.</param>
+    /// <param name="cancellationToken">Cancels the purge. Deleted rows stay deleted.</param>
+    /// <returns>The totals. <see cref="PurgeTotal.Deleted"/> is the number of rows.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The age or the batch size is out of range.</exception>
+    public async Task<PurgeTotal> PurgeArtifactsAsync(
+        TimeSpan age, int batchSize = 5_000, bool dryRun = false, IProgress<PurgeTotal>? progress = null, CancellationToken cancellationToken = default)
+    {
+        RequireRange(age, batchSize);
+        var total = new PurgeTotal();
+        if (dryRun)
+        {
+            var count = await dataSource.QuerySingleAsync(CountMarkedSql, Age(age), row => row.GetInt64(0), null, cancellationToken).ConfigureAwait(false);
+            total = total with { Deleted = count };
+            progress?.Report(total);
+            return total;
+        }
+
+        var telemetry = new Telemetry(dataSource, "artifacts");
+        int deleted;
+        do
+        {
+            var parameters = Age(age);
+            parameters.Add("limit", NpgsqlDbType.Integer, batchSize);
+            deleted = await telemetry.RunAsync("purge", 0, () => dataSource.ExecuteAsync(DeleteMarkedSql, parameters, null, cancellationToken))
+                .ConfigureAwait(false);
+            telemetry.Purged(deleted);
+            total = total with { Deleted = total.Deleted + deleted };
+            progress?.Report(total);
+        }
+        while (deleted == batchSize);
+
+        Log.Purged(log, total.Deleted, "artifacts");
+        return total;
+    }
+
+    /// <summary>Purges whole sessions that ended, with their pages, artifacts and log lines.</summary>
+    /// <remarks>A session whose artifacts are still in the storage is left, because their URIs would be lost with it: sweep first. A purge that ends early may leave
+    /// a session with some of its rows. The next purge finishes it.</remarks>
+    /// <param name="age">How long ago they were created and wrote the last line of their log, by the database's clock. From 0 to 36,500 days.</param>
+    /// <param name="batchSize">The most rows below sessions in a transaction, 1 to <see cref="MaxBatchSize"/>.</param>
+    /// <param name="dryRun">Whether to count only.</param>
+    /// <param name="abandonArtifacts">Whether to purge also sessions whose artifacts are still in the storage. Nothing will point to those artifacts any
+    /// more.</param>
+    /// <param name="progress">Gets the totals after each transaction; may be null.</param>
+    /// <param name="cancellationToken">Cancels the purge. Deleted rows stay deleted.</param>
+    /// <returns>The totals.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The age or the batch size is out of range.</exception>
+    public Task<PurgeTotal> PurgeSessionsAsync(
+        TimeSpan age,
+        int batchSize = 5_000,
+        bool dryRun = false,
+        bool abandonArtifacts = false,
+        IProgress<PurgeTotal>? progress = null,
+        CancellationToken cancellationToken = default)
+    {
+        RequireRange(age, batchSize);
+        return PurgeAsync(Sessions, age, abandonArtifacts, batchSize, dryRun, progress, cancellationToken);
+    }
+
+    /// <summary>Purges whole crawls that ended, with their events.</summary>
+    /// <remarks>A purge that ends early may leave a crawl with some of its events. The next purge finishes it.</remarks>
+    /// <param name="age">How long ago they ended, by the database's clock. From 0 to 36,500 days.</param>
+    /// <param name="batchSize">The most events in a transaction, 1 to <see cref="MaxBatchSize"/>.</param>
+    /// <param name="dryRun">Whether to count only.</param>
+    /// <param name="progress">Gets the totals after each transaction; may be null.</param>
+    /// <param name="cancellationToken">Cancels the purge. Deleted rows stay deleted.</param>
+    /// <returns>The totals.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The age or the batch size is out of range.</exception>
+    public Task<PurgeTotal> PurgeCrawlsAsync(
+        TimeSpan age, int batchSize = 5_000, bool dryRun = false, IProgress<PurgeTotal>? progress = null, CancellationToken cancellationToken = default)
+    {
+        RequireRange(age, batchSize);
+        return PurgeAsync(Crawls, age, false, batchSize, dryRun, progress, cancellationToken);
+    }
+
+    private async Task<PurgeTotal> PurgeAsync(
+        PurgeTarget target,
+        TimeSpan age,
+        bool abandonArtifacts,
+        int batchSize,
+        bool dryRun,
+        IProgress<PurgeTotal>? progress,
+        CancellationToken cancellationToken)
+    {
+        var cutoff = await dataSource.QuerySingleAsync(CutoffSql, Age(age), row => row.GetInstant(0), null, cancellationToken).ConfigureAwait(false);
+        var telemetry = new Telemetry(dataSource, target.Table);
+        var total = new PurgeTotal();
+        (Guid Id, DateTimeOffset CreatedAt)? last = null;
+        List<(Guid Id, DateTimeOffset CreatedAt)> page;
+        do
+        {
+            page = await ListOldAsync(target, cutoff, last, cancellationToken).ConfigureAwait(false);
+            if (page.Count == 0)
+            {
+                break;
+            }
+
+            last = page[^1];
+            var before = total.Deleted;
+            var batch = new Batch(target, [.. page.Select(parent => parent.Id)], cutoff, abandonArtifacts);
+            for (var complete = false; !complete; progress?.Report(total))
+            {
+                (complete, var deleted, var rows) = dryRun
+                    ? await CountAsync(batch, cancellationToken).ConfigureAwait(false)
+                    : await telemetry.RunAsync("purge", 0, () => DeleteAsync(batch, batchSize, cancellationToken)).ConfigureAwait(false);
+                if (!dryRun)
+                {
+                    telemetry.Purged(deleted + rows);
+                }
+
+                total = total with { Deleted = total.Deleted + deleted, Rows = total.Rows + rows };
+            }
+
+            total = total with { Left = total.Left + page.Count - (total.Deleted - before) };
+        }
+        while (page.Count == ParentsInPage);
+
+        progress?.Report(total);
+        if (!dryRun)
+        {
+            Log.Purged(log, total.Deleted, target.Table);
+        }
+
+        return total;
+    }
+
+    private Task<List<(Guid Id, DateTimeOffset CreatedAt)>> ListOldAsync(
+        PurgeTarget target, DateTimeOffset cutoff, (Guid Id, DateTimeOffset CreatedAt)? last, CancellationToken cancellationToken)
+    {
+        var parameters = new Parameters
+        {
+            { "after_time", NpgsqlDbType.TimestampTz, last?.CreatedAt ?? DateTimeOffset.MinValue },
+            { "after_key", NpgsqlDbType.Uuid, last?.Id ?? Guid.Empty },
+            { "limit", NpgsqlDbType.Integer, ParentsInPage },
+            { "cutoff", NpgsqlDbType.TimestampTz, cutoff },
+        };
+        return dataSource.QueryAsync(target.ListOldSql, parameters, row => (row.GetGuid(0), row.GetInstant(1)), null, cancellationToken);
+    }
+
+    private Task<(bool Complete, long Deleted, long Rows)> DeleteAsync(Batch batch, int batchSize, CancellationToken cancellationToken) =>
+        dataSource.InTransactionAsync(async (connection, transaction) =>
+        {
+            // FOR UPDATE: no row can be added below the parents until they are deleted.
+            var locked = await connection.QueryAsync(batch.Target.LockSql, batch.Parameters(), row => row.GetGuid(0), transaction, cancellationToken)
+                .ConfigureAwait(false);
+            var ids = locked.ToArray();
+            var rows = 0;
+            foreach (var sql in batch.Target.DeleteRowsSql)
+            {
+                var parameters = Ids(ids);
+                parameters.Add("limit", NpgsqlDbType.Integer, batchSize - rows);
+                rows += await connection.ExecuteAsync(sql, parameters, transaction, cancellationToken).ConfigureAwait(false);
+                if (rows == batchSize)
+                {
+                    return (false, 0L, (long)rows);
+                }
+            }
+
+            var deleted = await connection.ExecuteAsync(batch.Target.DeleteSql, Ids(ids), transaction, cancellationToken).ConfigureAwait(false);
+            return (true, (long)deleted, (long)rows);
+        }, cancellationToken);
+
+    private async Task<(bool Complete, long Deleted, long Rows)> CountAsync(Batch batch, CancellationToken cancellationToken)
+    {
+        var ids = await dataSource.QueryAsync(batch.Target.ListDeletableSql, batch.Parameters(), row => row.GetGuid(0), null, cancellationToken)
+            .ConfigureAwait(false);
+        var rows = await dataSource.QuerySingleAsync(batch.Target.CountRowsSql, Ids([.. ids]), row => row.GetInt64(0), null, cancellationToken)
+            .ConfigureAwait(false);
+        return (true, ids.Count, rows);
+    }
+
+    private static void RequireRange(TimeSpan age, int batchSize)
+    {
+        ArgumentRange.Require(age, TimeSpan.Zero, ArgumentRange.LongestDuration);
+        ArgumentRange.Require(batchSize, 1, MaxBatchSize);
+    }
+
+    private static Parameters Age(TimeSpan age) => new() { { "age", NpgsqlDbType.Interval, age } };
+
+    private static Parameters Ids(Guid[] ids) => new() { { "ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, ids } };
+
+    private sealed record Batch(PurgeTarget Target, Guid[] Ids, DateTimeOffset Cutoff, bool AbandonArtifacts)
+    {
+        public Parameters Parameters() => new()
+        {
+            { "ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, Ids },
+            { "cutoff", NpgsqlDbType.TimestampTz, Cutoff },
+            { "abandon_artifacts", NpgsqlDbType.Boolean, AbandonArtifacts },
+        };
+    }
+}

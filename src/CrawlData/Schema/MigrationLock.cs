@@ -1,0 +1,86 @@
+using CrawlData.Instrumentation;
+using CrawlData.Storage;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace CrawlData.Schema;
+
+/// <summary>The session-level advisory lock that lets one instance migrate a database at a time.</summary>
+/// <param name="connection">Holds the lock, and runs the scripts. So a killed process loses both together.</param>
+/// <param name="dataSource">Is cleared when the lock cannot be released.</param>
+/// <param name="timeout">The longest wait for another instance.</param>
+/// <param name="timeProvider">Measures the wait, and the pauses between attempts.</param>
+/// <param name="logger">Logs the wait.</param>
+internal sealed class MigrationLock(
+    NpgsqlConnection connection, NpgsqlDataSource dataSource, TimeSpan timeout, TimeProvider timeProvider, ILogger logger) : IAsyncDisposable
+{
+    internal const string TryLockSql = "select pg_try_advisory_lock(4860209034541326708)";
+
+    internal const string UnlockSql = "select pg_advisory_unlock(4860209034541326708); reset client_connection_check_interval";
+
+    // The lock for psql: it is held to the end of the script's transaction.
+    internal const string TransactionLockSql = "select pg_advisory_xact_lock(4860209034541326708)";
+
+    internal const string CheckClientSql = "set client_connection_check_interval = '1s'";
+
+    private static readonly TimeSpan ShortestPoll = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan LongestPoll = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan LogInterval = TimeSpan.FromSeconds(10);
+
+    /// <summary>Takes the lock. It polls, because a session that waits inside the server holds a snapshot, and CREATE INDEX CONCURRENTLY waits for that.</summary>
+    /// <exception cref="MigrationLockTimeoutException">Another instance held the lock for the whole time-out.</exception>
+    public async Task AcquireAsync(CancellationToken cancellationToken)
+    {
+        await CheckForLostClientAsync(cancellationToken).ConfigureAwait(false);
+        var started = timeProvider.GetTimestamp();
+        TimeSpan? logged = null;
+        for (var poll = ShortestPoll; ; poll = poll * 1.5 < LongestPoll ? poll * 1.5 : LongestPoll)
+        {
+            if (await connection.QuerySingleAsync(TryLockSql, null, row => row.GetBoolean(0), null, cancellationToken).ConfigureAwait(false))
+            {
+                return;
+            }
+
+            var waited = timeProvider.GetElapsedTime(started);
+            if (timeout != Timeout.InfiniteTimeSpan && waited >= timeout)
+            {
+                throw new MigrationLockTimeoutException(waited);
+            }
+
+            if (logged is null || waited - logged >= LogInterval)
+            {
+                logged = waited;
+                Log.WaitingForMigration(logger, waited.TotalSeconds);
+            }
+
+            await Task.Delay(poll, timeProvider, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Releases the lock. The pool may not reset connections, so it is released by a statement.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        try
+        {
+            await connection.ExecuteAsync(UnlockSql, null, null, CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (Exception exception) when (exception is NpgsqlException or InvalidOperationException)
+        {
+            // The session is broken, or a late cancel request hit this statement. The session must not stay in the pool with the lock. The caller gets the
+            // earlier error.
+            dataSource.Clear();
+        }
+    }
+
+    private async Task CheckForLostClientAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await connection.ExecuteAsync(CheckClientSql, null, null, cancellationToken).ConfigureAwait(false);
+        }
+        catch (PostgresException exception) when (exception.SqlState == PostgresErrorCodes.InvalidParameterValue)
+        {
+            // The server's platform cannot check. Then a killed process's statement runs to its end.
+        }
+    }
+}

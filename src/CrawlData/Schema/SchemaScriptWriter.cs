@@ -1,0 +1,25 @@
+namespace CrawlData.Schema;
+
+/// <summary>Writes scripts as SQL for <c>psql</c>.</summary>
+internal static class SchemaScriptWriter
+{
+    /// <summary>Writes scripts, each in a transaction of its own, together with its line in the journal.</summary>
+    /// <param name="scripts">The scripts.</param>
+    /// <param name="schema">The schema that the scripts go into, quoted where it needs quotes; that of psql's search path when null.</param>
+    public static string Write(IReadOnlyList<SchemaScript> scripts, string? schema) => scripts.Count == 0
+        ? "-- No script is pending.\n"
+        : "\\set ON_ERROR_STOP on\n" + string.Concat(scripts.Select((script, index) => Write(script, schema, createJournal: index == 0)));
+
+    // A script's name and hash consist of characters that need no quotes.
+    private static string Write(SchemaScript script, string? schema, bool createJournal) =>
+        $"""
+
+        -- {script.Name}
+        begin;
+        {MigrationLock.TransactionLockSql};
+        {(schema is null ? "" : $"set local search_path to {schema};\n")}{(createJournal ? $"{SchemaJournal.CreateSql};\n" : "")}{script.Sql.TrimEnd()}
+        insert into crawldata_journal (script_name, script_hash) values ('{script.Name}', '{script.Hash}');
+        commit;
+
+        """;
+}

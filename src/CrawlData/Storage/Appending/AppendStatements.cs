@@ -1,0 +1,53 @@
+using Npgsql;
+
+namespace CrawlData.Storage;
+
+/// <summary>The statements, parameters and mapping with which rows are appended to a table with a bigserial key. Each row belongs to a parent.</summary>
+/// <typeparam name="T">A row, as the caller supplies it.</typeparam>
+internal abstract class AppendStatements<T> where T : class
+{
+    /// <summary>The table.</summary>
+    public abstract string Table { get; }
+
+    /// <summary>The parents' table.</summary>
+    public abstract string ParentTable { get; }
+
+    /// <summary>The parameter of the public methods that takes rows, for the error of a null row.</summary>
+    public abstract string RowsName { get; }
+
+    /// <summary>Inserts one row under the parent's lock, and returns its id and the transaction's identity; no row when the parent is unknown. Null for a table
+    /// that inserts one row as it inserts many.</summary>
+    public virtual string? InsertOne => null;
+
+    /// <summary>Takes the parents' locks, inserts the rows, and returns their ids, each with the transaction's identity; no row when a parent is
+    /// unknown.</summary>
+    public abstract string Insert { get; }
+
+    /// <summary>Takes the parents' locks, and returns an array of <c>@rows</c> ids, empty when a parent is unknown, and the transaction's identity.</summary>
+    public abstract string Reserve { get; }
+
+    /// <summary>Copies rows with reserved ids.</summary>
+    public abstract string Copy { get; }
+
+    /// <summary>Returns the ids in <c>@parent_ids</c> that do not exist.</summary>
+    public abstract string UnknownParents { get; }
+
+    /// <summary>Returns the time in the row <c>@row_id</c> of <c>@parent_id</c>.</summary>
+    public abstract string RowTime { get; }
+
+    /// <summary>Estimates how many bytes a row takes on the wire.</summary>
+    public abstract int BytesOf(T row);
+
+    /// <summary>Gets the time that the caller gave a row; null for the transaction's time.</summary>
+    public abstract DateTime? TimeOf(T row);
+
+    /// <summary>Makes the parameters of <see cref="InsertOne"/>.</summary>
+    public virtual Parameters ToParameters(Guid parentId, T row) => throw new NotSupportedException();
+
+    /// <summary>Adds the parameters that <see cref="Insert"/> takes beside <c>@parent_ids</c> and <c>@row_parent_ids</c>.</summary>
+    public abstract void AddColumns(Parameters parameters, IEnumerable<T> rows);
+
+    /// <summary>Writes the columns that <see cref="Copy"/> takes between the parent's id and the time. A cancel inside a write breaks the connection: hence no
+    /// token.</summary>
+    public abstract Task WriteAsync(NpgsqlBinaryImporter importer, T row);
+}

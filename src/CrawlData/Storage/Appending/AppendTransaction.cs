@@ -1,0 +1,129 @@
+using System.Runtime.ExceptionServices;
+using CrawlData.Instrumentation;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace CrawlData.Storage;
+
+/// <summary>Runs appends in transactions of their own, so that each is stored once: attempt, commit, verify if the connection was lost, retry if the error is
+/// transient.</summary>
+/// <param name="dataSource">The application's data source.</param>
+/// <param name="retry">Which errors are transient, and for how long an append is retried.</param>
+/// <param name="verifier">Verifies a COMMIT whose answer was lost.</param>
+/// <param name="telemetry">Counts unknown outcomes.</param>
+/// <param name="logger">Logs verified and unknown outcomes.</param>
+internal sealed class AppendTransaction(
+    NpgsqlDataSource dataSource, RetryPolicy retry, CommitVerifier verifier, Telemetry telemetry, ILogger logger)
+{
+    /// <summary>Runs work in a transaction, and commits it.</summary>
+    /// <param name="work">Appends on the connection. Runs again after its transaction was rolled back for a transient reason.</param>
+    /// <param name="repeatable">Whether the work can run again. If not, the first error is thrown.</param>
+    /// <param name="cancellationToken">Cancels up to the COMMIT. A cancelled append is not stored, now or later.</param>
+    /// <returns>The ids of the rows.</returns>
+    /// <exception cref="AppendOutcomeUnknownException">The connection was lost during COMMIT, and the outcome could not be verified; or the server stopped
+    /// waiting for its standbys.</exception>
+    public async Task<IReadOnlyList<long>> RunAsync(
+        Func<NpgsqlConnection, NpgsqlTransaction, Task<AppendedRows>> work, bool repeatable, CancellationToken cancellationToken)
+    {
+        var attempts = retry.Begin();
+        while (true)
+        {
+            Attempt attempt;
+            try
+            {
+                attempt = await AttemptAsync(work, cancellationToken).ConfigureAwait(false);
+            }
+            catch (NpgsqlException exception) when (repeatable && attempts.HasTime && retry.IsTransient(exception))
+            {
+                await attempts.NextAsync(exception, cancellationToken).ConfigureAwait(false);
+                continue;
+            }
+
+            if (attempt.Unconfirmed)
+            {
+                throw OutcomeUnknown(
+                    attempt.Rows, "they are stored on this server, and its standbys have not confirmed them", attempt.Lost?.SourceException);
+            }
+
+            // On another connection, after this one was returned: the pool may have only one.
+            if (attempt.Lost is not { } lost || await IsCommittedAsync(attempt.Rows, lost.SourceException).ConfigureAwait(false))
+            {
+                return attempt.Rows.Ids;
+            }
+
+            // The transaction was rolled back, so it may be repeated whatever the error was.
+            if (!repeatable || !attempts.HasTime)
+            {
+                lost.Throw();
+            }
+
+            await attempts.NextAsync(lost.SourceException, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private Task<Attempt> AttemptAsync(Func<NpgsqlConnection, NpgsqlTransaction, Task<AppendedRows>> work, CancellationToken cancellationToken) =>
+        dataSource.UseAsync(null, async connection =>
+        {
+            var transaction = await connection.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
+            await using (transaction.ConfigureAwait(false))
+            {
+                var rows = await work(connection, transaction).ConfigureAwait(false);
+                cancellationToken.ThrowIfCancellationRequested();
+                return await CommitAsync(connection, transaction, rows).ConfigureAwait(false);
+            }
+        }, cancellationToken);
+
+    private static async Task<Attempt> CommitAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, AppendedRows rows)
+    {
+        // The server warns when it stops waiting for its standbys: after a command time-out, or when an operator cancels.
+        var unconfirmed = false;
+        NoticeEventHandler onNotice = (_, notice) => unconfirmed |= notice.Notice.Routine == "SyncRepWaitForLSN";
+        connection.Notice += onNotice;
+        ExceptionDispatchInfo? lost = null;
+        try
+        {
+            await transaction.CommitAsync(CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (Exception exception) when (rows.Transaction is not null && !IsRefusal(exception))
+        {
+            lost = ExceptionDispatchInfo.Capture(exception);
+        }
+        finally
+        {
+            connection.Notice -= onNotice;
+        }
+
+        return new Attempt(rows, lost, unconfirmed);
+    }
+
+    // The server refused the COMMIT and rolled back. An error that ends the session, or a cancel, may arrive after the transaction was committed.
+    private static bool IsRefusal(Exception exception) =>
+        exception is PostgresException { InvariantSeverity: "ERROR", SqlState: not PostgresErrorCodes.QueryCanceled };
+
+    private async Task<bool> IsCommittedAsync(AppendedRows rows, Exception cause)
+    {
+        var outcome = await verifier.VerifyAsync(rows).ConfigureAwait(false);
+        Log.CommitVerified(logger, telemetry.Table, Telemetry.ErrorType(cause), outcome switch
+        {
+            CommitOutcome.Committed => "committed",
+            CommitOutcome.RolledBack => "rolled back",
+            _ => "unknown",
+        });
+        return outcome == CommitOutcome.Unknown
+            ? throw OutcomeUnknown(rows, "the connection was lost during COMMIT, and the outcome could not be verified", cause)
+            : outcome == CommitOutcome.Committed;
+    }
+
+    private AppendOutcomeUnknownException OutcomeUnknown(AppendedRows rows, string reason, Exception? cause)
+    {
+        telemetry.OutcomeUnknown();
+        Log.OutcomeUnknown(logger, telemetry.Table, rows.Ids.Count, rows.Ids[0], rows.Ids[^1], reason);
+        return new AppendOutcomeUnknownException(telemetry.Table, rows.ParentId, rows.Ids, reason, cause);
+    }
+
+    /// <summary>An attempt that reached its COMMIT.</summary>
+    /// <param name="Rows">The rows that it appended.</param>
+    /// <param name="Lost">The error that hid the outcome; null when the COMMIT was acknowledged.</param>
+    /// <param name="Unconfirmed">Whether the server stopped waiting for its standbys.</param>
+    private readonly record struct Attempt(AppendedRows Rows, ExceptionDispatchInfo? Lost, bool Unconfirmed);
+}

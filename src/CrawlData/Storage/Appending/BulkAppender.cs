@@ -1,0 +1,276 @@
+using System.Data;
+using System.Runtime.CompilerServices;
+using CrawlData.Instrumentation;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace CrawlData.Storage;
+
+/// <summary>Appends rows: all or none, with ids in the order of the rows. A small batch is one INSERT in one round trip. A large batch is a COPY with reserved
+/// ids, which costs less the more rows there are.</summary>
+/// <param name="dataSource">The application's data source.</param>
+/// <param name="statements">The table's statements, parameters and mapping.</param>
+/// <param name="retry">Which errors are transient, and for how long an append is retried and verified.</param>
+/// <param name="telemetry">Measures appends.</param>
+/// <param name="logger">Logs verified and unknown outcomes.</param>
+/// <param name="onCommitted">Runs after an append in a transaction of its own was committed, with the parents' ids; may be null.</param>
+internal sealed class BulkAppender<T>(
+    NpgsqlDataSource dataSource,
+    AppendStatements<T> statements,
+    RetryPolicy retry,
+    Telemetry telemetry,
+    ILogger logger,
+    Action<IReadOnlyList<Guid>>? onCommitted = null) where T : class
+{
+    /// <summary>Batches of this many rows and more are copied.</summary>
+    private const int CopyFromRows = 1_000;
+
+    /// <summary>Batches of more bytes are copied. A stream is copied in chunks of this size.</summary>
+    private const int ChunkBytes = 4 * 1024 * 1024;
+
+    private const string Savepoint = "crawldata_append";
+
+    // PostgreSQL's timestamps count from here.
+    private static readonly DateTime Epoch = new(2000, 1, 1);
+
+    private readonly AppendTransaction transactions = new(
+        dataSource, retry, new CommitVerifier(dataSource, retry, statements.RowTime), telemetry, logger);
+
+    /// <summary>Appends a batch.</summary>
+    /// <returns>The ids, in the order of the rows.</returns>
+    public async Task<IReadOnlyList<long>> AppendAsync(RowBatch<T> batch, NpgsqlTransaction? transaction, CancellationToken cancellationToken)
+    {
+        if (batch.Count == 0)
+        {
+            return [];
+        }
+
+        for (var index = 0; index < batch.Count; index++)
+        {
+            RequireNotNull(batch.Row(index), index);
+        }
+
+        var append = ChooseAppend(batch);
+        return await RunAsync(
+            batch.ParentIds,
+            batch.Count,
+            (connection, inTransaction) => append(connection, inTransaction, batch, cancellationToken),
+            repeatable: true,
+            transaction,
+            cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Appends a stream of one parent's rows, a chunk at a time. In the caller's transaction, a savepoint undoes what failed.</summary>
+    /// <returns>The number of rows.</returns>
+    public async Task<long> AppendStreamAsync(Guid parentId, IAsyncEnumerable<T> rows, NpgsqlTransaction? transaction, CancellationToken cancellationToken)
+    {
+        long appended = 0;
+        await RunAsync(
+            [parentId],
+            rows: null,
+            (connection, inTransaction) => transaction is null
+                ? CopyStreamAsync(connection, inTransaction)
+                : WithSavepointAsync(connection, inTransaction, CopyStreamAsync, cancellationToken),
+            repeatable: false,
+            transaction,
+            cancellationToken).ConfigureAwait(false);
+        telemetry.Appended(appended);
+        return appended;
+
+        async Task<AppendedRows> CopyStreamAsync(NpgsqlConnection connection, NpgsqlTransaction inTransaction)
+        {
+            AppendedRows last = default;
+            await foreach (var chunk in ChunkAsync(rows, cancellationToken).ConfigureAwait(false))
+            {
+                last = await CopyAsync(connection, inTransaction, new RowBatch<T>(parentId, chunk), cancellationToken).ConfigureAwait(false);
+                appended += chunk.Count;
+            }
+
+            return last;
+        }
+    }
+
+    /// <summary>Runs an append in the caller's transaction, or in one of its own.</summary>
+    private async Task<IReadOnlyList<long>> RunAsync(
+        Guid[] parentIds,
+        int? rows,
+        Func<NpgsqlConnection, NpgsqlTransaction, Task<AppendedRows>> append,
+        bool repeatable,
+        NpgsqlTransaction? transaction,
+        CancellationToken cancellationToken)
+    {
+        var ids = await telemetry.RunAsync("append", rows ?? 0, async () => transaction is null
+            ? await transactions.RunAsync(append, repeatable, cancellationToken).ConfigureAwait(false)
+            : (await append(transaction.Connection!, transaction).ConfigureAwait(false)).Ids).ConfigureAwait(false);
+        if (rows is { } count)
+        {
+            telemetry.Appended(count);
+        }
+
+        if (transaction is null)
+        {
+            onCommitted?.Invoke(parentIds);
+        }
+
+        return ids;
+    }
+
+    private Func<NpgsqlConnection, NpgsqlTransaction, RowBatch<T>, CancellationToken, Task<AppendedRows>> ChooseAppend(RowBatch<T> batch) => batch.Count switch
+    {
+        1 when statements.InsertOne is not null => InsertOneAsync,
+        >= CopyFromRows => CopyAsync,
+        _ when batch.Rows.Sum(row => (long)statements.BytesOf(row)) > ChunkBytes => CopyAsync,
+        _ => InsertAsync,
+    };
+
+    private async Task<AppendedRows> InsertOneAsync(
+        NpgsqlConnection connection, NpgsqlTransaction transaction, RowBatch<T> batch, CancellationToken cancellationToken)
+    {
+        var inserted = await connection.QueryAsync(
+            statements.InsertOne!,
+            statements.ToParameters(batch.ParentId(0), batch.Row(0)),
+            row => (Id: row.GetInt64(0), Transaction: TransactionIdentity.Read(row, 1)),
+            transaction,
+            cancellationToken).ConfigureAwait(false);
+        return inserted is [var (id, identity)]
+            ? Appended([id], identity, batch)
+            : throw new RowNotFoundException(statements.ParentTable, batch.ParentIds);
+    }
+
+    private async Task<AppendedRows> InsertAsync(
+        NpgsqlConnection connection, NpgsqlTransaction transaction, RowBatch<T> batch, CancellationToken cancellationToken)
+    {
+        var parameters = new Parameters
+        {
+            { "parent_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, batch.ParentIds },
+            { "row_parent_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, batch.RowParentIds.ToArray() },
+        };
+        statements.AddColumns(parameters, batch.Rows);
+        var inserted = await connection.QueryAsync(
+            statements.Insert,
+            parameters,
+            row => (Id: row.GetInt64(0), Transaction: TransactionIdentity.Read(row, 1)),
+            transaction,
+            cancellationToken).ConfigureAwait(false);
+        if (inserted.Count == 0)
+        {
+            throw await UnknownParentsAsync(connection, transaction, batch.ParentIds, cancellationToken).ConfigureAwait(false);
+        }
+
+        // PostgreSQL promises no order of RETURNING. The statement draws the ids in the order of the rows.
+        inserted.Sort(static (one, other) => one.Id.CompareTo(other.Id));
+        return Appended([.. inserted.Select(row => row.Id)], inserted[0].Transaction, batch);
+    }
+
+    private async Task<AppendedRows> CopyAsync(
+        NpgsqlConnection connection, NpgsqlTransaction transaction, RowBatch<T> batch, CancellationToken cancellationToken)
+    {
+        var parameters = new Parameters
+        {
+            { "parent_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, batch.ParentIds },
+            { "rows", NpgsqlDbType.Integer, batch.Count },
+        };
+        var (ids, identity) = await connection.QuerySingleAsync(
+            statements.Reserve,
+            parameters,
+            row => (row.GetFieldValue<long[]>(0), TransactionIdentity.Read(row, 1)),
+            transaction,
+            cancellationToken).ConfigureAwait(false);
+        if (ids.Length == 0)
+        {
+            throw await UnknownParentsAsync(connection, transaction, batch.ParentIds, cancellationToken).ConfigureAwait(false);
+        }
+
+        // Cancelled between rows only. A cancel inside a write breaks the connection, and with it a transaction of the caller's.
+        var importer = await connection.BeginBinaryImportAsync(statements.Copy, CancellationToken.None).ConfigureAwait(false);
+        await using (importer.ConfigureAwait(false))
+        {
+            for (var index = 0; index < ids.Length; index++)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                var row = batch.Row(index);
+                await importer.StartRowAsync(CancellationToken.None).ConfigureAwait(false);
+                await importer.WriteAsync(ids[index], NpgsqlDbType.Bigint, CancellationToken.None).ConfigureAwait(false);
+                await importer.WriteAsync(batch.ParentId(index), NpgsqlDbType.Uuid, CancellationToken.None).ConfigureAwait(false);
+                await statements.WriteAsync(importer, row).ConfigureAwait(false);
+
+                // COPY takes a time as its microseconds. Writing a DateTime would allocate 72 bytes.
+                var microseconds = ((statements.TimeOf(row) ?? identity.Start) - Epoch).Ticks / TimeSpan.TicksPerMicrosecond;
+                await importer.WriteAsync(microseconds, NpgsqlDbType.Bigint, CancellationToken.None).ConfigureAwait(false);
+            }
+
+            await importer.CompleteAsync(CancellationToken.None).ConfigureAwait(false);
+        }
+
+        return Appended(ids, identity, batch);
+    }
+
+    /// <summary>Gathers rows into chunks. Each chunk is valid until the next.</summary>
+    private async IAsyncEnumerable<List<T>> ChunkAsync(IAsyncEnumerable<T> rows, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        long before = 0;
+        long bytes = 0;
+        var chunk = new List<T>(CopyFromRows);
+        await foreach (var row in rows.WithCancellation(cancellationToken).ConfigureAwait(false))
+        {
+            RequireNotNull(row, before + chunk.Count);
+            chunk.Add(row);
+            bytes += statements.BytesOf(row);
+            if (chunk.Count == CopyFromRows || bytes >= ChunkBytes)
+            {
+                yield return chunk;
+                before += chunk.Count;
+                bytes = 0;
+                chunk.Clear();
+            }
+        }
+
+        if (chunk.Count > 0)
+        {
+            yield return chunk;
+        }
+    }
+
+    private static async Task<AppendedRows> WithSavepointAsync(
+        NpgsqlConnection connection,
+        NpgsqlTransaction transaction,
+        Func<NpgsqlConnection, NpgsqlTransaction, Task<AppendedRows>> append,
+        CancellationToken cancellationToken)
+    {
+        await transaction.SaveAsync(Savepoint, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            var appended = await append(connection, transaction).ConfigureAwait(false);
+            await transaction.ReleaseAsync(Savepoint, CancellationToken.None).ConfigureAwait(false);
+            return appended;
+        }
+        catch when (connection.State == ConnectionState.Open)
+        {
+            await transaction.RollbackAsync(Savepoint, CancellationToken.None).ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    private AppendedRows Appended(IReadOnlyList<long> ids, TransactionIdentity identity, RowBatch<T> batch) =>
+        new(ids, identity, batch.ParentId(0), statements.TimeOf(batch.Row(0)) ?? identity.Start);
+
+    private void RequireNotNull(T? row, long index)
+    {
+        if (row is null)
+        {
+            throw new InvalidValueException(statements.RowsName, $"has null at index {index}");
+        }
+    }
+
+    private async Task<RowNotFoundException> UnknownParentsAsync(
+        NpgsqlConnection connection, NpgsqlTransaction transaction, Guid[] parentIds, CancellationToken cancellationToken)
+    {
+        var parameters = new Parameters { { "parent_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, parentIds } };
+        var unknown = await connection.QueryAsync(statements.UnknownParents, parameters, row => row.GetGuid(0), transaction, cancellationToken)
+            .ConfigureAwait(false);
+
+        // Empty when the parents were created in the meantime.
+        return new RowNotFoundException(statements.ParentTable, unknown.Count > 0 ? unknown : parentIds);
+    }
+}

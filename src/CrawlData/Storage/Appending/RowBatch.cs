@@ -1,0 +1,36 @@
+namespace CrawlData.Storage;
+
+/// <summary>Rows to append, each with the parent that it belongs to.</summary>
+internal sealed class RowBatch<T> where T : class
+{
+    private readonly IReadOnlyList<(Guid ParentId, T Row)>? pairs;
+    private readonly IReadOnlyList<T>? rows;
+
+    /// <summary>Makes a batch of one parent's rows.</summary>
+    public RowBatch(Guid parentId, IReadOnlyList<T> rows)
+    {
+        this.rows = rows;
+        ParentIds = [parentId];
+    }
+
+    /// <summary>Makes a batch of several parents' rows.</summary>
+    public RowBatch(IReadOnlyList<(Guid ParentId, T Row)> pairs)
+    {
+        this.pairs = pairs;
+        ParentIds = [.. pairs.Select(pair => pair.ParentId).Distinct()];
+    }
+
+    /// <summary>The parents, each once.</summary>
+    public Guid[] ParentIds { get; }
+
+    public int Count => rows?.Count ?? pairs!.Count;
+
+    public IEnumerable<T> Rows => rows ?? pairs!.Select(pair => pair.Row);
+
+    /// <summary>The parent of each row.</summary>
+    public IEnumerable<Guid> RowParentIds => rows is not null ? Enumerable.Repeat(ParentIds[0], rows.Count) : pairs!.Select(pair => pair.ParentId);
+
+    public T Row(int index) => rows is not null ? rows[index] : pairs![index].Row;
+
+    public Guid ParentId(int index) => rows is not null ? ParentIds[0] : pairs![index].ParentId;
+}

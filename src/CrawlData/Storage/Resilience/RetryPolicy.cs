@@ -1,0 +1,54 @@
+using CrawlData.Instrumentation;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace CrawlData.Storage;
+
+/// <summary>Says which errors are transient, and for how long work is retried.</summary>
+/// <param name="dataSource">The data source that the work uses.</param>
+/// <param name="limit">How long work is retried.</param>
+/// <param name="timeProvider">Measures the time, and the pauses.</param>
+/// <param name="telemetry">Counts the retries.</param>
+/// <param name="logger">Logs the retries.</param>
+internal sealed class RetryPolicy(NpgsqlDataSource dataSource, TimeSpan limit, TimeProvider timeProvider, Telemetry telemetry, ILogger logger)
+{
+    private const string IdleInTransactionSessionTimeout = "25P03";
+
+    /// <summary>Runs work, and runs it again after a transient error while there is time.</summary>
+    /// <param name="work">Must do nothing twice when it runs again after an error.</param>
+    /// <param name="cancellationToken">Cancels the pauses.</param>
+    public async Task<T> RunAsync<T>(Func<Task<T>> work, CancellationToken cancellationToken)
+    {
+        var attempts = Begin();
+        while (true)
+        {
+            try
+            {
+                return await work().ConfigureAwait(false);
+            }
+            catch (NpgsqlException exception) when (attempts.HasTime && IsTransient(exception))
+            {
+                await attempts.NextAsync(exception, cancellationToken).ConfigureAwait(false);
+            }
+        }
+    }
+
+    /// <summary>Starts to measure the time.</summary>
+    public RetryAttempts Begin() => new(limit, timeProvider, telemetry, logger);
+
+    /// <summary>Whether an error is transient: a lost connection; a server that starts, stops, or is no longer the primary; no usable host of several; too many
+    /// connections; a deadlock; a serialization failure.</summary>
+    public bool IsTransient(NpgsqlException exception) => exception switch
+    {
+        { IsTransient: true } => true,
+
+        // PgBouncer reports its lost servers as a violation of the protocol that ends the session.
+        PostgresException { SqlState: PostgresErrorCodes.ProtocolViolation } server => server.InvariantSeverity is "FATAL",
+        PostgresException server => server.SqlState is PostgresErrorCodes.ReadOnlySqlTransaction or IdleInTransactionSessionTimeout,
+        { InnerException: AggregateException hosts } => hosts.InnerExceptions.OfType<NpgsqlException>().Any(IsTransient),
+
+        // Npgsql throws this without a cause while it remembers that no host of several is usable.
+        { InnerException: null } => new NpgsqlConnectionStringBuilder(dataSource.ConnectionString).Host?.Contains(',') is true,
+        _ => false,
+    };
+}

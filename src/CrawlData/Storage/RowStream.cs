@@ -1,0 +1,62 @@
+using System.Data;
+using System.Data.Common;
+using System.Runtime.CompilerServices;
+using Npgsql;
+
+namespace CrawlData.Storage;
+
+/// <summary>Streams the rows of a query.</summary>
+internal static class RowStream
+{
+    /// <summary>Reads each row as it arrives, on the transaction's connection or on a pooled one that it holds meanwhile. It may be enumerated several
+    /// times: each enumeration has parameters and a reader of its own.</summary>
+    public static async IAsyncEnumerable<T> StreamAsync<T>(
+        this NpgsqlDataSource dataSource,
+        string sql,
+        Func<Parameters> parameters,
+        Func<Func<DbDataReader, T>> maps,
+        NpgsqlTransaction? transaction,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var own = transaction is null ? await dataSource.OpenConnectionAsync(cancellationToken).ConfigureAwait(false) : null;
+        try
+        {
+            var command = new NpgsqlCommand(sql, own ?? transaction!.Connection!, transaction);
+            await using var commandDisposal = command.ConfigureAwait(false);
+            parameters().AddTo(command);
+            var reader = await command.ExecuteReaderAsync(CommandBehavior.SingleResult, cancellationToken).ConfigureAwait(false);
+            await using var readerDisposal = reader.ConfigureAwait(false);
+            var yielding = false;
+
+            var map = maps();
+            try
+            {
+                while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
+                {
+                    yielding = true;
+                    yield return map(reader);
+
+                    // The reader looks at the token only when it has to wait.
+                    cancellationToken.ThrowIfCancellationRequested();
+                    yielding = false;
+                }
+            }
+            finally
+            {
+                // The consumer left early. Disposal reads the remaining rows, and a cancelled query has few left. A cancel request costs a connection, and
+                // aborts a transaction of the caller's: hence not after the last row, and there only when the caller cancels.
+                if (yielding && (own is not null || cancellationToken.IsCancellationRequested))
+                {
+                    command.Cancel();
+                }
+            }
+        }
+        finally
+        {
+            if (own is not null)
+            {
+                await own.DisposeAsync().ConfigureAwait(false);
+            }
+        }
+    }
+}

@@ -1,0 +1,87 @@
+using System.Data.Common;
+using Dapper;
+using Npgsql;
+
+namespace CrawlData.Storage;
+
+/// <summary>Runs statements. Dapper executes them. Rows are mapped by hand, because Dapper's own mapping uses type handlers and conventions that are
+/// process-wide, and the application may change those.</summary>
+internal static class Sql
+{
+    /// <summary>Runs a query, and maps each row.</summary>
+    public static async Task<List<T>> QueryAsync<T>(
+        this NpgsqlConnection connection,
+        string sql,
+        Parameters? parameters,
+        Func<DbDataReader, T> map,
+        NpgsqlTransaction? transaction,
+        CancellationToken cancellationToken)
+    {
+        var reader = await connection.ExecuteReaderAsync(sql, parameters, transaction, cancellationToken).ConfigureAwait(false);
+        await using (reader.ConfigureAwait(false))
+        {
+            return await reader.ReadAllAsync(map, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Runs a query on the transaction's connection, or on a pooled one.</summary>
+    public static Task<List<T>> QueryAsync<T>(
+        this NpgsqlDataSource dataSource,
+        string sql,
+        Parameters? parameters,
+        Func<DbDataReader, T> map,
+        NpgsqlTransaction? transaction,
+        CancellationToken cancellationToken) =>
+        dataSource.UseAsync(transaction, connection => connection.QueryAsync(sql, parameters, map, transaction, cancellationToken), cancellationToken);
+
+    /// <summary>Runs a query that returns exactly one row.</summary>
+    public static async Task<T> QuerySingleAsync<T>(
+        this NpgsqlConnection connection,
+        string sql,
+        Parameters? parameters,
+        Func<DbDataReader, T> map,
+        NpgsqlTransaction? transaction,
+        CancellationToken cancellationToken) =>
+        (await connection.QueryAsync(sql, parameters, map, transaction, cancellationToken).ConfigureAwait(false)).Single();
+
+    /// <inheritdoc cref="QuerySingleAsync{T}(NpgsqlConnection, string, Parameters?, Func{DbDataReader, T}, NpgsqlTransaction?, CancellationToken)"/>
+    public static async Task<T> QuerySingleAsync<T>(
+        this NpgsqlDataSource dataSource,
+        string sql,
+        Parameters? parameters,
+        Func<DbDataReader, T> map,
+        NpgsqlTransaction? transaction,
+        CancellationToken cancellationToken) =>
+        (await dataSource.QueryAsync(sql, parameters, map, transaction, cancellationToken).ConfigureAwait(false)).Single();
+
+    /// <summary>Runs a query that returns at most one row.</summary>
+    /// <returns>The row; null when there is none.</returns>
+    public static async Task<T?> QuerySingleOrDefaultAsync<T>(
+        this NpgsqlDataSource dataSource,
+        string sql,
+        Parameters? parameters,
+        Func<DbDataReader, T> map,
+        NpgsqlTransaction? transaction,
+        CancellationToken cancellationToken) where T : class =>
+        (await dataSource.QueryAsync(sql, parameters, map, transaction, cancellationToken).ConfigureAwait(false)).SingleOrDefault();
+
+    /// <summary>Runs a query, for a caller that reads its results itself.</summary>
+    public static Task<DbDataReader> ExecuteReaderAsync(
+        this NpgsqlConnection connection, string sql, Parameters? parameters, NpgsqlTransaction? transaction, CancellationToken cancellationToken) =>
+        connection.ExecuteReaderAsync(Command(sql, parameters, transaction, cancellationToken));
+
+    /// <summary>Runs a statement.</summary>
+    /// <returns>The number of rows that it changed.</returns>
+    public static Task<int> ExecuteAsync(
+        this NpgsqlConnection connection, string sql, Parameters? parameters, NpgsqlTransaction? transaction, CancellationToken cancellationToken) =>
+        connection.ExecuteAsync(Command(sql, parameters, transaction, cancellationToken));
+
+    /// <inheritdoc cref="ExecuteAsync(NpgsqlConnection, string, Parameters?, NpgsqlTransaction?, CancellationToken)"/>
+    public static Task<int> ExecuteAsync(
+        this NpgsqlDataSource dataSource, string sql, Parameters? parameters, NpgsqlTransaction? transaction, CancellationToken cancellationToken) =>
+        dataSource.UseAsync(transaction, connection => connection.ExecuteAsync(sql, parameters, transaction, cancellationToken), cancellationToken);
+
+    // Without parameters Dapper would set no time-out of the connection's: see Parameters.
+    private static CommandDefinition Command(string sql, Parameters? parameters, NpgsqlTransaction? transaction, CancellationToken cancellationToken) =>
+        new(sql, parameters ?? new Parameters(), transaction, cancellationToken: cancellationToken);
+}

@@ -1,0 +1,36 @@
+// snippet: crawler-test
+using CrawlData.Crawls;
+using CrawlData.Testing;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+// end snippet
+
+namespace Examples;
+
+public sealed class CrawlerTests
+{
+    // snippet: crawler-test
+    [Test]
+    public async Task The_crawler_stores_every_screen()
+    {
+        await using var database = await ThrowawayDatabase.StartAsync();
+        var builder = Host.CreateApplicationBuilder();
+        builder.Services.AddCrawlData(database.ConnectionString);
+        builder.Services.AddSingleton<IScreens, Screens>();
+        builder.Services.AddHostedService<CrawlWorker>();
+        using var host = builder.Build();
+        var run = await new CrawlRunRepository(database.DataSource).InsertAsync(new NewCrawlRun { AppPackage = "org.example.app", MaxSteps = 3 });
+
+        await host.StartAsync();
+        var events = await new CrawlEventRepository(database.DataSource).FollowAsync(run.Id).ToListAsync();
+        await host.StopAsync();
+
+        Assert.That(events.Select(crawlEvent => crawlEvent.EventType), Is.EqualTo(Enumerable.Repeat("screen.seen", 3)));
+    }
+    // end snippet
+
+    private sealed class Screens : IScreens
+    {
+        public Task<string> VisitAsync(string appPackage, int step, CancellationToken cancellationToken) => Task.FromResult($"screen {step}");
+    }
+}

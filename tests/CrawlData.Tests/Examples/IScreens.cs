@@ -1,0 +1,8 @@
+namespace Examples;
+
+// snippet: screens
+public interface IScreens
+{
+    Task<string> VisitAsync(string appPackage, int step, CancellationToken cancellationToken);
+}
+// end snippet
