@@ -77,6 +77,13 @@ public abstract class DatabaseTest
         Timestamp = timestamp,
     };
 
+    /// <summary>Keeps a transaction open for as long as a statement of the application takes.</summary>
+    internal static async Task RunSlowStatementAsync(NpgsqlTransaction transaction, int milliseconds, CancellationToken cancellationToken = default)
+    {
+        await using var sleep = new NpgsqlCommand($"select pg_sleep(0.001 * {milliseconds})", transaction.Connection, transaction);
+        await sleep.ExecuteNonQueryAsync(cancellationToken);
+    }
+
     /// <summary>The cursor of all crawls' events after an id.</summary>
     internal static string CursorAfter(long id) => new KeysetCursor<long>(default, id).Encode(CursorKind.AllEvents);
 

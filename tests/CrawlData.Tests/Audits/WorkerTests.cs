@@ -13,6 +13,9 @@ public sealed class WorkerTests : EmptiedDatabaseTest
     private static readonly TimeSpan Silence = TimeSpan.FromMilliseconds(500);
 
     private readonly ConcurrentBag<(Guid Id, int Attempt)> applied = [];
+
+    // Completes with the next round of rescues.
+    private TaskCompletionSource rescue = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int died;
     private int lost;
     private int refused;
@@ -67,7 +70,8 @@ public sealed class WorkerTests : EmptiedDatabaseTest
                 }
                 else
                 {
-                    await Task.Delay(20);
+                    // A rescue may requeue a session that is still running.
+                    await rescue.Task;
                 }
             }
             catch (NpgsqlException)
@@ -93,10 +97,10 @@ public sealed class WorkerTests : EmptiedDatabaseTest
             return;
         }
 
-        // Slow: somebody else has had the session before this one comes to its end.
-        for (var slow = fate < 8; slow; slow = (await sessions.GetAsync(session.Id)) is { Status: AuditSessionStatus.Running } same && same.Attempts == session.Attempts)
+        // Slow: a rescue has taken the session before this worker finishes it.
+        for (var slow = fate < 8; slow; slow = await sessions.GetAsync(session.Id) is { Status: AuditSessionStatus.Running } same && same.Attempts == session.Attempts)
         {
-            await Task.Delay(50);
+            await rescue.Task;
         }
 
         var finish = random.Next(3) switch
@@ -117,20 +121,25 @@ public sealed class WorkerTests : EmptiedDatabaseTest
 
     private async Task RescueStaleAsync(CancellationToken cancellationToken)
     {
-        while (!cancellationToken.IsCancellationRequested)
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(50));
+        for (; !cancellationToken.IsCancellationRequested; await timer.WaitForNextTickAsync(CancellationToken.None))
         {
             await Queue.RescueStaleAsync(Silence, maxAttempts: 1_000, limit: 1_000, cancellationToken: CancellationToken.None);
-            await Task.Delay(50, CancellationToken.None);
+            Interlocked.Exchange(ref rescue, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).SetResult();
         }
     }
 
     /// <summary>What the server sees of a process that is killed.</summary>
     private async Task KillConnectionsAsync(CancellationToken cancellationToken)
     {
-        while (!cancellationToken.IsCancellationRequested)
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(100));
+        for (; !cancellationToken.IsCancellationRequested; await timer.WaitForNextTickAsync(CancellationToken.None))
         {
-            await ExecuteAsync("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = 'worker' order by random() limit 1");
-            await Task.Delay(100, CancellationToken.None);
+            await ExecuteAsync(
+                """
+                select pg_terminate_backend(pid) from pg_stat_activity
+                where datname = current_database() and application_name = 'worker' order by random() limit 1
+                """);
         }
     }
 }

@@ -36,8 +36,9 @@ public sealed class CrawlEventFollowAllTests : EmptiedDatabaseTest
         var ids = (await Events.AppendAsync(late, EventsOf(count), transaction)).ToList();
         ids.AddRange(await Events.AppendAsync(other, EventsOf(3)));
 
-        var reading = Events.ListAllAsync(limit: 2_000);
-        await Task.WhenAny(reading, Task.Delay(100));
+        var time = new SignallingTime();
+        var reading = new CrawlEventRepository(DataSource, timeProvider: time).ListAllAsync(limit: 2_000);
+        await time.Paused;
         Assert.That(reading.IsCompleted, Is.False);
         await transaction.CommitAsync();
 
@@ -84,8 +85,9 @@ public sealed class CrawlEventFollowAllTests : EmptiedDatabaseTest
 
         await Events.AppendAsync(other, EventsOf(3));
 
-        var reading = Events.ListAllAsync();
-        await Task.WhenAny(reading, Task.Delay(100));
+        var time = new SignallingTime();
+        var reading = new CrawlEventRepository(DataSource, timeProvider: time).ListAllAsync();
+        await time.Paused;
         Assert.That(reading.IsCompleted, Is.False);
         await transaction.RollbackAsync();
 
@@ -181,12 +183,12 @@ public sealed class CrawlEventFollowAllTests : EmptiedDatabaseTest
         var crawls = await Task.WhenAll(Enumerable.Range(0, 16).Select(_ => CreateCrawlAsync()));
         using var enough = new CancellationTokenSource(TimeSpan.FromSeconds(2));
         using var drained = new CancellationTokenSource();
-        var (seen, naive, stored) = (new List<long>(), new HashSet<long>(), new List<long>());
+        var (received, naive, stored) = (new ReceivedItems<long>(), new HashSet<long>(), new List<long>());
         var following = Task.Run(async () =>
         {
             await foreach (var batch in Events.FollowAllAsync(cancellationToken: drained.Token))
             {
-                seen.AddRange(batch.Events.Select(one => one.Id));
+                received.Add(batch.Events.Select(one => one.Id));
             }
         });
         var reading = Task.Run(async () =>
@@ -214,7 +216,7 @@ public sealed class CrawlEventFollowAllTests : EmptiedDatabaseTest
                 await using var connection = await DataSource.OpenConnectionAsync();
                 await using var transaction = await connection.BeginTransactionAsync();
                 var ids = await Events.AppendAsync(crawl, EventsOf(random.Next(1, 5)), transaction);
-                await Task.Delay(random.Next(5));
+                await RunSlowStatementAsync(transaction, random.Next(5));
                 if (random.Next(5) == 0)
                 {
                     continue;
@@ -227,14 +229,11 @@ public sealed class CrawlEventFollowAllTests : EmptiedDatabaseTest
                 }
             }
         })));
-        for (var wait = 0; seen.Count < stored.Count && wait < 500; wait++)
-        {
-            await Task.Delay(20);
-        }
-
+        await received.UntilCountAsync(stored.Count);
         await drained.CancelAsync();
         await Assert.ThatAsync(() => following, Throws.InstanceOf<OperationCanceledException>());
         await reading;
+        var seen = received.ToList();
 
         TestContext.Out.WriteLine($"{stored.Count} stored, {stored.Count - seen.Count} missed; by a reader of plain ids {stored.Count - naive.Count}");
         Assert.That(seen, Is.EqualTo(stored.Order()));

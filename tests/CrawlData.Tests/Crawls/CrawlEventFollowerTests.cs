@@ -15,17 +15,22 @@ public sealed class CrawlEventFollowerTests : DatabaseTest
         await Runs.StartAsync(crawl);
         var ids = (await Events.AppendAsync(crawl, EventsOf(10))).ToList();
 
-        var following = Task.Run(async () => await Events.FollowAsync(crawl, ids[3], new CrawlEventFollowOptions { PageSize = pageSize }).Select(one => one.Id).ToListAsync());
+        var received = new ReceivedItems<long>();
+        var following = FollowAsync(Events.FollowAsync(crawl, ids[3], new CrawlEventFollowOptions { PageSize = pageSize }), received);
         for (var number = 11; number < 20; number++)
         {
             ids.Add(await Events.AppendAsync(crawl, Event(number)));
-            await Task.Delay(5);
+            if (number % 2 == 0)
+            {
+                await received.UntilCountAsync(ids.Count - 4);
+            }
         }
 
         Assert.That(following.IsCompleted, Is.False);
         await Runs.CompleteAsync(crawl);
+        await following;
 
-        Assert.That(await following, Is.EqualTo(ids.Skip(4)));
+        Assert.That(received.ToList(), Is.EqualTo(ids.Skip(4)));
     }
 
     [TestCase(CrawlStatus.Completed)]
@@ -58,8 +63,10 @@ public sealed class CrawlEventFollowerTests : DatabaseTest
     public async Task An_unknown_crawl_is_told_and_so_is_one_that_is_deleted_meanwhile()
     {
         var crawl = await CreateCrawlAsync();
-        var following = Task.Run(async () => await Events.FollowAsync(crawl).CountAsync());
-        await Task.Delay(30);
+        await Events.AppendAsync(crawl, Event(1));
+        var received = new ReceivedItems<long>();
+        var following = FollowAsync(Events.FollowAsync(crawl), received);
+        await received.UntilCountAsync(1);
         await Runs.DeleteAsync(crawl);
 
         await Assert.ThatAsync(() => following, Throws.InstanceOf<RowNotFoundException>().With.Property("Ids").EqualTo(new[] { crawl }));
@@ -71,13 +78,17 @@ public sealed class CrawlEventFollowerTests : DatabaseTest
     {
         var crawl = await CreateCrawlAsync();
         await Events.AppendAsync(crawl, EventsOf(10));
-        using var waiting = new CancellationTokenSource(TimeSpan.FromMilliseconds(100));
+        using var waiting = new CancellationTokenSource();
         using var handling = new CancellationTokenSource();
         var events = WithoutPolls(DataSource);
         var options = new CrawlEventFollowOptions { Listen = listen };
         var handled = 0;
 
-        await Assert.ThatAsync(async () => await events.FollowAsync(crawl, options: options, cancellationToken: waiting.Token).CountAsync(), Throws.InstanceOf<OperationCanceledException>());
+        var received = new ReceivedItems<long>();
+        var following = FollowAsync(events.FollowAsync(crawl, options: options, cancellationToken: waiting.Token), received);
+        await received.UntilCountAsync(10);
+        await waiting.CancelAsync();
+        await Assert.ThatAsync(() => following, Throws.InstanceOf<OperationCanceledException>());
         await Assert.ThatAsync(async () =>
         {
             await foreach (var _ in events.FollowAsync(crawl, options: options, cancellationToken: handling.Token))
@@ -159,23 +170,15 @@ public sealed class CrawlEventFollowerTests : DatabaseTest
         var events = new CrawlEventRepository(dataSource, notify: true);
         var crawls = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => CreateCrawlAsync()));
         using var enough = new CancellationTokenSource();
-        var given = 0;
-        var following = crawls.Select(crawl => Task.Run(async () =>
-        {
-            // A repository each, as a request would make it.
-            await foreach (var _ in WithoutPolls(dataSource).FollowAsync(crawl, options: Listening, cancellationToken: enough.Token))
-            {
-                Interlocked.Increment(ref given);
-            }
-        })).ToList();
+        var received = new ReceivedItems<long>();
+
+        // A repository each, as a request would make it.
+        var following = crawls.Select(
+            crawl => FollowAsync(WithoutPolls(dataSource).FollowAsync(crawl, options: Listening, cancellationToken: enough.Token), received)).ToList();
 
         await Wait.UntilAsync(DataSource, "select count(*) = 1 from pg_stat_activity where application_name = 'sharing' and query = 'listen crawldata_events'", TimeSpan.FromSeconds(10));
         await events.AppendAsync([.. crawls.Select(crawl => (crawl, Event(1)))]);
-        for (var watch = Stopwatch.StartNew(); Volatile.Read(ref given) < 20; await Task.Delay(5))
-        {
-            Assert.That(watch.Elapsed, Is.LessThan(TimeSpan.FromSeconds(10)));
-        }
-
+        await received.UntilCountAsync(20);
         await enough.CancelAsync();
         await Task.WhenAll(following).ContinueWith(_ => { }, TaskScheduler.Default);
         await Wait.UntilAsync(DataSource, "select count(*) = 0 from pg_stat_activity where application_name = 'sharing' and query = 'listen crawldata_events'", TimeSpan.FromSeconds(10));
@@ -249,6 +252,14 @@ public sealed class CrawlEventFollowerTests : DatabaseTest
     {
         Assert.That(() => new CrawlEventFollowOptions { PollInterval = TimeSpan.Zero }, Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("PollInterval"));
         Assert.That(() => new CrawlEventFollowOptions { PageSize = 0 }, Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("PageSize"));
+    });
+
+    private static Task FollowAsync(IAsyncEnumerable<CrawlEvent> events, ReceivedItems<long> received) => Task.Run(async () =>
+    {
+        await foreach (var crawlEvent in events)
+        {
+            received.Add(crawlEvent.Id);
+        }
     });
 
     /// <summary>A repository whose followers never poll: they read only when a notification arrives.</summary>

@@ -82,7 +82,7 @@ public sealed class CrawlEventRepositoryOrderTests : DatabaseTest
                     {
                         await using var transaction = await connection.BeginTransactionAsync();
                         ids.AddRange(await Events.AppendAsync(crawl, EventsOf(3), transaction));
-                        await Task.Delay(random.Next(5));
+                        await RunSlowStatementAsync(transaction, random.Next(5));
                         await transaction.CommitAsync();
                     }
 

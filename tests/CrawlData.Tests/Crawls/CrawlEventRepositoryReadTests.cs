@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using CrawlData.Crawls;
 using CrawlData.Testing;
 using Npgsql;
@@ -213,14 +212,14 @@ public sealed class CrawlEventRepositoryReadTests : DatabaseTest
     public async Task The_first_event_is_given_while_the_server_still_has_the_last()
     {
         var crawl = await LongCrawlAsync(200_000);
-        await using var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { ApplicationName = nameof(The_first_event_is_given_while_the_server_still_has_the_last) });
+        await using var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { ApplicationName = "first event" });
 
         await foreach (var _ in new CrawlEventRepository(source).StreamAsync(crawl))
         {
-            await Task.Delay(300);
-            await using var activity = DataSource.CreateCommand("select state || ' ' || coalesce(wait_event, '') from pg_stat_activity where application_name = left($1, 63)");
-            activity.Parameters.Add(new NpgsqlParameter { Value = nameof(The_first_event_is_given_while_the_server_still_has_the_last) });
-            Assert.That(await activity.ExecuteScalarAsync(), Is.EqualTo("active ClientWrite"));
+            await Wait.UntilAsync(
+                DataSource,
+                "select state = 'active' and wait_event = 'ClientWrite' from pg_stat_activity where application_name = 'first event'",
+                TimeSpan.FromSeconds(10));
             break;
         }
     }
@@ -257,11 +256,10 @@ public sealed class CrawlEventRepositoryReadTests : DatabaseTest
         }
 
         Assert.That(await events.CountAsync(crawl), Is.EqualTo(5_000), "the connections are as good as before");
-        await using var rollbacks = database.DataSource.CreateCommand("select xact_rollback from pg_stat_database where datname = current_database()");
-        for (var watch = Stopwatch.StartNew(); (long)(await rollbacks.ExecuteScalarAsync())! < times; await Task.Delay(100))
-        {
-            Assert.That(watch.Elapsed, Is.LessThan(TimeSpan.FromSeconds(15)), "cancelled queries count as rolled back");
-        }
+
+        // A cancelled query counts as rolled back.
+        await Wait.UntilAsync(
+            database.DataSource, $"select xact_rollback >= {times} from pg_stat_database where datname = current_database()", TimeSpan.FromSeconds(15));
     }
 
     /// <summary>Few values repeat, many do not, and the longest has two hundred bytes.</summary>

@@ -62,15 +62,13 @@ public sealed class CrawlRunRepositoryTransitionTests : DatabaseTest
         var crawl = await CreateCrawlAsync();
         await using var connection = await DataSource.OpenConnectionAsync();
         await using var transaction = await connection.BeginTransactionAsync();
-        await using (var begin = new Npgsql.NpgsqlCommand("select now()", connection, transaction))
-        {
-            await begin.ExecuteScalarAsync();
-        }
+        await using var begin = new Npgsql.NpgsqlCommand("select now()", connection, transaction);
+        var began = (DateTime)(await begin.ExecuteScalarAsync())!;
 
-        await Task.Delay(20);
         await Runs.StartAsync(crawl);
         var ended = (await Runs.CompleteAsync(crawl, transaction)).Row!;
 
+        Assert.That(ended.StartedAt!.Value.UtcDateTime, Is.GreaterThan(began));
         Assert.That(ended.CompletedAt, Is.GreaterThanOrEqualTo(ended.StartedAt!));
     }
 
@@ -121,7 +119,7 @@ public sealed class CrawlRunRepositoryTransitionTests : DatabaseTest
         var winner = await Runs.FailAsync(crawl, "first", transaction);
 
         var losing = Runs.CompleteAsync(crawl);
-        await Task.Delay(100);
+        await Wait.UntilBlockedByAsync(DataSource, connection);
         Assert.That(losing.IsCompleted, Is.False);
         await transaction.CommitAsync();
 

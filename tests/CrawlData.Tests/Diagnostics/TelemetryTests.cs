@@ -161,8 +161,7 @@ public sealed class TelemetryTests : EmptiedDatabaseTest
         await Artifacts.InsertAsync(id, Enumerable.Range(1, 3).Select(number => Artifact(page, number) with { RetentionUntil = DateTimeOffset.UnixEpoch }));
         await Sweeper.SweepAsync(new DelegateStore((batch, _) => Task.FromResult<IReadOnlyList<ExpiredArtifact>>([.. batch.Take(2)])));
         await Purger.PurgeArtifactsAsync(TimeSpan.Zero);
-        await Task.Delay(5);
-        await Queue.RescueStaleAsync(TimeSpan.FromMilliseconds(1), maxAttempts: session.Attempts);
+        await Queue.RescueStaleAsync(TimeSpan.FromMicroseconds(1), maxAttempts: session.Attempts);
         await Purger.PurgeSessionsAsync(TimeSpan.Zero, abandonArtifacts: true);
 
         watched.Stop();

@@ -29,6 +29,8 @@ public enum Fault
 /// <summary>A TCP proxy in front of PostgreSQL, which loses connections when it is told to.</summary>
 internal sealed class FaultProxy : IAsyncDisposable
 {
+    private static readonly TimeSpan LongestAnswer = TimeSpan.FromMilliseconds(100);
+
     private readonly TcpListener listener = new(IPAddress.Loopback, 0);
     private readonly CancellationTokenSource ended = new();
     private readonly string host;
@@ -158,8 +160,14 @@ internal sealed class FaultProxy : IAsyncDisposable
                 await server.GetStream().WriteAsync(fault == Fault.CutMiddle ? sending.AsMemory(0, (sending.Length + 1) / 2) : sending, cut.Token);
                 if (fault == Fault.CutAfter)
                 {
-                    // Some pieces are not answered.
-                    await Task.WhenAny(answered.Task, Task.Delay(100));
+                    try
+                    {
+                        await answered.Task.WaitAsync(LongestAnswer, cut.Token);
+                    }
+                    catch (TimeoutException)
+                    {
+                        // Some pieces are not answered.
+                    }
                 }
 
                 if (fault != Fault.None)

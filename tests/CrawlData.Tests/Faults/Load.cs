@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Diagnostics;
 using CrawlData.Crawls;
 using Npgsql;
 
@@ -18,8 +17,9 @@ internal sealed class Load(NpgsqlDataSource dataSource, NpgsqlDataSource witness
     private readonly ConcurrentDictionary<(Guid Crawl, int Writer, int Number), Told> told = [];
     private readonly List<Guid> crawls = [];
     private readonly List<(Guid Crawl, Task<List<long>> Followed)> followers = [];
-    private readonly List<long> followedAll = [];
+    private readonly ReceivedItems<long> followedAll = new();
     private readonly CancellationTokenSource enough = new();
+    private readonly ReceivedItems<int> appended = new();
     private Task followingAll = Task.CompletedTask;
     private int failed;
 
@@ -51,12 +51,15 @@ internal sealed class Load(NpgsqlDataSource dataSource, NpgsqlDataSource witness
         {
             await foreach (var batch in events.FollowAllAsync(DatabaseTest.CursorAfter(before), cancellationToken: enough.Token))
             {
-                followedAll.AddRange(batch.Events.Where(one => ours.Contains(one.CrawlId)).Select(one => one.Id));
+                followedAll.Add(batch.Events.Where(one => ours.Contains(one.CrawlId)).Select(one => one.Id));
             }
         });
     }
 
     public void Dispose() => enough.Dispose();
+
+    /// <summary>Waits until some more calls have appended their events.</summary>
+    public Task UntilAppendedAsync(int calls) => appended.UntilCountAsync(appended.Count + calls, Longest);
 
     public async Task WriteAsync(CancellationToken end)
     {
@@ -101,15 +104,12 @@ internal sealed class Load(NpgsqlDataSource dataSource, NpgsqlDataSource witness
             counts = counts.AndFollowed([.. ofCrawl.Select(crawlEvent => crawlEvent.Id)], await followed.WaitAsync(Longest));
         }
 
-        // It does not end by itself.
-        for (var watch = Stopwatch.StartNew(); followedAll.Count < storedIds.Count && watch.Elapsed < Longest; await Task.Delay(20))
-        {
-        }
-
+        // It does not end by itself. The counts tell what it missed.
+        await followedAll.UntilCountAsync(storedIds.Count, Longest).ContinueWith(_ => { }, TaskScheduler.Default);
         await enough.CancelAsync();
         await Assert.ThatAsync(() => followingAll, Throws.InstanceOf<OperationCanceledException>());
         storedIds.Sort();
-        counts = counts.AndFollowed(storedIds, followedAll);
+        counts = counts.AndFollowed(storedIds, followedAll.ToList());
 
         var distinct = stored.ToHashSet();
         var acknowledged = told.Where(one => one.Value == Told.Stored).Select(one => one.Key).ToList();
@@ -169,6 +169,7 @@ internal sealed class Load(NpgsqlDataSource dataSource, NpgsqlDataSource witness
         int writer, List<(Guid Crawl, int Number)> batch, NpgsqlTransaction? transaction, CancellationToken cancellationToken)
     {
         await events.AppendAsync([.. batch.Select(one => (one.Crawl, Event(writer, one.Number)))], transaction, cancellationToken);
+        appended.Add(writer);
         return Told.Stored;
     }
 
@@ -179,7 +180,7 @@ internal sealed class Load(NpgsqlDataSource dataSource, NpgsqlDataSource witness
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         await AppendAsync(writer, batch, transaction, cancellationToken);
-        await Task.Delay(random.Next(5), cancellationToken);
+        await DatabaseTest.RunSlowStatementAsync(transaction, random.Next(5), cancellationToken);
         if (rollback)
         {
             await transaction.RollbackAsync(cancellationToken);

@@ -12,8 +12,6 @@ namespace CrawlData.Tests.Faults;
 [Parallelizable(ParallelScope.All)]
 public sealed class PromotionTests
 {
-    private static readonly TimeSpan CutOff = TimeSpan.FromSeconds(0.3);
-
     private readonly ConcurrentBag<string> counted = [];
 
     [OneTimeTearDown]
@@ -36,11 +34,12 @@ public sealed class PromotionTests
         using var ended = new CancellationTokenSource();
         var writing = load.WriteAsync(ended.Token);
 
-        await Task.Delay(StreamFaultTest.Duration / 2);
+        await WriteForAsync(StreamFaultTest.Duration / 2);
         if (cutOffBefore)
         {
             await servers.CutOffAsync();
-            await Task.Delay(CutOff);
+            await Wait.UntilAsync(
+                servers.Primary.DataSource, "select exists (select from pg_stat_activity where wait_event = 'SyncRep')", TimeSpan.FromSeconds(10));
         }
 
         var gap = Stopwatch.StartNew();
@@ -49,10 +48,17 @@ public sealed class PromotionTests
         await services.GetRequiredService<CrawlEventRepository>()
             .AppendAsync(other, new NewCrawlEvent { EventType = "after", Payload = Jsonb.Parse("{}") });
         gap.Stop();
-        await Task.Delay(StreamFaultTest.Duration / 2);
+        await WriteForAsync(StreamFaultTest.Duration / 2);
         await ended.CancelAsync();
         await writing;
 
         counted.Add($"{await load.CheckAsync($"The primary is lost, its standby{(cutOffBefore ? ", cut off," : "")} promoted")} | {gap.Elapsed.TotalSeconds,9:N1} s");
+    }
+
+    /// <summary>Lets the writers write for a part of the test's duration.</summary>
+    private static async Task WriteForAsync(TimeSpan duration)
+    {
+        using var end = new CancellationTokenSource(duration);
+        await Wait.UntilCancelledAsync(end.Token);
     }
 }

@@ -32,7 +32,8 @@ public sealed class StreamFaultTests : StreamFaultTest
         await RunAsync(new Load(dataSource, DataSource, crawls), async ended =>
         {
             proxy.OnSent = (_, piece) => Random.Shared.Next(FaultProxy.IsCommit(piece) ? 10 : 60) == 0 ? (Fault)Random.Shared.Next(1, 5) : Fault.None;
-            await Task.Delay(Timeout.Infinite, ended).ContinueWith(_ => proxy.OnSent = (_, _) => Fault.None, TaskScheduler.Default);
+            await Wait.UntilCancelledAsync(ended);
+            proxy.OnSent = (_, _) => Fault.None;
         });
     }
 
@@ -55,11 +56,12 @@ public sealed class StreamFaultTests : StreamFaultTest
     public async Task The_server_is_shut_down_at_once_and_started_again([Values(1, 100)] int crawls)
     {
         await using var server = await RestartableServer.StartAsync();
-        await RunAsync(new Load(server.DataSource, server.DataSource, crawls), async ended =>
+        var load = new Load(server.DataSource, server.DataSource, crawls);
+        await RunAsync(load, async _ =>
         {
             for (var restart = 0; restart < 3; restart++)
             {
-                await Task.Delay(300, CancellationToken.None);
+                await load.UntilAppendedAsync(50);
                 await server.RestartAsync();
             }
         });

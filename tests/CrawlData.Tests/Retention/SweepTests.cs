@@ -69,6 +69,7 @@ public sealed class SweepTests : EmptiedDatabaseTest
         await InsertAsync(300);
         var held = new HashSet<Guid>();
         var handed = new List<Guid>();
+        var (inside, two) = (0, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
 
         await Task.WhenAll(Enumerable.Range(0, 6).Select(_ => Task.Run(() => Sweeper.SweepAsync(
             new DelegateStore(async (batch, _) =>
@@ -77,11 +78,17 @@ public sealed class SweepTests : EmptiedDatabaseTest
                 {
                     Assert.That(batch.Select(artifact => artifact.Id).All(held.Add), "two have it");
                     handed.AddRange(batch.Select(artifact => artifact.Id));
+                    if (++inside == 2)
+                    {
+                        two.TrySetResult();
+                    }
                 }
 
-                await Task.Delay(20, CancellationToken.None);
+                // The first one waits for a second one.
+                await two.Task.WaitAsync(TimeSpan.FromSeconds(10), CancellationToken.None);
                 lock (held)
                 {
+                    inside--;
                     held.ExceptWith(batch.Select(artifact => artifact.Id));
                 }
 

@@ -9,6 +9,8 @@ namespace CrawlData.Tests.Testing;
 [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
 public sealed class KilledProcessTests
 {
+    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(30);
+
     /// <summary>Goes red without the watchdog: the server then stays, and so does its folder.</summary>
     [Test]
     public async Task A_killed_process_leaves_no_server_running_and_no_folder()
@@ -31,13 +33,15 @@ public sealed class KilledProcessTests
         try
         {
             // It is ready and waits for a recording on its standard input.
-            var server = int.Parse(await UntilAsync(() => ProcessIdOfServer(folder)), CultureInfo.InvariantCulture);
+            await Wait.UntilAsync(() => Task.FromResult(ProcessIdOfServer(folder) is not null), Longest, "the server is ready");
+            var server = int.Parse(ProcessIdOfServer(folder)!, CultureInfo.InvariantCulture);
             Assert.That(IsRunning(server));
 
             process.Kill();
             await process.WaitForExitAsync();
 
-            await UntilAsync(() => IsRunning(server) || folder.GetDirectories("crawldata-test-*").Length > 0 ? null : "gone");
+            await Wait.UntilAsync(
+                () => Task.FromResult(!IsRunning(server) && folder.GetDirectories("crawldata-test-*").Length == 0), Longest, "the server is gone");
         }
         finally
         {
@@ -59,20 +63,6 @@ public sealed class KilledProcessTests
         {
             // initdb's own server, which has just gone.
             return null;
-        }
-    }
-
-    private static async Task<string> UntilAsync(Func<string?> get)
-    {
-        for (var watch = Stopwatch.StartNew(); ;)
-        {
-            if (get() is { } value)
-            {
-                return value;
-            }
-
-            Assert.That(watch.Elapsed, Is.LessThan(TimeSpan.FromSeconds(30)));
-            await Task.Delay(50);
         }
     }
 }
