@@ -149,9 +149,9 @@ public sealed class DependencyInjectionTests : MigratorTest
     {
         using var host = BuildHost(options => options.Writer.Linger = TimeSpan.FromHours(1), crawlDataFirst: true);
 
-        var exception = await Assert.ThrowsAsync<InvalidValueException>(() => host.StartAsync());
+        var exception = await Assert.ThrowsAsync<ArgumentOutOfRangeException>(() => host.StartAsync());
 
-        Assert.That(exception!.Field, Is.EqualTo("linger"));
+        Assert.That(exception!.ParamName, Is.EqualTo("Linger"));
     }
 
     [Test]

@@ -23,16 +23,19 @@ internal sealed class EndToEndScenario
 
     /// <param name="connectionString">A database without crawls and sessions.</param>
     /// <param name="migrate">Whether the application migrates it; its connections have to be direct ones then.</param>
-    public static Task RunAsync(string connectionString, bool migrate = false) =>
-        RunAsync(services => services.AddCrawlData(connectionString, options => (options.MigrateAtStartup, options.Notify) = (migrate, true)), migrate);
+    /// <param name="health">What the health check reports; degraded for a role that may not read the journal.</param>
+    public static Task RunAsync(string connectionString, bool migrate = false, HealthStatus health = HealthStatus.Healthy) =>
+        RunAsync(
+            services => services.AddCrawlData(connectionString, options => (options.MigrateAtStartup, options.Notify) = (migrate, true)), migrate, health);
 
-    /// <inheritdoc cref="RunAsync(string, bool)"/>
+    /// <inheritdoc cref="RunAsync(string, bool, HealthStatus)"/>
     public static Task RunAsync(NpgsqlDataSource dataSource, bool migrate = false) =>
         RunAsync(
             services => services.AddSingleton(dataSource).AddCrawlData(options => (options.MigrateAtStartup, options.Notify) = (migrate, true)),
-            migrate);
+            migrate,
+            HealthStatus.Healthy);
 
-    private static async Task RunAsync(Action<IServiceCollection> register, bool migrate)
+    private static async Task RunAsync(Action<IServiceCollection> register, bool migrate, HealthStatus health)
     {
         var builder = Host.CreateEmptyApplicationBuilder(null);
         register(builder.Services);
@@ -46,7 +49,7 @@ internal sealed class EndToEndScenario
 
         await scenario.CrawlAsync();
         await scenario.AuditAsync();
-        await scenario.MonitorAsync();
+        await scenario.MonitorAsync(health);
         await scenario.PurgeAsync();
         await host.StopAsync();
     }
@@ -157,11 +160,11 @@ internal sealed class EndToEndScenario
         Assert.That(await sessions.DeleteAsync(imported.Id), Is.True);
     }
 
-    private async Task MonitorAsync()
+    private async Task MonitorAsync(HealthStatus health)
     {
         Assert.That((await Get<DatabaseStatusReader>().ReadAsync()).Tables, Is.Not.Empty);
         var context = new HealthCheckContext { Registration = new HealthCheckRegistration("crawldata", Get<CrawlDataHealthCheck>(), null, null) };
-        Assert.That((await Get<CrawlDataHealthCheck>().CheckHealthAsync(context)).Status, Is.EqualTo(HealthStatus.Healthy));
+        Assert.That((await Get<CrawlDataHealthCheck>().CheckHealthAsync(context)).Status, Is.EqualTo(health));
     }
 
     private async Task PurgeAsync()

@@ -75,8 +75,8 @@ public sealed partial class JsonbTests : DatabaseTest
             Assert.That(() => Jsonb.Parse(deep, new JsonbOptions { MaxDepth = 65 }), Throws.Nothing);
             Assert.That(() => Jsonb.Parse("\"12345678\"", new JsonbOptions { MaxBytes = 9 }), Throws.InstanceOf<InvalidValueException>().With.Message.Contains("10 bytes"));
             Assert.That(() => Jsonb.Parse("\"12345678\"", new JsonbOptions { MaxBytes = 10 }), Throws.Nothing);
-            Assert.That(() => new JsonbOptions { MaxDepth = 0 }, Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("max_depth"));
-            Assert.That(() => new JsonbOptions { MaxBytes = int.MaxValue }, Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("max_bytes"));
+            Assert.That(() => new JsonbOptions { MaxDepth = 0 }, Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("MaxDepth"));
+            Assert.That(() => new JsonbOptions { MaxBytes = int.MaxValue }, Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("MaxBytes"));
         });
     }
 

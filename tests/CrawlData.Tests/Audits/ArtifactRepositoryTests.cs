@@ -176,10 +176,13 @@ public sealed class ArtifactRepositoryTests : DatabaseTest
             AssertRefused(() => artifact with { Checksum = "\ud83d" }, "checksum");
             AssertRefused(() => artifact with { CreatedAt = default(DateTimeOffset) }, "created_at");
             AssertRefused(() => artifact with { RetentionUntil = DateTimeOffset.MaxValue }, "retention_until");
-            AssertRefused(() => new RetentionDurations { Standard = TimeSpan.Zero }, "standard");
-            AssertRefused(() => new RetentionDurations { Short = TimeSpan.FromTicks(-1) }, "short");
-            AssertRefused(() => new RetentionDurations { Long = TimeSpan.FromDays(36_500) + TimeSpan.FromTicks(1) }, "long");
+            AssertOutOfRange(() => new RetentionDurations { Standard = TimeSpan.Zero }, "Standard");
+            AssertOutOfRange(() => new RetentionDurations { Short = TimeSpan.FromTicks(-1) }, "Short");
+            AssertOutOfRange(() => new RetentionDurations { Long = TimeSpan.FromDays(36_500) + TimeSpan.FromTicks(1) }, "Long");
         });
+
+        static void AssertOutOfRange(Func<object> make, string name) =>
+            Assert.That(make, Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo(name));
 
         static void AssertRefused(Func<object> make, string field) =>
             Assert.That(make, Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo(field));

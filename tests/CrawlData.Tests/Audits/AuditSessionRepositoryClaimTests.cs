@@ -137,9 +137,9 @@ public sealed class AuditSessionRepositoryClaimTests : EmptiedDatabaseTest
         await SilenceAsync(id);
         var failed = (await Queue.RescueStaleAsync(Silence, maxAttempts: 2)).Single();
 
-        Assert.That((released.Status, released.Attempts, released.ErrorSummary), Is.EqualTo((AuditSessionStatus.Queued, 1, "attempt 1 was given up: it wrote no log line for 00:05:00")));
+        Assert.That((released.Status, released.Attempts, released.ErrorSummary), Is.EqualTo((AuditSessionStatus.Queued, 1, "attempt 1 was stale: it wrote no log line for 00:05:00")));
         Assert.That((claimed!.Id, claimed.Attempts), Is.EqualTo((id, 2)));
-        Assert.That((failed.Status, failed.Attempts, failed.ErrorSummary), Is.EqualTo((AuditSessionStatus.Failed, 2, "attempt 2 was given up: it wrote no log line for 00:05:00")));
+        Assert.That((failed.Status, failed.Attempts, failed.ErrorSummary), Is.EqualTo((AuditSessionStatus.Failed, 2, "attempt 2 was stale: it wrote no log line for 00:05:00")));
         Assert.That(await Sessions.GetAsync(id), Is.EqualTo(failed));
     }
 
@@ -159,9 +159,9 @@ public sealed class AuditSessionRepositoryClaimTests : EmptiedDatabaseTest
     [Test]
     public void Times_and_numbers_out_of_range_are_refused() => Assert.Multiple(() =>
     {
-        Assert.That(() => Queue.ListStaleAsync(TimeSpan.Zero), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("silent_for"));
-        Assert.That(() => Queue.RescueStaleAsync(Silence, 0), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("max_attempts"));
-        Assert.That(() => Queue.RescueStaleAsync(Silence, 1, 0), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("limit"));
+        Assert.That(() => Queue.ListStaleAsync(TimeSpan.Zero), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("silentFor"));
+        Assert.That(() => Queue.RescueStaleAsync(Silence, 0), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("maxAttempts"));
+        Assert.That(() => Queue.RescueStaleAsync(Silence, 1, 0), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("limit"));
     });
 
     private async Task<AuditSession> ClaimNewAsync(string url)

@@ -266,7 +266,7 @@ public sealed class AuditSessionRepositoryTests : DatabaseTest
     [Test]
     public async Task A_page_size_out_of_range_is_refused([Values(-1, 0, AuditSessionRepository.MaxPageSize + 1)] int pageSize) =>
         await Assert.ThatAsync(
-            () => Sessions.ListAsync(pageSize: pageSize), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("page_size"));
+            () => Sessions.ListAsync(pageSize: pageSize), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("pageSize"));
 
     [TestCase("")]
     [TestCase("nonsense")]
@@ -279,7 +279,7 @@ public sealed class AuditSessionRepositoryTests : DatabaseTest
     [Test]
     public async Task An_order_that_is_none_is_refused() =>
         await Assert.ThatAsync(
-            () => Sessions.ListAsync(order: (ListOrder)2), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("order"));
+            () => Sessions.ListAsync(order: (ListOrder)2), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("order"));
 
     [Test]
     public async Task Findings_are_recorded_one_by_one_while_the_attempt_runs_and_after_it_ended()

@@ -224,7 +224,7 @@ public sealed class CrawlLogRepositoryTests : DatabaseTest
 
     [Test]
     public async Task A_page_size_out_of_range_is_refused([Values(0, CrawlLogRepository.MaxPageSize + 1)] int pageSize) => await Assert.ThatAsync(
-        () => Logs.ListAsync(Guid.Empty, pageSize: pageSize), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("page_size"));
+        () => Logs.ListAsync(Guid.Empty, pageSize: pageSize), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("pageSize"));
 
     [Test]
     public async Task A_text_that_is_no_cursor_of_a_log_is_a_typed_error([Values("", "nonsense", "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")] string cursor) =>

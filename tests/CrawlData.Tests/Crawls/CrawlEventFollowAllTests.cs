@@ -172,7 +172,7 @@ public sealed class CrawlEventFollowAllTests : EmptiedDatabaseTest
 
     [Test]
     public async Task A_limit_below_one_is_refused() =>
-        await Assert.ThatAsync(() => Events.ListAllAsync(limit: 0), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("limit"));
+        await Assert.ThatAsync(() => Events.ListAllAsync(limit: 0), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("limit"));
 
     /// <summary>As in the faults' suite, with rollbacks and a long transaction beside; a reader of plain ids misses thousands here.</summary>
     [Test]

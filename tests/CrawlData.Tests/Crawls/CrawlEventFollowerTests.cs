@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using CrawlData.Crawls;
-using Microsoft.Extensions.Time.Testing;
 using Npgsql;
 
 namespace CrawlData.Tests.Crawls;
@@ -252,9 +251,16 @@ public sealed class CrawlEventFollowerTests : DatabaseTest
         Assert.That(() => new CrawlEventFollowOptions { PageSize = 0 }, Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("PageSize"));
     });
 
-    /// <summary>A repository whose time stands still, so that its followers read only when a notification arrives.</summary>
-    private static CrawlEventRepository WithoutPolls(NpgsqlDataSource dataSource) => new(dataSource, timeProvider: new FakeTimeProvider());
+    /// <summary>A repository whose followers never poll: they read only when a notification arrives.</summary>
+    private static CrawlEventRepository WithoutPolls(NpgsqlDataSource dataSource) => new(dataSource, timeProvider: new TimeWithoutPolls());
 
     private NpgsqlDataSource Pool(int size, string? name = null) =>
         NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { MaxPoolSize = size, ApplicationName = name });
+
+    /// <summary>Timers of 10, 20, 40 ms and so on never fire: those are the pauses between polls. Pauses of 1 to 16 ms wait for open transactions.</summary>
+    private sealed class TimeWithoutPolls : TimeProvider
+    {
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
+            base.CreateTimer(callback, state, dueTime.TotalMilliseconds % 10 == 0 ? Timeout.InfiniteTimeSpan : dueTime, period);
+    }
 }

@@ -72,7 +72,7 @@ public sealed class CrawlEventRepositoryReadTests : DatabaseTest
 
     [Test]
     public async Task A_page_size_out_of_range_is_refused([Values(-1, 0, CrawlEventRepository.MaxPageSize + 1)] int pageSize) => await Assert.ThatAsync(
-        () => Events.ListAsync(Guid.Empty, pageSize: pageSize), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("page_size"));
+        () => Events.ListAsync(Guid.Empty, pageSize: pageSize), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("pageSize"));
 
     [Test]
     public async Task Events_are_counted_all_and_by_type()

@@ -414,9 +414,9 @@ public sealed class CrawlEventWriterTests : DatabaseTest
     [Test]
     public void Options_out_of_range_are_refused() => Assert.Multiple(() =>
     {
-        Assert.That(() => new CrawlEventWriterOptions { BatchSize = 0 }, Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("batch_size"));
-        Assert.That(() => new CrawlEventWriterOptions { Linger = TimeSpan.FromHours(1) }, Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("linger"));
-        Assert.That(() => new CrawlEventWriterOptions { CapacityBytes = -1 }, Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("capacity_bytes"));
+        Assert.That(() => new CrawlEventWriterOptions { BatchSize = 0 }, Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("BatchSize"));
+        Assert.That(() => new CrawlEventWriterOptions { Linger = TimeSpan.FromHours(1) }, Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("Linger"));
+        Assert.That(() => new CrawlEventWriterOptions { CapacityBytes = -1 }, Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("CapacityBytes"));
     });
 
     private CrawlEventWriter Writer(Action<CrawlEventWriterOptions>? configure = null)

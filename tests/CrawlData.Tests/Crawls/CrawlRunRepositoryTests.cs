@@ -132,7 +132,7 @@ public sealed class CrawlRunRepositoryTests : DatabaseTest
 
     [Test]
     public async Task A_page_size_out_of_range_is_refused([Values(0, 1_001)] int pageSize) =>
-        await Assert.ThatAsync(() => Runs.ListAsync(pageSize: pageSize), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("page_size"));
+        await Assert.ThatAsync(() => Runs.ListAsync(pageSize: pageSize), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("pageSize"));
 
     [Test]
     public void A_value_that_does_not_fit_is_refused_where_it_is_set()
@@ -183,7 +183,7 @@ public sealed class CrawlRunRepositoryTests : DatabaseTest
 
     [Test]
     public async Task An_order_that_is_none_is_refused() =>
-        await Assert.ThatAsync(() => Runs.ListAsync(order: (ListOrder)2), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("order"));
+        await Assert.ThatAsync(() => Runs.ListAsync(order: (ListOrder)2), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("order"));
 
     [Test]
     public async Task Runs_of_one_instant_are_each_listed_once([Values] ListOrder order)

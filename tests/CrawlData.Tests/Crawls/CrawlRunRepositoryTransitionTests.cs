@@ -90,7 +90,7 @@ public sealed class CrawlRunRepositoryTransitionTests : DatabaseTest
     {
         var crawl = await CreateCrawlAsync();
 
-        Assert.That((await Runs.CompleteAsync(crawl)).EnsureApplied, Throws.InstanceOf<TransitionRefusedException>().With.Message.EqualTo($"Crawl {crawl} is PENDING, which does not allow the transition."));
+        Assert.That((await Runs.CompleteAsync(crawl)).EnsureApplied, Throws.InstanceOf<TransitionRefusedException>().With.Message.EqualTo($"Crawl {crawl} is PENDING. The transition 'complete' is allowed for: RUNNING."));
         Assert.That((await Runs.StartAsync(crawl)).EnsureApplied().Status, Is.EqualTo(CrawlStatus.Running));
     }
 

@@ -151,7 +151,7 @@ public sealed class TelemetryTests : EmptiedDatabaseTest
     }
 
     [Test]
-    public async Task Claims_releases_sweeps_and_deletions_are_counted()
+    public async Task Claims_rescues_sweeps_and_purges_are_counted()
     {
         using var watched = Watch();
         var id = await EnqueueAsync();
@@ -168,12 +168,12 @@ public sealed class TelemetryTests : EmptiedDatabaseTest
         watched.Stop();
         Assert.That(Sum("crawldata.claims", ("crawldata.claimed", true)), Is.EqualTo(1));
         Assert.That(Sum("crawldata.claims", ("crawldata.claimed", false)), Is.EqualTo(1));
-        Assert.That(Sum("crawldata.released_sessions", ("crawldata.session.status", "failed")), Is.EqualTo(1));
+        Assert.That(Sum("crawldata.rescued_sessions", ("crawldata.session.status", "failed")), Is.EqualTo(1));
         Assert.That(Sum("crawldata.sweep.artifacts", ("crawldata.deleted", true)), Is.EqualTo(2));
         Assert.That(Sum("crawldata.sweep.artifacts", ("crawldata.deleted", false)), Is.EqualTo(1));
-        Assert.That(Sum("crawldata.deletion.rows", ("db.collection.name", "artifacts")), Is.EqualTo(2));
-        Assert.That(Sum("crawldata.deletion.rows", ("db.collection.name", "audit_sessions")), Is.EqualTo(4), "the session, its page, its artifact, its log line");
-        Assert.That(spans.Select(span => span.DisplayName), Is.SupersetOf(new[] { "claim audit_sessions", "sweep artifacts", "delete artifacts", "release audit_sessions", "delete audit_sessions" }));
+        Assert.That(Sum("crawldata.purge.rows", ("db.collection.name", "artifacts")), Is.EqualTo(2));
+        Assert.That(Sum("crawldata.purge.rows", ("db.collection.name", "audit_sessions")), Is.EqualTo(4), "the session, its page, its artifact, its log line");
+        Assert.That(spans.Select(span => span.DisplayName), Is.SupersetOf(new[] { "claim audit_sessions", "sweep artifacts", "purge artifacts", "rescue audit_sessions", "purge audit_sessions" }));
     }
 
     [Test]

@@ -196,7 +196,7 @@ public sealed class SweepTests : EmptiedDatabaseTest
     [TestCase(0)]
     [TestCase(ArtifactSweeper.MaxBatchSize + 1)]
     public void A_batch_size_out_of_range_is_refused(int batchSize) =>
-        Assert.That(() => Sweeper.SweepAsync(new DelegateStore((batch, _) => Acknowledge(batch)), batchSize), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("batch_size"));
+        Assert.That(() => Sweeper.SweepAsync(new DelegateStore((batch, _) => Acknowledge(batch)), batchSize), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("batchSize"));
 
     /// <summary>Inserts artifacts of one page, of sizes from 1 on, that expired one second after the other.</summary>
     private async Task<IReadOnlyList<Artifact>> InsertAsync(int count, Func<NewArtifact, NewArtifact>? change = null)

@@ -10,7 +10,7 @@ internal sealed class FollowWait(CrawlEventFollowOptions options, CrawlEventSubs
 
     // Most transactions end soon, and nothing notifies of their end.
     private static readonly TimeSpan FirstTransactionPause = TimeSpan.FromMilliseconds(1);
-    private static readonly TimeSpan LongestTransactionPause = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan LongestTransactionPause = TimeSpan.FromMilliseconds(16);
 
     private TimeSpan eventPause;
     private TimeSpan transactionPause;

@@ -1,0 +1,64 @@
+using CrawlData.Audits;
+using CrawlData.Crawls;
+using CrawlData.Retention;
+using CrawlData.Schema;
+using static CrawlData.Tests.Security.ApiInput;
+
+namespace CrawlData.Tests.Security;
+
+internal static partial class ApiInputs
+{
+    private static IEnumerable<ApiInput> Retention =>
+    [
+        Required<IArtifactStore>("ArtifactSweeper.SweepAsync(store)", (api, store) => api.Sweeper.SweepAsync(store)),
+        Number("ArtifactSweeper.SweepAsync(batchSize)", 1, ArtifactSweeper.MaxBatchSize, (api, size) => api.SweepAsync(size)),
+        Id("ExpiredArtifact.Id", (api, id) => api.SweepAsync(artifact => artifact with { Id = id })),
+        Id("ExpiredArtifact.SessionId", (api, id) => api.SweepAsync(artifact => artifact with { SessionId = id })),
+        Of<string>("ExpiredArtifact.StorageUri", (api, text) => api.SweepAsync(artifact => artifact with { StorageUri = text }),
+            [(null!, null), .. Cases(MalformedText.NotStorable.Concat(MalformedText.Storable), null)]),
+        Of<string?>("ExpiredArtifact.Checksum", (api, text) => api.SweepAsync(artifact => artifact with { Checksum = text }),
+            [(null, null), .. Cases<string?>(MalformedText.NotStorable.Concat(MalformedText.Storable), null)]),
+        Long("ExpiredArtifact.SizeBytes", (api, size) => api.SweepAsync(artifact => artifact with { SizeBytes = size })),
+        Of<DateTimeOffset>("ExpiredArtifact.RetentionUntil", (api, time) => api.SweepAsync(artifact => artifact with { RetentionUntil = time }),
+            [.. Cases(MalformedInput.Times, null)]),
+        Duration("RetentionPurger.PurgeArtifactsAsync(age)", TimeSpan.Zero, ValidArguments.Century,
+            (api, age) => api.Purger.PurgeArtifactsAsync(age, dryRun: true)),
+        Number("RetentionPurger.PurgeArtifactsAsync(batchSize)", 1, RetentionPurger.MaxBatchSize,
+            (api, size) => api.Purger.PurgeArtifactsAsync(ValidArguments.Century, size)),
+        Duration("RetentionPurger.PurgeSessionsAsync(age)", TimeSpan.Zero, ValidArguments.Century,
+            (api, age) => api.Purger.PurgeSessionsAsync(age, dryRun: true)),
+        Number("RetentionPurger.PurgeSessionsAsync(batchSize)", 1, RetentionPurger.MaxBatchSize,
+            (api, size) => api.Purger.PurgeSessionsAsync(ValidArguments.Century, size)),
+        Duration("RetentionPurger.PurgeCrawlsAsync(age)", TimeSpan.Zero, ValidArguments.Century,
+            (api, age) => api.Purger.PurgeCrawlsAsync(age, dryRun: true)),
+        Number("RetentionPurger.PurgeCrawlsAsync(batchSize)", 1, RetentionPurger.MaxBatchSize,
+            (api, size) => api.Purger.PurgeCrawlsAsync(ValidArguments.Century, size)),
+        Duration("RetentionDurations.Standard", Microsecond, ValidArguments.Century,
+            (api, time) => api.InsertAsync(new RetentionDurations { Standard = time })),
+        Duration("RetentionDurations.Short", Microsecond, ValidArguments.Century, (api, time) => api.InsertAsync(new RetentionDurations { Short = time })),
+        Duration("RetentionDurations.Long", Microsecond, ValidArguments.Century, (api, time) => api.InsertAsync(new RetentionDurations { Long = time })),
+    ];
+
+    private static IEnumerable<ApiInput> Options =>
+    [
+        Number("JsonbOptions.MaxDepth", 1, JsonbOptions.LargestMaxDepth,
+            (_, depth) => Task.FromResult(Jsonb.Parse("1", new JsonbOptions { MaxDepth = depth }))),
+        Number("JsonbOptions.MaxBytes", 1, JsonbOptions.LargestMaxBytes,
+            (_, bytes) => Task.FromResult(Jsonb.Parse("1", new JsonbOptions { MaxBytes = bytes }))),
+        Duration("RetryOptions.Limit", TimeSpan.Zero, TimeSpan.FromDays(1), (api, limit) => api.AppendAsync(new RetryOptions { Limit = limit })),
+        Duration("SchemaMigratorOptions.LockTimeout", TimeSpan.Zero, TimeSpan.FromDays(365),
+            (api, timeout) => api.MigrateAsync(new SchemaMigratorOptions { LockTimeout = timeout }), infinite: true),
+        Duration("SchemaMigratorOptions.ScriptTimeout", TimeSpan.Zero, TimeSpan.FromDays(365),
+            (api, timeout) => api.MigrateAsync(new SchemaMigratorOptions { ScriptTimeout = timeout }), infinite: true),
+        Duration("CrawlEventFollowOptions.PollInterval", TimeSpan.FromMilliseconds(1), TimeSpan.FromHours(1),
+            (api, interval) => api.FollowAsync(new CrawlEventFollowOptions { PollInterval = interval })),
+        Number("CrawlEventFollowOptions.PageSize", 1, int.MaxValue, (api, size) => api.FollowAsync(new CrawlEventFollowOptions { PageSize = size })),
+        Number("CrawlEventWriterOptions.BatchSize", 1, int.MaxValue, (api, size) => api.WriteAsync(new CrawlEventWriterOptions { BatchSize = size })),
+        Number("CrawlEventWriterOptions.BatchBytes", 1, int.MaxValue, (api, bytes) => api.WriteAsync(new CrawlEventWriterOptions { BatchBytes = bytes })),
+        Duration("CrawlEventWriterOptions.Linger", TimeSpan.Zero, TimeSpan.FromMinutes(1),
+            (api, linger) => api.WriteAsync(new CrawlEventWriterOptions { Linger = linger })),
+        Number("CrawlEventWriterOptions.Capacity", 1, int.MaxValue, (api, capacity) => api.WriteAsync(new CrawlEventWriterOptions { Capacity = capacity })),
+        Number("CrawlEventWriterOptions.CapacityBytes", 1, int.MaxValue,
+            (api, bytes) => api.WriteAsync(new CrawlEventWriterOptions { CapacityBytes = bytes })),
+    ];
+}
