@@ -7,7 +7,7 @@ using Npgsql;
 
 namespace CrawlData.Tests.Faults;
 
-/// <summary>Writers and those who follow them, while the primary is lost for good and its synchronous standby takes over.</summary>
+/// <summary>Writers and followers, while the primary fails for good and its synchronous standby is promoted.</summary>
 [Category("Faults")]
 [Parallelizable(ParallelScope.All)]
 public sealed class PromotionTests
@@ -18,8 +18,7 @@ public sealed class PromotionTests
     public void Print() => TestContext.Progress.WriteLine(
         string.Join('\n', counted.Order(StringComparer.Ordinal).Prepend($"{FaultCounts.Header} | no append for").Prepend("")));
 
-    /// <summary>Where the standby was cut off before, nothing that the primary did since was acknowledged: goes red with a standby that is not
-    /// synchronous.</summary>
+    /// <summary>When the standby was disconnected before, the primary has acknowledged nothing since. Goes red with an asynchronous standby.</summary>
     [TestCase(1, false)]
     [TestCase(100, true)]
     public async Task The_primary_is_lost_and_its_standby_promoted(int crawls, bool cutOffBefore)

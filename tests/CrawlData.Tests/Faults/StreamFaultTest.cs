@@ -4,8 +4,8 @@ using Npgsql;
 
 namespace CrawlData.Tests.Faults;
 
-/// <summary>A fixture in which many tasks write to one crawl and to many, and others follow them, while a fault occurs. It counts for each fault, and prints at the
-/// end, which events were acknowledged, stored, lost, stored twice or out of order, and delivered to the followers.</summary>
+/// <summary>A fixture in which many tasks write to one crawl and to many, and others follow them, while a fault occurs. For each fault it counts the events that were
+/// acknowledged, stored, lost, duplicated, reordered and delivered, and prints the counts at the end.</summary>
 public abstract class StreamFaultTest : DatabaseTest
 {
     protected const int PoolSize = 24;

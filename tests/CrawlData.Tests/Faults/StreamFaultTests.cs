@@ -67,7 +67,7 @@ public sealed class StreamFaultTests : StreamFaultTest
         });
     }
 
-    /// <summary>A crawler in a process of its own, which is killed while it appends, and another goes on where the last acknowledgement was.</summary>
+    /// <summary>Kills a crawler's process while it appends. The next one continues after the last acknowledgement.</summary>
     [Test]
     public async Task The_process_that_appends_is_killed()
     {
@@ -90,13 +90,13 @@ public sealed class StreamFaultTests : StreamFaultTest
                 }
                 catch (IOException)
                 {
-                    // It was killed.
+                    // The process was killed.
                 }
             });
             for (var kill = 200 + Random.Shared.Next(400); await process.StandardOutput.ReadLineAsync() is { } line;)
             {
-                var told = Jsonb.Parse(line).ToElement();
-                acknowledged.Add((first + (int)told.GetProperty("line").GetInt64() - 1, told.GetProperty("id").GetInt64()));
+                var acknowledgement = Jsonb.Parse(line).ToElement();
+                acknowledged.Add((first + (int)acknowledgement.GetProperty("line").GetInt64() - 1, acknowledgement.GetProperty("id").GetInt64()));
                 if (acknowledged.Count(one => one.Number >= first) == kill)
                 {
                     process.Kill();

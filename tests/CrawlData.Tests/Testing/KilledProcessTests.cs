@@ -11,7 +11,7 @@ public sealed class KilledProcessTests
 {
     private static readonly TimeSpan Longest = TimeSpan.FromSeconds(30);
 
-    /// <summary>Goes red without the watchdog: the server then stays, and so does its folder.</summary>
+    /// <summary>Goes red without the watchdog: the server and its folder then stay.</summary>
     [Test]
     public async Task A_killed_process_leaves_no_server_running_and_no_folder()
     {
@@ -32,7 +32,7 @@ public sealed class KilledProcessTests
         });
         try
         {
-            // It is ready and waits for a recording on its standard input.
+            // The tool's server is ready, and the tool waits for a recording on its standard input.
             await Wait.UntilAsync(() => Task.FromResult(ProcessIdOfServer(folder) is not null), Longest, "the server is ready");
             var server = int.Parse(ProcessIdOfServer(folder)!, CultureInfo.InvariantCulture);
             Assert.That(IsRunning(server));
@@ -61,7 +61,7 @@ public sealed class KilledProcessTests
         }
         catch (IOException)
         {
-            // initdb's own server, which has just gone.
+            // The file of initdb's own server, which has just ended.
             return null;
         }
     }

@@ -11,7 +11,7 @@ public sealed class DatabaseStatusReaderTests : EmptiedDatabaseTest
     private static readonly string[] Tables = ["crawl_runs", "crawl_events", "audit_sessions", "audit_pages", "artifacts", "crawl_logs"];
 
     [Test]
-    public async Task A_database_without_rows_is_all_noughts()
+    public async Task An_empty_database_reports_zero_counts()
     {
         var status = await new DatabaseStatusReader(DataSource).ReadAsync();
 
@@ -24,7 +24,7 @@ public sealed class DatabaseStatusReaderTests : EmptiedDatabaseTest
     }
 
     [Test]
-    public async Task A_status_is_what_is_there()
+    public async Task A_status_reports_counts_and_oldest_unfinished_work()
     {
         var before = await new DatabaseStatusReader(DataSource).ReadAsync();
         var old = before.ReadAt.AddDays(-3);
@@ -68,7 +68,7 @@ public sealed class DatabaseStatusReaderTests : EmptiedDatabaseTest
     }
 
     [Test]
-    public async Task Scripts_that_are_pending_have_no_time_and_those_of_a_newer_version_show_too()
+    public async Task Pending_scripts_have_no_time_and_scripts_of_a_newer_version_are_reported()
     {
         await ExecuteAsync("update crawldata_journal set script_name = '999_newer.sql' where script_name like '003%'");
 
@@ -79,9 +79,9 @@ public sealed class DatabaseStatusReaderTests : EmptiedDatabaseTest
         Assert.That(status.Scripts!.Where(script => script.AppliedAt is null).Select(script => script.Script), Is.EqualTo(MigratorTest.AllScripts.Skip(2)));
     }
 
-    /// <summary>Those of an application; a read-only session is what a standby gives.</summary>
+    /// <summary>The roles of an application, and a read-only session such as a standby's.</summary>
     [Test]
-    public async Task Rights_to_read_the_tables_are_enough_and_without_the_journal_s_its_scripts_are_null()
+    public async Task The_right_to_read_the_tables_suffices_and_scripts_are_null_without_the_journal_s()
     {
         var role = $"crawldata_reader_{Guid.NewGuid():N}";
         await ExecuteAsync($"create role {role} login password 'of the reader'; grant select on {string.Join(", ", Tables)} to {role}");

@@ -4,8 +4,8 @@ using Npgsql;
 
 namespace CrawlData.Tests.Audits;
 
-/// <summary>Workers that claim, die, dawdle and lose their connections, beside one that gives up the silent ones.</summary>
-public sealed class WorkerTests : EmptiedDatabaseTest
+/// <summary>Workers claim sessions, die, are slow and lose their connections, while another rescues stale sessions.</summary>
+public sealed class AuditWorkerTests : EmptiedDatabaseTest
 {
     private const int WorkerCount = 16;
     private const int SessionCount = 2_000;
@@ -21,9 +21,9 @@ public sealed class WorkerTests : EmptiedDatabaseTest
     private int refused;
 
     [Test]
-    public async Task Every_session_is_finished_by_exactly_one_attempt_though_workers_are_killed()
+    public async Task Each_session_is_finished_by_exactly_one_attempt_though_workers_are_killed()
     {
-        // What the server saw, whatever the workers believe.
+        // The server's record of the finished attempts.
         await ExecuteAsync(
             """
             create table finishes (session_id uuid, attempt int);
@@ -129,7 +129,7 @@ public sealed class WorkerTests : EmptiedDatabaseTest
         }
     }
 
-    /// <summary>What the server sees of a process that is killed.</summary>
+    /// <summary>Terminates connections, as the server sees it when a process is killed.</summary>
     private async Task KillConnectionsAsync(CancellationToken cancellationToken)
     {
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(100));

@@ -5,7 +5,7 @@ using Npgsql;
 
 namespace CrawlData.Tests.Retention;
 
-public sealed class DeletionTests : EmptiedDatabaseTest
+public sealed class RetentionPurgerTests : EmptiedDatabaseTest
 {
     private static readonly TimeSpan Month = TimeSpan.FromDays(30);
 
@@ -24,7 +24,7 @@ public sealed class DeletionTests : EmptiedDatabaseTest
     public Task ForgetAsync() => ExecuteAsync("truncate deletions");
 
     [Test]
-    public async Task Rows_that_were_marked_long_ago_are_deleted_in_batches()
+    public async Task Artifacts_marked_before_the_age_are_purged_in_batches()
     {
         var session = await EndedSessionAsync(artifacts: 25, deletedDaysAgo: 31);
         var recent = await EndedSessionAsync(artifacts: 5, deletedDaysAgo: 29);
@@ -46,7 +46,7 @@ public sealed class DeletionTests : EmptiedDatabaseTest
     }
 
     [Test]
-    public async Task Old_sessions_that_ended_are_deleted_whole_and_others_are_left()
+    public async Task Old_ended_sessions_are_purged_whole_and_others_stay()
     {
         var old = await EndedSessionAsync(artifacts: 20, deletedDaysAgo: 40, lines: 70);
         var oldToo = await EndedSessionAsync(lines: 3, status: "failed");
@@ -74,7 +74,7 @@ public sealed class DeletionTests : EmptiedDatabaseTest
     }
 
     [Test]
-    public async Task Sessions_with_artifacts_in_their_storage_are_deleted_when_they_are_to_be_abandoned()
+    public async Task Sessions_with_stored_artifacts_are_purged_only_when_those_are_abandoned()
     {
         await EndedSessionAsync(artifacts: 12);
 
@@ -84,7 +84,7 @@ public sealed class DeletionTests : EmptiedDatabaseTest
     }
 
     [Test]
-    public async Task More_sessions_than_are_looked_at_at_a_time_are_deleted()
+    public async Task More_sessions_than_one_page_are_purged()
     {
         await ExecuteAsync(
             """
@@ -98,7 +98,7 @@ public sealed class DeletionTests : EmptiedDatabaseTest
     }
 
     [Test]
-    public async Task Old_crawls_that_ended_are_deleted_whole_in_batches_of_their_events()
+    public async Task Old_ended_crawls_are_purged_whole_in_batches_of_events()
     {
         var old = await EndedCrawlAsync(daysAgo: 31, events: 1_234);
         var oldToo = await EndedCrawlAsync(daysAgo: 35, events: 10, status: CrawlStatus.Cancelled);
@@ -116,7 +116,7 @@ public sealed class DeletionTests : EmptiedDatabaseTest
     }
 
     [Test]
-    public async Task What_somebody_is_adding_to_is_left()
+    public async Task A_session_or_crawl_that_gets_new_rows_is_skipped()
     {
         var crawl = await EndedCrawlAsync(daysAgo: 31, events: 5);
         var session = await EndedSessionAsync(lines: 5);
@@ -136,7 +136,7 @@ public sealed class DeletionTests : EmptiedDatabaseTest
     }
 
     [Test]
-    public async Task Cut_off_at_random_and_run_again_nothing_is_left_and_nothing_else_is_gone()
+    public async Task A_purge_interrupted_at_random_and_repeated_purges_exactly_the_old_rows()
     {
         var random = new Random(7);
         for (var number = 0; number < 20; number++)
@@ -176,7 +176,7 @@ public sealed class DeletionTests : EmptiedDatabaseTest
 
     /// <summary>Goes red without the index on artifacts (page_id): each of the pages then reads all artifacts.</summary>
     [Test]
-    public async Task Deleting_a_session_reads_its_own_rows_and_no_table_whole()
+    public async Task Purging_a_session_reads_only_its_own_rows()
     {
         await ExecuteAsync(
             """
@@ -203,7 +203,7 @@ public sealed class DeletionTests : EmptiedDatabaseTest
         Assert.That(await CountAsync("artifacts"), Is.EqualTo(99_600));
     }
 
-    /// <summary>How many rows sequential scans have read of the audits' tables.</summary>
+    /// <summary>Returns the number of rows that sequential scans have read from the audit tables.</summary>
     private static async Task<long> ReadRowsAsync(NpgsqlConnection connection)
     {
         await using (var flush = new NpgsqlCommand("select pg_stat_force_next_flush()", connection))

@@ -1,6 +1,6 @@
 namespace CrawlData.Tests;
 
-/// <summary>A cursor is taken by the listing that it came from, and by no other.</summary>
+/// <summary>A listing accepts only its own cursors.</summary>
 public sealed class KeysetCursorTests : DatabaseTest
 {
     [Test]
@@ -43,7 +43,7 @@ public sealed class KeysetCursorTests : DatabaseTest
     }
 
     [Test]
-    public void A_cursor_comes_back_as_it_was()
+    public void A_cursor_decodes_to_the_encoded_values()
     {
         var parent = Guid.NewGuid();
         var cursor = new KeysetCursor<long>(DateTimeOffset.MaxValue, long.MinValue);
@@ -51,7 +51,7 @@ public sealed class KeysetCursorTests : DatabaseTest
         Assert.That(KeysetCursor<long>.Decode(cursor.Encode(CursorKind.Logs, parent), CursorKind.Logs, parent), Is.EqualTo(cursor));
     }
 
-    /// <summary>The kind, and then a time before and one after all.</summary>
+    /// <summary>A cursor's kind, then a time before and a time after the supported range.</summary>
     [TestCase("Av__________AAAAAAAAAAAAAAAAAAAAAA")]
     [TestCase("An__________AAAAAAAAAAAAAAAAAAAAAA")]
     [TestCase("AgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")]
@@ -59,6 +59,6 @@ public sealed class KeysetCursorTests : DatabaseTest
     [TestCase("AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")]
     [TestCase("nonsense!")]
     [TestCase("")]
-    public void A_text_that_is_no_cursor_is_refused(string text) =>
+    public void Text_that_is_not_a_cursor_is_refused(string text) =>
         Assert.That(() => KeysetCursor<Guid>.Decode(text, CursorKind.RunsNewestFirst), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("cursor"));
 }

@@ -5,7 +5,7 @@ using Npgsql;
 
 namespace CrawlData.Tests;
 
-/// <summary>All that works on a data source is made in one way.</summary>
+/// <summary>The constructors of the types that work on a data source have one form.</summary>
 public sealed class ConstructorTests
 {
     private static readonly ConstructorInfo[] Constructors =
@@ -18,7 +18,7 @@ public sealed class ConstructorTests
         Constructors.Select(constructor => new TestCaseData(constructor).SetArgDisplayNames(constructor.DeclaringType!.Name));
 
     [Test]
-    public void There_are_all_of_them() => Assert.That(Constructors, Has.Length.EqualTo(14));
+    public void Each_public_type_with_a_data_source_is_covered() => Assert.That(Constructors, Has.Length.EqualTo(14));
 
     [TestCaseSource(nameof(All))]
     public void Data_sources_come_first_and_the_logger_last(ConstructorInfo constructor)
@@ -32,7 +32,7 @@ public sealed class ConstructorTests
     }
 
     [TestCaseSource(nameof(All))]
-    public void Without_a_data_source_nothing_is_made(ConstructorInfo constructor) => Assert.That(
+    public void A_missing_data_source_is_refused(ConstructorInfo constructor) => Assert.That(
         () => constructor.Invoke([.. constructor.GetParameters().Select(parameter => IsDataSource(parameter) ? null : parameter.DefaultValue)]),
         Throws.InnerException.InstanceOf<ArgumentNullException>().With.InnerException.Property("ParamName").EqualTo("dataSource"));
 

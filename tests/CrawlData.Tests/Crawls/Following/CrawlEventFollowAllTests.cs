@@ -3,11 +3,11 @@ using Npgsql;
 
 namespace CrawlData.Tests.Crawls;
 
-/// <summary>The events of all crawls, in the order of their ids, with nothing that comes late. The cases come one after the other: each sees the others' events.</summary>
+/// <summary>Reading the events of all crawls in the order of their ids misses none. The cases run one after the other, because each sees the others' events.</summary>
 public sealed class CrawlEventFollowAllTests : EmptiedDatabaseTest
 {
     [Test]
-    public async Task All_crawls_events_come_in_the_order_of_their_ids_from_a_cursor([Values(1, 3, 1_000)] int pageSize)
+    public async Task Events_of_all_crawls_are_read_in_id_order_after_a_cursor([Values(1, 3, 1_000)] int pageSize)
     {
         var crawls = new[] { await CreateCrawlAsync(), await CreateCrawlAsync() };
         var ids = await Events.AppendAsync([.. Enumerable.Range(0, 10).Select(number => (crawls[number % 2], Event(number)))]);
@@ -26,9 +26,9 @@ public sealed class CrawlEventFollowAllTests : EmptiedDatabaseTest
         Assert.That(await Events.FollowAllAsync(options: options).SelectMany(one => one.Events).Take(10).Select(one => one.Id).ToListAsync(), Is.EqualTo(ids));
     }
 
-    /// <summary>Goes red when who is writing is not waited for, or when an append of a thousand draws its ids before it takes the table's lock.</summary>
+    /// <summary>Goes red when open transactions are not waited for, or when an append of a thousand events draws its ids before it takes the table's lock.</summary>
     [Test]
-    public async Task An_event_that_is_committed_late_holds_later_ones_back_and_comes_before_them([Values(1, 3, 1_000)] int count)
+    public async Task An_uncommitted_event_holds_back_later_ones_and_comes_first([Values(1, 3, 1_000)] int count)
     {
         var (late, other) = (await CreateCrawlAsync(), await CreateCrawlAsync());
         await using var connection = await DataSource.OpenConnectionAsync();
@@ -46,7 +46,7 @@ public sealed class CrawlEventFollowAllTests : EmptiedDatabaseTest
     }
 
     [Test]
-    public async Task A_batch_that_is_followed_has_events_and_the_cursor_to_go_on_with()
+    public async Task Each_followed_batch_has_events_and_a_cursor_that_continues_after_them()
     {
         var crawl = await CreateCrawlAsync();
         var ids = (await Events.AppendAsync(crawl, EventsOf(5))).ToList();
@@ -69,9 +69,9 @@ public sealed class CrawlEventFollowAllTests : EmptiedDatabaseTest
         Assert.That(read, Is.EqualTo(ids));
     }
 
-    /// <summary>The ids are drawn in a statement of its own, before the COPY that takes the lock for sure.</summary>
+    /// <summary>A statement of its own draws the ids before the COPY, which certainly takes the lock.</summary>
     [Test]
-    public async Task Ids_that_are_reserved_and_not_yet_used_hold_later_ones_back()
+    public async Task Reserved_ids_hold_back_later_events()
     {
         var (late, other) = (await CreateCrawlAsync(), await CreateCrawlAsync());
         await using var connection = await DataSource.OpenConnectionAsync();
@@ -95,7 +95,7 @@ public sealed class CrawlEventFollowAllTests : EmptiedDatabaseTest
     }
 
     [Test]
-    public async Task A_transaction_that_stays_open_holds_back_what_comes_after_it_and_no_connection()
+    public async Task An_open_transaction_holds_back_later_events_but_no_connection()
     {
         await using var dataSource = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { MaxPoolSize = 1 });
         var events = new CrawlEventRepository(dataSource);
@@ -122,7 +122,7 @@ public sealed class CrawlEventFollowAllTests : EmptiedDatabaseTest
     }
 
     [Test]
-    public async Task Transactions_that_do_not_append_hold_nothing_back()
+    public async Task Transactions_that_append_no_events_hold_nothing_back()
     {
         var crawl = await CreateCrawlAsync();
         await using var connection = await DataSource.OpenConnectionAsync();
@@ -135,7 +135,7 @@ public sealed class CrawlEventFollowAllTests : EmptiedDatabaseTest
     }
 
     [Test]
-    public async Task Ids_that_were_drawn_and_never_committed_hold_nothing_back_for_good()
+    public async Task Ids_of_a_rolled_back_transaction_hold_nothing_back()
     {
         var crawl = await CreateCrawlAsync();
         await Events.AppendAsync(crawl, EventsOf(1));
@@ -152,7 +152,7 @@ public sealed class CrawlEventFollowAllTests : EmptiedDatabaseTest
     }
 
     [Test]
-    public async Task A_cursor_beyond_all_ids_is_told()
+    public async Task A_cursor_beyond_all_ids_is_refused()
     {
         var id = await Events.AppendAsync(await CreateCrawlAsync(), Event(1));
 
@@ -163,7 +163,7 @@ public sealed class CrawlEventFollowAllTests : EmptiedDatabaseTest
     }
 
     [Test]
-    public async Task An_empty_table_has_no_events_and_a_cursor_for_those_to_come()
+    public async Task An_empty_table_returns_a_cursor_for_later_events()
     {
         var batch = await Events.ListAllAsync();
         Assert.That(batch.Events, Is.Empty);
@@ -176,9 +176,9 @@ public sealed class CrawlEventFollowAllTests : EmptiedDatabaseTest
     public async Task A_limit_below_one_is_refused() =>
         await Assert.ThatAsync(() => Events.ListAllAsync(limit: 0), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("limit"));
 
-    /// <summary>As in the faults' suite, with rollbacks and a long transaction beside; a reader of plain ids misses thousands here.</summary>
+    /// <summary>Transactions roll back at random, and a long one stays open. A naive reader by id misses thousands of events.</summary>
     [Test]
-    public async Task Under_load_nothing_is_missed_that_a_reader_of_plain_ids_misses()
+    public async Task Under_load_a_follower_misses_no_event_though_a_naive_reader_does()
     {
         var crawls = await Task.WhenAll(Enumerable.Range(0, 16).Select(_ => CreateCrawlAsync()));
         using var enough = new CancellationTokenSource(TimeSpan.FromSeconds(2));
@@ -240,7 +240,7 @@ public sealed class CrawlEventFollowAllTests : EmptiedDatabaseTest
         Assert.That(naive, Has.Count.LessThan(stored.Count), "there must be something to miss");
     }
 
-    /// <summary>What a read gives that had to wait; one that waited for too long, on a slow machine, is done again.</summary>
+    /// <summary>Returns the events of a read that had to wait. A read that reached its limit, on a slow machine, is repeated.</summary>
     private async Task<IReadOnlyList<CrawlEvent>> ReadAsync(Task<CrawlEventBatch> reading) =>
         (await reading).Events is { Count: > 0 } read ? read : (await Events.ListAllAsync(limit: 2_000)).Events;
 }

@@ -3,10 +3,10 @@ using Npgsql;
 
 namespace CrawlData.Tests;
 
-/// <summary>How the server would execute the library's statements.</summary>
+/// <summary>The server's plans for the library's statements.</summary>
 internal static class QueryPlan
 {
-    /// <summary>Both when planned for its values and when planned once for any.</summary>
+    /// <summary>Custom plans and generic plans.</summary>
     public static readonly string[] Modes = ["force_custom_plan", "force_generic_plan"];
 
     /// <summary>Explains a statement.</summary>
@@ -14,7 +14,7 @@ internal static class QueryPlan
     /// <param name="mode">One of <see cref="Modes"/>.</param>
     /// <param name="sql">The statement.</param>
     /// <param name="values">Literals by parameter; null for the others.</param>
-    /// <param name="literals">Parameters and literals by turns, which go before the values.</param>
+    /// <param name="literals">Parameters and literals in turn, which override the values.</param>
     public static async Task<string> ExplainAsync(
         NpgsqlDataSource dataSource, string mode, string sql, IReadOnlyDictionary<string, string> values, params string[] literals)
     {

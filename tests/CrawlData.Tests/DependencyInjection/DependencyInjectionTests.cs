@@ -34,7 +34,7 @@ public sealed class DependencyInjectionTests : MigratorTest
     }
 
     [Test]
-    public async Task A_migration_that_fails_keeps_the_host_from_starting()
+    public async Task A_failed_migration_prevents_the_host_from_starting()
     {
         await ExecuteAsync("create table crawl_runs (id int)");
         using var host = BuildHost(_ => { }, crawlDataFirst: true);
@@ -58,7 +58,7 @@ public sealed class DependencyInjectionTests : MigratorTest
     }
 
     [Test]
-    public void A_connection_string_is_given_once()
+    public void A_second_connection_string_is_refused()
     {
         var services = new ServiceCollection().AddCrawlData();
 
@@ -82,7 +82,7 @@ public sealed class DependencyInjectionTests : MigratorTest
     }
 
     [Test]
-    public async Task A_connection_string_is_enough()
+    public async Task A_connection_string_alone_registers_everything()
     {
         var builder = Host.CreateEmptyApplicationBuilder(null);
         builder.Services.AddCrawlData(Database.ConnectionString);
@@ -115,7 +115,7 @@ public sealed class DependencyInjectionTests : MigratorTest
     [TestCase("postgresql://me:a secret@localhost/crawls")]
     [TestCase("Password=a secret;Port=many")]
     [TestCase("Password=a secret")]
-    public void A_connection_string_that_Npgsql_does_not_take_is_refused_at_once_and_not_shown(string connectionString)
+    public void An_invalid_connection_string_is_refused_at_once_and_not_shown(string connectionString)
     {
         var exception = Assert.Throws<InvalidValueException>(() => new ServiceCollection().AddCrawlData(connectionString));
 
@@ -145,7 +145,7 @@ public sealed class DependencyInjectionTests : MigratorTest
     }
 
     [Test]
-    public async Task An_option_out_of_range_keeps_the_host_from_starting_and_is_named()
+    public async Task An_option_out_of_range_is_named_and_prevents_the_host_from_starting()
     {
         using var host = BuildHost(options => options.Writer.Linger = TimeSpan.FromHours(1), crawlDataFirst: true);
 
@@ -155,7 +155,7 @@ public sealed class DependencyInjectionTests : MigratorTest
     }
 
     [Test]
-    public async Task Without_a_data_source_the_host_does_not_start_and_says_what_is_missing()
+    public async Task A_missing_data_source_is_named_and_prevents_the_host_from_starting()
     {
         var builder = Host.CreateEmptyApplicationBuilder(null);
         builder.Services.AddCrawlData();

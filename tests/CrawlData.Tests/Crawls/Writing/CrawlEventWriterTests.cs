@@ -7,11 +7,11 @@ namespace CrawlData.Tests.Crawls;
 
 public sealed class CrawlEventWriterTests : DatabaseTest
 {
-    // So long that nothing is flushed by its age.
+    // No event is flushed by its age within this time.
     private static readonly TimeSpan Patient = TimeSpan.FromMinutes(1);
 
     [Test]
-    public async Task After_a_flush_everything_written_before_is_stored_in_the_order_of_the_writes()
+    public async Task A_flush_stores_all_written_events_in_their_order()
     {
         var crawls = new[] { await CreateCrawlAsync(), await CreateCrawlAsync(), await CreateCrawlAsync() };
         await using var writer = Writer(options => (options.Linger, options.BatchSize) = (Patient, 70));
@@ -29,7 +29,7 @@ public sealed class CrawlEventWriterTests : DatabaseTest
     }
 
     [Test]
-    public async Task In_a_flush_the_events_of_a_crawl_are_neighbours()
+    public async Task A_flush_stores_the_events_of_a_crawl_together()
     {
         var crawls = new[] { await CreateCrawlAsync(), await CreateCrawlAsync() };
         await using var writer = Writer(options => options.Linger = Patient);
@@ -46,7 +46,7 @@ public sealed class CrawlEventWriterTests : DatabaseTest
     }
 
     [Test]
-    public async Task An_event_that_is_waited_for_is_stored_at_once_and_its_id_is_told()
+    public async Task An_awaited_event_is_stored_at_once_and_its_id_is_returned()
     {
         var crawl = await CreateCrawlAsync();
         await using var writer = Writer(options => options.Linger = Patient);
@@ -59,7 +59,7 @@ public sealed class CrawlEventWriterTests : DatabaseTest
     }
 
     [Test]
-    public async Task Events_that_nobody_waits_for_are_flushed_by_count_by_size_and_by_age(
+    public async Task Unawaited_events_are_flushed_by_count_by_size_and_by_age(
         [Values("count", "size", "age")] string by)
     {
         var crawl = await CreateCrawlAsync();
@@ -79,7 +79,7 @@ public sealed class CrawlEventWriterTests : DatabaseTest
     }
 
     [Test]
-    public async Task Who_writes_waits_while_the_buffer_is_full([Values] bool ofBytes)
+    public async Task A_write_waits_while_the_buffer_is_full([Values] bool ofBytes)
     {
         var crawl = await CreateCrawlAsync();
         await using var writer = Writer(options =>
@@ -104,23 +104,23 @@ public sealed class CrawlEventWriterTests : DatabaseTest
     }
 
     [Test]
-    public async Task An_unknown_crawl_takes_no_other_down_and_is_told_of_until_its_events_are_taken()
+    public async Task Events_of_an_unknown_crawl_fail_alone_and_are_reported_until_they_are_taken()
     {
-        var (crawl, other, nobody) = (await CreateCrawlAsync(), await CreateCrawlAsync(), Guid.NewGuid());
+        var (crawl, other, unknown) = (await CreateCrawlAsync(), await CreateCrawlAsync(), Guid.NewGuid());
         await using var writer = Writer(options => options.Linger = Patient);
         await writer.WriteAsync(crawl, Event(1));
-        await writer.WriteAsync(nobody, Event(2));
+        await writer.WriteAsync(unknown, Event(2));
         await writer.WriteAsync(other, Event(3));
-        await writer.WriteAsync(nobody, Event(4));
+        await writer.WriteAsync(unknown, Event(4));
         await writer.WriteAsync(crawl, Event(5));
 
         var exception = await Assert.ThrowsAsync<CrawlEventsNotStoredException>(() => writer.FlushAsync());
 
-        Assert.That(exception!.Events.Select(unstored => (unstored.CrawlId, unstored.Event)), Is.EqualTo(new[] { (nobody, Event(2)), (nobody, Event(4)) }));
+        Assert.That(exception!.Events.Select(unstored => (unstored.CrawlId, unstored.Event)), Is.EqualTo(new[] { (unknown, Event(2)), (unknown, Event(4)) }));
         Assert.That(exception.Events.Select(unstored => unstored.Error), Is.All.InstanceOf<RowNotFoundException>());
         Assert.That((await NumbersAsync(crawl), await NumbersAsync(other)), Is.EqualTo((new[] { 1, 5 }, new[] { 3 })).Using<(int[], int[])>((one, two) => one.Item1.SequenceEqual(two.Item1) && one.Item2.SequenceEqual(two.Item2)));
 
-        // Whoever flushes next has written before, too.
+        // Each later flush reports them as well.
         await Assert.ThatAsync(() => writer.FlushAsync(), Throws.InstanceOf<CrawlEventsNotStoredException>());
         Assert.That(writer.TakeUnstored(), Is.EqualTo(exception.Events));
         Assert.That(writer.TakeUnstored(), Is.Empty);
@@ -128,7 +128,7 @@ public sealed class CrawlEventWriterTests : DatabaseTest
     }
 
     [Test]
-    public async Task Who_waits_for_an_event_gets_its_error_and_others_theirs()
+    public async Task Each_awaiting_caller_receives_its_own_error()
     {
         var crawl = await CreateCrawlAsync();
         await using var writer = Writer(options => options.Linger = Patient);
@@ -136,7 +136,7 @@ public sealed class CrawlEventWriterTests : DatabaseTest
         await using var transaction = await connection.BeginTransactionAsync();
         await Events.AppendAsync(crawl, Event(0), transaction);
 
-        // Behind a flush that waits for the lock, so that they come into one.
+        // These events gather behind a flush that waits for the lock, so that one flush stores them.
         var first = writer.AppendAsync(crawl, Event(1));
         await Wait.UntilBlockedByAsync(DataSource, connection);
         var bad = writer.AppendAsync(Guid.NewGuid(), Event(2));
@@ -149,7 +149,7 @@ public sealed class CrawlEventWriterTests : DatabaseTest
         await Assert.ThatAsync(() => writer.FlushAsync(), Throws.Nothing);
     }
 
-    /// <summary>Such as a trigger of the application's raises.</summary>
+    /// <summary>A trigger of the application raises such an error.</summary>
     [Test]
     public async Task An_event_that_the_server_refuses_fails_alone()
     {
@@ -179,25 +179,25 @@ public sealed class CrawlEventWriterTests : DatabaseTest
     }
 
     [Test]
-    public async Task A_crawl_takes_no_more_until_what_was_not_stored_is_taken()
+    public async Task A_crawl_accepts_no_events_until_its_unstored_events_are_taken()
     {
-        var (crawl, nobody) = (await CreateCrawlAsync(), Guid.NewGuid());
+        var (crawl, unknown) = (await CreateCrawlAsync(), Guid.NewGuid());
         await using var writer = Writer(options => options.Linger = TimeSpan.Zero);
-        await writer.WriteAsync(nobody, Event(1));
+        await writer.WriteAsync(unknown, Event(1));
         await writer.AppendAsync(crawl, Event(2));
 
-        await Assert.ThatAsync(() => writer.WriteAsync(nobody, Event(3)), Throws.InstanceOf<CrawlEventsNotStoredException>());
-        await Assert.ThatAsync(() => writer.AppendAsync(nobody, Event(3)), Throws.InstanceOf<CrawlEventsNotStoredException>());
+        await Assert.ThatAsync(() => writer.WriteAsync(unknown, Event(3)), Throws.InstanceOf<CrawlEventsNotStoredException>());
+        await Assert.ThatAsync(() => writer.AppendAsync(unknown, Event(3)), Throws.InstanceOf<CrawlEventsNotStoredException>());
         await writer.AppendAsync(crawl, Event(4));
         await Assert.ThatAsync(() => writer.FlushAsync(), Throws.InstanceOf<CrawlEventsNotStoredException>().With.Property("Events").Count.EqualTo(1));
         Assert.That(writer.TakeUnstored(), Has.Count.EqualTo(1));
-        await Assert.ThatAsync(() => writer.WriteAsync(nobody, Event(5)), Throws.Nothing);
+        await Assert.ThatAsync(() => writer.WriteAsync(unknown, Event(5)), Throws.Nothing);
         await Assert.ThatAsync(() => writer.FlushAsync(), Throws.InstanceOf<CrawlEventsNotStoredException>());
         writer.TakeUnstored();
     }
 
     [Test]
-    public async Task A_flush_that_nobody_waits_for_any_more_leaves_its_events_written()
+    public async Task A_cancelled_flush_leaves_its_events_written()
     {
         var crawl = await CreateCrawlAsync();
         await using var writer = Writer(options => options.Linger = Patient);
@@ -220,7 +220,7 @@ public sealed class CrawlEventWriterTests : DatabaseTest
     }
 
     [Test]
-    public async Task Disposing_stores_what_is_left_and_tells_what_it_could_not()
+    public async Task Disposal_stores_the_remaining_events_and_reports_those_it_could_not()
     {
         var crawl = await CreateCrawlAsync();
         var writer = Writer(options => options.Linger = Patient);
@@ -236,7 +236,7 @@ public sealed class CrawlEventWriterTests : DatabaseTest
     }
 
     [Test]
-    public async Task When_the_database_is_away_for_longer_than_the_limit_the_events_are_given_back()
+    public async Task Events_are_returned_to_the_caller_after_an_outage_beyond_the_retry_limit()
     {
         await using var proxy = new FaultProxy(Database.ConnectionString);
         await using var dataSource = proxy.CreateDataSource(Database.ConnectionString);
@@ -259,9 +259,9 @@ public sealed class CrawlEventWriterTests : DatabaseTest
         Assert.That(await NumbersAsync(crawl), Is.EqualTo(new[] { 1, 2 }));
     }
 
-    /// <summary>Goes red when what is behind events that could not be stored is stored without them.</summary>
+    /// <summary>Goes red when events behind unstored ones are stored without them.</summary>
     [Test]
-    public async Task Events_that_were_written_behind_those_of_an_outage_come_after_them()
+    public async Task Events_written_after_unstored_events_are_stored_after_them()
     {
         await using var proxy = new FaultProxy(Database.ConnectionString);
         await using var dataSource = proxy.CreateDataSource(Database.ConnectionString);
@@ -270,7 +270,7 @@ public sealed class CrawlEventWriterTests : DatabaseTest
             new CrawlEventRepository(dataSource, retry: new RetryOptions { Limit = TimeSpan.FromMilliseconds(300) }), new CrawlEventWriterOptions { Linger = TimeSpan.Zero, BatchSize = 1 });
         (proxy.Down, proxy.OnSent) = (true, (_, _) => Fault.CutBefore);
 
-        // The first batch fails, and the second comes to a server that is there again.
+        // The first batch fails. The second one is flushed when the server is available again.
         await writer.WriteAsync(crawl, Event(1));
         await writer.WriteAsync(crawl, Event(2));
         await writer.WriteAsync(other, Event(3));
@@ -288,9 +288,9 @@ public sealed class CrawlEventWriterTests : DatabaseTest
         Assert.That(await NumbersAsync(other), Is.EqualTo(new[] { 3 }));
     }
 
-    /// <summary>Goes red when those who wait for room are let in otherwise than in their order, or all at once.</summary>
+    /// <summary>Goes red when waiting calls are admitted out of their order, or all at once.</summary>
     [Test]
-    public async Task Calls_that_are_not_awaited_keep_their_order_and_the_bounds([Values] bool ofBytes)
+    public async Task Unawaited_calls_keep_their_order_and_the_bounds([Values] bool ofBytes)
     {
         var crawl = await CreateCrawlAsync();
         await using var writer = Writer(options =>
@@ -305,9 +305,9 @@ public sealed class CrawlEventWriterTests : DatabaseTest
         Assert.That(await NumbersAsync(crawl), Is.EqualTo(Enumerable.Range(0, 500)));
     }
 
-    /// <summary>Goes red when a flush waits for its age though nobody can write any more.</summary>
+    /// <summary>Goes red when a flush waits for its age though the full buffer blocks all writes.</summary>
     [Test]
-    public async Task A_full_buffer_is_flushed_at_once_however_large_a_flush_may_be()
+    public async Task A_full_buffer_is_flushed_at_once_even_below_the_batch_size()
     {
         var crawl = await CreateCrawlAsync();
         await using var writer = Writer(options => (options.Linger, options.Capacity) = (Patient, 5));
@@ -322,7 +322,7 @@ public sealed class CrawlEventWriterTests : DatabaseTest
     }
 
     [Test]
-    public async Task Who_waits_for_room_can_be_cancelled_and_writes_nothing()
+    public async Task A_cancelled_wait_for_space_writes_nothing()
     {
         var crawl = await CreateCrawlAsync();
         await using var writer = Writer(options => options.Capacity = 1);
@@ -345,7 +345,7 @@ public sealed class CrawlEventWriterTests : DatabaseTest
     }
 
     [Test]
-    public async Task Many_tasks_write_at_once_and_each_one_s_events_keep_their_order()
+    public async Task Concurrent_writes_keep_the_order_of_each_task_s_events()
     {
         var crawls = await Task.WhenAll(Enumerable.Range(0, 5).Select(_ => CreateCrawlAsync()));
         await using var writer = Writer(options => options.Capacity = 50);
@@ -381,10 +381,9 @@ public sealed class CrawlEventWriterTests : DatabaseTest
         }
     }
 
-    /// <summary>Goes red without the flush at shutdown when the container is disposed of after its data source, and without it here: the service writes as it
-    /// stops.</summary>
+    /// <summary>Goes red without the flush at shutdown: the service writes an event while it stops.</summary>
     [Test]
-    public async Task A_host_that_stops_stores_what_its_services_wrote_while_they_stopped()
+    public async Task A_stopping_host_stores_the_events_that_its_services_write_as_they_stop()
     {
         var crawl = await CreateCrawlAsync();
         var builder = Host.CreateEmptyApplicationBuilder(null);
@@ -416,7 +415,7 @@ public sealed class CrawlEventWriterTests : DatabaseTest
 
     private static bool HasUnstored(CrawlEventWriter writer, Guid crawl)
     {
-        // Cancelled, so that it writes nothing.
+        // The cancelled call writes nothing.
         return writer.WriteAsync(crawl, Event(0), new CancellationToken(canceled: true)).Exception?.InnerException is CrawlEventsNotStoredException;
     }
 

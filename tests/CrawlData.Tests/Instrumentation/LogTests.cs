@@ -8,7 +8,7 @@ namespace CrawlData.Tests.Diagnostics;
 public sealed class LogTests : DatabaseTest
 {
     [Test]
-    public void Each_event_has_an_id_of_its_own_and_names_its_values()
+    public void Each_log_event_has_a_unique_id_and_named_values()
     {
         var messages = typeof(Log).GetMethods(BindingFlags.Public | BindingFlags.Static)
             .Select(method => method.GetCustomAttribute<LoggerMessageAttribute>()).OfType<LoggerMessageAttribute>().ToList();
@@ -18,7 +18,7 @@ public sealed class LogTests : DatabaseTest
     }
 
     [Test]
-    public async Task Events_that_could_not_be_stored_are_logged_as_an_error_without_what_they_hold()
+    public async Task Unstored_events_are_logged_as_an_error_without_their_payloads()
     {
         var log = new ListLogger<CrawlEventWriter>();
         await using var writer = new CrawlEventWriter(Events, logger: log);
@@ -33,7 +33,7 @@ public sealed class LogTests : DatabaseTest
     }
 
     [Test]
-    public async Task A_logger_that_throws_changes_no_outcome()
+    public async Task A_throwing_logger_changes_no_outcome()
     {
         var events = new CrawlEventRepository(DataSource, logger: new ThrowingLogger<CrawlEventRepository>());
         await using var writer = new CrawlEventWriter(events, logger: new ThrowingLogger<CrawlEventWriter>());

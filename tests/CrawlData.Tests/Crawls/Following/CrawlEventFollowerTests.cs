@@ -36,7 +36,7 @@ public sealed class CrawlEventFollowerTests : DatabaseTest
     [TestCase(CrawlStatus.Completed)]
     [TestCase(CrawlStatus.Failed)]
     [TestCase(CrawlStatus.Cancelled)]
-    public async Task A_run_that_has_ended_is_given_whole_and_not_waited_for(CrawlStatus status)
+    public async Task Following_an_ended_run_returns_its_events_and_ends(CrawlStatus status)
     {
         var crawl = (await Runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app", Status = status })).Id;
         var ids = await Events.AppendAsync(crawl, EventsOf(2_500));
@@ -46,7 +46,7 @@ public sealed class CrawlEventFollowerTests : DatabaseTest
 
     /// <summary>Goes red when the status is read after the events.</summary>
     [Test]
-    public async Task The_last_event_before_the_end_is_given_however_close([Range(1, 4)] int round)
+    public async Task The_last_event_is_delivered_even_just_before_the_run_ends([Range(1, 4)] int round)
     {
         for (var attempt = 0; attempt < 50; attempt++)
         {
@@ -60,7 +60,7 @@ public sealed class CrawlEventFollowerTests : DatabaseTest
     }
 
     [Test]
-    public async Task An_unknown_crawl_is_told_and_so_is_one_that_is_deleted_meanwhile()
+    public async Task Following_an_unknown_or_deleted_crawl_throws()
     {
         var crawl = await CreateCrawlAsync();
         await Events.AppendAsync(crawl, Event(1));
@@ -74,7 +74,7 @@ public sealed class CrawlEventFollowerTests : DatabaseTest
     }
 
     [Test]
-    public async Task Cancelling_ends_it_while_it_waits_and_while_an_event_is_handled([Values] bool listen)
+    public async Task Cancellation_ends_following_while_it_waits_and_while_an_event_is_handled([Values] bool listen)
     {
         var crawl = await CreateCrawlAsync();
         await Events.AppendAsync(crawl, EventsOf(10));
@@ -129,7 +129,7 @@ public sealed class CrawlEventFollowerTests : DatabaseTest
     }
 
     [Test]
-    public async Task A_notification_is_not_waited_for_a_poll_interval([Values] bool all)
+    public async Task A_notification_wakes_a_follower_before_its_poll_interval([Values] bool all)
     {
         await using var dataSource = Pool(10);
         var events = new CrawlEventRepository(dataSource, notify: true);
@@ -164,7 +164,7 @@ public sealed class CrawlEventFollowerTests : DatabaseTest
     }
 
     [Test]
-    public async Task Those_who_listen_share_a_connection_and_the_last_gives_it_back()
+    public async Task Listening_followers_share_one_connection_and_the_last_one_closes_it()
     {
         await using var dataSource = Pool(10, "sharing");
         var events = new CrawlEventRepository(dataSource, notify: true);
@@ -172,7 +172,7 @@ public sealed class CrawlEventFollowerTests : DatabaseTest
         using var enough = new CancellationTokenSource();
         var received = new ReceivedItems<long>();
 
-        // A repository each, as a request would make it.
+        // Each follower has a repository of its own, as a request would create it.
         var following = crawls.Select(
             crawl => FollowAsync(WithoutPolls(dataSource).FollowAsync(crawl, options: Listening, cancellationToken: enough.Token), received)).ToList();
 
@@ -185,7 +185,7 @@ public sealed class CrawlEventFollowerTests : DatabaseTest
     }
 
     [Test]
-    public async Task A_listener_that_lost_its_connection_listens_again()
+    public async Task A_listener_reconnects_after_its_connection_is_lost()
     {
         await using var dataSource = Pool(10, "lost");
         var events = new CrawlEventRepository(dataSource, notify: true);
@@ -209,14 +209,14 @@ public sealed class CrawlEventFollowerTests : DatabaseTest
 
         await Events.AppendAsync(crawl, Event(2));
 
-        // Without a notification: whoever listens anew reads.
+        // There is no notification: a listener that reconnects reads once.
         Assert.That(await given.WaitAsync(TimeSpan.FromSeconds(10)), "no event within ten seconds");
         await enough.CancelAsync();
         await Assert.ThatAsync(() => following, Throws.InstanceOf<OperationCanceledException>());
     }
 
     [Test]
-    public async Task Who_appends_in_a_transaction_notifies_when_it_is_committed()
+    public async Task A_caller_can_notify_after_it_commits_its_own_transaction()
     {
         var events = new CrawlEventRepository(DataSource, notify: true);
         var crawl = await CreateCrawlAsync();
@@ -238,7 +238,7 @@ public sealed class CrawlEventFollowerTests : DatabaseTest
     }
 
     [Test]
-    public async Task Listening_on_a_data_source_that_multiplexes_is_refused()
+    public async Task Listening_on_a_multiplexing_data_source_is_refused()
     {
         await using var dataSource = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { Multiplexing = true });
         var crawl = await CreateCrawlAsync();

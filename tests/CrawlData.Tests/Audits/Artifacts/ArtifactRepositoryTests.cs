@@ -42,7 +42,7 @@ public sealed class ArtifactRepositoryTests : DatabaseTest
     }
 
     [Test]
-    public async Task What_is_left_out_is_made()
+    public async Task Omitted_columns_get_their_defaults()
     {
         var (session, page) = await SessionWithPageAsync();
 
@@ -52,9 +52,9 @@ public sealed class ArtifactRepositoryTests : DatabaseTest
         Assert.That(inserted.CreatedAt, Is.EqualTo(DateTimeOffset.UtcNow).Within(TimeSpan.FromMinutes(1)));
     }
 
-    /// <summary>Whatever the time zone of the server's sessions: in between its clocks are set back or forward.</summary>
+    /// <summary>The result does not depend on the sessions' time zone, whose clocks change within the retention.</summary>
     [Test]
-    public async Task An_artifact_is_kept_as_long_as_its_session_s_policy_says(
+    public async Task An_artifact_is_retained_as_its_session_s_policy_says(
         [Values] RetentionPolicy policy, [Values] bool byOptions, [Values(3, 9)] int month)
     {
         var durations = byOptions
@@ -79,7 +79,7 @@ public sealed class ArtifactRepositoryTests : DatabaseTest
     }
 
     [Test]
-    public async Task A_time_of_ones_own_and_keeping_for_ever_go_before_the_policy_in_one_batch()
+    public async Task An_explicit_retention_time_overrides_the_policy()
     {
         var (session, page) = await SessionWithPageAsync(RetentionPolicy.Short);
         var summer = new DateTimeOffset(2026, 6, 1, 0, 0, 0, TimeSpan.Zero);
@@ -99,9 +99,9 @@ public sealed class ArtifactRepositoryTests : DatabaseTest
         Assert.That(await Artifacts.ListAsync(session), Has.Count.EqualTo(3));
     }
 
-    /// <summary>Goes red when such a row is stored: from then on nobody can read the session's artifacts.</summary>
+    /// <summary>Goes red when such a row is stored: the session's artifacts then cannot be read.</summary>
     [Test]
-    public async Task A_time_of_retention_after_the_last_year_is_refused_and_not_stored()
+    public async Task A_retention_time_after_the_last_year_is_refused()
     {
         var (session, page) = await SessionWithPageAsync();
 
@@ -113,7 +113,7 @@ public sealed class ArtifactRepositoryTests : DatabaseTest
     }
 
     [Test]
-    public async Task Many_artifacts_come_back_in_their_order()
+    public async Task A_batch_of_artifacts_is_returned_in_its_order()
     {
         var (session, page) = await SessionWithPageAsync();
 
@@ -124,28 +124,28 @@ public sealed class ArtifactRepositoryTests : DatabaseTest
     }
 
     [Test]
-    public async Task A_page_that_is_another_session_s_or_nobody_s_is_refused_and_leaves_the_caller_s_transaction_usable()
+    public async Task A_page_of_another_session_and_an_unknown_page_are_refused_in_a_usable_transaction()
     {
         var (session, page) = await SessionWithPageAsync();
         var (other, foreign) = await SessionWithPageAsync();
-        var nobody = Guid.CreateVersion7();
+        var unknown = Guid.CreateVersion7();
         await using var connection = await DataSource.OpenConnectionAsync();
         await using var transaction = await connection.BeginTransactionAsync();
 
         await Assert.ThrowsAsync<RowNotFoundException>(() => Artifacts.InsertAsync(session, Artifact(foreign), transaction));
         var exception = await Assert.ThrowsAsync<RowNotFoundException>(
-            () => Artifacts.InsertAsync(session, [Artifact(page), Artifact(foreign), Artifact(nobody), Artifact(foreign)], transaction));
+            () => Artifacts.InsertAsync(session, [Artifact(page), Artifact(foreign), Artifact(unknown), Artifact(foreign)], transaction));
         await Artifacts.InsertAsync(session, Artifact(page, 7), transaction);
         await transaction.CommitAsync();
 
         Assert.That(exception!.Table, Is.EqualTo("audit_pages"));
-        Assert.That(exception.Ids, Is.EquivalentTo(new[] { foreign, nobody }));
+        Assert.That(exception.Ids, Is.EquivalentTo(new[] { foreign, unknown }));
         Assert.That((await Artifacts.ListAsync(session)).Select(artifact => artifact.SizeBytes), Is.EqualTo(new[] { 7 }));
         Assert.That(await Artifacts.ListAsync(other), Is.Empty);
     }
 
     [Test]
-    public async Task An_id_that_is_taken_or_a_null_inserts_nothing()
+    public async Task A_duplicate_id_or_a_null_inserts_nothing()
     {
         var (session, page) = await SessionWithPageAsync();
         var taken = (await Artifacts.InsertAsync(session, Artifact(page))).Id;
@@ -163,7 +163,7 @@ public sealed class ArtifactRepositoryTests : DatabaseTest
     }
 
     [Test]
-    public void A_value_that_does_not_fit_is_refused_where_it_is_set()
+    public void An_invalid_value_is_refused_by_its_property()
     {
         var artifact = Artifact(Guid.NewGuid());
 
@@ -200,7 +200,7 @@ public sealed class ArtifactRepositoryTests : DatabaseTest
         Filter("no type", new ArtifactFilter { Types = [], IncludeDeleted = true }, _ => false),
     ];
 
-    /// <summary>Sizes tell the artifacts apart: 1 to 40, two at each time, every third one deleted.</summary>
+    /// <summary>The sizes identify the artifacts: 1 to 40, two at each time, every third one deleted.</summary>
     [TestCaseSource(nameof(Filters))]
     public async Task Artifacts_are_listed_and_totalled_by_a_filter(ArtifactFilter? filter, Func<Artifact, bool> fits)
     {
@@ -233,9 +233,9 @@ public sealed class ArtifactRepositoryTests : DatabaseTest
         }
     }
 
-    /// <summary>In one snapshot, which what the other cases insert does not reach.</summary>
+    /// <summary>Reads in one snapshot, which excludes the rows of the other cases.</summary>
     [Test]
-    public async Task The_artifacts_of_all_sessions_are_totalled([Values] bool includeDeleted)
+    public async Task Artifacts_are_totalled_over_all_sessions([Values] bool includeDeleted)
     {
         var ((one, onePage), (other, otherPage)) = (await SessionWithPageAsync(), await SessionWithPageAsync());
         await using var connection = await DataSource.OpenConnectionAsync();
@@ -254,7 +254,7 @@ public sealed class ArtifactRepositoryTests : DatabaseTest
     }
 
     [Test]
-    public async Task Artifacts_are_marked_as_deleted_once_and_in_their_session_alone()
+    public async Task Artifacts_are_marked_as_deleted_once_and_only_in_their_session()
     {
         var (session, page) = await SessionWithPageAsync();
         var (other, otherPage) = await SessionWithPageAsync();
@@ -272,7 +272,7 @@ public sealed class ArtifactRepositoryTests : DatabaseTest
     }
 
     [Test]
-    public async Task What_a_caller_s_transaction_does_is_seen_in_it_alone_and_goes_with_it()
+    public async Task Changes_in_a_caller_s_transaction_are_isolated_and_rolled_back_with_it()
     {
         var (session, page) = await SessionWithPageAsync();
         var before = await Artifacts.InsertAsync(session, Artifact(page));

@@ -35,7 +35,7 @@ public sealed class AuditPageRepositoryTests : DatabaseTest
     }
 
     [Test]
-    public async Task A_page_needs_its_type_and_viewport_alone()
+    public async Task A_page_requires_only_its_type_and_viewport()
     {
         var inserted = await Pages.InsertAsync(await EnqueueAsync(), Page());
 
@@ -44,7 +44,7 @@ public sealed class AuditPageRepositoryTests : DatabaseTest
     }
 
     [Test]
-    public async Task Many_pages_come_back_in_their_order_and_are_listed_by_type_viewport_and_id()
+    public async Task A_batch_of_pages_is_returned_in_its_order_and_listed_by_type_viewport_and_id()
     {
         var session = await EnqueueAsync();
         await Pages.InsertAsync(await EnqueueAsync(), Page());
@@ -67,7 +67,7 @@ public sealed class AuditPageRepositoryTests : DatabaseTest
     }
 
     [Test]
-    public async Task Pages_of_an_unknown_session_are_a_typed_error_and_leave_the_caller_s_transaction_usable()
+    public async Task Pages_of_an_unknown_session_are_refused_in_a_usable_transaction()
     {
         var (known, unknown) = (await EnqueueAsync(), Guid.CreateVersion7());
         await using var connection = await DataSource.OpenConnectionAsync();
@@ -84,7 +84,7 @@ public sealed class AuditPageRepositoryTests : DatabaseTest
     }
 
     [Test]
-    public async Task A_session_that_is_deleted_at_the_very_moment_is_the_server_s_error()
+    public async Task A_session_deleted_concurrently_causes_the_server_s_error()
     {
         var session = await EnqueueAsync();
         await using var connection = await DataSource.OpenConnectionAsync();
@@ -99,7 +99,7 @@ public sealed class AuditPageRepositoryTests : DatabaseTest
     }
 
     [Test]
-    public async Task An_id_that_is_taken_or_a_null_inserts_nothing()
+    public async Task A_duplicate_id_or_a_null_inserts_nothing()
     {
         var session = await EnqueueAsync();
         var taken = (await Pages.InsertAsync(session, Page())).Id;
@@ -115,7 +115,7 @@ public sealed class AuditPageRepositoryTests : DatabaseTest
     }
 
     [Test]
-    public async Task A_status_is_set_with_what_was_measured_and_leaves_what_was_not()
+    public async Task Setting_a_status_stores_the_given_measurements_and_keeps_the_others()
     {
         var session = await EnqueueAsync();
         var page = await Pages.InsertAsync(session, Page() with { LoadTimings = Jsonb.Parse("""{"load_ms": 1}""") });
@@ -145,7 +145,7 @@ public sealed class AuditPageRepositoryTests : DatabaseTest
     }
 
     [Test]
-    public void A_value_that_is_none_of_its_enum_is_refused_where_it_is_set() => Assert.Multiple(() =>
+    public void An_undefined_enum_value_is_refused_by_its_property() => Assert.Multiple(() =>
     {
         Assert.That(() => Page((PageType)2), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("page_type"));
         Assert.That(() => Page(viewport: (Viewport)2), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("viewport"));
@@ -153,7 +153,7 @@ public sealed class AuditPageRepositoryTests : DatabaseTest
     });
 
     [Test]
-    public async Task What_a_caller_s_transaction_does_is_seen_in_it_alone_and_goes_with_it()
+    public async Task Changes_in_a_caller_s_transaction_are_isolated_and_rolled_back_with_it()
     {
         var session = await EnqueueAsync();
         var before = await Pages.InsertAsync(session, Page());

@@ -4,7 +4,7 @@ using Npgsql;
 
 namespace CrawlData.Tests.Audits;
 
-public sealed class AuditSessionRepositoryTransitionTests : DatabaseTest
+public sealed class AuditSessionQueueTransitionTests : DatabaseTest
 {
     private static readonly (AuditSessionStatus From, AuditSessionStatus To)[] Allowed =
     [
@@ -24,7 +24,7 @@ public sealed class AuditSessionRepositoryTransitionTests : DatabaseTest
         select new TestCaseData(start, end, Allowed.Contains((start, end)));
 
     [TestCaseSource(nameof(Every))]
-    public async Task A_session_goes_only_where_it_may(AuditSessionStatus from, AuditSessionStatus to, bool allowed)
+    public async Task A_session_makes_only_allowed_transitions(AuditSessionStatus from, AuditSessionStatus to, bool allowed)
     {
         var before = await InsertAsync(from);
         var after = before with
@@ -47,7 +47,7 @@ public sealed class AuditSessionRepositoryTransitionTests : DatabaseTest
     }
 
     [Test]
-    public async Task Another_attempt_than_the_present_one_ends_nothing([ValueSource(nameof(Ends))] AuditSessionStatus to, [Values(1, 3)] int attempt)
+    public async Task Only_the_current_attempt_can_end_a_session([ValueSource(nameof(Ends))] AuditSessionStatus to, [Values(1, 3)] int attempt)
     {
         var before = await InsertAsync(AuditSessionStatus.Running);
 
@@ -58,18 +58,18 @@ public sealed class AuditSessionRepositoryTransitionTests : DatabaseTest
     }
 
     [Test]
-    public async Task No_such_session_is_told_apart([Values] AuditSessionStatus to, [Values] bool record)
+    public async Task A_transition_of_an_unknown_session_is_not_found([Values] AuditSessionStatus to, [Values] bool record)
     {
-        var nobody = Guid.CreateVersion7();
+        var unknown = Guid.CreateVersion7();
 
-        var transition = record ? await Queue.RecordFindingsAsync(nobody, 1, new AuditFindings { LowConfidence = true }) : await MoveAsync(nobody, to, 1);
+        var transition = record ? await Queue.RecordFindingsAsync(unknown, 1, new AuditFindings { LowConfidence = true }) : await MoveAsync(unknown, to, 1);
 
-        Assert.That((transition.Id, transition.Outcome, transition.Row), Is.EqualTo((nobody, TransitionOutcome.NotFound, (AuditSession?)null)));
-        Assert.That(transition.EnsureApplied, Throws.InstanceOf<RowNotFoundException>().With.Message.EqualTo($"There is no session {nobody}."));
+        Assert.That((transition.Id, transition.Outcome, transition.Row), Is.EqualTo((unknown, TransitionOutcome.NotFound, (AuditSession?)null)));
+        Assert.That(transition.EnsureApplied, Throws.InstanceOf<RowNotFoundException>().With.Message.EqualTo($"There is no session {unknown}."));
     }
 
     [Test]
-    public async Task A_caller_to_whom_only_an_applied_transition_will_do_says_so()
+    public async Task EnsureApplied_throws_for_a_refused_transition()
     {
         var id = await EnqueueAsync();
 
@@ -80,7 +80,7 @@ public sealed class AuditSessionRepositoryTransitionTests : DatabaseTest
     }
 
     [Test]
-    public async Task Each_attempt_that_did_not_end_well_says_why_until_one_does()
+    public async Task An_error_summary_stays_until_an_attempt_succeeds()
     {
         var id = await EnqueueAsync();
         var summaries = new List<string?>();
@@ -100,7 +100,7 @@ public sealed class AuditSessionRepositoryTransitionTests : DatabaseTest
     }
 
     [Test]
-    public void A_summary_that_cannot_be_stored_is_refused_before_anything_is_sent([Values] bool partly)
+    public void An_invalid_error_summary_is_refused_before_anything_is_sent([Values] bool partly)
     {
         foreach (var summary in new[] { "a\0b", "\ud83d" })
         {
@@ -110,9 +110,9 @@ public sealed class AuditSessionRepositoryTransitionTests : DatabaseTest
         }
     }
 
-    /// <summary>The queue's head lies before all that the other cases enqueue, and no other case claims.</summary>
+    /// <summary>The queue's head is older than the sessions of the other cases, and no other case claims.</summary>
     [Test]
-    public async Task What_is_queued_again_keeps_its_place()
+    public async Task A_requeued_session_keeps_its_place_in_the_queue()
     {
         var longAgo = Enumerable.Range(0, 3).Select(number => Session() with { CreatedAt = DateTimeOffset.UnixEpoch.AddDays(number) });
         var sessions = await Sessions.InsertAsync(longAgo);
@@ -130,7 +130,7 @@ public sealed class AuditSessionRepositoryTransitionTests : DatabaseTest
     }
 
     [Test]
-    public async Task Of_many_that_race_one_wins_and_the_others_see_what_it_committed([Values] bool toStart)
+    public async Task One_of_many_concurrent_transitions_wins_and_the_others_return_its_row([Values] bool toStart)
     {
         for (var round = 0; round < 10; round++)
         {
@@ -145,9 +145,9 @@ public sealed class AuditSessionRepositoryTransitionTests : DatabaseTest
         }
     }
 
-    /// <summary>Goes red when the row is read by the statement's own snapshot: the loser then reports a session that still runs.</summary>
+    /// <summary>Goes red when the row is read in the statement's own snapshot: the loser then reports a session that is still running.</summary>
     [Test]
-    public async Task The_loser_of_a_race_waits_for_the_winner_and_sees_its_row()
+    public async Task A_losing_transition_waits_for_the_winner_and_returns_its_row()
     {
         var id = (await InsertAsync(AuditSessionStatus.Running)).Id;
         await using var connection = await DataSource.OpenConnectionAsync();
@@ -163,7 +163,7 @@ public sealed class AuditSessionRepositoryTransitionTests : DatabaseTest
     }
 
     [Test]
-    public async Task Who_loses_a_race_in_a_snapshot_of_its_own_gets_the_server_s_error()
+    public async Task A_losing_transition_under_snapshot_isolation_gets_the_server_s_error()
     {
         var id = (await InsertAsync(AuditSessionStatus.Running)).Id;
         await using var connection = await DataSource.OpenConnectionAsync();

@@ -22,9 +22,9 @@ public sealed partial class JsonbTests : DatabaseTest
         "1e130000", "1e140000", "-1E+1001", "1e-20000", "0e999999999999999999", "[1, {\"a\": 1e1001}]",
     ];
 
-    /// <summary>No guess of what PostgreSQL takes: it is asked.</summary>
+    /// <summary>PostgreSQL itself parses each value, so the test does not guess what it accepts.</summary>
     [TestCaseSource(nameof(Good))]
-    public async Task What_is_taken_PostgreSQL_takes_and_gives_back_equal(string json)
+    public async Task Accepted_JSON_is_read_back_equal_from_PostgreSQL(string json)
     {
         var value = Jsonb.Parse(json);
 
@@ -44,7 +44,7 @@ public sealed partial class JsonbTests : DatabaseTest
     }
 
     [TestCaseSource(nameof(Bad))]
-    public void What_PostgreSQL_would_refuse_or_blow_up_is_refused(string json)
+    public void JSON_that_PostgreSQL_refuses_or_expands_is_refused(string json)
     {
         var exception = Assert.Throws<InvalidValueException>(() => Jsonb.Parse(json));
         Assert.That(exception!.Field, Is.EqualTo("json"));
@@ -60,11 +60,11 @@ public sealed partial class JsonbTests : DatabaseTest
         Assert.That(() => Jsonb.Parse([.. "\"a"u8, 0xC3, 0x28, .. "\""u8]), Throws.InstanceOf<InvalidValueException>().With.Message.Contains("UTF-8"));
 
     [Test]
-    public void What_a_property_throws_when_its_object_is_serialized_comes_as_it_is() =>
+    public void An_exception_of_a_serialized_object_s_property_is_not_wrapped() =>
         Assert.That(() => Jsonb.From(new Throwing("of the application")), Throws.InstanceOf<ArgumentException>().With.Message.EqualTo("of the application"));
 
     [Test]
-    public void Depth_and_size_have_limits_that_can_be_set()
+    public void Depth_and_size_limits_can_be_set()
     {
         var deep = new string('[', 65) + new string(']', 65);
 
@@ -80,9 +80,9 @@ public sealed partial class JsonbTests : DatabaseTest
         });
     }
 
-    /// <summary>What PostgreSQL would make of it is 140 times as much, and could not be read any more.</summary>
+    /// <summary>PostgreSQL would expand the value to 140 times its size, and could not return it.</summary>
     [Test]
-    public void Small_numbers_that_add_up_are_refused()
+    public void Small_numbers_that_expand_beyond_the_size_limit_are_refused()
     {
         var numbers = "[" + string.Join(',', Enumerable.Repeat("1e999", 20_000)) + "]";
 
@@ -92,7 +92,7 @@ public sealed partial class JsonbTests : DatabaseTest
 
     /// <summary>The most elements that fit into the largest size.</summary>
     [Test]
-    public async Task The_largest_that_can_be_set_is_stored()
+    public async Task JSON_of_the_largest_size_limit_is_stored()
     {
         var largest = Jsonb.Parse("[" + string.Join(',', Enumerable.Repeat("1", (JsonbOptions.LargestMaxBytes / 2) - 1)) + "]", new JsonbOptions { MaxBytes = JsonbOptions.LargestMaxBytes });
 
@@ -103,7 +103,7 @@ public sealed partial class JsonbTests : DatabaseTest
     }
 
     [Test]
-    public async Task The_deepest_that_can_be_set_is_read_back()
+    public async Task JSON_of_the_deepest_limit_is_read_back()
     {
         var deepest = Jsonb.Parse(new string('[', 1_000) + new string(']', 1_000), new JsonbOptions { MaxDepth = JsonbOptions.LargestMaxDepth });
 
@@ -117,7 +117,7 @@ public sealed partial class JsonbTests : DatabaseTest
     [TestCase("{\"k\\u0000\": \"\\\\u0000\"}", "{\"k\ufffd\": \"\\\\u0000\"}")]
     [TestCase("\"\\ud83d\\ude00 \\ud83d \\ude00\"", "\"😀 \ufffd \ufffd\"")]
     [TestCase("\"\\ud83d\\ud83d\\ude00\"", "\"\ufffd😀\"")]
-    public void Repair_replaces_escapes_of_what_cannot_be_stored(string json, string repaired)
+    public void Repair_replaces_escapes_that_cannot_be_stored(string json, string repaired)
     {
         Assert.That(Jsonb.Parse(json, new JsonbOptions { Repair = true }), Is.EqualTo(Jsonb.Parse(repaired)));
         Assert.That(Jsonb.Parse(Encoding.UTF8.GetBytes(json), new JsonbOptions { Repair = true }), Is.EqualTo(Jsonb.Parse(repaired)));
@@ -154,7 +154,7 @@ public sealed partial class JsonbTests : DatabaseTest
     }
 
     [Test]
-    public void Source_generated_metadata_serves_both_ways()
+    public void Source_generated_metadata_serializes_and_deserializes()
     {
         var step = new Step { Number = 7, Url = "https://example.org" };
 
@@ -178,7 +178,7 @@ public sealed partial class JsonbTests : DatabaseTest
     }
 
     [Test]
-    public void System_Text_Json_writes_it_raw_and_reads_any_value()
+    public void System_Text_Json_writes_a_Jsonb_raw_and_reads_any_value()
     {
         var holder = new Holder { Json = Jsonb.Parse("""{"a": "b"}"""), None = null };
 
@@ -190,7 +190,7 @@ public sealed partial class JsonbTests : DatabaseTest
     }
 
     [Test]
-    public void Equality_is_that_of_jsonb()
+    public void Equality_follows_jsonb()
     {
         Assert.Multiple(() =>
         {

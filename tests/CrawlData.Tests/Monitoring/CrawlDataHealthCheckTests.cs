@@ -7,7 +7,7 @@ using Npgsql;
 
 namespace CrawlData.Tests.Diagnostics;
 
-public sealed class HealthCheckTests : MigratorTest
+public sealed class CrawlDataHealthCheckTests : MigratorTest
 {
     [Test]
     public async Task A_migrated_database_is_healthy()
@@ -18,7 +18,7 @@ public sealed class HealthCheckTests : MigratorTest
     }
 
     [Test]
-    public async Task A_schema_that_is_not_up_to_date_is_unhealthy_and_what_is_pending_is_named()
+    public async Task A_schema_with_pending_scripts_is_unhealthy_and_they_are_named()
     {
         var result = await CheckAsync(DataSource);
 
@@ -36,7 +36,7 @@ public sealed class HealthCheckTests : MigratorTest
     }
 
     [Test]
-    public async Task A_database_that_takes_no_writes_is_unhealthy_unless_none_are_expected()
+    public async Task A_read_only_database_is_unhealthy_unless_no_writes_are_expected()
     {
         await new SchemaMigrator(DataSource).MigrateAsync();
         var settings = new NpgsqlConnectionStringBuilder(Database.ConnectionString) { Options = "-c default_transaction_read_only=on" };
@@ -47,7 +47,7 @@ public sealed class HealthCheckTests : MigratorTest
     }
 
     [Test]
-    public async Task A_database_that_cannot_be_reached_is_unhealthy_and_nothing_secret_is_said_of_it()
+    public async Task An_unreachable_database_is_unhealthy_and_the_description_has_no_secret()
     {
         await using var wrong = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { Password = "not the password" });
         await using var nowhere = NpgsqlDataSource.Create("Host=127.0.0.1;Port=1;Username=me;Password=a secret;Database=crawls");
@@ -60,7 +60,7 @@ public sealed class HealthCheckTests : MigratorTest
     }
 
     [Test]
-    public async Task Without_the_right_to_the_journal_the_check_says_degraded_and_why()
+    public async Task Without_the_right_to_read_the_journal_the_check_is_degraded_and_says_why()
     {
         await new SchemaMigrator(DataSource).MigrateAsync();
         var role = $"crawldata_blind_{Guid.NewGuid():N}";
@@ -80,7 +80,7 @@ public sealed class HealthCheckTests : MigratorTest
     }
 
     [Test]
-    public async Task It_is_registered_with_the_options_and_its_registration_says_how_bad_it_is()
+    public async Task The_check_is_registered_with_the_options_and_the_registration_sets_the_failure_status()
     {
         var services = new ServiceCollection();
         services.AddSingleton(DataSource).AddCrawlData(options => options.ExpectWrites = false).AddLogging();

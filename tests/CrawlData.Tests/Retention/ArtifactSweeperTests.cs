@@ -4,12 +4,12 @@ using Npgsql;
 
 namespace CrawlData.Tests.Retention;
 
-public sealed class SweepTests : EmptiedDatabaseTest
+public sealed class ArtifactSweeperTests : EmptiedDatabaseTest
 {
     private static readonly DateTimeOffset Past = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
     [Test]
-    public async Task What_has_expired_and_still_lies_in_its_storage_is_handed_over_the_longest_expired_first()
+    public async Task Expired_stored_artifacts_are_swept_the_longest_expired_first()
     {
         var expired = await InsertAsync(25);
         await InsertAsync(1, artifact => artifact with { RetentionUntil = DateTimeOffset.UtcNow.AddHours(1) });
@@ -36,7 +36,7 @@ public sealed class SweepTests : EmptiedDatabaseTest
     }
 
     [Test]
-    public async Task Only_what_the_deleter_acknowledges_is_marked_and_the_rest_comes_again_with_the_next_sweep()
+    public async Task Only_artifacts_that_the_store_deleted_are_marked_and_the_others_are_swept_again()
     {
         var expired = await InsertAsync(20);
         var refused = expired.Where(artifact => artifact.SizeBytes % 3 == 0).Select(artifact => artifact.Id).ToHashSet();
@@ -52,7 +52,7 @@ public sealed class SweepTests : EmptiedDatabaseTest
     }
 
     [Test]
-    public async Task An_acknowledgement_of_something_else_marks_nothing()
+    public async Task A_store_that_reports_other_artifacts_marks_nothing()
     {
         await InsertAsync(1);
         var other = (await InsertAsync(1, artifact => artifact with { RetentionUntil = null, KeepForever = true }))[0];
@@ -64,7 +64,7 @@ public sealed class SweepTests : EmptiedDatabaseTest
     }
 
     [Test]
-    public async Task Sweeps_that_run_at_once_never_have_the_same_artifact()
+    public async Task Concurrent_sweeps_never_share_an_artifact()
     {
         await InsertAsync(300);
         var held = new HashSet<Guid>();
@@ -101,7 +101,7 @@ public sealed class SweepTests : EmptiedDatabaseTest
     }
 
     [Test]
-    public async Task A_deleter_that_throws_ends_the_sweep_and_leaves_its_batch_unmarked()
+    public async Task A_throwing_store_ends_the_sweep_and_its_batch_stays_unmarked()
     {
         var expired = await InsertAsync(20);
         var calls = 0;
@@ -113,9 +113,9 @@ public sealed class SweepTests : EmptiedDatabaseTest
         Assert.That(await MarkedAsync(), Is.EquivalentTo(expired.Take(8).Select(artifact => artifact.Id)));
     }
 
-    /// <summary>Goes red when the mark or its commit looks at the token.</summary>
+    /// <summary>Goes red when the mark or its commit uses the token.</summary>
     [Test]
-    public async Task What_is_acknowledged_is_marked_though_the_sweep_was_cancelled_meanwhile()
+    public async Task Deleted_artifacts_are_marked_even_when_the_sweep_is_cancelled()
     {
         var expired = await InsertAsync(20);
         using var cancellation = new CancellationTokenSource();
@@ -133,7 +133,7 @@ public sealed class SweepTests : EmptiedDatabaseTest
     }
 
     [Test]
-    public async Task What_a_sweep_would_hand_over_is_streamed_and_nothing_is_marked()
+    public async Task Expired_artifacts_are_streamed_and_stay_unmarked()
     {
         var expired = await InsertAsync(1_500);
 
@@ -143,9 +143,9 @@ public sealed class SweepTests : EmptiedDatabaseTest
         Assert.That(await MarkedAsync(), Is.Empty);
     }
 
-    /// <summary>The deleter dies before, in and after its work, and connections are cut between the work and its mark.</summary>
+    /// <summary>The store throws before, during and after its deletion, and connections are terminated before the artifacts are marked.</summary>
     [Test]
-    public async Task Killed_at_random_and_run_again_it_ends_with_exactly_the_acknowledged_artifacts_marked()
+    public async Task A_sweep_interrupted_at_random_and_repeated_marks_exactly_the_deleted_artifacts()
     {
         var random = new Random(7);
         var expired = await InsertAsync(400);

@@ -12,7 +12,7 @@ using OpenTelemetry.Trace;
 
 namespace CrawlData.Tests.Diagnostics;
 
-/// <summary>What OpenTelemetry's own SDK sees of this fixture's database: others work beside it, in the same process.</summary>
+/// <summary>OpenTelemetry's own SDK collects the spans and metrics. The tests select those of their database, because other fixtures run in the same process.</summary>
 public sealed class TelemetryTests : EmptiedDatabaseTest
 {
     private readonly List<Activity> spans = [];
@@ -28,7 +28,7 @@ public sealed class TelemetryTests : EmptiedDatabaseTest
     }
 
     [Test]
-    public async Task Appends_are_spans_after_the_conventions_for_databases_and_are_counted()
+    public async Task Appends_are_counted_and_are_spans_by_the_database_conventions()
     {
         using var watched = Watch();
         var crawl = await CreateCrawlAsync();
@@ -60,7 +60,7 @@ public sealed class TelemetryTests : EmptiedDatabaseTest
     }
 
     [Test]
-    public async Task A_command_s_span_of_Npgsql_s_lies_within_ours()
+    public async Task A_span_of_Npgsql_is_a_child_of_the_library_s_span()
     {
         using var watched = Watch();
 
@@ -72,7 +72,7 @@ public sealed class TelemetryTests : EmptiedDatabaseTest
     }
 
     [Test]
-    public async Task A_writer_s_queue_rises_and_falls_and_its_flushes_are_timed()
+    public async Task A_writer_s_queue_length_and_flush_times_are_measured()
     {
         using var watched = Watch();
         var crawl = await CreateCrawlAsync();
@@ -94,7 +94,7 @@ public sealed class TelemetryTests : EmptiedDatabaseTest
     }
 
     [Test]
-    public async Task What_a_writer_could_not_store_is_counted_until_it_is_taken()
+    public async Task A_writer_s_unstored_events_are_counted_until_they_are_taken()
     {
         using var watched = Watch();
         var writer = new CrawlEventWriter(Events);
@@ -111,7 +111,7 @@ public sealed class TelemetryTests : EmptiedDatabaseTest
     }
 
     [Test]
-    public async Task Who_follows_is_counted_and_its_lag_is_measured()
+    public async Task Followed_events_are_counted_and_the_lag_is_measured()
     {
         using var watched = Watch();
         var run = await Runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app", Status = CrawlStatus.Running });
@@ -127,7 +127,7 @@ public sealed class TelemetryTests : EmptiedDatabaseTest
     }
 
     [Test]
-    public async Task What_is_tried_again_is_counted_by_its_error()
+    public async Task Retries_are_counted_by_error()
     {
         using var watched = Watch();
         var crawl = await CreateCrawlAsync();
@@ -176,7 +176,7 @@ public sealed class TelemetryTests : EmptiedDatabaseTest
     }
 
     [Test]
-    public async Task Without_who_watches_nothing_is_measured()
+    public async Task Without_a_listener_nothing_is_measured()
     {
         await Events.AppendAsync(await CreateCrawlAsync(), Event(1));
 

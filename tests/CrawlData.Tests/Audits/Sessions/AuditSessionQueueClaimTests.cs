@@ -2,7 +2,7 @@ using CrawlData.Audits;
 
 namespace CrawlData.Tests.Audits;
 
-public sealed class AuditSessionRepositoryClaimTests : EmptiedDatabaseTest
+public sealed class AuditSessionQueueClaimTests : EmptiedDatabaseTest
 {
     private static readonly TimeSpan Silence = TimeSpan.FromMinutes(5);
 
@@ -35,7 +35,7 @@ public sealed class AuditSessionRepositoryClaimTests : EmptiedDatabaseTest
     }
 
     [Test]
-    public async Task A_claim_waits_for_nobody_and_passes_over_what_another_is_claiming()
+    public async Task A_claim_never_blocks_and_skips_sessions_that_are_being_claimed()
     {
         var first = await EnqueueAsync();
         var second = await EnqueueAsync();
@@ -52,9 +52,9 @@ public sealed class AuditSessionRepositoryClaimTests : EmptiedDatabaseTest
         Assert.That(again.Attempts, Is.EqualTo(1));
     }
 
-    /// <summary>Goes red with <c>for update</c>, which the lock of a foreign key's check keeps out: the session would be passed over.</summary>
+    /// <summary>Goes red with <c>for update</c>: it conflicts with the lock of a foreign key's check, and the claim would skip the session.</summary>
     [Test]
-    public async Task A_session_that_somebody_is_adding_to_is_claimed_all_the_same()
+    public async Task A_session_that_gets_new_rows_is_still_claimed()
     {
         var id = await EnqueueAsync();
         await using var connection = await DataSource.OpenConnectionAsync();
@@ -65,7 +65,7 @@ public sealed class AuditSessionRepositoryClaimTests : EmptiedDatabaseTest
     }
 
     [Test]
-    public async Task A_worker_that_was_given_up_cannot_overwrite_its_successor()
+    public async Task A_worker_whose_session_was_rescued_cannot_overwrite_the_next_attempt()
     {
         var id = await EnqueueAsync();
         var slow = (await Queue.ClaimNextAsync())!;
@@ -90,7 +90,7 @@ public sealed class AuditSessionRepositoryClaimTests : EmptiedDatabaseTest
     }
 
     [Test]
-    public async Task An_attempt_that_was_given_up_records_nothing_more()
+    public async Task A_rescued_attempt_records_no_more_findings()
     {
         var id = await EnqueueAsync();
         var slow = (await Queue.ClaimNextAsync())!;
@@ -103,15 +103,15 @@ public sealed class AuditSessionRepositoryClaimTests : EmptiedDatabaseTest
     }
 
     [Test]
-    public async Task Sessions_whose_log_is_silent_are_found_and_no_others()
+    public async Task Only_sessions_without_recent_log_lines_are_stale()
     {
         var queued = await EnqueueAsync("https://example.org/queued");
         await SilenceAsync(queued);
-        var silent = await ClaimNewAsync("https://example.org/silent");
-        await SilenceAsync(silent.Id);
-        var silentToo = await ClaimNewAsync("https://example.org/silent-too");
-        await Logs.AppendAsync(silentToo.Id, Line(1, DateTimeOffset.UtcNow - (2 * Silence)));
-        await SilenceAsync(silentToo.Id);
+        var stale = await ClaimNewAsync("https://example.org/stale");
+        await SilenceAsync(stale.Id);
+        var staleToo = await ClaimNewAsync("https://example.org/silent-too");
+        await Logs.AppendAsync(staleToo.Id, Line(1, DateTimeOffset.UtcNow - (2 * Silence)));
+        await SilenceAsync(staleToo.Id);
         var talking = await ClaimNewAsync("https://example.org/talking");
         await SilenceAsync(talking.Id);
         await Logs.AppendAsync(talking.Id, Line(1, DateTimeOffset.UtcNow - (Silence / 2)));
@@ -120,14 +120,14 @@ public sealed class AuditSessionRepositoryClaimTests : EmptiedDatabaseTest
         await SilenceAsync(ended.Id);
         await Queue.CompleteAsync(ended.Id, ended.Attempts);
 
-        Assert.That((await Queue.ListStaleAsync(Silence)).Select(session => session.Id), Is.EqualTo(new[] { silent.Id, silentToo.Id }));
-        Assert.That((await Queue.ListStaleAsync(Silence, limit: 1)).Select(session => session.Id), Is.EqualTo(new[] { silent.Id }));
-        Assert.That((await Queue.RescueStaleAsync(Silence, 2, limit: 1)).Select(session => session.Id), Is.EqualTo(new[] { silent.Id }));
-        Assert.That((await Queue.RescueStaleAsync(Silence, 2)).Select(session => session.Id), Is.EqualTo(new[] { silentToo.Id }));
+        Assert.That((await Queue.ListStaleAsync(Silence)).Select(session => session.Id), Is.EqualTo(new[] { stale.Id, staleToo.Id }));
+        Assert.That((await Queue.ListStaleAsync(Silence, limit: 1)).Select(session => session.Id), Is.EqualTo(new[] { stale.Id }));
+        Assert.That((await Queue.RescueStaleAsync(Silence, 2, limit: 1)).Select(session => session.Id), Is.EqualTo(new[] { stale.Id }));
+        Assert.That((await Queue.RescueStaleAsync(Silence, 2)).Select(session => session.Id), Is.EqualTo(new[] { staleToo.Id }));
     }
 
     [Test]
-    public async Task What_was_given_up_is_queued_again_and_fails_after_the_last_attempt()
+    public async Task A_stale_session_is_requeued_and_fails_after_its_last_attempt()
     {
         var id = await EnqueueAsync();
         await Queue.ClaimNextAsync();
@@ -144,7 +144,7 @@ public sealed class AuditSessionRepositoryClaimTests : EmptiedDatabaseTest
     }
 
     [Test]
-    public async Task Of_many_that_give_up_at_once_each_session_is_released_by_one()
+    public async Task Concurrent_rescues_rescue_each_session_once()
     {
         for (var number = 0; number < 50; number++)
         {
@@ -157,7 +157,7 @@ public sealed class AuditSessionRepositoryClaimTests : EmptiedDatabaseTest
     }
 
     [Test]
-    public void Times_and_numbers_out_of_range_are_refused() => Assert.Multiple(() =>
+    public void Durations_and_numbers_out_of_range_are_refused() => Assert.Multiple(() =>
     {
         Assert.That(() => Queue.ListStaleAsync(TimeSpan.Zero), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("silentFor"));
         Assert.That(() => Queue.RescueStaleAsync(Silence, 0), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("maxAttempts"));
@@ -170,6 +170,6 @@ public sealed class AuditSessionRepositoryClaimTests : EmptiedDatabaseTest
         return (await Queue.StartAsync(id)).EnsureApplied();
     }
 
-    /// <summary>Makes a session's log look as if its last line had been written long ago.</summary>
+    /// <summary>Moves the lines of a session's log into the past.</summary>
     private Task SilenceAsync(Guid id) => ExecuteAsync("update crawl_logs set timestamp = timestamp - @ago where session_id = @id", new { id, ago = 2 * Silence });
 }

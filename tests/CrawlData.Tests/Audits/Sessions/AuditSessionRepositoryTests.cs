@@ -46,7 +46,7 @@ public sealed class AuditSessionRepositoryTests : DatabaseTest
     }
 
     [Test]
-    public async Task A_session_needs_its_url_and_its_policy_alone()
+    public async Task A_session_requires_only_its_url_and_its_policy()
     {
         var enqueued = await Sessions.InsertAsync(Session());
 
@@ -56,7 +56,7 @@ public sealed class AuditSessionRepositoryTests : DatabaseTest
     }
 
     [Test]
-    public async Task Many_sessions_are_enqueued_in_their_order()
+    public async Task A_batch_of_sessions_is_enqueued_in_its_order()
     {
         var urls = Enumerable.Range(1, 500).Select(number => $"https://example.org/{number}").ToList();
 
@@ -69,7 +69,7 @@ public sealed class AuditSessionRepositoryTests : DatabaseTest
     }
 
     [Test]
-    public async Task An_id_that_is_taken_is_a_typed_error_and_nothing_is_enqueued([Values] bool inTheBatchItself)
+    public async Task A_duplicate_id_is_a_typed_error_and_enqueues_nothing([Values] bool inTheBatchItself)
     {
         var (taken, fresh, last) = (Guid.NewGuid(), Guid.NewGuid(), Guid.NewGuid());
         await Sessions.InsertAsync(Session() with { Id = taken });
@@ -82,7 +82,7 @@ public sealed class AuditSessionRepositoryTests : DatabaseTest
     }
 
     [Test]
-    public async Task A_null_among_sessions_is_named_by_its_place_and_nothing_is_enqueued()
+    public async Task A_null_session_is_named_by_its_index_and_enqueues_nothing()
     {
         var first = Guid.NewGuid();
 
@@ -108,7 +108,7 @@ public sealed class AuditSessionRepositoryTests : DatabaseTest
     [TestCase("https://example.org/😀?#\u202e", "https://example.org/%F0%9F%98%80?")]
     [TestCase("https://example.org/a#b?c", "https://example.org/a")]
     [TestCase("https://user:secret@[0:0::1]/", "https://user:secret@[::1]/")]
-    public async Task A_url_is_kept_as_its_canonical_form_without_its_fragment(string given, string kept)
+    public async Task A_url_is_stored_in_its_canonical_form_without_its_fragment(string given, string kept)
     {
         var enqueued = await Sessions.InsertAsync(Session(given));
 
@@ -117,17 +117,17 @@ public sealed class AuditSessionRepositoryTests : DatabaseTest
     }
 
     [TestCaseSource(nameof(NoUrls))]
-    public void What_is_no_http_url_is_refused_where_it_is_set(string url) =>
+    public void Text_that_is_not_an_http_url_is_refused_by_its_property(string url) =>
         Assert.That(() => Session(url), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("url"));
 
-    /// <summary>System.Uri drops what only steers the direction of text, and takes the URL all the same.</summary>
+    /// <summary>System.Uri removes characters that only control the direction of text, and accepts the URL.</summary>
     [TestCase("http://\u202e/")]
     [TestCase("https://\u200e:8443/a?b")]
-    public void A_url_whose_host_vanishes_is_refused(string url) =>
+    public void A_url_with_an_ignorable_host_is_refused(string url) =>
         Assert.That(() => Session(url), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("url"));
 
     [Test]
-    public void A_value_that_does_not_fit_is_refused_where_it_is_set() => Assert.Multiple(() =>
+    public void An_invalid_value_is_refused_by_its_property() => Assert.Multiple(() =>
     {
         AssertRefused(() => Session("https://example.org/\ud83d"), "url");
         AssertRefused(() => Session("https://example.org/#\ude00"), "url");
@@ -145,7 +145,7 @@ public sealed class AuditSessionRepositoryTests : DatabaseTest
     });
 
     [Test]
-    public async Task The_longest_version_of_a_policy_fits_whatever_its_characters()
+    public async Task The_longest_policy_version_fits_whatever_its_characters()
     {
         var random = new Random(1);
         var characters = Enumerable.Range(0, NewAuditSession.LongestCrawlPolicyVersion).Select(_ => char.ConvertFromUtf32(random.Next(0x20000, 0x2A6DF)));
@@ -155,7 +155,7 @@ public sealed class AuditSessionRepositoryTests : DatabaseTest
     }
 
     [Test]
-    public async Task No_such_session_is_null() => Assert.That(await Sessions.GetAsync(Guid.CreateVersion7()), Is.Null);
+    public async Task An_unknown_session_is_null() => Assert.That(await Sessions.GetAsync(Guid.CreateVersion7()), Is.Null);
 
     private static IEnumerable<TestCaseData> Filters() =>
     [
@@ -212,9 +212,9 @@ public sealed class AuditSessionRepositoryTests : DatabaseTest
         Assert.That((counts[one[0].CrawlPolicyVersion], counts[other[0].CrawlPolicyVersion]), Is.EqualTo((3, 4)));
     }
 
-    /// <summary>Four sessions have each time. The last of a page, from which the next one goes on, is deleted meanwhile, and the first is started.</summary>
+    /// <summary>Four sessions share each time. Between two pages, the last session of a page is deleted and its first is started.</summary>
     [Test]
-    public async Task Pages_hold_each_session_once_while_others_come_and_go([Values] ListOrder order, [Values(1, 3, 20)] int pageSize)
+    public async Task Paging_returns_each_session_once_despite_concurrent_changes([Values] ListOrder order, [Values(1, 3, 20)] int pageSize)
     {
         var sessions = await InsertAsync(20);
         var filter = new AuditSessionFilter { CrawlPolicyVersion = sessions[0].CrawlPolicyVersion };
@@ -246,7 +246,7 @@ public sealed class AuditSessionRepositoryTests : DatabaseTest
     }
 
     [Test]
-    public async Task A_page_of_a_time_range_goes_on_within_it([Values] ListOrder order)
+    public async Task A_cursor_continues_within_its_time_range([Values] ListOrder order)
     {
         var sessions = await InsertAsync(20);
         var filter = new AuditSessionFilter
@@ -273,16 +273,16 @@ public sealed class AuditSessionRepositoryTests : DatabaseTest
     [TestCase("AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")]
     [TestCase("AgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")]
     [TestCase("____________________________________")]
-    public async Task A_text_that_is_no_cursor_is_a_typed_error(string cursor) =>
+    public async Task Text_that_is_not_a_cursor_is_a_typed_error(string cursor) =>
         await Assert.ThatAsync(() => Sessions.ListAsync(cursor: cursor), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("cursor"));
 
     [Test]
-    public async Task An_order_that_is_none_is_refused() =>
+    public async Task An_undefined_order_is_refused() =>
         await Assert.ThatAsync(
             () => Sessions.ListAsync(order: (ListOrder)2), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("order"));
 
     [Test]
-    public async Task Findings_are_recorded_one_by_one_while_the_attempt_runs_and_after_it_ended()
+    public async Task Findings_are_recorded_during_the_attempt_and_after_its_end()
     {
         var id = await EnqueueAsync();
         var running = (await Queue.StartAsync(id)).EnsureApplied();
@@ -316,7 +316,7 @@ public sealed class AuditSessionRepositoryTests : DatabaseTest
     }
 
     [Test]
-    public async Task Deleting_a_session_takes_its_pages_artifacts_and_lines_with_it_and_no_others()
+    public async Task Deleting_a_session_deletes_only_its_own_pages_artifacts_and_lines()
     {
         var (gone, kept) = (await FilledAsync(), await FilledAsync());
 
@@ -340,7 +340,7 @@ public sealed class AuditSessionRepositoryTests : DatabaseTest
     }
 
     [Test]
-    public async Task What_a_caller_s_transaction_does_is_seen_in_it_alone_and_goes_with_it()
+    public async Task Changes_in_a_caller_s_transaction_are_isolated_and_rolled_back_with_it()
     {
         var before = (await InsertAsync(3)).ToList();
         var filter = new AuditSessionFilter { CrawlPolicyVersion = before[0].CrawlPolicyVersion };
@@ -363,7 +363,7 @@ public sealed class AuditSessionRepositoryTests : DatabaseTest
     }
 
     [Test]
-    public async Task A_transaction_that_has_ended_is_refused_and_nothing_is_stored_beside_it([Values] bool disposed)
+    public async Task An_ended_transaction_is_refused_and_nothing_is_stored_outside_it([Values] bool disposed)
     {
         await using var connection = await DataSource.OpenConnectionAsync();
         await using var transaction = await connection.BeginTransactionAsync();
@@ -383,7 +383,7 @@ public sealed class AuditSessionRepositoryTests : DatabaseTest
     private static void AssertRefused(Func<object> make, string field) =>
         Assert.That(make, Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo(field));
 
-    /// <summary>Inserts sessions of every kind and of a policy's version of their own, four at each time.</summary>
+    /// <summary>Inserts sessions of each kind with a policy version of their own, four at each time.</summary>
     private Task<IReadOnlyList<AuditSession>> InsertAsync(int count)
     {
         var version = $"{Guid.NewGuid()}";

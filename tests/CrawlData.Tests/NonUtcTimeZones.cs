@@ -2,8 +2,8 @@ using System.Runtime.CompilerServices;
 
 namespace CrawlData.Tests;
 
-/// <summary>The whole suite runs where local time is not UTC, neither here nor on the server, and each at another odd offset.</summary>
-internal static class HostileSurroundings
+/// <summary>The time zones of the whole suite: the client's and the server's differ, and neither is UTC or a whole hour from it.</summary>
+internal static class NonUtcTimeZones
 {
     public const string ClientTimeZone = "America/St_Johns";
     public const string ServerTimeZone = "Pacific/Chatham";

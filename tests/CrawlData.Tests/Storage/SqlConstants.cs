@@ -142,7 +142,7 @@ public static partial class SqlConstants
         }
     }
 
-    /// <summary>A statement as <c>prepare</c> takes it.</summary>
+    /// <summary>Returns the <c>prepare</c> statement.</summary>
     public static string ToPrepare(string name, string sql)
     {
         var types = ParameterTypes(sql);
@@ -151,7 +151,7 @@ public static partial class SqlConstants
         return $"prepare {name}{Parenthesized(types.Select(type => type.Value))} as {positional}";
     }
 
-    /// <summary>What executes it, with literals by parameter; null for the others.</summary>
+    /// <summary>Returns the <c>execute</c> statement, with literals by parameter and null for the others.</summary>
     public static string ToExecute(string name, string sql, IReadOnlyDictionary<string, string> literals) =>
         $"execute {name}{Parenthesized(ParameterNames(sql).Select(parameter => literals.GetValueOrDefault(parameter, "null")))}";
 

@@ -3,19 +3,19 @@ using Npgsql;
 
 namespace CrawlData.Tests;
 
-public sealed class HostileSurroundingsTests : DatabaseTest
+public sealed class NonUtcTimeZonesTests : DatabaseTest
 {
     [Test]
-    public async Task Local_time_is_not_UTC_here_nor_on_the_server()
+    public async Task Neither_the_client_nor_the_server_is_in_UTC()
     {
-        Assert.That(TimeZoneInfo.Local.Id, Is.EqualTo(HostileSurroundings.ClientTimeZone));
+        Assert.That(TimeZoneInfo.Local.Id, Is.EqualTo(NonUtcTimeZones.ClientTimeZone));
         Assert.That(TimeZoneInfo.Local.BaseUtcOffset, Is.Not.EqualTo(TimeSpan.Zero));
         await using var show = DataSource.CreateCommand("show timezone");
-        Assert.That(await show.ExecuteScalarAsync(), Is.EqualTo(HostileSurroundings.ServerTimeZone));
+        Assert.That(await show.ExecuteScalarAsync(), Is.EqualTo(NonUtcTimeZones.ServerTimeZone));
     }
 
     [Test]
-    public async Task Times_are_kept_in_UTC()
+    public async Task Times_are_stored_in_UTC()
     {
         var createdAt = new DateTimeOffset(2026, 7, 1, 23, 59, 59, TimeSpan.FromHours(-7)).AddTicks(9_999_990);
         var run = await Runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app", CreatedAt = createdAt });

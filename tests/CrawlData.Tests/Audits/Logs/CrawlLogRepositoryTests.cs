@@ -5,12 +5,12 @@ namespace CrawlData.Tests.Audits;
 
 public sealed class CrawlLogRepositoryTests : DatabaseTest
 {
-    /// <summary>Below and above the size from which lines are copied, which is another path to the same promise.</summary>
+    /// <summary>Sizes below and above the limit from which COPY writes the lines.</summary>
     private static readonly int[] Sizes = [1, 7, 999, 1_000, 2_500];
 
     private static readonly DateTimeOffset Start = new(2026, 9, 26, 13, 30, 0, TimeSpan.Zero);
 
-    private static readonly string[] HostileMessages =
+    private static readonly string[] UnusualMessages =
     [
         "", "'; drop table crawl_logs; --", "\\.", "\\N", "a\tb\nc\rd\\", "{\"a\":1}", "$1 @session_id %s", "\u0001\u007f\ufffe\uffff",
         "😀 \u202eabc", new('x', 100_000),
@@ -48,7 +48,7 @@ public sealed class CrawlLogRepositoryTests : DatabaseTest
     }
 
     [TestCaseSource(nameof(Sizes))]
-    public async Task Lines_of_several_sessions_keep_their_order_in_each_with_the_ids_that_were_returned(int count)
+    public async Task Lines_of_several_sessions_are_stored_in_order_under_the_returned_ids(int count)
     {
         Guid[] sessions = [await EnqueueAsync(), await EnqueueAsync(), await EnqueueAsync()];
 
@@ -64,7 +64,7 @@ public sealed class CrawlLogRepositoryTests : DatabaseTest
     }
 
     [TestCaseSource(nameof(Sizes))]
-    public async Task An_unknown_session_is_named_stores_nothing_and_leaves_the_caller_s_transaction_usable(int count)
+    public async Task An_unknown_session_is_named_and_stores_nothing_in_a_usable_transaction(int count)
     {
         var (known, unknown) = (await EnqueueAsync(), Guid.CreateVersion7());
         await using var connection = await DataSource.OpenConnectionAsync();
@@ -82,7 +82,7 @@ public sealed class CrawlLogRepositoryTests : DatabaseTest
 
     /// <summary>Goes red without <c>for key share</c>: the foreign key's check then comes too late for a typed error.</summary>
     [Test]
-    public async Task A_session_that_is_just_being_deleted_is_unknown([Values(1, 1_000)] int count)
+    public async Task A_session_deleted_concurrently_is_unknown([Values(1, 1_000)] int count)
     {
         var session = await EnqueueAsync();
         await using var connection = await DataSource.OpenConnectionAsync();
@@ -97,7 +97,7 @@ public sealed class CrawlLogRepositoryTests : DatabaseTest
     }
 
     [Test]
-    public async Task Nothing_to_append_is_nothing_done_and_a_null_is_named()
+    public async Task An_empty_batch_appends_nothing_and_a_null_is_named()
     {
         var session = await EnqueueAsync();
 
@@ -109,10 +109,10 @@ public sealed class CrawlLogRepositoryTests : DatabaseTest
     }
 
     [Test]
-    public async Task Whatever_can_be_stored_comes_back_as_it_was([Values(1, 200)] int times)
+    public async Task Unusual_messages_are_read_back_unchanged([Values(1, 200)] int times)
     {
         var session = await EnqueueAsync();
-        var lines = Enumerable.Repeat(HostileMessages, times).SelectMany(messages => messages).Select((message, index) => Line(index) with
+        var lines = Enumerable.Repeat(UnusualMessages, times).SelectMany(messages => messages).Select((message, index) => Line(index) with
         {
             Message = times == 1 || message.Length < 1_000 ? message : message[..1_000],
             Details = Jsonb.From(message.Length < 1_000 ? message : "long"),
@@ -125,7 +125,7 @@ public sealed class CrawlLogRepositoryTests : DatabaseTest
     }
 
     [Test]
-    public async Task Long_lines_are_appended_whatever_their_sum()
+    public async Task Long_lines_are_appended_whatever_their_total_size()
     {
         var session = await EnqueueAsync();
         var message = new string('é', 1_000_000);
@@ -136,7 +136,7 @@ public sealed class CrawlLogRepositoryTests : DatabaseTest
     }
 
     [Test]
-    public void A_value_that_does_not_fit_is_refused_where_it_is_set()
+    public void An_invalid_value_is_refused_by_its_property()
     {
         Assert.Multiple(() =>
         {
@@ -171,9 +171,9 @@ public sealed class CrawlLogRepositoryTests : DatabaseTest
         Query("no event type", new CrawlLogFilter { EventTypes = [] }, _ => false),
     ];
 
-    /// <summary>Ten lines have each time, and later ids earlier times; a line behind the cursor is added with each page.</summary>
+    /// <summary>Ten lines share each time, and later ids have earlier times. With each page a line before the cursor is added.</summary>
     [TestCaseSource(nameof(Queries))]
-    public async Task A_log_is_read_by_time_and_id_each_line_once(CrawlLogFilter? query, Func<CrawlLog, bool> fits)
+    public async Task A_log_is_paged_by_time_and_id_with_each_line_once(CrawlLogFilter? query, Func<CrawlLog, bool> fits)
     {
         var (session, other) = (await EnqueueAsync(), await EnqueueAsync());
         await Logs.AppendAsync([.. Enumerable.Range(0, 120).Select(number => (number % 2 == 0 ? session : other, Line(number) with
@@ -203,7 +203,7 @@ public sealed class CrawlLogRepositoryTests : DatabaseTest
     }
 
     [Test]
-    public async Task Lines_that_others_wrote_with_a_time_of_infinity_are_read_too()
+    public async Task Lines_with_an_infinite_time_can_be_read()
     {
         var session = await EnqueueAsync();
         await using var insert = DataSource.CreateCommand(
@@ -227,12 +227,12 @@ public sealed class CrawlLogRepositoryTests : DatabaseTest
         () => Logs.ListAsync(Guid.Empty, pageSize: pageSize), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("pageSize"));
 
     [Test]
-    public async Task A_text_that_is_no_cursor_of_a_log_is_a_typed_error([Values("", "nonsense", "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")] string cursor) =>
+    public async Task Text_that_is_not_a_log_cursor_is_a_typed_error([Values("", "nonsense", "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")] string cursor) =>
         await Assert.ThatAsync(
             () => Logs.ListAsync(Guid.Empty, cursor: cursor), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("cursor"));
 
     [Test]
-    public async Task A_stream_that_is_left_early_gives_its_connection_back([Values] bool byItsToken)
+    public async Task A_stream_that_is_left_early_returns_its_connection_to_the_pool([Values] bool byItsToken)
     {
         var session = await EnqueueAsync();
         await Logs.AppendAsync(session, Lines(5_000));
@@ -267,7 +267,7 @@ public sealed class CrawlLogRepositoryTests : DatabaseTest
     }
 
     [Test]
-    public async Task A_line_is_got_by_its_session_and_id()
+    public async Task A_line_is_read_by_its_session_and_id()
     {
         var session = await EnqueueAsync();
         var ids = await Logs.AppendAsync(session, Lines(3));
@@ -278,7 +278,7 @@ public sealed class CrawlLogRepositoryTests : DatabaseTest
     }
 
     [Test]
-    public async Task What_a_caller_s_transaction_appends_is_seen_in_it_alone_and_goes_with_it([Values(1, 1_500)] int count)
+    public async Task Lines_appended_in_a_caller_s_transaction_are_isolated_and_rolled_back_with_it([Values(1, 1_500)] int count)
     {
         var session = await EnqueueAsync();
         await using var connection = await DataSource.OpenConnectionAsync();

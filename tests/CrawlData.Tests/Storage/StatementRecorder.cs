@@ -9,7 +9,7 @@ internal sealed class StatementRecorder : IDisposable
 {
     private readonly ConcurrentDictionary<string, IReadOnlyDictionary<string, string>> sent = [];
 
-    // Npgsql calls back only while someone listens to its spans.
+    // Npgsql calls back only while a listener collects its spans.
     private readonly ActivityListener listener = new()
     {
         ShouldListenTo = source => source.Name == "Npgsql",
