@@ -14,7 +14,7 @@ public sealed partial class Packed
     private static readonly Dictionary<string, string?> OnCi = new() { ["CI"] = "true" };
     private static string root = null!;
 
-    public static string Version { get; } = $"0.1.0-test-{Guid.NewGuid():N}"[..20];
+    public static string Version { get; } = $"0.2.0-test-{Guid.NewGuid():N}"[..20];
 
     /// <summary>The copied sources, committed.</summary>
     public static string Sources => Path.Combine(root, "sources");
