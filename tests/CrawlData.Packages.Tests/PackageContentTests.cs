@@ -61,9 +61,9 @@ public sealed class PackageContentTests
     {
         using var package = Packed.Open(id);
 
-        var needed = Metadata(package, id).Descendants().Where(element => element.Name.LocalName == "dependency").Select(element => element.Attribute("id")!.Value);
+        var elements = Metadata(package, id).Descendants().Where(element => element.Name.LocalName == "dependency");
 
-        Assert.That(needed, Is.EquivalentTo(dependencies));
+        Assert.That(elements.Select(element => element.Attribute("id")!.Value), Is.EquivalentTo(dependencies));
     }
 
     [Test]
