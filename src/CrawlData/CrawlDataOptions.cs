@@ -33,15 +33,15 @@ public sealed class CrawlDataOptions
     /// <summary>Whether reads outside a transaction may go to a hot standby. It applies to a data source of several hosts. A standby lags behind, so a read may
     /// miss the latest writes.</summary>
     /// <value>The default is false.</value>
-    /// <remarks>The primary serves everything else: writes, claims, transitions, followers, the events of all crawls, and <c>GetAsync</c> of events and log lines.
-    /// Without a standby that answers, the primary serves the reads too.</remarks>
+    /// <remarks>The primary serves everything else: writes, claims, transitions, followers, the events of all crawls, and <c>GetAsync</c> of events and log
+    /// lines. Without a standby that answers, the primary serves the reads too.</remarks>
     public bool ReadFromStandby { get; set; }
 
     /// <summary>Whether the <see cref="Diagnostics.CrawlDataHealthCheck"/> reports a database that takes no writes as unhealthy.</summary>
     /// <value>The default is true.</value>
     public bool ExpectWrites { get; set; } = true;
 
-    /// <summary>A function that returns the data source, for an application that has several. The library does not dispose what it returns.</summary>
+    /// <summary>A function that returns the data source, for an application that has several. The library does not dispose the data source.</summary>
     /// <value>The default is null: CrawlData uses the registered <see cref="NpgsqlDataSource"/>.</value>
     public Func<IServiceProvider, NpgsqlDataSource>? DataSource { get; set; }
 }

@@ -157,8 +157,8 @@ public sealed class CrawlEventRepository
         return appender.AppendStreamAsync(crawlId, events, transaction, cancellationToken);
     }
 
-    /// <summary>Notifies the followers of a crawl that listen. Appends do so by themselves; call it after you committed a transaction of your own. It returns at
-    /// once. A repository made without <c>notify</c> does nothing.</summary>
+    /// <summary>Notifies the followers of a crawl that listen. Appends do so by themselves; call it after you committed a transaction of your own. It returns
+    /// at once. A repository made without <c>notify</c> does nothing.</summary>
     /// <param name="crawlId">The crawl.</param>
     public void Notify(Guid crawlId) => notifier?.Notify([crawlId]);
 
@@ -198,8 +198,8 @@ public sealed class CrawlEventRepository
     /// <param name="options">How to wait, and the most events of a batch; the defaults when null.</param>
     /// <param name="cancellationToken">Ends the enumeration with <see cref="OperationCanceledException"/>.</param>
     /// <returns>The batches. Each has at least one event.</returns>
-    /// <exception cref="InvalidValueException">The cursor is not a batch's, or it is greater than all ids. Then it belongs to another database, or to a server that was
-    /// lost.</exception>
+    /// <exception cref="InvalidValueException">The cursor is not a batch's, or it is greater than all ids. Then it belongs to another database, or to a server
+    /// that was lost.</exception>
     /// <exception cref="InvalidOperationException">The server is a standby. Or the data source multiplexes, and
     /// <see cref="CrawlEventFollowOptions.Listen"/> is set.</exception>
     public IAsyncEnumerable<CrawlEventBatch> FollowAllAsync(
@@ -210,21 +210,21 @@ public sealed class CrawlEventRepository
     /// batch's cursor to read the next batch. No event is missed.</summary>
     /// <remarks>
     /// <para>It relies on the table's lock: each transaction takes it before it draws an event's id, and holds it to its end. The call reads the newest id, and
-    /// then the transactions that hold the lock (<c>pg_locks</c>). When those have ended, each id up to the newest is visible, or never will be. This covers
+    /// then the transactions that hold the lock (<c>pg_locks</c>). When these have ended, each id up to the newest is visible, or never will be. This covers
     /// plain INSERTs too. It does not cover ids that were drawn from the sequence beforehand, a sequence that caches, or a <c>synchronous_commit</c> that is
     /// off.</para>
     /// <para>An open transaction that appended, or that deleted events or a run, holds back all later events until it ends. A reader that starts meanwhile
     /// also waits for the events before it. Keep such transactions short, and import during calm hours. Other transactions hold nothing back.</para>
-    /// <para>A read looks at the end of the primary key. When there are new events, it also looks at the server's locks. No connection is held while it waits. A
-    /// standby is refused.</para>
+    /// <para>A read looks at the end of the primary key. When there are new events, it also looks at the server's locks. No connection is held while it waits.
+    /// A standby is refused.</para>
     /// </remarks>
     /// <param name="cursor">The <see cref="CrawlEventBatch.Cursor"/> of the last batch that was handled; null for all events.</param>
     /// <param name="limit">The most events, 1 or more.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
     /// <returns>The events. The batch is empty when no event is after the cursor, or when later events are held back for more than a second.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The limit is less than 1.</exception>
-    /// <exception cref="InvalidValueException">The cursor is not a batch's, or it is greater than all ids. Then it belongs to another database, or to a server that was
-    /// lost.</exception>
+    /// <exception cref="InvalidValueException">The cursor is not a batch's, or it is greater than all ids. Then it belongs to another database, or to a server
+    /// that was lost.</exception>
     /// <exception cref="InvalidOperationException">The server is a standby.</exception>
     public async Task<CrawlEventBatch> ListAllAsync(string? cursor = null, int limit = 1_000, CancellationToken cancellationToken = default) =>
         await follower.ListAllAsync(cursor, ArgumentRange.RequireAtLeastOne(limit), cancellationToken).ConfigureAwait(false);
@@ -245,8 +245,8 @@ public sealed class CrawlEventRepository
     /// <param name="crawlId">The crawl. An unknown crawl has no events.</param>
     /// <param name="filter">Which events; all when null. Pass the same filter with every page of a listing.</param>
     /// <param name="pageSize">The most events on the page, 1 to <see cref="MaxPageSize"/>.</param>
-    /// <param name="cursor">The last page's <see cref="Page{T}.NextCursor"/>; null for the first page. Of it and <see cref="CrawlEventFilter.AfterId"/>, the later
-    /// counts.</param>
+    /// <param name="cursor">The last page's <see cref="Page{T}.NextCursor"/>; null for the first page. If
+    /// <see cref="CrawlEventFilter.AfterId"/> is set too, the greater id applies.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
     /// <exception cref="ArgumentOutOfRangeException">The page size is out of range.</exception>
@@ -267,8 +267,8 @@ public sealed class CrawlEventRepository
     }
 
     /// <summary>Gets an event.</summary>
-    /// <remarks>Outside a transaction it reads from the primary: it answers an <see cref="AppendOutcomeUnknownException"/>, and a standby that lags would not
-    /// have the event yet.</remarks>
+    /// <remarks>Outside a transaction it reads from the primary. So it shows the outcome of an append after an <see cref="AppendOutcomeUnknownException"/>. A
+    /// standby that lags behind might not have the event yet.</remarks>
     /// <param name="crawlId">The event's crawl.</param>
     /// <param name="id">The event.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>

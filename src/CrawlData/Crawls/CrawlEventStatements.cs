@@ -150,7 +150,7 @@ internal sealed class CrawlEventStatements : AppendStatements<NewCrawlEvent>
     /// <summary>Makes the parameters of <see cref="ReadSql"/>.</summary>
     /// <param name="crawlId">The crawl.</param>
     /// <param name="filter">Which events; all when null.</param>
-    /// <param name="afterId">Only events after this one. Of it and the filter's, the later counts.</param>
+    /// <param name="afterId">Only events after this one. If the filter has an id too, the greater id applies.</param>
     /// <param name="limit">The most events; no limit when null.</param>
     public static Parameters ToReadParameters(Guid crawlId, CrawlEventFilter? filter, long? afterId = null, int? limit = null)
     {

@@ -11,8 +11,8 @@ namespace CrawlData.Crawls;
 /// <para><b>Errors.</b> Errors of the server and of the connection are thrown as <see cref="NpgsqlException"/>. Nothing is retried.</para>
 /// </remarks>
 /// <param name="dataSource">The application's data source. The application disposes it.</param>
-/// <param name="readDataSource">Serves <see cref="GetAsync"/>, <see cref="ListAsync"/> and <see cref="CountByStatusAsync"/> outside a transaction, for example from
-/// a hot standby, which lags behind. Writes never use it. Null for <paramref name="dataSource"/>.</param>
+/// <param name="readDataSource">Serves <see cref="GetAsync"/>, <see cref="ListAsync"/> and <see cref="CountByStatusAsync"/> outside a transaction, for example
+/// from a hot standby, which lags behind. Writes never use it. Null for <paramref name="dataSource"/>.</param>
 /// <example>
 /// <code>
 /// var runs = new CrawlRunRepository(dataSource);
@@ -98,7 +98,8 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the statement.</param>
     /// <returns>The run as it was stored.</returns>
-    /// <exception cref="RowAlreadyExistsException">A run with that id exists. The caller's transaction is aborted, as after any error of the server.</exception>
+    /// <exception cref="RowAlreadyExistsException">A run with that id exists. The caller's transaction is aborted, as after any error of the
+    /// server.</exception>
     /// <example>
     /// <code>
     /// var run = await runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app", MaxSteps = 50 });
@@ -196,8 +197,8 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
 
     /// <summary>Starts a run: PENDING → RUNNING. It sets <c>started_at</c> to the time of the database's clock.</summary>
     /// <remarks>
-    /// <para>Of two transitions that race, one is applied. The other is refused, and returns the run that the first one committed. It relies on the run's row lock,
-    /// which the one statement takes first. In a transaction at REPEATABLE READ or above, the loser gets the server's SQLSTATE 40001 instead.</para>
+    /// <para>Of two transitions that race, one is applied. The other is refused, and returns the run that the first one committed. It relies on the run's row
+    /// lock, which the one statement takes first. In a transaction at REPEATABLE READ or above, the loser gets the server's SQLSTATE 40001 instead.</para>
     /// <para>A refusal is not thrown, and a missing run is not either. Check <see cref="Transition{T}.Outcome"/>, or call
     /// <see cref="Transition{T}.EnsureApplied"/>.</para>
     /// </remarks>
@@ -232,8 +233,8 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
     public Task<Transition<CrawlRun>> CompleteAsync(Guid id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
         TransitionAsync("complete", id, [CrawlStatus.Running], CrawlStatus.Completed, null, transaction, cancellationToken);
 
-    /// <summary>Fails a run: RUNNING → FAILED, or PENDING → FAILED for a run that never started. It stores the reason, and sets <c>completed_at</c> to the time of
-    /// the database's clock.</summary>
+    /// <summary>Fails a run: RUNNING → FAILED, or PENDING → FAILED for a run that never started. It stores the reason, and sets <c>completed_at</c> to the time
+    /// of the database's clock.</summary>
     /// <inheritdoc cref="StartAsync" path="/remarks"/>
     /// <param name="id">The run.</param>
     /// <param name="errorMessage">The reason. Pass text from a crawled page through <see cref="CrawledText.Repair"/> first.</param>

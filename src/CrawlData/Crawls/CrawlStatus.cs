@@ -4,8 +4,8 @@ using CrawlData.Storage;
 namespace CrawlData.Crawls;
 
 /// <summary>The status of a crawl run: PostgreSQL's enum <c>crawl_status</c>.</summary>
-/// <remarks>A run goes from PENDING to RUNNING, and then to COMPLETED or FAILED. A run that is PENDING or RUNNING may become CANCELLED. A run that never started
-/// may become FAILED. No transition leads out of COMPLETED, FAILED or CANCELLED.</remarks>
+/// <remarks>A run goes from PENDING to RUNNING, and then to COMPLETED or FAILED. A run that is PENDING or RUNNING may become CANCELLED. A run that never
+/// started may become FAILED. No transition leads out of COMPLETED, FAILED or CANCELLED.</remarks>
 [JsonConverter(typeof(LabelConverter<CrawlStatus>))]
 public enum CrawlStatus
 {

@@ -22,12 +22,12 @@ public static class CrawlDataServiceCollectionExtensions
     /// <summary>Adds the services of CrawlData as singletons over the application's <see cref="NpgsqlDataSource"/>. A second call only
     /// sets options.</summary>
     /// <remarks>
-    /// <para><b>Services.</b> The repositories, the audit queue, the event writer, the migrator, the sweeper, the purger, the recordings' importer and exporter, the
-    /// status reader, and the health check.</para>
+    /// <para><b>Services.</b> The repositories, the audit queue, the event writer, the migrator, the sweeper and the purger. Also the importer and exporter of
+    /// recordings, the status reader and the health check.</para>
     /// <para><b>Data source.</b> The application disposes its data source. When the data source has several hosts, CrawlData works on the primary.
     /// <see cref="CrawlDataOptions.ReadFromStandby"/> lets reads go to a standby.</para>
-    /// <para><b>Start.</b> The schema is migrated before any other hosted service starts, unless <see cref="CrawlDataOptions.MigrateAtStartup"/> is false. The host
-    /// does not start when the migration fails, when an option is out of range, or when there is no data source.</para>
+    /// <para><b>Start.</b> The schema is migrated before any other hosted service starts, unless <see cref="CrawlDataOptions.MigrateAtStartup"/> is false. The
+    /// host does not start when the migration fails, when an option is out of range, or when there is no data source.</para>
     /// <para><b>Stop.</b> The <see cref="CrawlEventWriter"/> is flushed when all hosted services have stopped.</para>
     /// <para><b>Configuration.</b> The options are an <see cref="IOptions{TOptions}"/>, so the application's configuration may set them too.</para>
     /// <para><b>Clock.</b> Pauses and limits are measured by the registered <see cref="TimeProvider"/>, or else by the system's.</para>
@@ -76,8 +76,8 @@ public static class CrawlDataServiceCollectionExtensions
 
     /// <summary>Adds the services of CrawlData as singletons over a data source of their own, made from a connection string.</summary>
     /// <remarks>
-    /// <para><b>Data source.</b> It uses the application's loggers, and the container disposes it. It is also registered as <see cref="NpgsqlDataSource"/> when the
-    /// application has registered none, for transactions of the application's own.</para>
+    /// <para><b>Data source.</b> It uses the application's loggers, and the container disposes it. It is also registered as <see cref="NpgsqlDataSource"/> when
+    /// the application has registered none, for transactions of the application's own.</para>
     /// <para>The other overload describes the start, the stop, the configuration and the clock.</para>
     /// </remarks>
     /// <param name="services">The application's services.</param>

@@ -4,9 +4,9 @@ using Npgsql;
 namespace CrawlData.Crawls;
 
 /// <summary>The highest event id at or below which no further event can appear: each such id is visible, or never will be.</summary>
-/// <remarks>It relies on the table's lock. A transaction takes the lock before it draws an event's id, and holds it to its end. So the transactions that hold the
-/// lock after the newest id was read include all that drew a lower id. When they have ended, the newest id becomes the mark. No id up to the mark is drawn again,
-/// even after a crash of the server.</remarks>
+/// <remarks>It relies on the table's lock. A transaction takes the lock before it draws an event's id, and holds it to its end. So the transactions that hold
+/// the lock after the newest id was read include all that drew a lower id. When they have ended, the newest id becomes the mark. No id up to the mark is drawn
+/// again, even after a crash of the server.</remarks>
 internal sealed class HighWaterMark(NpgsqlDataSource dataSource, RetryPolicy retry)
 {
     internal const string NewestSql = "select coalesce(max(id), 0), pg_sequence_last_value('crawl_events_id_seq'), pg_is_in_recovery() from crawl_events";

@@ -6,8 +6,8 @@ namespace CrawlData.Crawls;
 
 /// <summary>Gathers events of many crawls from many tasks, and appends them in bulk. Make one for a process. It is thread-safe.</summary>
 /// <remarks>
-/// <para><b>Order.</b> Within a crawl, events are stored in the order of the calls that wrote them, also of calls that waited for space. One flush runs at a time.
-/// It stores the events of a crawl together, which makes them neighbours on disk.</para>
+/// <para><b>Order.</b> Within a crawl, events are stored in the order of the calls that wrote them, also of calls that waited for space. One flush runs at a
+/// time. It stores the events of a crawl together, which makes them neighbours on disk.</para>
 /// <para><b>Durability.</b> An event is stored when <see cref="AppendAsync"/>, or a later <see cref="FlushAsync"/>, has returned. Until then it is in this
 /// process's memory, and is lost with it. Flush before you complete the run: its followers stop when it has ended.</para>
 /// <para><b>Errors.</b> A flush is retried and verified as any append (<see cref="RetryOptions"/>). An event fails alone when its crawl does not exist, or when
@@ -76,7 +76,8 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
     /// transaction.</summary>
     /// <param name="crawlId">The crawl.</param>
     /// <param name="crawlEvent">The event.</param>
-    /// <param name="cancellationToken">Cancels until the event is in the buffer. Then it is not written, now or later. Afterwards the token has no effect.</param>
+    /// <param name="cancellationToken">Cancels until the event is in the buffer. Then it is not written, now or later. Afterwards the token has no
+    /// effect.</param>
     /// <returns>The event's id.</returns>
     /// <exception cref="RowNotFoundException">There is no such crawl.</exception>
     /// <exception cref="CrawlEventsNotStoredException">The writer keeps unstored events of this crawl, or as many as its buffer holds. This event is not
@@ -172,8 +173,8 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
         }
     }
 
-    /// <summary>Takes entries from the queue. While no caller awaits one of them, it lingers for more. Otherwise it only yields once to callers that are about to
-    /// write, because the last flush has just answered them.</summary>
+    /// <summary>Takes entries from the queue. While no caller awaits one of them, it lingers for more. Otherwise it only yields once to callers that are about
+    /// to write, because the last flush has just answered them.</summary>
     private async Task GatherAsync(FlushBatch batch)
     {
         using var linger = new CancellationTokenSource(options.Linger, timeProvider);

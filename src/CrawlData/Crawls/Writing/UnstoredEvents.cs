@@ -3,8 +3,8 @@ using CrawlData.Instrumentation;
 namespace CrawlData.Crawls;
 
 /// <summary>Keeps the events that a writer could not store and that no caller awaited, until they are taken out.</summary>
-/// <remarks>A crawl is held when its events could not be stored because of an outage. Its later events are not stored either, so that all of them can be written
-/// again in their order.</remarks>
+/// <remarks>A crawl is held when its events could not be stored because of an outage. Its later events are not stored either, so that all of them can be
+/// written again in their order.</remarks>
 internal sealed class UnstoredEvents(CrawlEventWriterOptions options, Telemetry telemetry)
 {
     // It guards the fields below.
