@@ -1,9 +1,12 @@
 namespace CrawlData;
 
-/// <summary>Thrown when the outcome of an append is unknown: its transaction is in doubt. Either the connection was lost during COMMIT, and the server did not
-/// answer within <see cref="RetryOptions.Limit"/>; or the server stopped waiting for its standbys, and a failover may lose the rows.</summary>
-/// <remarks>The rows are stored all or none. When the server answers again, and has ended the COMMIT's session, ask for one row: call the repository's
-/// <c>GetAsync</c> with <see cref="ParentId"/> and the first of <see cref="Ids"/>.</remarks>
+/// <summary>Thrown when the outcome of an append is unknown: its transaction is in doubt.</summary>
+/// <remarks>
+/// <para>There are two causes. The connection was lost during COMMIT, and the outcome could not be verified within <see cref="RetryOptions.Limit"/>. Or the
+/// server stopped waiting for its standbys, and a failover may lose the rows.</para>
+/// <para>All rows are stored, or none. To learn which, read one row when the server answers again and has ended the COMMIT's session. Call the repository's
+/// <c>GetAsync</c> with <see cref="ParentId"/> and the first of <see cref="Ids"/>.</para>
+/// </remarks>
 /// <example>
 /// <code>
 /// catch (AppendOutcomeUnknownException exception)
@@ -25,9 +28,9 @@ public sealed class AppendOutcomeUnknownException : CrawlDataException
     /// <summary>The table of the append.</summary>
     public string Table { get; }
 
-    /// <summary>The crawl, or the session, of the first of the <see cref="Ids"/>.</summary>
+    /// <summary>The id of the crawl, or of the session, that the first row of <see cref="Ids"/> belongs to.</summary>
     public Guid ParentId { get; }
 
-    /// <summary>The ids that the rows have if they are stored, in their order. For a stream: those of its last chunk.</summary>
+    /// <summary>The ids that the rows have if they are stored, in the order of the rows. For a stream: the ids of its last chunk.</summary>
     public IReadOnlyList<long> Ids { get; }
 }

@@ -15,9 +15,9 @@ internal static class ArgumentRange
     public static T Require<T>(T value, T least, T most, [CallerArgumentExpression(nameof(value))] string? name = null) where T : IComparable<T> =>
         value.CompareTo(least) >= 0 && value.CompareTo(most) <= 0
             ? value
-            : throw new ArgumentOutOfRangeException(name, value, $"It takes {least} to {most}.");
+            : throw new ArgumentOutOfRangeException(name, value, $"The range is {least} to {most}.");
 
     /// <exception cref="ArgumentOutOfRangeException">The value is less than 1.</exception>
     public static int RequireAtLeastOne(int value, [CallerArgumentExpression(nameof(value))] string? name = null) =>
-        value >= 1 ? value : throw new ArgumentOutOfRangeException(name, value, "It takes 1 or more.");
+        value >= 1 ? value : throw new ArgumentOutOfRangeException(name, value, "The least is 1.");
 }

@@ -12,9 +12,9 @@ namespace CrawlData;
 /// <item><see cref="ArgumentOutOfRangeException"/> for an argument or an option out of its range, such as a page size.</item>
 /// <item><see cref="OperationCanceledException"/> after a token was cancelled.</item>
 /// <item><see cref="ObjectDisposedException"/> from a disposed <see cref="Crawls.CrawlEventWriter"/>.</item>
-/// <item><see cref="InvalidOperationException"/> for a use that cannot work: a transaction that has ended, a data source that multiplexes or a standby for
-/// following, a second connection string for <c>AddCrawlData</c>, or an enum label in the database that this version does not know.</item>
-/// <item><see cref="Jsonb"/> lets through what System.Text.Json throws for an object or a type.</item>
+/// <item><see cref="InvalidOperationException"/> for a use that cannot work. Examples: a transaction that has ended, or a standby for the events of all
+/// crawls.</item>
+/// <item><see cref="Jsonb"/> does not wrap the exceptions that System.Text.Json throws for an object or a type.</item>
 /// </list>
 /// </remarks>
 public abstract class CrawlDataException : Exception

@@ -21,6 +21,6 @@ public sealed class TransitionRefusedException : CrawlDataException
     /// <summary>The transition that was refused: a verb, such as <c>complete</c>.</summary>
     public string Transition { get; }
 
-    /// <summary>The statuses that allow the transition, by their labels in the database. An audit session must also be at the attempt that asks.</summary>
+    /// <summary>The statuses that allow the transition, by their labels in the database. An audit session must also be at the caller's attempt.</summary>
     public IReadOnlyList<string> AllowedStatuses { get; }
 }
