@@ -40,8 +40,8 @@ public sealed record JsonbOptions
     /// <exception cref="ArgumentOutOfRangeException">The value is out of range.</exception>
     public int MaxBytes { get => maxBytes; init => maxBytes = ArgumentRange.Require(value, 1, LargestMaxBytes, nameof(MaxBytes)); }
 
-    /// <summary>Gets whether U+0000, lone surrogates, and bytes that are not UTF-8 are replaced with U+FFFD. Escaped characters are replaced too. Otherwise each
-    /// of them causes an <see cref="InvalidValueException"/>.</summary>
+    /// <summary>Gets whether U+0000, lone surrogates, and bytes that are not UTF-8 are replaced with U+FFFD. Escaped characters are replaced too. Otherwise
+    /// each of them causes an <see cref="InvalidValueException"/>.</summary>
     /// <value>The default is false.</value>
     public bool Repair { get; init; }
 

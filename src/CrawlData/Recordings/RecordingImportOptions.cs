@@ -3,8 +3,8 @@ namespace CrawlData.Recordings;
 /// <summary>Options for the import of a recording.</summary>
 public sealed class RecordingImportOptions
 {
-    /// <summary>Gets whether runs, sessions, pages and artifacts get new ids. Then a recording can be imported several times. Otherwise they keep their ids, and
-    /// an id that exists already is an error.</summary>
+    /// <summary>Gets whether runs, sessions, pages and artifacts get new ids. Then a recording can be imported several times. Otherwise they keep their ids,
+    /// and an id that exists already is an error.</summary>
     /// <value>The default is false.</value>
     public bool NewIds { get; init; }
 

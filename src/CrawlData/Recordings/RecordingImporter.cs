@@ -26,8 +26,8 @@ public sealed class RecordingImporter(NpgsqlDataSource dataSource)
     /// <param name="cancellationToken">Cancels the import. Nothing is stored.</param>
     /// <returns>The ids of the runs and sessions, and the numbers of rows.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="recording"/> is null.</exception>
-    /// <exception cref="RecordingException">A line is malformed, or names another table. Or a value of its row is invalid, or the row's id exists already. Or no
-    /// earlier line has the row that it belongs to. Nothing is stored.</exception>
+    /// <exception cref="RecordingException">A line is malformed, or names another table. Or a value of its row is invalid, or the row's id exists already. Or
+    /// no earlier line has the row that it belongs to. Nothing is stored.</exception>
     /// <exception cref="NpgsqlException">The recording could not be stored. When the connection was lost during COMMIT, it may be stored.</exception>
     public Task<RecordingImportResult> ImportAsync(
         Stream recording, RecordingImportOptions? options = null, IProgress<RecordingProgress>? progress = null, CancellationToken cancellationToken = default)
