@@ -1,10 +1,10 @@
 namespace CrawlData;
 
-/// <summary>Thrown when the outcome of an append is unknown: its transaction is in doubt.</summary>
+/// <summary>Thrown when the outcome of an append is unknown, because its transaction is in doubt.</summary>
 /// <remarks>
-/// <para>There are two causes. The connection was lost during COMMIT, and the outcome could not be verified within <see cref="RetryOptions.Limit"/>. Or the
-/// server stopped waiting for its standbys, and a failover may lose the rows.</para>
-/// <para>All rows are stored, or none. To learn which, read one row when the server answers again and has ended the COMMIT's session. Call the repository's
+/// <para>Either the connection was lost during COMMIT, and the server did not answer within <see cref="RetryOptions.Limit"/>. Or the server stopped waiting for
+/// its standbys, and a failover may lose the rows.</para>
+/// <para>The rows are stored all or none. To find out, wait until the server answers again and has ended the COMMIT's session. Then call the repository's
 /// <c>GetAsync</c> with <see cref="ParentId"/> and the first of <see cref="Ids"/>.</para>
 /// </remarks>
 /// <example>
@@ -25,12 +25,12 @@ public sealed class AppendOutcomeUnknownException : CrawlDataException
         Ids = ids;
     }
 
-    /// <summary>The table of the append.</summary>
+    /// <summary>Gets the table of the append.</summary>
     public string Table { get; }
 
-    /// <summary>The id of the crawl, or of the session, that the first row of <see cref="Ids"/> belongs to.</summary>
+    /// <summary>Gets the id of the crawl, or of the session, that the first of the <see cref="Ids"/> belongs to.</summary>
     public Guid ParentId { get; }
 
-    /// <summary>The ids that the rows have if they are stored, in the order of the rows. For a stream: the ids of its last chunk.</summary>
+    /// <summary>Gets the ids that the rows have if they are stored, in their order. For a stream, these are the ids of its last chunk.</summary>
     public IReadOnlyList<long> Ids { get; }
 }

@@ -13,9 +13,9 @@ public sealed class RowAlreadyExistsException : CrawlDataException
         Ids = ids;
     }
 
-    /// <summary>The table of the row.</summary>
+    /// <summary>Gets the table that has the row.</summary>
     public string Table { get; }
 
-    /// <summary>The id of the row. For a batch: all its ids, of which at least one exists already.</summary>
+    /// <summary>Gets the id that exists already. For a batch, gets all its ids; at least one of them exists already.</summary>
     public IReadOnlyList<Guid> Ids { get; }
 }
