@@ -6,14 +6,16 @@ using Testcontainers.PostgreSql;
 
 namespace CrawlData.Testing;
 
-/// <summary>A server in a container. Testcontainers' Ryuk removes it when this process is killed; without Ryuk only a normal exit does.</summary>
+/// <summary>Starts a server in a container. A normal exit of this process removes it. When this process is killed, Testcontainers' Ryuk removes it; without
+/// Ryuk, it stays.</summary>
 internal static class ContainerServer
 {
-    // Long enough to pull an image. Testcontainers itself would wait an hour for a container that never gets ready.
+    // Long enough to pull an image. Testcontainers itself would wait an hour for a container that never becomes ready.
     private static readonly TimeSpan StartLimit = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan PingLimit = TimeSpan.FromSeconds(3);
 
-    /// <summary>Whether Testcontainers finds an engine. It looks once a process, when first asked: an engine that comes up later is not seen.</summary>
+    /// <summary>Whether Testcontainers finds a container engine. It looks once in a process, with the first call. An engine that starts later is not
+    /// found.</summary>
     public static async Task<bool> EngineAnswersAsync(CancellationToken cancellationToken)
     {
         var ping = Task.Run(() => TestcontainersSettings.OS.DockerEndpointAuthConfig is not null, cancellationToken);
@@ -22,9 +24,10 @@ internal static class ContainerServer
         return answered && await ping.ConfigureAwait(false);
     }
 
+    /// <summary>Starts a container of an image.</summary>
     public static async Task<StartedServer> StartAsync(string image, ILogger? logger, CancellationToken cancellationToken)
     {
-        // Without Ryuk a disposed container is only stopped: the engine is to remove it then.
+        // Without Ryuk, disposal only stops the container. With this setting, the engine then removes it.
         var builder = new PostgreSqlBuilder(image)
             .WithPassword(RandomNumberGenerator.GetHexString(32))
             .WithAutoRemove(true)

@@ -7,16 +7,19 @@ using Npgsql;
 
 namespace CrawlData.Testing;
 
-/// <summary>A server from binaries of this machine, in a folder of its own. A watchdog process stands by before there is anything to clean up: its standard
-/// input is a pipe from this process, and at the pipe's end, however this process came to its end, it stops the server and removes the folder. On Unix the
-/// watchdog also runs the steps of the start, one after the other, so that being killed in the middle of one leaves nothing either, and stops every server in the
-/// folder, such as a standby beside it.</summary>
+/// <summary>A server from this machine's programs, in a folder of its own, with a watchdog process that cleans up.</summary>
+/// <remarks>
+/// <para>The watchdog starts first. Its standard input is a pipe from this process. The pipe ends when this process ends, also when it is killed. The watchdog
+/// then stops the server and removes the folder.</para>
+/// <para>On Unix the watchdog also runs the steps of the start, one after another. So nothing is left when this process is killed during a step. It stops each
+/// server in the folder, for example a standby beside the server.</para>
+/// </remarks>
 internal sealed class LocalServer : IAsyncDisposable
 {
     private const int PortAttempts = 5;
 
-    // Ctrl-C goes to a whole process group and a closed terminal to a session: hence the ignored signals, and a session of its own where setsid exists. PIPE,
-    // since nobody reads the answers of a watchdog whose parent is gone.
+    // Ctrl-C sends a signal to the whole process group, and a closed terminal to the session. So the watchdog ignores these signals, and has its own session
+    // where setsid exists. It ignores PIPE too, because its answers have no reader after this process has ended.
     private const string UnixSession = """trap '' INT TERM HUP PIPE; command -v setsid >/dev/null && exec setsid "$0" "$@"; exec "$0" "$@" """;
     private const string UnixWatchdog = """
         umask 077
@@ -40,10 +43,11 @@ internal sealed class LocalServer : IAsyncDisposable
         this.folder = folder;
     }
 
+    /// <summary>Starts the watchdog and the server.</summary>
     /// <exception cref="ThrowawayServerException">The server does not start.</exception>
     public static async Task<StartedServer> StartAsync(PostgresBinaries binaries, CancellationToken cancellationToken)
     {
-        var way = $"binaries in {binaries.Folder}";
+        var source = $"server programs in {binaries.Folder}";
         LocalServer server;
         try
         {
@@ -53,12 +57,12 @@ internal sealed class LocalServer : IAsyncDisposable
         }
         catch (Win32Exception exception)
         {
-            throw new ThrowawayServerException($"The server's watchdog does not start ({way}): {exception.Message}", exception);
+            throw new ThrowawayServerException($"The server's watchdog does not start ({source}): {exception.Message}", exception);
         }
         try
         {
             var connectionString = await server.RunAsync(binaries, cancellationToken).ConfigureAwait(false);
-            return new(connectionString, way, StartedServer.OwnDatabasePrefix, server.DisposeAsync);
+            return new(connectionString, source, StartedServer.OwnDatabasePrefix, server.DisposeAsync);
         }
         catch
         {
@@ -67,7 +71,7 @@ internal sealed class LocalServer : IAsyncDisposable
         }
     }
 
-    /// <summary>Ends the pipe and waits until the watchdog has done its work.</summary>
+    /// <summary>Closes the pipe, and waits until the watchdog has stopped the server and removed the folder.</summary>
     public async ValueTask DisposeAsync()
     {
         watchdog.StandardInput.Close();
@@ -91,7 +95,7 @@ internal sealed class LocalServer : IAsyncDisposable
             if (folder is null)
             {
                 var error = await watchdog.StandardError.ReadToEndAsync(cancellationToken).ConfigureAwait(false);
-                throw new ThrowawayServerException($"No folder for a server can be made below the folder for temporary files: {error.Trim()}");
+                throw new ThrowawayServerException($"A folder for the server could not be made in the folder for temporary files: {error.Trim()}");
             }
             return new(watchdog, folder);
         }
@@ -114,7 +118,7 @@ internal sealed class LocalServer : IAsyncDisposable
     {
         start.RedirectStandardInput = start.RedirectStandardOutput = start.RedirectStandardError = true;
         start.CreateNoWindow = true;
-        // Any folder that another user can be in.
+        // A folder that another user may enter.
         start.WorkingDirectory = Path.GetPathRoot(Environment.CurrentDirectory)!;
         return start;
     }
@@ -126,7 +130,7 @@ internal sealed class LocalServer : IAsyncDisposable
         var log = Path.Combine(folder, "server.log");
         var password = RandomNumberGenerator.GetHexString(32);
         await File.WriteAllTextAsync(passwordFile, password, cancellationToken).ConfigureAwait(false);
-        // When we are root, the user that initdb runs as must be able to read it; nobody else gets into the folder.
+        // When this process runs as root, initdb runs as another user, and must read the file. The folder is closed to all other users.
         if (!OperatingSystem.IsWindows())
         {
             File.SetUnixFileMode(passwordFile, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
@@ -145,7 +149,7 @@ internal sealed class LocalServer : IAsyncDisposable
         await File.AppendAllLinesAsync(
             Path.Combine(data, "postgresql.conf"), settings.Select(setting => $"{setting.Name} = '{setting.Value}'"), cancellationToken).ConfigureAwait(false);
 
-        // A port that is free now may be taken when the server binds it: hence the attempts.
+        // A port that is free now may be taken when the server binds it. So there are several attempts.
         for (var attempt = 1; attempt <= PortAttempts; attempt++)
         {
             var port = FreePort();
@@ -165,6 +169,8 @@ internal sealed class LocalServer : IAsyncDisposable
         throw await FailureAsync("pg_ctl start", binaries, cancellationToken).ConfigureAwait(false);
     }
 
+    /// <summary>Runs a command.</summary>
+    /// <returns>Whether its exit code is 0.</returns>
     private async Task<bool> StepAsync(string command, CancellationToken cancellationToken)
     {
         if (!OperatingSystem.IsWindows())
@@ -186,12 +192,13 @@ internal sealed class LocalServer : IAsyncDisposable
             lines.AddRange((await File.ReadAllLinesAsync(log, cancellationToken).ConfigureAwait(false)).TakeLast(10));
         }
 
-        return new($"{step} fails (binaries in {binaries.Folder}):{Environment.NewLine}{string.Join(Environment.NewLine, lines)}");
+        return new($"{step} failed (server programs in {binaries.Folder}):{Environment.NewLine}{string.Join(Environment.NewLine, lines)}");
     }
 
     private static string Quoted(string argument) =>
         OperatingSystem.IsWindows() ? $"\"{argument}\"" : $"'{argument.Replace("'", @"'\''", StringComparison.Ordinal)}'";
 
+    /// <summary>Finds a port of the loopback address that is free now.</summary>
     internal static int FreePort()
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);

@@ -4,14 +4,19 @@ using Npgsql;
 
 namespace CrawlData.Testing;
 
-/// <summary>A server that somebody else runs, and that other processes use as well. This process holds an advisory lock on a random key for its lifetime, and
-/// the key is part of its databases' names: databases whose key can be locked have lost their process, and are dropped. An advisory lock belongs to one
-/// database, so the names also say which one.</summary>
+/// <summary>Uses a server that an environment variable names. Other processes may use it too.</summary>
+/// <remarks>
+/// <para>This process holds an advisory lock on a random key until it ends. The names of its databases contain the key. When another process can take the lock
+/// of a key, the key's process has ended: the other process drops its databases.</para>
+/// <para>An advisory lock belongs to one database. So the names also contain the oid of the database in which the lock is held.</para>
+/// </remarks>
 internal static class NamedServer
 {
     private const string DefaultDatabase = "postgres";
 
-    /// <exception cref="ThrowawayServerException">The connection string is none, nobody answers there, or the role may not create databases.</exception>
+    /// <summary>Connects to the server, takes the lock, and drops the databases that ended processes left.</summary>
+    /// <exception cref="ThrowawayServerException">The connection string is malformed, the server does not answer, or the role may not create
+    /// databases.</exception>
     public static async Task<StartedServer> StartAsync(string connectionString, CancellationToken cancellationToken)
     {
         NpgsqlConnectionStringBuilder settings;
@@ -21,12 +26,12 @@ internal static class NamedServer
         }
         catch (Exception exception) when (exception is ArgumentException or FormatException)
         {
-            // Neither the text nor the cause goes along: what could not be read may be a part of the password.
-            throw new ThrowawayServerException($"{ServerSearch.ConnectionVariable} is not a connection string that Npgsql can read.");
+            // Without the text and the cause, because the malformed part may be a part of the password.
+            throw new ThrowawayServerException($"{ServerSearch.ConnectionVariable} is not a valid connection string for Npgsql.");
         }
         settings.Database ??= DefaultDatabase;
 
-        // Kept alive, because losing the connection loses the lock.
+        // Keep-alives protect the connection. When it is lost, the lock is lost too.
         var owner = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(settings.ConnectionString) { Pooling = false, KeepAlive = 30 }.ConnectionString);
         try
         {
@@ -34,7 +39,7 @@ internal static class NamedServer
             var prefix = await ClaimNamesAsync(owner, cancellationToken).ConfigureAwait(false);
             return new(
                 settings.ConnectionString,
-                $"the server at {settings.Host}:{settings.Port}, named by {ServerSearch.ConnectionVariable}",
+                $"the server at {settings.Host}:{settings.Port}, from {ServerSearch.ConnectionVariable}",
                 prefix,
                 () => StopAsync(owner, prefix));
         }
@@ -43,7 +48,7 @@ internal static class NamedServer
             await owner.DisposeAsync().ConfigureAwait(false);
             if (exception is NpgsqlException)
             {
-                throw new ThrowawayServerException($"{ServerSearch.ConnectionVariable} names a server that cannot be used: {exception.Message}", exception);
+                throw new ThrowawayServerException($"{ServerSearch.ConnectionVariable}: the server cannot be used: {exception.Message}", exception);
             }
 
             throw;
@@ -60,7 +65,7 @@ internal static class NamedServer
         if (role is not null)
         {
             throw new ThrowawayServerException(
-                $"{ServerSearch.ConnectionVariable} names the role {role}, which may not create databases: ALTER ROLE … CREATEDB.");
+                $"{ServerSearch.ConnectionVariable}: the role {role} may not create databases. Run ALTER ROLE … CREATEDB.");
         }
 
         var group = await ScalarAsync<string>(
@@ -69,10 +74,10 @@ internal static class NamedServer
             null,
             cancellationToken).ConfigureAwait(false);
         var key = RandomNumberGenerator.GetHexString(16, lowercase: true);
-        // The lock comes before the first database of its name, so there is no moment in which another process may take that for a leftover.
+        // The lock is taken before the first database is made. So another process never takes a database of this process for a leftover.
         if (!await TryLockAsync(owner, key, cancellationToken).ConfigureAwait(false))
         {
-            throw new InvalidOperationException($"Another process holds the random key {key}.");
+            throw new InvalidOperationException($"Another process has locked the random key {key}.");
         }
 
         await DropLeftoversAsync(owner, group, cancellationToken).ConfigureAwait(false);
@@ -97,7 +102,7 @@ internal static class NamedServer
                 }
                 catch (PostgresException exception) when (exception.SqlState == PostgresErrorCodes.ObjectInUse)
                 {
-                    // Somebody is still connected, so it is left alone: a later process will find it again.
+                    // A client is still connected. A later process will drop the database.
                 }
             }
             await ScalarAsync<bool>(owner, "select pg_advisory_unlock($1)", LockKey(process.Key), cancellationToken).ConfigureAwait(false);

@@ -2,8 +2,8 @@ using Microsoft.Extensions.Logging;
 
 namespace CrawlData.Testing;
 
-/// <summary>Which server to take. A variable that is set (not to nothing) is an order: when it cannot be honoured, that is the error, and nothing else is
-/// tried.</summary>
+/// <summary>Chooses and starts the server. An environment variable that is set and not empty must work: otherwise the search fails, and tries nothing
+/// else.</summary>
 internal static class ServerSearch
 {
     public const string ConnectionVariable = "CRAWLDATA_TEST_CONNECTION";
@@ -11,14 +11,19 @@ internal static class ServerSearch
     public const string BinariesVariable = "CRAWLDATA_POSTGRES_BIN";
     public const string DefaultImage = "postgres:18-alpine";
 
+    /// <summary>Starts the first server that applies: a named server, an image, a folder of programs, the default image, the newest programs found.</summary>
+    /// <param name="environment">Gets an environment variable.</param>
+    /// <param name="logger">Logs the start of a container; may be null.</param>
+    /// <param name="cancellationToken">Cancels the start.</param>
+    /// <exception cref="ThrowawayServerException">The server of a variable cannot be used, or no server was found.</exception>
     public static async Task<StartedServer> StartAsync(Func<string, string?> environment, ILogger? logger, CancellationToken cancellationToken)
     {
-        if (Order(ConnectionVariable) is { } connectionString)
+        if (Read(ConnectionVariable) is { } connectionString)
         {
             return await NamedServer.StartAsync(connectionString, cancellationToken).ConfigureAwait(false);
         }
 
-        if (Order(ImageVariable) is { } image)
+        if (Read(ImageVariable) is { } image)
         {
             if (!await ContainerServer.EngineAnswersAsync(cancellationToken).ConfigureAwait(false))
             {
@@ -35,11 +40,11 @@ internal static class ServerSearch
             }
         }
 
-        if (Order(BinariesVariable) is { } folder)
+        if (Read(BinariesVariable) is { } folder)
         {
-            var ordered = PostgresBinaries.In(folder)
-                ?? throw new ThrowawayServerException($"{BinariesVariable} is {folder}, but there are no initdb, pg_ctl and postgres that run.");
-            return await LocalServer.StartAsync(ordered, cancellationToken).ConfigureAwait(false);
+            var named = PostgresBinaries.In(folder)
+                ?? throw new ThrowawayServerException($"{BinariesVariable} is {folder}, but initdb, pg_ctl or postgres is missing there, or does not run.");
+            return await LocalServer.StartAsync(named, cancellationToken).ConfigureAwait(false);
         }
 
         Exception? containerFailure = null;
@@ -51,23 +56,23 @@ internal static class ServerSearch
             }
             catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
             {
-                // Nobody asked for a container, so binaries will do as well. The reason goes along, into the log line or the error.
+                // No variable asks for a container, so server programs are tried next. The log line, or the error, reports this failure.
                 containerFailure = exception;
             }
         }
 
-        var whyNoContainer = containerFailure is null
+        var containerProblem = containerFailure is null
             ? "no container engine answers"
             : $"no container of {DefaultImage} starts: {FirstLine(containerFailure)}";
         if (PostgresBinaries.Find(environment) is not { } found)
         {
-            throw new ThrowawayServerException($"There is no PostgreSQL here: {whyNoContainer}; and no server binaries were found.", containerFailure);
+            throw new ThrowawayServerException($"No PostgreSQL server was found: {containerProblem}, and there are no server programs.", containerFailure);
         }
 
         var local = await LocalServer.StartAsync(found, cancellationToken).ConfigureAwait(false);
-        return containerFailure is null ? local : local with { Way = $"{local.Way} ({whyNoContainer})" };
+        return containerFailure is null ? local : local with { Source = $"{local.Source} ({containerProblem})" };
 
-        string? Order(string variable) => environment(variable) is { Length: > 0 } value ? value : null;
+        string? Read(string variable) => environment(variable) is { Length: > 0 } value ? value : null;
     }
 
     private static string FirstLine(Exception exception) => exception.Message.Split('\n', 2)[0].TrimEnd();

@@ -1,9 +1,10 @@
 namespace CrawlData.Testing;
 
-/// <summary>The settings of a server of our own. Its data need not survive a crash, so nothing waits for a disk; synchronous_commit stays on, since turning
-/// it off changes what a test can see of commits.</summary>
+/// <summary>The settings of a server that this package starts. Its data need not survive a crash, so the server does not wait for the disk. synchronous_commit
+/// stays on, because off would change the visible behaviour of commits.</summary>
 internal static class ServerSettings
 {
+    /// <summary>The settings, for <c>postgresql.conf</c> or the command line.</summary>
     public static readonly IReadOnlyList<(string Name, string Value)> All =
     [
         ("fsync", "off"),

@@ -1,12 +1,13 @@
 namespace CrawlData.Testing;
 
-/// <summary>A server that one of the ways has brought up, and how to be rid of it.</summary>
-/// <param name="ConnectionString">To its maintenance database, as a role that may create databases.</param>
-/// <param name="Way">How it was had, for people to read.</param>
-/// <param name="DatabasePrefix">What the names of this process's databases start with.</param>
-/// <param name="StopAsync">Called once, when the process exits: leaves nothing behind.</param>
-internal sealed record StartedServer(string ConnectionString, string Way, string DatabasePrefix, Func<ValueTask> StopAsync)
+/// <summary>A server that is running, and the way to stop it.</summary>
+/// <param name="ConnectionString">Connects to the maintenance database, as a role that may create databases.</param>
+/// <param name="Source">Describes where the server comes from, for people to read.</param>
+/// <param name="DatabasePrefix">The start of the names of this process's databases.</param>
+/// <param name="StopAsync">Stops the server and removes its data; on a named server, drops this process's databases. Called once, when the process
+/// exits.</param>
+internal sealed record StartedServer(string ConnectionString, string Source, string DatabasePrefix, Func<ValueTask> StopAsync)
 {
-    /// <summary>The whole prefix on a server that nobody else uses, and its beginning on one that others use too.</summary>
+    /// <summary>The prefix on a server that only this process uses. On a named server, the prefix starts with it.</summary>
     public const string OwnDatabasePrefix = "crawldata_test_";
 }

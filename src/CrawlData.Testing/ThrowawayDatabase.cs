@@ -3,21 +3,34 @@ using Npgsql;
 
 namespace CrawlData.Testing;
 
-/// <summary>A PostgreSQL database for a test: made in about a tenth of a second, of its own, dropped when disposed.</summary>
+/// <summary>A PostgreSQL database for one test. It is made in about a tenth of a second, and dropped when it is disposed. All members are
+/// thread-safe.</summary>
 /// <remarks>
-/// <para>The databases of a process share one server, had with the first call in the first of these ways that is open: the server that
-/// <c>CRAWLDATA_TEST_CONNECTION</c> names, a connection string of a role with CREATEDB; a container of the image that <c>CRAWLDATA_POSTGRES_IMAGE</c> names;
-/// the server binaries in the folder that <c>CRAWLDATA_POSTGRES_BIN</c> names; a container of <c>postgres:18-alpine</c>, when a container engine answers; the
-/// newest server binaries, of PostgreSQL 15 or later, on the <c>PATH</c> or where Debian, Red Hat, Homebrew and the Windows installer put them. A variable
-/// that is set and not empty is an order: what it names is used, or the call fails. Which way was taken is written once a process, to <see
-/// cref="ThrowawayDatabaseOptions.Logger"/> or else to standard error.</para>
-/// <para>A server of our own listens on the loopback address only (a container: where the engine publishes ports), with a random password, with <c>fsync</c>
-/// off and 200 connections; it ends with the process. When the process is killed, a watchdog process ends a server from binaries within a second or so and
-/// removes its data, and Testcontainers' Ryuk ends a container within some ten seconds: with <c>TESTCONTAINERS_RYUK_DISABLED=true</c> the container of a
-/// killed process stays. On a named server the databases that a killed process leaves are dropped by the next process that starts there with the same role
-/// and maintenance database; this rests on a session advisory lock, so the connection has to be a direct one, or through a pooler in session mode.</para>
-/// <para>Every database has the encoding UTF8 and the locale C. All members may be used by several threads at once.</para>
+/// <para>The databases of a process share one server. The first call starts it. The server is the first of these that applies:</para>
+/// <list type="number">
+/// <item>the server that <c>CRAWLDATA_TEST_CONNECTION</c> names: a connection string of a role with CREATEDB</item>
+/// <item>a container of the image that <c>CRAWLDATA_POSTGRES_IMAGE</c> names</item>
+/// <item>the server programs in the folder that <c>CRAWLDATA_POSTGRES_BIN</c> names</item>
+/// <item>a container of <c>postgres:18-alpine</c>, if a container engine answers</item>
+/// <item>the newest server programs of PostgreSQL 15 or later. They are found on the <c>PATH</c>, or where Debian, Red Hat, Homebrew and the Windows installer
+/// put them.</item>
+/// </list>
+/// <para>A variable that is set and not empty must work: otherwise the call fails, and nothing else is tried. One line in a process names the server. It goes
+/// to <see cref="ThrowawayDatabaseOptions.Logger"/>, or else to standard error.</para>
+/// <para><b>A started server</b> (2 to 5) has a random password, 200 connections, and <c>fsync</c> off. It listens on the loopback address; a container listens
+/// where the engine publishes ports. It ends with the process. When the process is killed, a watchdog process ends a server of programs within about a second,
+/// and removes its data. Testcontainers' Ryuk ends a container within about ten seconds. With <c>TESTCONTAINERS_RYUK_DISABLED=true</c>, the container of a
+/// killed process stays.</para>
+/// <para><b>A named server</b> (1) may keep databases of a killed process. The next process that starts there drops them, if it has the same role and
+/// maintenance database. It relies on a session advisory lock. So the connection must be direct, or go through a pooler in session mode.</para>
+/// <para>Each database has the encoding UTF8 and the locale C.</para>
 /// </remarks>
+/// <example>
+/// <code>
+/// await using var database = await ThrowawayDatabase.StartAsync();
+/// var runs = new CrawlRunRepository(database.DataSource);
+/// </code>
+/// </example>
 public sealed class ThrowawayDatabase : IAsyncDisposable
 {
     private readonly ThrowawayServer server;
@@ -30,25 +43,32 @@ public sealed class ThrowawayDatabase : IAsyncDisposable
         DataSource = NpgsqlDataSource.Create(connectionString);
     }
 
-    /// <summary>To this database, password included: for tools and child processes.</summary>
+    /// <summary>Gets the connection string of this database, for tools and child processes. It holds the password.</summary>
     public string ConnectionString { get; }
 
-    /// <summary>Of this database alone, with Npgsql's defaults; disposed with it.</summary>
+    /// <summary>Gets a data source for this database, with Npgsql's defaults. It is disposed with the database.</summary>
     public NpgsqlDataSource DataSource { get; }
 
-    /// <summary>In one line, without a password: which server this is on, and how it was had.</summary>
+    /// <summary>Gets the server's version, and where it comes from, in one line without a password.</summary>
     public string Server => server.Description;
 
-    /// <summary>Makes a database, and has a server first when this process has none yet. That first call takes one to three seconds with server binaries, and
-    /// as long as the image's download takes with a container. Calls at once are served at once, and a call after a failed one tries again.</summary>
-    /// <param name="options">A migrated database and no logger when left out.</param>
-    /// <param name="cancellationToken">Stops waiting. A server half started is ended again; a database half made goes with the server, or on a named server
-    /// when the process exits.</param>
-    /// <returns>The database, to be disposed by the caller.</returns>
-    /// <exception cref="ThrowawayServerException">No server can be had, or not the one that an environment variable orders.</exception>
-    /// <exception cref="NpgsqlException">The server is there, and the database cannot be made or reached.</exception>
+    /// <summary>Makes a database. The first call of a process starts the server.</summary>
+    /// <remarks>The start takes one to three seconds with server programs. With a container, it takes as long as the image's download. Concurrent calls share
+    /// one start, and make their databases in parallel. After a failed start, the next call starts the server again.</remarks>
+    /// <param name="options">Whether the database is migrated, and the logger; the defaults when null.</param>
+    /// <param name="cancellationToken">Cancels the wait. A server that is being started is stopped. A database that is being made is removed with the server,
+    /// or on a named server when the process exits.</param>
+    /// <returns>The database. The caller disposes it.</returns>
+    /// <exception cref="ThrowawayServerException">No server was found, or the server of an environment variable cannot be used.</exception>
+    /// <exception cref="NpgsqlException">The server runs, and the database cannot be made or reached.</exception>
     /// <exception cref="MigrationException">The database cannot be migrated.</exception>
     /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> is cancelled.</exception>
+    /// <example>
+    /// <code>
+    /// await using var database = await ThrowawayDatabase.StartAsync(new ThrowawayDatabaseOptions { Migrate = false });
+    /// await new SchemaMigrator(database.DataSource).MigrateAsync();
+    /// </code>
+    /// </example>
     public static async Task<ThrowawayDatabase> StartAsync(ThrowawayDatabaseOptions? options = null, CancellationToken cancellationToken = default)
     {
         options ??= new();
@@ -56,9 +76,10 @@ public sealed class ThrowawayDatabase : IAsyncDisposable
         return new(server, await server.CreateDatabaseAsync(options.Migrate, cancellationToken).ConfigureAwait(false));
     }
 
-    /// <summary>Disposes <see cref="DataSource"/> and drops the database, ending the connections that others still have to it. The server stays for the
-    /// process. A second call does nothing.</summary>
-    /// <exception cref="NpgsqlException">The database cannot be dropped, as when the server is gone.</exception>
+    /// <summary>Disposes <see cref="DataSource"/>, drops the database, and ends all other connections to it. The server runs until the process ends. A second
+    /// call does nothing.</summary>
+    /// <returns>A task that ends when the database is dropped.</returns>
+    /// <exception cref="NpgsqlException">The database cannot be dropped, for example because the server is lost.</exception>
     public async ValueTask DisposeAsync()
     {
         if (Interlocked.Exchange(ref disposed, 1) != 0)

@@ -2,13 +2,15 @@ using Microsoft.Extensions.Logging;
 
 namespace CrawlData.Testing;
 
-/// <summary>What <see cref="ThrowawayDatabase.StartAsync"/> does beyond its defaults.</summary>
+/// <summary>Options of <see cref="ThrowawayDatabase.StartAsync"/>.</summary>
 public sealed class ThrowawayDatabaseOptions
 {
-    /// <summary>Whether the database holds CrawlData's schema: by default it does. <see langword="false"/> gives an empty database.</summary>
+    /// <summary>Gets whether the database has CrawlData's schema. Otherwise it is empty.</summary>
+    /// <value>The default is true.</value>
     public bool Migrate { get; init; } = true;
 
-    /// <summary>Is told, at <see cref="LogLevel.Information"/> and once a process, which server was taken and why; also of the steps of a container's start.
-    /// Without it that one line goes to standard error. Only the call that starts the server uses it.</summary>
+    /// <summary>Gets the logger for the line that names the server, at <see cref="LogLevel.Information"/>, once in a process. It also gets the steps of a
+    /// container's start. Only the call that starts the server uses it.</summary>
+    /// <value>The default is null: the line goes to standard error.</value>
     public ILogger? Logger { get; init; }
 }

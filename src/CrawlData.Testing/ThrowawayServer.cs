@@ -8,7 +8,7 @@ namespace CrawlData.Testing;
 /// <summary>The one server of this process, and the template that its databases are cloned from.</summary>
 internal sealed partial class ThrowawayServer : IAsyncDisposable
 {
-    // CREATE and DROP DATABASE mostly wait for one another in the server.
+    // More would not help, because CREATE and DROP DATABASE mostly wait for one another in the server.
     private const int ConcurrentCommands = 4;
     private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(15);
     private static readonly SemaphoreSlim StartGate = new(1, 1);
@@ -28,9 +28,10 @@ internal sealed partial class ThrowawayServer : IAsyncDisposable
             new NpgsqlConnectionStringBuilder(server.ConnectionString) { MaxPoolSize = ConcurrentCommands, CommandTimeout = 120 });
     }
 
+    /// <summary>The server's version and where it comes from, in one line without a password.</summary>
     public string Description { get; private set; } = "";
 
-    /// <summary>Starts the server with the first call, or with the next one after a failure.</summary>
+    /// <summary>Gets the server of this process. The first call starts it. After a failure, the next call starts it.</summary>
     public static async Task<ThrowawayServer> SharedAsync(ILogger? logger, CancellationToken cancellationToken)
     {
         if (Volatile.Read(ref shared) is { } started)
@@ -49,7 +50,10 @@ internal sealed partial class ThrowawayServer : IAsyncDisposable
         }
     }
 
-    /// <returns>The connection string of a new database.</returns>
+    /// <summary>Makes a database.</summary>
+    /// <param name="migrate">Whether the database has CrawlData's schema.</param>
+    /// <param name="cancellationToken">Cancels the wait.</param>
+    /// <returns>The connection string of the database.</returns>
     public async Task<string> CreateDatabaseAsync(bool migrate, CancellationToken cancellationToken)
     {
         var template = migrate ? await TemplateAsync(cancellationToken).ConfigureAwait(false) : null;
@@ -58,9 +62,11 @@ internal sealed partial class ThrowawayServer : IAsyncDisposable
         return ConnectionStringOf(name);
     }
 
+    /// <summary>Drops a database, and ends its connections.</summary>
     public Task DropDatabaseAsync(string connectionString, CancellationToken cancellationToken) =>
         ExecuteAsync($"drop database if exists {new NpgsqlConnectionStringBuilder(connectionString).Database} with (force)", cancellationToken);
 
+    /// <summary>Stops the server.</summary>
     public async ValueTask DisposeAsync()
     {
         await maintenance.DisposeAsync().ConfigureAwait(false);
@@ -78,7 +84,7 @@ internal sealed partial class ThrowawayServer : IAsyncDisposable
             var connection = await server.maintenance.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
             await using (connection.ConfigureAwait(false))
             {
-                server.Description = $"PostgreSQL {connection.PostgreSqlVersion}, {started.Way}";
+                server.Description = $"PostgreSQL {connection.PostgreSqlVersion}, {started.Source}";
             }
         }
         catch
@@ -105,13 +111,13 @@ internal sealed partial class ThrowawayServer : IAsyncDisposable
         {
             if (!DisposeAsync().AsTask().Wait(StopLimit))
             {
-                throw new TimeoutException($"not done after {StopLimit.TotalSeconds} s");
+                throw new TimeoutException($"The server did not stop within {StopLimit.TotalSeconds} s.");
             }
         }
         catch (Exception exception) when (exception is TimeoutException or AggregateException)
         {
-            // The process is on its way out: a line is all that can be said.
-            Console.Error.WriteLine($"Throwaway databases: {Description} is not cleaned up: {exception.GetBaseException().Message}");
+            // The process is exiting, so the error can only be written.
+            Console.Error.WriteLine($"Throwaway databases: {Description} could not be stopped: {exception.GetBaseException().Message}");
         }
     }
 
@@ -138,7 +144,7 @@ internal sealed partial class ThrowawayServer : IAsyncDisposable
         var name = $"{server.DatabasePrefix}template";
         await ExecuteAsync($"drop database if exists {name} with (force)", cancellationToken).ConfigureAwait(false);
         await CreateAsync(name, template: null, cancellationToken).ConfigureAwait(false);
-        // A database that somebody is connected to cannot be cloned: no pool may keep a connection.
+        // A database with connections cannot be cloned, so no pool may keep one.
         var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(ConnectionStringOf(name)) { Pooling = false });
         await using (source.ConfigureAwait(false))
         {
@@ -148,7 +154,7 @@ internal sealed partial class ThrowawayServer : IAsyncDisposable
         return name;
     }
 
-    // template0 is the only one that allows another locale than the server's: ours is the same whichever way the server was had.
+    // Only template0 allows another locale than the server's. So databases have the same locale on each server.
     private Task CreateAsync(string name, string? template, CancellationToken cancellationToken) =>
         ExecuteAsync(
             template is null

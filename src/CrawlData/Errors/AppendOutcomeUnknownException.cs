@@ -1,9 +1,12 @@
 namespace CrawlData;
 
-/// <summary>Thrown when the outcome of an append is unknown: its transaction is in doubt. Either the connection was lost during COMMIT, and the server did not
-/// answer within <see cref="RetryOptions.Limit"/>; or the server stopped waiting for its standbys, and a failover may lose the rows.</summary>
-/// <remarks>The rows are stored all or none. When the server answers again, and has ended the COMMIT's session, ask for one row: call the repository's
-/// <c>GetAsync</c> with <see cref="ParentId"/> and the first of <see cref="Ids"/>.</remarks>
+/// <summary>Thrown when the outcome of an append is unknown, because its transaction is in doubt.</summary>
+/// <remarks>
+/// <para>Either the connection was lost during COMMIT, and the server did not answer within <see cref="RetryOptions.Limit"/>. Or the server stopped waiting for
+/// its standbys, and a failover may lose the rows.</para>
+/// <para>The rows are stored all or none. To find out, wait until the server answers again and has ended the COMMIT's session. Then call the repository's
+/// <c>GetAsync</c> with <see cref="ParentId"/> and the first of <see cref="Ids"/>.</para>
+/// </remarks>
 /// <example>
 /// <code>
 /// catch (AppendOutcomeUnknownException exception)
@@ -22,12 +25,12 @@ public sealed class AppendOutcomeUnknownException : CrawlDataException
         Ids = ids;
     }
 
-    /// <summary>The table of the append.</summary>
+    /// <summary>Gets the table of the append.</summary>
     public string Table { get; }
 
-    /// <summary>The crawl, or the session, of the first of the <see cref="Ids"/>.</summary>
+    /// <summary>Gets the id of the crawl, or of the session, that the first of the <see cref="Ids"/> belongs to.</summary>
     public Guid ParentId { get; }
 
-    /// <summary>The ids that the rows have if they are stored, in their order. For a stream: those of its last chunk.</summary>
+    /// <summary>Gets the ids that the rows have if they are stored, in their order. For a stream, these are the ids of its last chunk.</summary>
     public IReadOnlyList<long> Ids { get; }
 }

@@ -12,14 +12,14 @@ namespace CrawlData;
 /// <item><see cref="ArgumentOutOfRangeException"/> for an argument or an option out of its range, such as a page size.</item>
 /// <item><see cref="OperationCanceledException"/> after a token was cancelled.</item>
 /// <item><see cref="ObjectDisposedException"/> from a disposed <see cref="Crawls.CrawlEventWriter"/>.</item>
-/// <item><see cref="InvalidOperationException"/> for a use that cannot work: a transaction that has ended, a data source that multiplexes or a standby for
-/// following, a second connection string for <c>AddCrawlData</c>, or an enum label in the database that this version does not know.</item>
-/// <item><see cref="Jsonb"/> lets through what System.Text.Json throws for an object or a type.</item>
+/// <item><see cref="InvalidOperationException"/> for a transaction that has ended, and for a second connection string for <c>AddCrawlData</c>. Also for
+/// following on a standby or on a data source that multiplexes. Also for an enum label in the database that this version does not know.</item>
+/// <item>An exception of System.Text.Json from <see cref="Jsonb"/>, for an object or a type that it cannot serialize.</item>
 /// </list>
 /// </remarks>
 public abstract class CrawlDataException : Exception
 {
-    /// <summary>Makes an exception.</summary>
+    /// <summary>Initializes an exception.</summary>
     /// <param name="message">The message.</param>
     /// <param name="innerException">The cause; may be null.</param>
     protected CrawlDataException(string message, Exception? innerException = null)

@@ -1,7 +1,7 @@
 namespace CrawlData;
 
 /// <summary>Thrown for a value that PostgreSQL, or the schema, would refuse or change. It is thrown where the value is given, before anything is sent. So
-/// nothing else is lost with it.</summary>
+/// the value's batch is not affected.</summary>
 public sealed class InvalidValueException : CrawlDataException
 {
     internal InvalidValueException(string field, string reason, Exception? innerException = null)
@@ -11,10 +11,10 @@ public sealed class InvalidValueException : CrawlDataException
         Reason = reason;
     }
 
-    /// <summary>The name of the field, in snake_case as columns are: a column such as <c>event_type</c>, <c>json</c> for a <see cref="Jsonb"/>, <c>cursor</c>, or
+    /// <summary>Gets the name of the field in snake_case: a column such as <c>event_type</c>, <c>json</c> for a <see cref="Jsonb"/>, <c>cursor</c>, or
     /// <c>connection_string</c>.</summary>
     public string Field { get; }
 
-    /// <summary>What is wrong with the value, with the limit where there is one. It does not quote the value.</summary>
+    /// <summary>Gets the reason why the value is invalid, with the limit where there is one. It quotes no text of the value.</summary>
     public string Reason { get; }
 }

@@ -1,19 +1,21 @@
 namespace CrawlData;
 
-/// <summary>Thrown when a row with that id already exists. The call stored nothing. A transaction of the caller's is aborted, as after any error of the
+/// <summary>Thrown when a row with that id already exists. The call stored nothing. The caller's transaction is aborted, as after any error of the
 /// server.</summary>
 public sealed class RowAlreadyExistsException : CrawlDataException
 {
     internal RowAlreadyExistsException(string table, IReadOnlyList<Guid> ids, Exception innerException)
-        : base(ids is [var id] ? $"{TableNoun.Capitalized(table)} {id} exists already." : $"One of {ids.Count} {TableNoun.Of(table)}s exists already.", innerException)
+        : base(
+            ids is [var id] ? $"{TableNoun.Capitalized(table)} {id} exists already." : $"One of {ids.Count} {TableNoun.Of(table)}s exists already.",
+            innerException)
     {
         Table = table;
         Ids = ids;
     }
 
-    /// <summary>The table that has the row.</summary>
+    /// <summary>Gets the table that has the row.</summary>
     public string Table { get; }
 
-    /// <summary>The id that is taken. For a batch: all its ids, of which at least one is taken.</summary>
+    /// <summary>Gets the id that exists already. For a batch, gets all its ids; at least one of them exists already.</summary>
     public IReadOnlyList<Guid> Ids { get; }
 }

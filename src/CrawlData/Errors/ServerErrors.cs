@@ -8,10 +8,10 @@ public static class ServerErrors
 {
     /// <summary>Describes an error in one text that is safe to log.</summary>
     /// <remarks>
-    /// <para>The text of a <see cref="PostgresException"/> is its SQLSTATE and its message: <c>42P01: relation "crawl_runs" does not exist</c>. Its detail, hint,
-    /// context and statement are left out.</para>
-    /// <para>The message itself is replaced by a fixed text where it may quote a value: for errors of the SQLSTATE classes 22, 38, 39 and P0, and for errors
-    /// within a function.</para>
+    /// <para>The text of a <see cref="PostgresException"/> is its SQLSTATE and its message: <c>42P01: relation "crawl_runs" does not exist</c>. Its detail,
+    /// hint, context and statement are left out.</para>
+    /// <para>The message itself is replaced with a fixed text where it may quote a value. These are errors of the SQLSTATE classes 22, 38, 39 and P0, and
+    /// errors within a function.</para>
     /// </remarks>
     /// <param name="exception">The error. Its inner exceptions are not looked at.</param>
     /// <returns>The SQLSTATE and text of a <see cref="PostgresException"/>; the message of any other exception, unchanged.</returns>
@@ -22,7 +22,8 @@ public static class ServerErrors
         return exception is PostgresException server ? $"{server.SqlState}: {TextOf(server)}" : exception.Message;
     }
 
-    /// <summary>The error without its detail, which has the row, its context, which may have the statement's parameters, and its hint.</summary>
+    /// <summary>Copies an error without its detail, its context and its hint. The detail has the row, and the context may have the statement's
+    /// parameters.</summary>
     internal static PostgresException WithoutValues(PostgresException error) => new(
         TextOf(error),
         error.Severity,
@@ -39,9 +40,9 @@ public static class ServerErrors
         routine: error.Routine);
 
     private static string TextOf(PostgresException error) =>
-        QuotesValues(error) ? "the server's text is left out, since it may quote a value" : error.MessageText;
+        QuotesValues(error) ? "the server's text is left out, because it may quote a value" : error.MessageText;
 
-    // Data exceptions quote the value that they are about, what fails within a function its own statement, and a RAISE whatever it likes, under any SQLSTATE.
+    // A data exception quotes its value, and an error within a function quotes the function's statement. RAISE may quote anything, under any SQLSTATE.
     private static bool QuotesValues(PostgresException error) =>
         error.SqlState[..2] is "22" or "38" or "39" or "P0" || error.InternalQuery is not null || error.Routine == "exec_stmt_raise";
 }

@@ -1,6 +1,6 @@
 namespace CrawlData;
 
-/// <summary>Thrown by <see cref="Transition{T}.EnsureApplied"/> when the row's state did not allow the change. Nothing was changed.</summary>
+/// <summary>Thrown by <see cref="Transition{T}.EnsureApplied"/> when the row's status, or its attempt, did not allow the change. Nothing was changed.</summary>
 public sealed class TransitionRefusedException : CrawlDataException
 {
     internal TransitionRefusedException(string table, Guid id, string transition, IReadOnlyList<string> allowedStatuses, string state)
@@ -12,15 +12,16 @@ public sealed class TransitionRefusedException : CrawlDataException
         AllowedStatuses = allowedStatuses;
     }
 
-    /// <summary>The row's table.</summary>
+    /// <summary>Gets the row's table.</summary>
     public string Table { get; }
 
-    /// <summary>The row's id.</summary>
+    /// <summary>Gets the row's id.</summary>
     public Guid Id { get; }
 
-    /// <summary>The transition that was refused: a verb, such as <c>complete</c>.</summary>
+    /// <summary>Gets the transition that was refused: a verb, such as <c>complete</c>.</summary>
     public string Transition { get; }
 
-    /// <summary>The statuses that allow the transition, by their labels in the database. An audit session must also be at the attempt that asks.</summary>
+    /// <summary>Gets the statuses that allow the transition, by their labels in the database. An audit session must also be at the attempt that the caller
+    /// gave.</summary>
     public IReadOnlyList<string> AllowedStatuses { get; }
 }

@@ -2,8 +2,9 @@ using Microsoft.Extensions.Logging;
 
 namespace CrawlData.Instrumentation;
 
-/// <summary>Passes entries to the application's logger, and never throws. A full disk beneath the application's log must not make a stored append look
+/// <summary>Passes entries to the application's logger, and ignores its exceptions. A logger with a full disk must not make a stored append look
 /// failed.</summary>
+/// <param name="logger">The application's logger; may be null.</param>
 internal sealed class GuardedLogger(ILogger? logger) : ILogger
 {
     public IDisposable? BeginScope<TState>(TState state) where TState : notnull => logger?.BeginScope(state);
@@ -18,7 +19,7 @@ internal sealed class GuardedLogger(ILogger? logger) : ILogger
         }
         catch (Exception)
         {
-            // There is nowhere left to report it.
+            // The logger has failed, so there is no place to report it.
         }
     }
 }

@@ -27,7 +27,7 @@ internal static class Instruments
     };
 
     public static readonly Histogram<double> OperationDuration = Meter.CreateHistogram(
-        "crawldata.operation.duration", "s", "Duration of appends, flushes, claims, rescues, sweeps and purges, with retries.", advice: Seconds);
+        "crawldata.operation.duration", "s", "Duration of appends, flushes, claims, rescues, sweeps and purges, including retries.", advice: Seconds);
 
     public static readonly Histogram<long> BatchSize = Meter.CreateHistogram(
         "crawldata.append.batch_size", "{row}", "Rows in one append.", advice: Sizes);
@@ -40,10 +40,10 @@ internal static class Instruments
     public static readonly Counter<long> Retries = Meter.CreateCounter<long>("crawldata.retries", "{retry}", "Retries after transient errors.");
 
     public static readonly UpDownCounter<long> QueueDepth = Meter.CreateUpDownCounter<long>(
-        "crawldata.writer.queue_depth", "{event}", "Events in writers' buffers, with those of a flush under way.");
+        "crawldata.writer.queue_depth", "{event}", "Events in writers' buffers and in running flushes.");
 
     public static readonly UpDownCounter<long> UnstoredEvents = Meter.CreateUpDownCounter<long>(
-        "crawldata.writer.unstored", "{event}", "Events that could not be stored and were not taken.");
+        "crawldata.writer.unstored", "{event}", "Events that could not be stored, and are not taken yet.");
 
     public static readonly Counter<long> FollowedEvents = Meter.CreateCounter<long>(
         "crawldata.follow.events", "{event}", "Events that followers read.");
@@ -52,7 +52,7 @@ internal static class Instruments
         "crawldata.follow.lag", "s", "Time from the newest event's created_at to a follower's read, by this process's clock.", advice: Seconds);
 
     public static readonly Counter<long> SessionClaims = Meter.CreateCounter<long>(
-        "crawldata.claims", "{claim}", "Claims of sessions, with those that found an empty queue.");
+        "crawldata.claims", "{claim}", "Claims of sessions, including claims that found an empty queue.");
 
     public static readonly Counter<long> RescuedSessions = Meter.CreateCounter<long>(
         "crawldata.rescued_sessions", "{session}", "Sessions rescued from stale attempts.");
@@ -61,5 +61,5 @@ internal static class Instruments
         "crawldata.sweep.artifacts", "{artifact}", "Expired artifacts passed to stores.");
 
     public static readonly Counter<long> PurgedRows = Meter.CreateCounter<long>(
-        "crawldata.purge.rows", "{row}", "Rows that purges deleted, with those below sessions and crawls.");
+        "crawldata.purge.rows", "{row}", "Rows that purges deleted, including rows below sessions and crawls.");
 }

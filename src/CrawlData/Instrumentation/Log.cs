@@ -2,7 +2,8 @@ using Microsoft.Extensions.Logging;
 
 namespace CrawlData.Instrumentation;
 
-/// <summary>The library's log events. Each has an id and a name. An error is named by its SQLSTATE or type, because its text may quote crawled content.</summary>
+/// <summary>The library's log events. Each has an id and a name. An error is named by its SQLSTATE or type, because its text may quote crawled
+/// content.</summary>
 internal static partial class Log
 {
     /// <summary>Wraps a logger, which may be null, in one that does not throw.</summary>
@@ -12,7 +13,7 @@ internal static partial class Log
     public static partial void ScriptApplied(ILogger logger, string script);
 
     [LoggerMessage(
-        2, LogLevel.Information, "Marked schema script {Script} as applied: the database has everything that it makes.", EventName = "SchemaScriptAdopted")]
+        2, LogLevel.Information, "Marked schema script {Script} as applied. The database has all that the script makes.", EventName = "SchemaScriptAdopted")]
     public static partial void ScriptAdopted(ILogger logger, string script);
 
     [LoggerMessage(
@@ -59,7 +60,7 @@ internal static partial class Log
     [LoggerMessage(
         41,
         LogLevel.Warning,
-        "Rescued session {SessionId} from attempt {Attempt}, which was stale: it wrote no log line. The session is {Status}.",
+        "Rescued session {SessionId} from stale attempt {Attempt}. The session is {Status}.",
         EventName = "SessionRescued")]
     public static partial void SessionRescued(ILogger logger, Guid sessionId, int attempt, string status);
 

@@ -3,8 +3,8 @@ using Npgsql;
 
 namespace CrawlData.Instrumentation;
 
-/// <summary>Spans and metrics of the library's work on a table, by OpenTelemetry's conventions for databases. None holds a payload, a URL, or the text of an
-/// error.</summary>
+/// <summary>Records spans and metrics of the library's work on a table. They follow OpenTelemetry's conventions for databases. They hold no payload, no URL,
+/// and no text of an error.</summary>
 internal sealed class Telemetry
 {
     private readonly string table;
@@ -31,7 +31,7 @@ internal sealed class Telemetry
 
     /// <summary>Runs work in a span, and measures its duration.</summary>
     /// <param name="operation">The operation's name, one word.</param>
-    /// <param name="rows">The number of rows, where it is known beforehand; otherwise 0.</param>
+    /// <param name="rows">The number of rows; 0 when it is not known beforehand.</param>
     /// <param name="work">The work.</param>
     public Task<T> RunAsync<T>(string operation, int rows, Func<Task<T>> work) =>
         Instruments.Activities.HasListeners() || Instruments.OperationDuration.Enabled ? ObserveAsync(operation, rows, work) : work();
@@ -67,7 +67,8 @@ internal sealed class Telemetry
     private async Task<T> ObserveAsync<T>(string operation, int rows, Func<Task<T>> work)
     {
         var measured = With("db.operation.name", operation);
-        using var activity = Instruments.Activities.StartActivity($"{operation} {table}", ActivityKind.Client, parentContext: default, [.. measured, .. serverTags]);
+        using var activity = Instruments.Activities.StartActivity(
+            $"{operation} {table}", ActivityKind.Client, parentContext: default, [.. measured, .. serverTags]);
         if (rows > 1)
         {
             activity?.SetTag("db.operation.batch.size", rows);

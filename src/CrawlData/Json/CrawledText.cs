@@ -3,14 +3,21 @@ using System.Text;
 
 namespace CrawlData;
 
-/// <summary>Text as crawled pages hold it, and what PostgreSQL can store of it: no U+0000, no lone surrogate.</summary>
+/// <summary>Repairs crawled text for PostgreSQL, which cannot store U+0000 or a lone surrogate.</summary>
 public static class CrawledText
 {
     private const char Replacement = '\uFFFD';
 
-    /// <summary>Replaces each U+0000 and each lone surrogate by U+FFFD; the text is returned as it is when it has none. Nothing in this library does so
-    /// unasked.</summary>
-    /// <returns>Text of the same length in UTF-16 code units, which every text column stores unchanged.</returns>
+    /// <summary>Replaces each U+0000 and each lone surrogate with U+FFFD.</summary>
+    /// <remarks>The library repairs text only where the caller asks for it: here, or with an option named <c>Repair</c>.</remarks>
+    /// <param name="text">The text; may be null.</param>
+    /// <returns>Text of the same length in UTF-16 code units. PostgreSQL stores it unchanged. It is <paramref name="text"/> itself when nothing needs
+    /// repair, and null when <paramref name="text"/> is null.</returns>
+    /// <example>
+    /// <code>
+    /// var title = CrawledText.Repair("News\0"); // "News\uFFFD"
+    /// </code>
+    /// </example>
     [return: NotNullIfNotNull(nameof(text))]
     public static string? Repair(string? text)
     {
@@ -34,9 +41,10 @@ public static class CrawledText
     /// <summary>Checks a text column's value.</summary>
     /// <param name="text">The value.</param>
     /// <param name="column">The column's name, for the error.</param>
-    /// <param name="maxLength">The column's length in characters as PostgreSQL counts them: Unicode code points. A value with a limit has at least
-    /// one.</param>
-    /// <exception cref="InvalidValueException">The value is too long, empty where a length is set, or holds what PostgreSQL cannot store.</exception>
+    /// <param name="maxLength">The column's length in Unicode code points, as PostgreSQL counts. A value with a limit must not be empty. Null for no
+    /// limit.</param>
+    /// <returns>The value.</returns>
+    /// <exception cref="InvalidValueException">The value has U+0000 or a lone surrogate; or it has a limit, and is empty or too long.</exception>
     internal static string Require(string text, string column, int? maxLength = null)
     {
         ArgumentNullException.ThrowIfNull(text, column);
@@ -54,7 +62,7 @@ public static class CrawledText
                 throw new InvalidValueException(column, $"is empty; it takes 1 to {limit} characters");
             }
 
-            // A text has at most as many code points as UTF-16 units, so most need no count.
+            // A text has at most as many code points as UTF-16 code units, so a short text needs no count.
             if (text.Length > limit && CountCodePoints(text) is var length && length > limit)
             {
                 throw new InvalidValueException(column, $"has {length} characters; the limit is {limit}");
@@ -64,7 +72,8 @@ public static class CrawledText
         return text;
     }
 
-    /// <summary>The index of the first U+0000 or lone surrogate, or -1.</summary>
+    /// <summary>Finds the first U+0000 or lone surrogate.</summary>
+    /// <returns>Its index; -1 when the text has neither.</returns>
     internal static int IndexOfUnstorable(ReadOnlySpan<char> text)
     {
         for (var at = 0; ;)

@@ -3,8 +3,8 @@ using System.Text.Json.Serialization;
 
 namespace CrawlData;
 
-/// <summary>Writes a <see cref="Jsonb"/> as the JSON that it is, and reads any JSON value into one, with the largest limits: the serializer's own speak
-/// first.</summary>
+/// <summary>Writes a <see cref="Jsonb"/> as raw JSON, and reads any JSON value into one. Reading uses the largest limits, because the serializer's own limits
+/// apply first.</summary>
 internal sealed class JsonbConverter : JsonConverter<Jsonb>
 {
     public override bool HandleNull => true;

@@ -3,7 +3,7 @@ using System.Text.Json;
 
 namespace CrawlData;
 
-/// <summary>Validates JSON texts for a jsonb column: PostgreSQL takes what it lets through.</summary>
+/// <summary>Validates JSON texts for a jsonb column. PostgreSQL accepts each text that passes.</summary>
 internal static class JsonbValidator
 {
     /// <summary>The most digits of a number that is written out without exponent. A <see cref="double"/> needs at most 341.</summary>
@@ -21,10 +21,10 @@ internal static class JsonbValidator
             throw new InvalidValueException(Jsonb.Field, $"has {utf8.Length} bytes; the limit is {options.MaxBytes}");
         }
 
-        // The size of PostgreSQL's text, which writes numbers out: a small text may become a large one.
+        // The size of the text as PostgreSQL returns it. It writes numbers out, so a small text may become a large one.
         long writtenOut = utf8.Length;
 
-        // One level more than allowed, so that this loop and not the reader finds the excess.
+        // One level more than allowed, so that this loop reports the excess, and not the reader.
         var reader = new Utf8JsonReader(utf8, new JsonReaderOptions { MaxDepth = options.MaxDepth + 1 });
         try
         {
@@ -54,7 +54,8 @@ internal static class JsonbValidator
             : throw new InvalidValueException(Jsonb.Field, $"has {writtenOut} bytes with its numbers written out; the limit is {options.MaxBytes}");
     }
 
-    /// <summary>Counts a number's digits when it is written out without exponent.</summary>
+    /// <summary>Counts the digits of a number that is written out without exponent.</summary>
+    /// <exception cref="InvalidValueException">The number has more than <see cref="MaxNumberDigits"/> digits.</exception>
     private static long CountDigits(ReadOnlySpan<byte> number, long at)
     {
         var exponentMark = number.IndexOfAny((byte)'e', (byte)'E');
@@ -83,7 +84,8 @@ internal static class JsonbValidator
             : throw new InvalidValueException(Jsonb.Field, $"holds a number of more than {MaxNumberDigits} digits at byte {at}");
     }
 
-    /// <summary>Finds escapes of U+0000 and of lone surrogates in a string's content, and overwrites them in place when they are to be repaired.</summary>
+    /// <summary>Finds escapes of U+0000 and of lone surrogates in a string's content. It overwrites them in place when repair is set.</summary>
+    /// <exception cref="InvalidValueException">There is such an escape, and repair is not set.</exception>
     private static void CheckEscapes(byte[] utf8, int start, int length, bool repair)
     {
         var content = utf8.AsSpan(start, length);

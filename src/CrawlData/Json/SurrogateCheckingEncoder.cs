@@ -2,8 +2,8 @@ using System.Text.Encodings.Web;
 
 namespace CrawlData;
 
-/// <summary>System.Text.Json writes U+FFFD for a lone surrogate without a word. This encoder, the relaxed one otherwise, refuses it instead: the writer shows
-/// it every string before it encodes it.</summary>
+/// <summary>Refuses U+0000 and lone surrogates, and otherwise encodes as the relaxed encoder does. System.Text.Json would write U+FFFD for a lone surrogate,
+/// without an error. It relies on the writer, which calls the encoder for each string before it writes it.</summary>
 internal sealed class SurrogateCheckingEncoder : JavaScriptEncoder
 {
     public static readonly SurrogateCheckingEncoder Instance = new();

@@ -6,13 +6,20 @@ using Npgsql;
 
 namespace CrawlData.Diagnostics;
 
-/// <summary>Whether the database can be worked with: it can be reached, its schema is up to date, and it takes writes where they are expected. With dependency injection:
-/// <c>services.AddHealthChecks().AddCheck&lt;CrawlDataHealthCheck&gt;("crawldata")</c>.</summary>
-/// <remarks>It takes a connection of the data source's, two statements that read, and as long as the connection's own time-outs allow: give the registration a time-out.
-/// The role needs SELECT on <c>crawldata_journal</c>; without it the check says degraded, since nobody knows whether the schema is up to date. What it says holds no
-/// secret.</remarks>
-/// <param name="dataSource">The application's data source; it stays the application's to dispose of.</param>
-/// <param name="expectWrites">Whether a database that takes no writes, such as a standby, is unhealthy.</param>
+/// <summary>Checks that the database can be reached, that its schema is up to date, and that it accepts writes where they are expected.</summary>
+/// <remarks>
+/// <para>A check reads with a few short statements, on connections of the data source. Set a time-out for the registration. Otherwise a check lasts as long as
+/// the connection's own time-outs allow.</para>
+/// <para>The role needs SELECT on <c>crawldata_journal</c>. Without it the check reports degraded. The descriptions hold no secret.</para>
+/// </remarks>
+/// <param name="dataSource">The application's data source. The application disposes it.</param>
+/// <param name="expectWrites">Whether a database that refuses writes, such as a standby, is unhealthy.</param>
+/// <example>
+/// <code>
+/// builder.Services.AddCrawlData(connectionString);
+/// builder.Services.AddHealthChecks().AddCheck&lt;CrawlDataHealthCheck&gt;("crawldata", timeout: TimeSpan.FromSeconds(5));
+/// </code>
+/// </example>
 public sealed class CrawlDataHealthCheck(NpgsqlDataSource dataSource, bool expectWrites = true) : IHealthCheck
 {
     internal const string ReadOnlySql = "select current_setting('transaction_read_only') = 'on'";
@@ -20,7 +27,12 @@ public sealed class CrawlDataHealthCheck(NpgsqlDataSource dataSource, bool expec
     private readonly NpgsqlDataSource dataSource = dataSource ?? throw new ArgumentNullException(nameof(dataSource));
     private readonly SchemaMigrator migrator = new(dataSource);
 
-    /// <inheritdoc/>
+    /// <summary>Runs the check.</summary>
+    /// <param name="context">The check's context, with its registration.</param>
+    /// <param name="cancellationToken">Cancels the check.</param>
+    /// <returns>Healthy when the schema is up to date. Degraded when the role may not read the journal. Otherwise the failure status of the
+    /// registration.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="context"/> is null.</exception>
     public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(context);
@@ -30,17 +42,17 @@ public sealed class CrawlDataHealthCheck(NpgsqlDataSource dataSource, bool expec
             var isReadOnly = await dataSource.QuerySingleAsync(ReadOnlySql, null, row => row.GetBoolean(0), null, cancellationToken).ConfigureAwait(false);
             if (isReadOnly && expectWrites)
             {
-                return Unhealthy("The database takes no writes: it is a standby, or read-only.");
+                return Unhealthy("The database takes no writes. It is a standby, or read-only.");
             }
 
             var pending = await migrator.ListPendingAsync(cancellationToken).ConfigureAwait(false);
             return pending.Count == 0
                 ? HealthCheckResult.Healthy("The schema is up to date.")
-                : Unhealthy($"The schema is not up to date; pending: {string.Join(", ", pending)}.");
+                : Unhealthy($"The schema is not up to date. Pending scripts: {string.Join(", ", pending)}.");
         }
         catch (PostgresException exception) when (exception.SqlState == PostgresErrorCodes.InsufficientPrivilege)
         {
-            return HealthCheckResult.Degraded("The role may not read crawldata_journal, so nobody knows whether the schema is up to date.");
+            return HealthCheckResult.Degraded("The role may not read crawldata_journal. It is unknown whether the schema is up to date.");
         }
         catch (ScriptChangedException exception)
         {
@@ -48,7 +60,7 @@ public sealed class CrawlDataHealthCheck(NpgsqlDataSource dataSource, bool expec
         }
         catch (NpgsqlException exception)
         {
-            return Unhealthy($"The database cannot be worked with: {Telemetry.ErrorType(exception)}.", exception);
+            return Unhealthy($"The database cannot be used: {Telemetry.ErrorType(exception)}.", exception);
         }
     }
 }

@@ -8,13 +8,20 @@ using Npgsql;
 
 namespace CrawlData.Diagnostics;
 
-/// <summary>Reads how a database stands: what an operator looks at first.</summary>
+/// <summary>Reads the state of a database: the facts that an operator looks at first.</summary>
 /// <remarks>
-/// <para>Runs and audit sessions are counted, which reads <c>crawl_runs</c> twice and <c>audit_sessions</c> once. All else comes from an index or from
-/// PostgreSQL's catalog: neither events nor log lines are read, however many there are. What is an estimate says so.</para>
-/// <para>It works on a standby too, and with the rights of an application: SELECT on the six tables and, to see scripts, on <c>crawldata_journal</c>.</para>
+/// <para><b>Cost.</b> It counts runs and audit sessions, and so reads <c>crawl_runs</c> twice and <c>audit_sessions</c> once. All other facts come from an
+/// index or from PostgreSQL's catalog. Events and log lines are not read. Only <see cref="TableStatus.EstimatedRows"/> is an estimate.</para>
+/// <para><b>Rights.</b> It works on a standby too. It needs SELECT on the six tables, and for <see cref="DatabaseStatus.Scripts"/> on
+/// <c>crawldata_journal</c>.</para>
 /// </remarks>
-/// <param name="dataSource">The application's data source; it stays the application's to dispose of.</param>
+/// <param name="dataSource">The application's data source. The application disposes it.</param>
+/// <example>
+/// <code>
+/// var status = await new DatabaseStatusReader(dataSource).ReadAsync();
+/// Console.WriteLine($"{status.Runs[CrawlStatus.Running]} runs, {status.Sessions[AuditSessionStatus.Queued]} queued sessions");
+/// </code>
+/// </example>
 public sealed class DatabaseStatusReader(NpgsqlDataSource dataSource)
 {
     internal const string ServerSql = "select now(), current_setting('server_version'), pg_is_in_recovery(), coalesce(current_schema(), '')";
@@ -53,8 +60,11 @@ public sealed class DatabaseStatusReader(NpgsqlDataSource dataSource)
 
     private readonly NpgsqlDataSource dataSource = dataSource ?? throw new ArgumentNullException(nameof(dataSource));
 
-    /// <summary>Reads it, in one snapshot; sizes and estimates are of the moment.</summary>
-    /// <exception cref="PostgresException">SQLSTATE <c>42P01</c>: a table is not there, since the database has not been migrated.</exception>
+    /// <summary>Reads the state in one snapshot. Sizes and estimates are not part of the snapshot.</summary>
+    /// <param name="cancellationToken">Cancels the queries.</param>
+    /// <returns>The state.</returns>
+    /// <exception cref="PostgresException">A table is missing (SQLSTATE <c>42P01</c>): the database has not been migrated. Or the role lacks a right
+    /// (<c>42501</c>).</exception>
     public Task<DatabaseStatus> ReadAsync(CancellationToken cancellationToken = default) => dataSource.UseAsync(null, async connection =>
     {
         var transaction = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, cancellationToken).ConfigureAwait(false);
@@ -101,7 +111,8 @@ public sealed class DatabaseStatusReader(NpgsqlDataSource dataSource)
         }
     }, cancellationToken);
 
-    /// <summary>Reads the scripts that ran, and those of this version that are pending; null when the role may not read the journal.</summary>
+    /// <summary>Reads the scripts that ran, and the pending scripts of this version.</summary>
+    /// <returns>The scripts, by name; null when the role may not read the journal.</returns>
     private static async Task<IReadOnlyList<ScriptStatus>?> ReadScriptsAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
         if (await SchemaJournal.ReadTimesAsync(connection, cancellationToken).ConfigureAwait(false) is not { } times)

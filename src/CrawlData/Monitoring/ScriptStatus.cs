@@ -1,11 +1,11 @@
 namespace CrawlData.Diagnostics;
 
-/// <summary>A script of the schema.</summary>
+/// <summary>A script of the schema, and whether it ran.</summary>
 public sealed record ScriptStatus
 {
-    /// <summary>Its name, as in <c>001_crawl_schema.sql</c>.</summary>
+    /// <summary>Gets the script's name, for example <c>001_crawl_schema.sql</c>.</summary>
     public required string Script { get; init; }
 
-    /// <summary>When it ran, in UTC; null when it is pending.</summary>
+    /// <summary>Gets the time when the script ran, in UTC; null when it is pending.</summary>
     public required DateTimeOffset? AppliedAt { get; init; }
 }

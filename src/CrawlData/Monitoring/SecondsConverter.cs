@@ -3,7 +3,7 @@ using System.Text.Json.Serialization;
 
 namespace CrawlData.Diagnostics;
 
-/// <summary>Writes a time as seconds.</summary>
+/// <summary>Converts a duration to and from a number of seconds.</summary>
 internal sealed class SecondsConverter : JsonConverter<TimeSpan>
 {
     public override TimeSpan Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => TimeSpan.FromSeconds(reader.GetDouble());

@@ -1,17 +1,17 @@
 namespace CrawlData.Diagnostics;
 
-/// <summary>What a table takes.</summary>
+/// <summary>The size of a table.</summary>
 public sealed record TableStatus
 {
-    /// <summary>The table's name.</summary>
+    /// <summary>Gets the table's name.</summary>
     public required string Table { get; init; }
 
-    /// <summary>Its rows: an estimate, that of the last vacuum or analyze; null before the first.</summary>
+    /// <summary>Gets the number of rows, as the last VACUUM or ANALYZE estimated it; null before the first of these.</summary>
     public required long? EstimatedRows { get; init; }
 
-    /// <summary>Its size on disk, in bytes, with its indexes and what is stored out of line.</summary>
+    /// <summary>Gets the size on disk, in bytes, with indexes and values that are stored out of line.</summary>
     public required long SizeBytes { get; init; }
 
-    /// <summary>The size of its indexes, in bytes.</summary>
+    /// <summary>Gets the size of the indexes, in bytes.</summary>
     public required long IndexBytes { get; init; }
 }

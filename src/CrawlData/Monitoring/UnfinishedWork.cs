@@ -5,13 +5,13 @@ namespace CrawlData.Diagnostics;
 /// <summary>A run or an audit session that has not ended.</summary>
 public sealed record UnfinishedWork
 {
-    /// <summary>Its id.</summary>
+    /// <summary>Gets the id of the run or session.</summary>
     public required Guid Id { get; init; }
 
-    /// <summary>When it was created, in UTC.</summary>
+    /// <summary>Gets the time of creation, in UTC.</summary>
     public required DateTimeOffset CreatedAt { get; init; }
 
-    /// <summary>How long before <see cref="DatabaseStatus.ReadAt"/> that was. In JSON, seconds.</summary>
+    /// <summary>Gets the time from creation to <see cref="DatabaseStatus.ReadAt"/>. JSON has it in seconds, as <c>age_seconds</c>.</summary>
     [JsonPropertyName("age_seconds")]
     [JsonConverter(typeof(SecondsConverter))]
     public required TimeSpan Age { get; init; }

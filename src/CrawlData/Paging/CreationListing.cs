@@ -3,20 +3,22 @@ using NpgsqlTypes;
 
 namespace CrawlData;
 
-/// <summary>Listings by time of creation, in either order.</summary>
+/// <summary>Builds listings by time of creation, in either order.</summary>
 internal static class CreationListing
 {
+    /// <summary>Chooses a statement or a kind of cursor by the order of the listing.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The order is not defined.</exception>
     public static T Choose<T>(this ListOrder order, T newestFirst, T oldestFirst) => order switch
     {
         ListOrder.NewestFirst => newestFirst,
         ListOrder.OldestFirst => oldestFirst,
-        _ => throw new ArgumentOutOfRangeException(nameof(order), order, "It is not a defined ListOrder."),
+        _ => throw new ArgumentOutOfRangeException(nameof(order), order, "The order is not defined."),
     };
 
-    /// <summary>Adds the bounds of a page: of the cursor and the range, the narrower. The end of a range is written as a cursor:
-    /// (created_at, id) &lt; (t, the least uuid) means created_at &lt; t.</summary>
-    public static void AddRange(this Parameters parameters, ListOrder order, KeysetCursor<Guid>? cursor, DateTimeOffset? createdFrom, DateTimeOffset? createdBefore)
+    /// <summary>Adds the bounds of a page: the narrower of the cursor and the range. The end of a range is a cursor too: (created_at, id) &lt; (t, the least
+    /// uuid) means created_at &lt; t.</summary>
+    public static void AddRange(
+        this Parameters parameters, ListOrder order, KeysetCursor<Guid>? cursor, DateTimeOffset? createdFrom, DateTimeOffset? createdBefore)
     {
         var after = order == ListOrder.OldestFirst ? cursor : null;
         var before = order == ListOrder.NewestFirst ? cursor : null;

@@ -1,6 +1,7 @@
 namespace CrawlData;
 
-/// <summary>What a cursor is of: a listing, and its order. It is the first byte of a cursor's text; a cursor of another form takes another number.</summary>
+/// <summary>The listing that a cursor belongs to, with its order. It is the first byte of the cursor. When the form of a cursor changes, its kind gets a new
+/// number.</summary>
 internal enum CursorKind : byte
 {
     RunsNewestFirst = 2,

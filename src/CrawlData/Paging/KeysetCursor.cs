@@ -6,14 +6,16 @@ using System.Runtime.InteropServices;
 
 namespace CrawlData;
 
-/// <summary>The place in a listing by (time, id) after which the next page starts; of one by id alone the time is the default.</summary>
+/// <summary>The key of the last row on a page of a listing by (time, id). The next page starts after it.</summary>
+/// <param name="Time">The row's time; the default in a listing by id alone.</param>
+/// <param name="Id">The row's id.</param>
 internal readonly record struct KeysetCursor<TId>(DateTimeOffset Time, TId Id) where TId : unmanaged
 {
     private const int LongestScope = 1 + 16;
 
     private static readonly int KeyLength = sizeof(long) + Unsafe.SizeOf<TId>();
 
-    /// <summary>Makes a text that only the same listing, of the same parent, takes.</summary>
+    /// <summary>Encodes the cursor as text. Only the same listing, of the same parent, accepts it.</summary>
     public string Encode(CursorKind kind, Guid? parentId = null)
     {
         Span<byte> bytes = stackalloc byte[LongestScope + KeyLength];
@@ -23,6 +25,7 @@ internal readonly record struct KeysetCursor<TId>(DateTimeOffset Time, TId Id) w
         return Base64Url.EncodeToString(bytes[..^(key.Length - KeyLength)]);
     }
 
+    /// <summary>Decodes a text that <see cref="Encode"/> made.</summary>
     /// <exception cref="InvalidValueException">The text is not a cursor of this listing.</exception>
     public static KeysetCursor<TId> Decode(string text, CursorKind kind, Guid? parentId = null)
     {
@@ -39,7 +42,7 @@ internal readonly record struct KeysetCursor<TId>(DateTimeOffset Time, TId Id) w
             }
         }
 
-        throw new InvalidValueException("cursor", "is not one that this listing returned");
+        throw new InvalidValueException("cursor", "was not returned by this listing");
     }
 
     private static int WriteScope(Span<byte> bytes, CursorKind kind, Guid? parentId)

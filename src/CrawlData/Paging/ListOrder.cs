@@ -1,11 +1,11 @@
 namespace CrawlData;
 
-/// <summary>In which order a listing goes.</summary>
+/// <summary>The order of a listing.</summary>
 public enum ListOrder
 {
-    /// <summary>By the time of creation, the latest first.</summary>
+    /// <summary>By the time of creation, the newest row first.</summary>
     NewestFirst,
 
-    /// <summary>By the time of creation, the earliest first.</summary>
+    /// <summary>By the time of creation, the oldest row first.</summary>
     OldestFirst,
 }

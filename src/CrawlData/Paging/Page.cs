@@ -1,13 +1,14 @@
 namespace CrawlData;
 
 /// <summary>One page of a listing.</summary>
-/// <typeparam name="T">What is listed.</typeparam>
+/// <typeparam name="T">The type of the rows.</typeparam>
 public sealed class Page<T>
 {
-    /// <summary>The rows, in the listing's order; empty past the end.</summary>
+    /// <summary>Gets the rows, in the listing's order; empty past the end.</summary>
     public required IReadOnlyList<T> Items { get; init; }
 
-    /// <summary>Hand it to the same method for the rows that follow; null when this page is the last. An opaque text, safe in a URL, which does not
-    /// expire; another listing, or another order or parent, refuses it.</summary>
+    /// <summary>Gets the cursor of the next page; null when this page is the last. Pass it to the same method.</summary>
+    /// <remarks>The cursor is opaque text, safe in a URL. It does not expire. A listing of another kind, in another order, or of another parent refuses it with
+    /// <see cref="InvalidValueException"/>.</remarks>
     public string? NextCursor { get; init; }
 }

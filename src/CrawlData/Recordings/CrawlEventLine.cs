@@ -3,7 +3,7 @@ using CrawlData.Crawls;
 
 namespace CrawlData.Recordings;
 
-/// <summary>A line that <see cref="CrawlEventLineReader"/> read: an event, or the error that makes the line invalid.</summary>
+/// <summary>A line that <see cref="CrawlEventLineReader"/> read. It has either an event, or the error that makes the line invalid.</summary>
 public sealed class CrawlEventLine
 {
     internal CrawlEventLine(long number, NewCrawlEvent crawlEvent)
@@ -18,7 +18,7 @@ public sealed class CrawlEventLine
         Error = error;
     }
 
-    /// <summary>Gets the number of the line, counted from 1. Empty lines count.</summary>
+    /// <summary>Gets the number of the line, counted from 1. Empty lines are counted.</summary>
     public long Number { get; }
 
     /// <summary>Gets the event; null when the line is invalid.</summary>

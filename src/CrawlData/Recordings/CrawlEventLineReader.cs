@@ -3,12 +3,12 @@ using CrawlData.Crawls;
 
 namespace CrawlData.Recordings;
 
-/// <summary>Reads events from NDJSON, such as a crawler in another language writes them.</summary>
+/// <summary>Reads events from NDJSON, for example from a crawler in another language.</summary>
 /// <remarks>
 /// <para>A line is one object: <c>{"event_type": "page.opened", "payload": {"url": "https://example.org/"}}</c>. It may have a <c>created_at</c>: a time in
 /// ISO 8601 with its offset. Other properties make the line invalid.</para>
-/// <para>An invalid line does not end the reading: it is returned with its error, and the next line follows. Empty lines are skipped. A byte order mark
-/// before the first line is ignored.</para>
+/// <para>An invalid line is returned with its error, and does not end the reading. Empty lines are skipped. A byte order mark before the first line is
+/// ignored.</para>
 /// </remarks>
 /// <example>
 /// <code>
@@ -30,15 +30,15 @@ public sealed class CrawlEventLineReader
     private readonly NdjsonReader lines;
 
     /// <summary>Initializes a reader. Nothing is read yet.</summary>
-    /// <param name="input">NDJSON in UTF-8. It is read to its end and left open. A line has at most 64 MiB.</param>
+    /// <param name="input">NDJSON in UTF-8. It is read to its end, and left open. The longest line is 64 MiB.</param>
     /// <exception cref="ArgumentNullException"><paramref name="input"/> is null.</exception>
     public CrawlEventLineReader(Stream input)
     {
         ArgumentNullException.ThrowIfNull(input);
-        lines = new NdjsonReader(input, RecordingImporter.LargestLineBytes);
+        lines = new NdjsonReader(input, RecordingFormat.LargestLineBytes);
     }
 
-    /// <summary>Gets whether U+0000, lone surrogates and bytes that are not UTF-8 are replaced by U+FFFD. Otherwise a line with one of them is
+    /// <summary>Gets whether U+0000, lone surrogates and bytes that are not UTF-8 are replaced with U+FFFD. Otherwise a line with one of them is
     /// invalid.</summary>
     /// <value>The default is false.</value>
     public bool Repair { get; init; }
@@ -48,10 +48,11 @@ public sealed class CrawlEventLineReader
 
     /// <summary>Reads the lines as they arrive. Call it once for a reader.</summary>
     /// <param name="cancellationToken">Cancels the reading.</param>
+    /// <returns>The lines that are not empty, in their order.</returns>
     /// <exception cref="RecordingException">A line is longer than 64 MiB. The reading ends there.</exception>
     public async IAsyncEnumerable<CrawlEventLine> ReadAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
-        var options = JsonbOptions.ForLine(RecordingImporter.LargestLineBytes, Repair);
+        var options = JsonbOptions.ForLine(RecordingFormat.LargestLineBytes, Repair);
         await foreach (var bytes in lines.ReadAsync(cancellationToken).ConfigureAwait(false))
         {
             yield return Parse(bytes.Span, options, lines.Line);

@@ -4,20 +4,20 @@ using System.Runtime.CompilerServices;
 
 namespace CrawlData.Recordings;
 
-/// <summary>Reads lines of UTF-8 as they come.</summary>
-/// <param name="input">Read to its end and left open.</param>
-/// <param name="largestLineBytes">The longest line.</param>
+/// <summary>Reads lines of UTF-8 as they arrive.</summary>
+/// <param name="input">The stream. It is read to its end, and left open.</param>
+/// <param name="largestLineBytes">The longest line, in bytes.</param>
 internal sealed class NdjsonReader(Stream input, int largestLineBytes)
 {
     private static ReadOnlySpan<byte> ByteOrderMark => "\ufeff"u8;
 
-    /// <summary>The number of the line that was given last, from 1.</summary>
+    /// <summary>The number of the last line that was read, counted from 1. Empty lines are counted.</summary>
     public long Line { get; private set; }
 
-    /// <summary>How many bytes the lines up to that had.</summary>
+    /// <summary>The number of bytes up to the end of that line.</summary>
     public long BytesRead { get; private set; }
 
-    /// <summary>Gives each line that is not empty; it is good until the next is asked for.</summary>
+    /// <summary>Yields each line that is not empty. The bytes are valid until the next line is read.</summary>
     /// <exception cref="RecordingException">A line is too long.</exception>
     public async IAsyncEnumerable<ReadOnlyMemory<byte>> ReadAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {

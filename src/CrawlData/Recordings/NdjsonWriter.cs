@@ -4,7 +4,7 @@ using System.Text.Json;
 
 namespace CrawlData.Recordings;
 
-/// <summary>Writes objects of columns as NDJSON, gathered into chunks.</summary>
+/// <summary>Writes rows as NDJSON, in chunks.</summary>
 internal sealed class NdjsonWriter : IDisposable
 {
     private const int ChunkBytes = 64 * 1024;
@@ -13,16 +13,18 @@ internal sealed class NdjsonWriter : IDisposable
     private readonly Stream output;
     private readonly Utf8JsonWriter writer;
 
-    /// <param name="output">Takes UTF-8; left open.</param>
+    /// <summary>Makes a writer.</summary>
+    /// <param name="output">Receives NDJSON in UTF-8. It is left open.</param>
     public NdjsonWriter(Stream output)
     {
         this.output = output;
         writer = new Utf8JsonWriter(buffer, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, MaxDepth = int.MaxValue });
     }
 
-    /// <summary>What has gone to the output so far.</summary>
+    /// <summary>The number of bytes that the output has received.</summary>
     public long BytesWritten { get; private set; }
 
+    /// <summary>Writes a line. It reaches the output when the chunk is full, or with <see cref="FlushAsync"/>.</summary>
     public async ValueTask WriteAsync<T>(T value, CancellationToken cancellationToken)
     {
         JsonSerializer.Serialize(writer, value, RecordingFormat.Rows);
@@ -34,6 +36,7 @@ internal sealed class NdjsonWriter : IDisposable
         }
     }
 
+    /// <summary>Writes the lines of the last chunk to the output.</summary>
     public async Task FlushAsync(CancellationToken cancellationToken)
     {
         await output.WriteAsync(buffer.WrittenMemory, cancellationToken).ConfigureAwait(false);

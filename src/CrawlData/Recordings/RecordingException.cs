@@ -1,6 +1,6 @@
 namespace CrawlData.Recordings;
 
-/// <summary>A line of NDJSON is invalid. <see cref="RecordingImporter"/> throws it, and then has stored nothing of the recording; <see
+/// <summary>Thrown when a line of NDJSON is invalid. When <see cref="RecordingImporter"/> throws it, nothing of the recording is stored. <see
 /// cref="CrawlEventLineReader"/> returns it with the line.</summary>
 public sealed class RecordingException : CrawlDataException
 {
@@ -10,9 +10,9 @@ public sealed class RecordingException : CrawlDataException
         Reason = reason;
     }
 
-    /// <summary>The line, counted from 1.</summary>
+    /// <summary>Gets the number of the line, counted from 1.</summary>
     public long Line { get; }
 
-    /// <summary>What is wrong with it, in words.</summary>
+    /// <summary>Gets the reason why the line is invalid. It may name ids and numbers of the line, and quotes no text of it.</summary>
     public string Reason { get; }
 }

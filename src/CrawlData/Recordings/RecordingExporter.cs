@@ -1,32 +1,33 @@
 using System.Data;
 using CrawlData.Audits;
-using CrawlData.Crawls;
 using CrawlData.Storage;
 using Npgsql;
 
 namespace CrawlData.Recordings;
 
-/// <summary>Writes crawls and audit sessions out of the database as recordings, which <see cref="RecordingImporter"/> reads. Several go into one recording when
-/// they are written to one stream after another.</summary>
-/// <param name="dataSource">The application's data source; it stays the application's to dispose of.</param>
+/// <summary>Exports crawls and audit sessions as recordings, which <see cref="RecordingImporter"/> imports. Several exports to one stream, one after another,
+/// make one recording.</summary>
+/// <param name="dataSource">The application's data source. The application disposes it.</param>
+/// <example>
+/// <code>
+/// await using var recording = File.Create("crawl.ndjson");
+/// await new RecordingExporter(dataSource).ExportCrawlAsync(run.Id, recording);
+/// </code>
+/// </example>
 public sealed class RecordingExporter(NpgsqlDataSource dataSource)
 {
     private readonly NpgsqlDataSource dataSource = dataSource ?? throw new ArgumentNullException(nameof(dataSource));
-    private readonly CrawlRunRepository runs = new(dataSource);
-    private readonly CrawlEventRepository events = new(dataSource);
-    private readonly AuditSessionRepository sessions = new(dataSource);
-    private readonly AuditPageRepository pages = new(dataSource);
-    private readonly ArtifactRepository artifacts = new(dataSource);
-    private readonly CrawlLogRepository logs = new(dataSource);
+    private readonly RecordingTables tables = new(dataSource);
 
-    /// <summary>Writes a crawl's run and its events, in the order of their ids and without them, in bounded memory.</summary>
-    /// <remarks>Run and events as one snapshot has them, in a transaction that is open until the end. A device_config of the JSON literal null becomes one that
-    /// is missing, as a recording has one null.</remarks>
-    /// <param name="crawlId">The crawl. While it runs, events that are appended after the export began are left out.</param>
-    /// <param name="recording">Takes NDJSON in UTF-8; left open.</param>
-    /// <param name="progress">Told every thousand events; may be null.</param>
-    /// <param name="cancellationToken">Cancels; what was written stays.</param>
-    /// <returns>How much it was.</returns>
+    /// <summary>Exports a run and its events, in bounded memory. The events are in the order of their ids; the ids themselves are left out.</summary>
+    /// <remarks>It reads one snapshot, in a transaction that is open until the export ends. Events that are appended after the export began are left out. A
+    /// <c>device_config</c> that is the JSON literal <c>null</c> is imported as missing, because a recording does not distinguish the two.</remarks>
+    /// <param name="crawlId">The crawl.</param>
+    /// <param name="recording">Receives NDJSON in UTF-8. It is left open.</param>
+    /// <param name="progress">Receives the total after each 1,000 events, and at the end; may be null.</param>
+    /// <param name="cancellationToken">Cancels the export. The lines that were written stay in the stream.</param>
+    /// <returns>The numbers of rows and bytes that were written.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="recording"/> is null.</exception>
     /// <exception cref="RowNotFoundException">There is no such crawl. Nothing was written.</exception>
     public Task<RecordingProgress> ExportCrawlAsync(
         Guid crawlId, Stream recording, IProgress<RecordingProgress>? progress = null, CancellationToken cancellationToken = default)
@@ -35,14 +36,15 @@ public sealed class RecordingExporter(NpgsqlDataSource dataSource)
         return InSnapshotAsync(snapshot => ExportCrawlAsync(crawlId, recording, progress, snapshot, cancellationToken), cancellationToken);
     }
 
-    /// <summary>Writes a session with its pages and artifacts, also those that are deleted, and its log, in the order of the timestamps and without the lines'
-    /// ids.</summary>
-    /// <remarks>All as one snapshot has it, in a transaction that is open until the end.</remarks>
+    /// <summary>Exports an audit session with its pages, artifacts and log lines. Artifacts that are marked as deleted are included. The log lines are in the
+    /// order of their timestamps; their ids are left out.</summary>
+    /// <remarks>It reads one snapshot, in a transaction that is open until the export ends.</remarks>
     /// <param name="sessionId">The session.</param>
-    /// <param name="recording">Takes NDJSON in UTF-8; left open.</param>
-    /// <param name="progress">Told every thousand lines of the log; may be null.</param>
-    /// <param name="cancellationToken">Cancels; what was written stays.</param>
-    /// <returns>How much it was.</returns>
+    /// <param name="recording">Receives NDJSON in UTF-8. It is left open.</param>
+    /// <param name="progress">Receives the total after each 1,000 log lines, and at the end; may be null.</param>
+    /// <param name="cancellationToken">Cancels the export. The lines that were written stay in the stream.</param>
+    /// <returns>The numbers of rows and bytes that were written.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="recording"/> is null.</exception>
     /// <exception cref="RowNotFoundException">There is no such session. Nothing was written.</exception>
     public Task<RecordingProgress> ExportSessionAsync(
         Guid sessionId, Stream recording, IProgress<RecordingProgress>? progress = null, CancellationToken cancellationToken = default)
@@ -54,13 +56,13 @@ public sealed class RecordingExporter(NpgsqlDataSource dataSource)
     private async Task<RecordingProgress> ExportCrawlAsync(
         Guid crawlId, Stream recording, IProgress<RecordingProgress>? progress, NpgsqlTransaction snapshot, CancellationToken cancellationToken)
     {
-        var run = await runs.GetAsync(crawlId, snapshot, cancellationToken).ConfigureAwait(false)
+        var run = await tables.Runs.GetAsync(crawlId, snapshot, cancellationToken).ConfigureAwait(false)
             ?? throw new RowNotFoundException(RecordingFormat.CrawlRuns, [crawlId]);
         using var writer = new NdjsonWriter(recording);
         var total = new RecordingProgress { Runs = 1 };
 
         await writer.WriteAsync(RecordingFormat.Row(RecordingFormat.CrawlRuns, run), cancellationToken).ConfigureAwait(false);
-        await foreach (var crawlEvent in events.StreamAsync(crawlId, null, snapshot, cancellationToken).ConfigureAwait(false))
+        await foreach (var crawlEvent in tables.Events.StreamAsync(crawlId, null, snapshot, cancellationToken).ConfigureAwait(false))
         {
             await writer.WriteAsync(RecordingFormat.Row(RecordingFormat.CrawlEvents, new RecordingFormat.EventRow
             {
@@ -85,25 +87,25 @@ public sealed class RecordingExporter(NpgsqlDataSource dataSource)
     private async Task<RecordingProgress> ExportSessionAsync(
         Guid sessionId, Stream recording, IProgress<RecordingProgress>? progress, NpgsqlTransaction snapshot, CancellationToken cancellationToken)
     {
-        var session = await sessions.GetAsync(sessionId, snapshot, cancellationToken).ConfigureAwait(false)
+        var session = await tables.Sessions.GetAsync(sessionId, snapshot, cancellationToken).ConfigureAwait(false)
             ?? throw new RowNotFoundException(RecordingFormat.AuditSessions, [sessionId]);
         using var writer = new NdjsonWriter(recording);
         var total = new RecordingProgress { Sessions = 1 };
         await writer.WriteAsync(RecordingFormat.Row(RecordingFormat.AuditSessions, session), cancellationToken).ConfigureAwait(false);
-        foreach (var page in await pages.ListAsync(sessionId, null, snapshot, cancellationToken).ConfigureAwait(false))
+        foreach (var page in await tables.Pages.ListAsync(sessionId, null, snapshot, cancellationToken).ConfigureAwait(false))
         {
             await writer.WriteAsync(RecordingFormat.Row(RecordingFormat.AuditPages, page), cancellationToken).ConfigureAwait(false);
             total = total with { Pages = total.Pages + 1 };
         }
 
         var all = new ArtifactFilter { IncludeDeleted = true };
-        foreach (var artifact in await artifacts.ListAsync(sessionId, all, snapshot, cancellationToken).ConfigureAwait(false))
+        foreach (var artifact in await tables.Artifacts.ListAsync(sessionId, all, snapshot, cancellationToken).ConfigureAwait(false))
         {
             await writer.WriteAsync(RecordingFormat.Row(RecordingFormat.Artifacts, artifact), cancellationToken).ConfigureAwait(false);
             total = total with { Artifacts = total.Artifacts + 1 };
         }
 
-        await foreach (var line in logs.StreamAsync(sessionId, null, snapshot, cancellationToken).ConfigureAwait(false))
+        await foreach (var line in tables.Logs.StreamAsync(sessionId, null, snapshot, cancellationToken).ConfigureAwait(false))
         {
             await writer.WriteAsync(RecordingFormat.Row(RecordingFormat.CrawlLogs, new RecordingFormat.LogRow
             {
@@ -131,7 +133,7 @@ public sealed class RecordingExporter(NpgsqlDataSource dataSource)
         dataSource.UseAsync(null, async connection =>
         {
             var snapshot = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, cancellationToken).ConfigureAwait(false);
-            await using var ending = snapshot.ConfigureAwait(false);
+            await using var disposal = snapshot.ConfigureAwait(false);
             return await export(snapshot).ConfigureAwait(false);
         }, cancellationToken);
 }

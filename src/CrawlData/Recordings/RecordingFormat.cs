@@ -7,9 +7,13 @@ using CrawlData.Storage;
 
 namespace CrawlData.Recordings;
 
-/// <summary>A recording is NDJSON: <c>{"table": name, "row": {column: value}}</c> a line, in an order that foreign keys accept.</summary>
+/// <summary>The format of recordings: NDJSON, with a line <c>{"table": name, "row": {column: value}}</c> for each row. The order of the rows satisfies the
+/// foreign keys.</summary>
 internal static class RecordingFormat
 {
+    /// <summary>The longest line, in bytes.</summary>
+    public const int LargestLineBytes = 64 * 1024 * 1024;
+
     public const string CrawlRuns = "crawl_runs";
 
     public const string CrawlEvents = "crawl_events";
@@ -22,7 +26,7 @@ internal static class RecordingFormat
 
     public const string CrawlLogs = "crawl_logs";
 
-    /// <summary>Rows as objects of columns: nothing unknown, nothing twice, no null where the column takes none.</summary>
+    /// <summary>The options for rows. They refuse unknown columns, duplicate columns, and null where the column is not nullable.</summary>
     public static JsonSerializerOptions Rows { get; } = new()
     {
         AllowDuplicateProperties = false,
@@ -34,10 +38,11 @@ internal static class RecordingFormat
         Converters = { new InstantConverter() },
     };
 
-    /// <summary>Lines, whose rows are not looked into: what a payload has twice is PostgreSQL's to settle.</summary>
+    /// <summary>The options for lines. They accept duplicate properties, because a payload may have some; PostgreSQL keeps the last of them.</summary>
     public static JsonSerializerOptions Lines { get; } = new(Rows) { AllowDuplicateProperties = true };
 
-    /// <summary>A line of a recording: as an element to be looked into, or as a row to be written.</summary>
+    /// <summary>A line of a recording.</summary>
+    /// <typeparam name="T">The row to write, or the element that was read.</typeparam>
     public sealed record Line<T>
     {
         public required string Table { get; init; }
@@ -45,9 +50,11 @@ internal static class RecordingFormat
         public required T Row { get; init; }
     }
 
+    /// <summary>Makes a line.</summary>
     public static Line<T> Row<T>(string table, T row) => new() { Table = table, Row = row };
 
-    /// <exception cref="RecordingException">It is not a row of the table.</exception>
+    /// <summary>Deserializes a row.</summary>
+    /// <exception cref="RecordingException">The element is not a row of the table.</exception>
     public static T ToRow<T>(JsonElement element, string table, long line)
     {
         try
@@ -59,12 +66,12 @@ internal static class RecordingFormat
             var column = exception.Path?.TrimStart('$', '.');
             var known = Rows.GetTypeInfo(typeof(T)).Properties.Any(property => property.Name == column);
 
-            // Without the cause: its message may quote the line.
-            throw new RecordingException(line, known ? $"{column}: has a value that its column does not take." : $"is not a row of {table}.");
+            // Without the cause, because its message may quote the line.
+            throw new RecordingException(line, known ? $"{column}: has a value that the column does not accept." : $"is not a row of {table}.");
         }
     }
 
-    /// <summary>A row of <c>crawl_events</c> in a recording, where order stands for the id.</summary>
+    /// <summary>A row of <c>crawl_events</c> in a recording. It has no id; the events of a crawl are in order.</summary>
     public sealed record EventRow
     {
         public required Guid CrawlId { get; init; }
@@ -76,7 +83,7 @@ internal static class RecordingFormat
         public DateTimeOffset? CreatedAt { get; init; }
     }
 
-    /// <summary>A row of <c>audit_sessions</c> in a recording: what the table takes without a default has to be there.</summary>
+    /// <summary>A row of <c>audit_sessions</c> in a recording. A column without a default is required.</summary>
     public sealed record SessionRow
     {
         public Guid? Id { get; init; }
@@ -105,8 +112,8 @@ internal static class RecordingFormat
 
         public string? PdpUrl { get; init; }
 
-        /// <summary>Checked as a session that is enqueued, and otherwise as it is.</summary>
-        /// <exception cref="InvalidValueException">A value is one that its column does not take.</exception>
+        /// <summary>Makes the session. It checks the values as for a session that is enqueued.</summary>
+        /// <exception cref="InvalidValueException">A column does not accept its value.</exception>
         public AuditSession ToSession(Guid id)
         {
             var enqueued = new NewAuditSession { Url = Url, CrawlPolicyVersion = CrawlPolicyVersion, ConfigSnapshot = ConfigSnapshot, CreatedAt = CreatedAt };
@@ -147,7 +154,7 @@ internal static class RecordingFormat
         public required Jsonb LowConfidenceReasons { get; init; }
     }
 
-    /// <summary>A row of <c>artifacts</c> in a recording, kept as long as it says and not as a policy does.</summary>
+    /// <summary>A row of <c>artifacts</c> in a recording. It keeps its own time of retention, whatever the session's retention policy is.</summary>
     public sealed record ArtifactRow
     {
         public Guid? Id { get; init; }
@@ -171,7 +178,7 @@ internal static class RecordingFormat
         public string? Checksum { get; init; }
     }
 
-    /// <summary>A row of <c>crawl_logs</c> in a recording, where order stands for the id.</summary>
+    /// <summary>A row of <c>crawl_logs</c> in a recording. It has no id; the lines of a session are in order.</summary>
     public sealed record LogRow
     {
         public required Guid SessionId { get; init; }
@@ -187,12 +194,12 @@ internal static class RecordingFormat
         public DateTimeOffset? Timestamp { get; init; }
     }
 
-    // System.Text.Json takes a time without offset for the machine's local time.
+    // Refuses a time without an offset. System.Text.Json would read it as the machine's local time.
     private sealed class InstantConverter : JsonConverter<DateTimeOffset>
     {
         public override DateTimeOffset Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
             reader.GetDateTime().Kind == DateTimeKind.Unspecified
-                ? throw new JsonException("a time needs its offset, such as Z")
+                ? throw new JsonException("The time has no offset, such as Z.")
                 : reader.GetDateTimeOffset().ToUniversalTime();
 
         public override void Write(Utf8JsonWriter writer, DateTimeOffset value, JsonSerializerOptions options) =>

@@ -1,12 +1,15 @@
 namespace CrawlData.Recordings;
 
-/// <summary>How to import a recording.</summary>
+/// <summary>Options for the import of a recording.</summary>
 public sealed class RecordingImportOptions
 {
-    /// <summary>Whether runs, sessions, pages and artifacts get new ids, so that one recording can be imported several times. Off unless set: an id that is taken
-    /// is an error.</summary>
+    /// <summary>Gets whether runs, sessions, pages and artifacts get new ids. Then a recording can be imported several times. Otherwise they keep their ids,
+    /// and an id that exists already is an error.</summary>
+    /// <value>The default is false.</value>
     public bool NewIds { get; init; }
 
-    /// <summary>Whether U+0000, lone surrogates and bytes that are not UTF-8 become U+FFFD. Off unless set: then a line that holds one is an error.</summary>
+    /// <summary>Gets whether U+0000, lone surrogates and bytes that are not UTF-8 are replaced with U+FFFD. Otherwise a line with one of them is an
+    /// error.</summary>
+    /// <value>The default is false.</value>
     public bool Repair { get; init; }
 }

@@ -1,29 +1,29 @@
 namespace CrawlData.Recordings;
 
-/// <summary>How far an import or export has come, or what it came to.</summary>
+/// <summary>The numbers of rows and bytes that an import or export has read or written.</summary>
 public sealed record RecordingProgress
 {
-    /// <summary>Runs read or written.</summary>
+    /// <summary>Gets the number of runs.</summary>
     public long Runs { get; init; }
 
-    /// <summary>Events read or written.</summary>
+    /// <summary>Gets the number of events.</summary>
     public long Events { get; init; }
 
-    /// <summary>Audit sessions read or written.</summary>
+    /// <summary>Gets the number of audit sessions.</summary>
     public long Sessions { get; init; }
 
-    /// <summary>Pages read or written.</summary>
+    /// <summary>Gets the number of pages.</summary>
     public long Pages { get; init; }
 
-    /// <summary>Artifacts read or written.</summary>
+    /// <summary>Gets the number of artifacts.</summary>
     public long Artifacts { get; init; }
 
-    /// <summary>Lines of sessions' logs read or written.</summary>
+    /// <summary>Gets the number of log lines.</summary>
     public long Logs { get; init; }
 
-    /// <summary>All of these together.</summary>
+    /// <summary>Gets the number of all rows.</summary>
     public long Rows => Runs + Events + Sessions + Pages + Artifacts + Logs;
 
-    /// <summary>Bytes of NDJSON read or written.</summary>
+    /// <summary>Gets the number of bytes of NDJSON.</summary>
     public long Bytes { get; init; }
 }

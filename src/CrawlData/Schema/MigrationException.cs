@@ -1,11 +1,11 @@
 namespace CrawlData.Schema;
 
-/// <summary>The schema could not be brought up to date: a script failed, and nothing of it was kept; those before it in the same call stay applied. Or the
-/// database or the data source cannot be migrated at all.</summary>
+/// <summary>Thrown when the schema could not be brought up to date. Either a script failed: it was rolled back, and the scripts before it stay applied. Or the
+/// database or the data source cannot be migrated.</summary>
 public class MigrationException : CrawlDataException
 {
     internal MigrationException(string? script, string message, Exception? innerException = null) : base(message, innerException) => Script = script;
 
-    /// <summary>The name of the script that it is about, such as <c>001_crawl_schema.sql</c>; null when it is about none.</summary>
+    /// <summary>Gets the name of the script that caused the error, such as <c>001_crawl_schema.sql</c>; null when no script did.</summary>
     public string? Script { get; }
 }

@@ -7,7 +7,7 @@ namespace CrawlData.Schema;
 
 /// <summary>The session-level advisory lock that lets one instance migrate a database at a time.</summary>
 /// <param name="connection">Holds the lock, and runs the scripts. So a killed process loses both together.</param>
-/// <param name="dataSource">Is cleared when the lock cannot be released.</param>
+/// <param name="dataSource">The connection's data source. Its pool is cleared when the lock cannot be released.</param>
 /// <param name="timeout">The longest wait for another instance.</param>
 /// <param name="timeProvider">Measures the wait, and the pauses between attempts.</param>
 /// <param name="logger">Logs the wait.</param>
@@ -18,7 +18,7 @@ internal sealed class MigrationLock(
 
     internal const string UnlockSql = "select pg_advisory_unlock(4860209034541326708); reset client_connection_check_interval";
 
-    // The lock for psql: it is held to the end of the script's transaction.
+    // The lock for psql. The server holds it to the end of the script's transaction.
     internal const string TransactionLockSql = "select pg_advisory_xact_lock(4860209034541326708)";
 
     internal const string CheckClientSql = "set client_connection_check_interval = '1s'";
@@ -27,7 +27,7 @@ internal sealed class MigrationLock(
     private static readonly TimeSpan LongestPoll = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan LogInterval = TimeSpan.FromSeconds(10);
 
-    /// <summary>Takes the lock. It polls, because a session that waits inside the server holds a snapshot, and CREATE INDEX CONCURRENTLY waits for that.</summary>
+    /// <summary>Takes the lock. It polls: a session that waits inside the server holds a snapshot, and CREATE INDEX CONCURRENTLY waits for that.</summary>
     /// <exception cref="MigrationLockTimeoutException">Another instance held the lock for the whole time-out.</exception>
     public async Task AcquireAsync(CancellationToken cancellationToken)
     {
@@ -66,8 +66,8 @@ internal sealed class MigrationLock(
         }
         catch (Exception exception) when (exception is NpgsqlException or InvalidOperationException)
         {
-            // The session is broken, or a late cancel request hit this statement. The session must not stay in the pool with the lock. The caller gets the
-            // earlier error.
+            // The session is broken, or a late cancel request cancelled this statement. A session with the lock must not stay in the pool. The caller gets
+            // the earlier error.
             dataSource.Clear();
         }
     }
@@ -80,7 +80,7 @@ internal sealed class MigrationLock(
         }
         catch (PostgresException exception) when (exception.SqlState == PostgresErrorCodes.InvalidParameterValue)
         {
-            // The server's platform cannot check. Then a killed process's statement runs to its end.
+            // The server's platform cannot check. The statement of a killed process then runs to its end.
         }
     }
 }

@@ -3,16 +3,16 @@ using Npgsql;
 
 namespace CrawlData.Schema;
 
-/// <summary>What a schema holds, from PostgreSQL's catalog, an element a line: the types, tables, columns, constraints, indexes, sequences, and what else
-/// changes what a statement does. Names are without schema, so that the same elements in two schemas read the same.</summary>
+/// <summary>The elements of a schema, from PostgreSQL's catalog. These are its types, tables, columns, constraints, indexes and sequences, and all else that
+/// changes the effect of a statement. Names have no schema, so that the same elements in two schemas are equal.</summary>
 internal sealed class SchemaCatalog(IEnumerable<SchemaCatalog.Line> lines)
 {
-    // Only where the connection's tables are: elsewhere they would be shadowed, or shadow those of the catalog.
+    // Leaves only the schema with the tables on the search path. Objects of other schemas could shadow them, or shadow those of the catalog.
     internal const string NarrowSearchPathSql = "select set_config('search_path', coalesce(quote_ident(current_schema()), ''), true)";
 
-    // The deparsing functions leave out the names of schemas that are on the search path, so each schema is read with itself alone there. A primary key's
-    // index is its constraint; a table in pg_temp is no different from one that is logged; NOT NULL is the column's, save where PostgreSQL 18 has one that is
-    // not valid.
+    // The deparsing functions leave out the names of schemas that are on the search path. So each schema is read with only itself there. The index of a
+    // primary key is read as its constraint. A table in pg_temp counts as a logged table. NOT NULL belongs to its column, except where PostgreSQL 18 has a
+    // constraint for it that is not valid.
     internal const string ReadSql =
         """
         with relations as (
@@ -90,10 +90,13 @@ internal sealed class SchemaCatalog(IEnumerable<SchemaCatalog.Line> lines)
 
     private readonly HashSet<Line> lines = [.. lines];
 
-    /// <summary>An element, the type or table that it goes with, and how PostgreSQL defines it.</summary>
+    /// <summary>An element of the schema.</summary>
+    /// <param name="Owner">The type, table or sequence that the element belongs to.</param>
+    /// <param name="Element">The element's kind and name.</param>
+    /// <param name="Definition">The element's definition, in PostgreSQL's words.</param>
     public readonly record struct Line(string Owner, string Element, string Definition);
 
-    /// <summary>Reads the schema that the connection's search path begins with.</summary>
+    /// <summary>Reads the first schema of the connection's search path.</summary>
     public static async Task<SchemaCatalog> ReadAsync(NpgsqlTransaction transaction, CancellationToken cancellationToken)
     {
         var lines = await transaction.Connection!.QueryAsync(
@@ -101,38 +104,44 @@ internal sealed class SchemaCatalog(IEnumerable<SchemaCatalog.Line> lines)
         return new SchemaCatalog(lines);
     }
 
-    /// <summary>What is here and was not there.</summary>
-    public SchemaCatalog Since(SchemaCatalog earlier) => new(lines.Except(earlier.lines));
+    /// <summary>Gets the elements that another catalog lacks, or defines otherwise.</summary>
+    public SchemaCatalog Except(SchemaCatalog other) => new(lines.Except(other.lines));
 
-    /// <summary>This, with all that is there, and as it is there.</summary>
-    public SchemaCatalog With(SchemaCatalog other) => new(other.lines.UnionBy(lines, line => line.Element));
+    /// <summary>Gets the elements of both catalogs. An element of both is as the other catalog defines it.</summary>
+    public SchemaCatalog Merge(SchemaCatalog other) => new(other.lines.UnionBy(lines, line => line.Element));
 
-    /// <summary>Whether any of these elements is here as defined, or any of these types and tables, however defined.</summary>
-    public bool HasAnyOf(SchemaCatalog made)
+    /// <summary>Whether this catalog has an element of the other with the same definition, or a type or table of the other with any definition.</summary>
+    public bool HasAnyOf(SchemaCatalog other)
     {
-        var created = made.lines.Where(line => line.Element == line.Owner).Select(line => line.Element).ToHashSet();
-        return lines.Any(line => made.lines.Contains(line) || created.Contains(line.Owner));
+        var owners = other.lines.Where(line => line.Element == line.Owner).Select(line => line.Element).ToHashSet();
+        return lines.Any(line => other.lines.Contains(line) || owners.Contains(line.Owner));
     }
 
-    /// <summary>How this differs from what is expected: what is missing, what is defined otherwise, and what the expected types and tables have that they
-    /// should not, save further indexes. Of a table that is missing its columns are not named.</summary>
+    /// <summary>Finds the missing and the changed elements, and the extra elements of expected types and tables. Extra indexes are allowed when they are valid
+    /// and not unique. The columns of a missing table are not listed.</summary>
     public IReadOnlyList<SchemaDifference> DifferencesFrom(SchemaCatalog expected)
     {
-        var here = lines.ToDictionary(line => line.Element, line => line.Definition);
-        var there = expected.lines.ToDictionary(line => line.Element, line => line.Definition);
+        var actual = lines.ToDictionary(line => line.Element, line => line.Definition);
+        var wanted = expected.lines.ToDictionary(line => line.Element, line => line.Definition);
         IEnumerable<SchemaDifference> differences =
         [
-            .. expected.lines.Where(line => !here.ContainsKey(line.Element) && (line.Element == line.Owner || here.ContainsKey(line.Owner)))
+            .. expected.lines.Where(line => !actual.ContainsKey(line.Element) && (line.Element == line.Owner || actual.ContainsKey(line.Owner)))
                 .Select(line => new SchemaDifference { Kind = SchemaDifferenceKind.Missing, Element = line.Element, Expected = line.Definition }),
-            .. expected.lines.Where(line => here.TryGetValue(line.Element, out var definition) && definition != line.Definition).Select(line =>
-                new SchemaDifference { Kind = SchemaDifferenceKind.Changed, Element = line.Element, Expected = line.Definition, Actual = here[line.Element] }),
-            .. lines.Where(line => !there.ContainsKey(line.Element) && there.ContainsKey(line.Owner) && !IsFurtherIndex(line))
+            .. expected.lines.Where(line => actual.TryGetValue(line.Element, out var definition) && definition != line.Definition)
+                .Select(line => new SchemaDifference
+                {
+                    Kind = SchemaDifferenceKind.Changed,
+                    Element = line.Element,
+                    Expected = line.Definition,
+                    Actual = actual[line.Element],
+                }),
+            .. lines.Where(line => !wanted.ContainsKey(line.Element) && wanted.ContainsKey(line.Owner) && !IsAllowedIndex(line))
                 .Select(line => new SchemaDifference { Kind = SchemaDifferenceKind.Extra, Element = line.Element, Actual = line.Definition }),
         ];
         return [.. differences.OrderBy(difference => difference.Kind).ThenBy(difference => difference.Element, StringComparer.Ordinal)];
     }
 
-    // One that is valid, and forbids nothing.
-    private static bool IsFurtherIndex(Line line) =>
+    // A unique index begins with CREATE UNIQUE INDEX.
+    private static bool IsAllowedIndex(Line line) =>
         line.Definition.StartsWith("CREATE INDEX ", StringComparison.Ordinal) && !line.Definition.EndsWith(", invalid", StringComparison.Ordinal);
 }

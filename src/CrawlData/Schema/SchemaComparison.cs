@@ -4,27 +4,28 @@ using Npgsql;
 
 namespace CrawlData.Schema;
 
-/// <summary>What a schema holds, and what scripts make, found by running them: they are the only truth about it. They run in the session's temporary schema, in
-/// a transaction that is rolled back.</summary>
-/// <param name="Executed">The scripts that the journal says have run, by name, with their hashes.</param>
-/// <param name="Actual">What the schema holds.</param>
-/// <param name="Made">What there is after each script.</param>
-/// <param name="Journal">What a journal adds.</param>
+/// <summary>The elements of a schema, and the elements that the scripts make. To find the latter, it runs the scripts in the session's temporary schema, in a
+/// transaction that is rolled back.</summary>
+/// <param name="Executed">The scripts in the journal: their hashes by their names.</param>
+/// <param name="Actual">The elements of the schema.</param>
+/// <param name="After">For each script, the elements that it and the scripts before it make.</param>
+/// <param name="Journal">The elements of the journal.</param>
 internal sealed record SchemaComparison(
-    IReadOnlyDictionary<string, string> Executed, SchemaCatalog Actual, IReadOnlyList<SchemaCatalog> Made, SchemaCatalog Journal)
+    IReadOnlyDictionary<string, string> Executed, SchemaCatalog Actual, IReadOnlyList<SchemaCatalog> After, SchemaCatalog Journal)
 {
-    // What the application has there would be in the way; it comes back with the rollback.
+    // Temporary tables of the application could have the names that the scripts use. The rollback restores them.
     internal const string DiscardSql = "discard temp";
 
     internal const string TemporarySql = "set local search_path to pg_temp";
 
-    /// <summary>What there is before each script.</summary>
-    public SchemaCatalog Before(int script) => script == 0 ? new SchemaCatalog([]) : Made[script - 1];
+    /// <summary>Gets the elements that the scripts before a script make.</summary>
+    public SchemaCatalog Before(int script) => script == 0 ? new SchemaCatalog([]) : After[script - 1];
 
-    /// <exception cref="SchemaNotComparableException">The server, or the role's rights, do not allow it.</exception>
+    /// <summary>Reads the schema, and runs the scripts.</summary>
+    /// <exception cref="SchemaNotComparableException">The server is read-only, or the role lacks a right.</exception>
     public static async Task<SchemaComparison> ReadAsync(NpgsqlConnection connection, IReadOnlyList<SchemaScript> scripts, CancellationToken cancellationToken)
     {
-        // In one snapshot, so that a migration that ends meanwhile is seen whole or not at all.
+        // In one snapshot, so that the comparison sees a concurrent migration whole or not at all.
         var transaction = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, cancellationToken).ConfigureAwait(false);
         await using var disposal = transaction.ConfigureAwait(false);
         try
@@ -35,14 +36,14 @@ internal sealed record SchemaComparison(
             var actual = await SchemaCatalog.ReadAsync(transaction, cancellationToken).ConfigureAwait(false);
 
             await ExecuteAsync(TemporarySql).ConfigureAwait(false);
-            var made = new List<SchemaCatalog>();
+            var after = new List<SchemaCatalog>();
             foreach (var sql in scripts.Select(script => script.Sql).Append(SchemaJournal.CreateSql))
             {
                 await ExecuteAsync(sql).ConfigureAwait(false);
-                made.Add(await SchemaCatalog.ReadAsync(transaction, cancellationToken).ConfigureAwait(false));
+                after.Add(await SchemaCatalog.ReadAsync(transaction, cancellationToken).ConfigureAwait(false));
             }
 
-            return new SchemaComparison(executed, actual, made[..^1], made[^1].Since(made[^2]));
+            return new SchemaComparison(executed, actual, after[..^1], after[^1].Except(after[^2]));
         }
         catch (PostgresException exception) when (exception.SqlState is PostgresErrorCodes.ReadOnlySqlTransaction or PostgresErrorCodes.InsufficientPrivilege)
         {

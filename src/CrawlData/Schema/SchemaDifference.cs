@@ -1,22 +1,24 @@
 namespace CrawlData.Schema;
 
-/// <summary>A difference between a database's schema and what the scripts make.</summary>
+/// <summary>A difference between a database's schema and the schema that the scripts make.</summary>
 public sealed record SchemaDifference
 {
-    /// <summary>Whether it is missing, changed or extra.</summary>
+    /// <summary>Gets whether the element is missing, changed or extra.</summary>
     public required SchemaDifferenceKind Kind { get; init; }
 
-    /// <summary>What differs, a kind and a name, as in <c>column crawl_events.payload</c>, <c>index idx_crawl_events_crawl_id</c>, <c>type crawl_status</c>,
-    /// <c>script 001_crawl_schema.sql</c>. Names are quoted where SQL wants them so.</summary>
+    /// <summary>Gets the element that differs: its kind and its name. Examples are <c>column crawl_events.payload</c>, <c>index
+    /// idx_crawl_events_crawl_id</c>, <c>type crawl_status</c> and <c>script 001_crawl_schema.sql</c>. A name is quoted where SQL needs quotes.</summary>
     public required string Element { get; init; }
 
-    /// <summary>As the scripts make it, in the words of PostgreSQL's catalog; a script's SHA-256 in this library. Null when it is extra.</summary>
+    /// <summary>Gets the definition that the scripts make, in the words of PostgreSQL's catalog; null when the element is extra. For a script, it is the
+    /// SHA-256 of the script in this library.</summary>
     public string? Expected { get; init; }
 
-    /// <summary>As it is; a script's SHA-256 when it ran. Null when it is missing.</summary>
+    /// <summary>Gets the definition in the database; null when the element is missing. For a script, it is the SHA-256 of the script that ran.</summary>
     public string? Actual { get; init; }
 
-    /// <summary>The difference in one line.</summary>
+    /// <summary>Describes the difference in one line.</summary>
+    /// <returns>For example <c>missing: index idx_crawl_events_crawl_id: CREATE INDEX …</c>.</returns>
     public override string ToString() => (Kind switch
     {
         SchemaDifferenceKind.Missing => $"missing: {Element}: {Expected}",

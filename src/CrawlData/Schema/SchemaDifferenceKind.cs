@@ -3,12 +3,12 @@ namespace CrawlData.Schema;
 /// <summary>How an element of the schema differs from what the scripts make.</summary>
 public enum SchemaDifferenceKind
 {
-    /// <summary>The scripts make it, and it is not there; or it is a script that has not run.</summary>
+    /// <summary>The database lacks an element that the scripts make. Or a script has not run.</summary>
     Missing,
 
-    /// <summary>It is there, and is another than the scripts make; or it is a script that was edited after it had run.</summary>
+    /// <summary>The database has the element with another definition than the scripts make. Or a script was edited after it ran.</summary>
     Changed,
 
-    /// <summary>It is there, on a type or table that the scripts make, and they do not make it; or it is a script that this version does not know.</summary>
+    /// <summary>A type or table of the scripts has an element that the scripts do not make. Or this version does not know a script that ran.</summary>
     Extra,
 }

@@ -7,11 +7,11 @@ using Npgsql;
 
 namespace CrawlData.Schema;
 
-/// <summary>Brings a database's schema up to date with DbUp, by the scripts embedded in this library. They go into the first schema of the search path, beside
-/// their journal <c>crawldata_journal</c>.</summary>
+/// <summary>Brings a database's schema up to date with the scripts that are embedded in this library. It runs them with DbUp, in the first schema of the search
+/// path. Their journal is the table <c>crawldata_journal</c>.</summary>
 /// <remarks>
 /// <para>Any number of instances may start together: one migrates, and the others wait. It relies on a session-level advisory lock on the connection that runs
-/// the scripts. Through PgBouncer in transaction mode such a lock does not hold: give the migrator a direct connection.</para>
+/// the scripts. Such a lock does not hold through PgBouncer in transaction mode: give the migrator a direct connection.</para>
 /// <para>Each script runs in a transaction of its own, together with its line in the journal. A killed process leaves nothing of its script. Its backend ends,
 /// and releases the lock, within about a second where the server's platform supports <c>client_connection_check_interval</c>. Elsewhere it ends with its
 /// statement.</para>
@@ -36,11 +36,12 @@ public sealed class SchemaMigrator
     private readonly ILogger logger;
     private readonly IReadOnlyList<SchemaScript> scripts;
 
-    /// <summary>Makes a migrator.</summary>
+    /// <summary>Initializes a migrator.</summary>
     /// <param name="dataSource">The application's data source. The application disposes it.</param>
     /// <param name="options">How long to wait; the defaults when null.</param>
-    /// <param name="logger">Logs the scripts that run, and the waiting; may be null.</param>
-    /// <param name="timeProvider">Measures the waiting; <see cref="TimeProvider.System"/> when null.</param>
+    /// <param name="logger">Logs the scripts that run, and the waits; may be null.</param>
+    /// <param name="timeProvider">Measures the waits; <see cref="TimeProvider.System"/> when null.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="dataSource"/> is null.</exception>
     public SchemaMigrator(
         NpgsqlDataSource dataSource,
         SchemaMigratorOptions? options = null,
@@ -69,10 +70,13 @@ public sealed class SchemaMigrator
         dataSource.UseAsync<IReadOnlyList<string>>(null, async connection =>
             [.. (await FindPendingAsync(connection, cancellationToken).ConfigureAwait(false)).Select(script => script.Name)], cancellationToken);
 
-    /// <summary>Writes the SQL of the scripts that <see cref="MigrateAsync"/> would run, for <c>psql</c>. Run there by the role that is to own the tables, it
-    /// leaves the database as <see cref="MigrateAsync"/> would. The call changes nothing, and takes no lock.</summary>
-    /// <remarks>Each script is a transaction of its own, together with its line in the journal. The SQL takes the migrator's lock, and goes into the first schema of
-    /// this data source's search path. psql stops at the first error, and keeps nothing of that script.</remarks>
+    /// <summary>Writes the SQL of the scripts that <see cref="MigrateAsync"/> would run, for <c>psql</c>. The call changes nothing, and takes no
+    /// lock.</summary>
+    /// <remarks>
+    /// <para>Run the SQL as the role that is to own the tables. It has the same effect as <see cref="MigrateAsync"/>.</para>
+    /// <para>Each script is a transaction of its own, together with its line in the journal. The SQL takes the migrator's lock. It makes the tables in the
+    /// first schema of this data source's search path. psql stops at the first error, and rolls that script back.</para>
+    /// </remarks>
     /// <param name="cancellationToken">Cancels the query.</param>
     /// <returns>The SQL; a comment when no script is pending.</returns>
     /// <exception cref="MigrationException">The database's encoding is not UTF8, or the data source multiplexes.</exception>
@@ -85,16 +89,17 @@ public sealed class SchemaMigrator
         return SchemaScriptWriter.Write(pending, schema);
     }, cancellationToken);
 
-    /// <summary>Writes the SQL of all scripts, as <see cref="GetPendingSqlAsync"/> does for an empty database. It goes into the first schema of psql's search
-    /// path.</summary>
+    /// <summary>Writes the SQL of all scripts, as <see cref="GetPendingSqlAsync"/> does for an empty database. It makes the tables in the first schema of
+    /// psql's search path.</summary>
+    /// <returns>The SQL.</returns>
     public static string GetAllSql() => SchemaScriptWriter.Write(SchemaScript.All, schema: null);
 
-    /// <summary>Runs the scripts that have not run in this database. Afterwards the data source is usable at once: its idle connections were dropped, and its types
-    /// reloaded.</summary>
-    /// <param name="cancellationToken">Cancels. The running script is rolled back, and the scripts before it stay.</param>
+    /// <summary>Runs the scripts that have not run in this database. Then it reloads the data source's types, and closes its idle connections, so that the data
+    /// source can be used at once.</summary>
+    /// <param name="cancellationToken">Cancels the migration. The running script is rolled back, and the scripts before it stay.</param>
     /// <returns>The names of the scripts that this call ran, in their order; empty when there was nothing to do.</returns>
-    /// <exception cref="MigrationException">A script failed. The message names it, and the inner exception is the server's error. Or the database's encoding is not
-    /// UTF8, or the data source multiplexes.</exception>
+    /// <exception cref="MigrationException">A script failed. The message names it, and the inner exception is the server's error. Or the database's encoding is
+    /// not UTF8, or the data source multiplexes.</exception>
     /// <exception cref="ScriptChangedException">A script was edited after it ran. Nothing was run.</exception>
     /// <exception cref="MigrationLockTimeoutException">Another instance was still migrating after <see cref="SchemaMigratorOptions.LockTimeout"/>.</exception>
     /// <exception cref="OperationCanceledException">The call was cancelled.</exception>
@@ -117,13 +122,17 @@ public sealed class SchemaMigrator
         return applied;
     }
 
-    /// <summary>Marks scripts as applied in a database whose tables were made by hand. It first checks that the catalog holds what each script makes: types, columns,
-    /// defaults, constraints, indexes. It marks the scripts up to the last of which something exists. Later scripts stay pending.</summary>
-    /// <remarks>It checks as <see cref="VerifySchemaAsync"/> does: further indexes on the tables are allowed, further columns and constraints are not.</remarks>
-    /// <param name="cancellationToken">Cancels. Nothing is marked.</param>
+    /// <summary>Marks scripts as applied in a database whose tables were made by hand. It first checks that the catalog has all that they make: types, columns,
+    /// defaults, constraints and indexes.</summary>
+    /// <remarks>
+    /// <para>It finds the last script of which the database has a result, and marks that script and all before it. Later scripts stay pending.</para>
+    /// <para>It checks as <see cref="VerifySchemaAsync"/> does. Extra indexes on the tables are allowed; extra columns and constraints are not.</para>
+    /// </remarks>
+    /// <param name="cancellationToken">Cancels the call. Nothing is marked.</param>
     /// <returns>The names of the scripts that were marked.</returns>
     /// <exception cref="MigrationException">The database's encoding is not UTF8, or the data source multiplexes.</exception>
-    /// <exception cref="SchemaNotComparableException">The role has no TEMPORARY on the database.</exception>
+    /// <exception cref="SchemaNotComparableException">The server is a standby, the session is read-only, or the role has no TEMPORARY on the
+    /// database.</exception>
     /// <exception cref="SchemaMismatchException">A script's results exist in part, or differ. Nothing was marked.</exception>
     /// <exception cref="ScriptChangedException">A script was edited after it ran.</exception>
     /// <exception cref="MigrationLockTimeoutException">Another instance was still migrating after <see cref="SchemaMigratorOptions.LockTimeout"/>.</exception>
@@ -141,7 +150,8 @@ public sealed class SchemaMigrator
             await connection.ExecuteAsync(SchemaJournal.CreateSql, null, transaction, cancellationToken).ConfigureAwait(false);
             foreach (var script in adoptable)
             {
-                await connection.ExecuteAsync(SchemaJournal.StoreSql, SchemaJournal.StoreParameters(script), transaction, cancellationToken).ConfigureAwait(false);
+                var parameters = SchemaJournal.StoreParameters(script);
+                await connection.ExecuteAsync(SchemaJournal.StoreSql, parameters, transaction, cancellationToken).ConfigureAwait(false);
                 Log.ScriptAdopted(logger, script.Name);
             }
 
@@ -149,17 +159,26 @@ public sealed class SchemaMigrator
         }, cancellationToken).ConfigureAwait(false);
     }, cancellationToken);
 
-    /// <summary>Compares the schema with what the scripts that ran make: types, tables, columns, constraints, indexes, sequences, triggers, rules, row level security,
-    /// inheritance. It changes nothing, and takes no lock that another session would wait for.</summary>
+    /// <summary>Compares the schema with what the applied scripts make. It changes nothing, and takes no lock that another session would wait for.</summary>
     /// <remarks>
-    /// <para>A pending script is a difference, and what it would make is not. Further indexes on the tables are allowed when they are valid and not unique. Other
-    /// objects in the schema are allowed. Owners, rights, storage parameters and the order of columns are not compared.</para>
-    /// <para>It runs the scripts in temporary tables, in a transaction that is rolled back. That takes the primary, and a role with TEMPORARY on the database (which
-    /// every role has unless it was revoked), USAGE on the schema, and SELECT on <c>crawldata_journal</c>.</para>
+    /// <para><b>Compared.</b> Types, tables, columns, constraints, indexes, sequences, triggers, rules, row level security and inheritance. A pending script is
+    /// a difference; the elements that it would make are not.</para>
+    /// <para><b>Allowed.</b> Extra indexes on the tables that are valid and not unique. Other objects in the schema. Owners, rights, storage parameters and the
+    /// order of columns are not compared.</para>
+    /// <para><b>Rights.</b> It runs the scripts in temporary tables, in a transaction that is rolled back. So it needs the primary. The role needs TEMPORARY on
+    /// the database, USAGE on the schema, and SELECT on <c>crawldata_journal</c>. Every role has TEMPORARY unless it was revoked.</para>
     /// </remarks>
     /// <param name="cancellationToken">Cancels the comparison.</param>
-    /// <returns>The differences: first of scripts, then missing, changed and extra elements; empty when there is none.</returns>
+    /// <returns>The differences: first those of scripts, then missing, changed and extra elements; empty when nothing differs.</returns>
     /// <exception cref="SchemaNotComparableException">The server is a standby, the session is read-only, or the role lacks one of those rights.</exception>
+    /// <example>
+    /// <code>
+    /// foreach (var difference in await new SchemaMigrator(dataSource).VerifySchemaAsync())
+    /// {
+    ///     Console.WriteLine(difference);
+    /// }
+    /// </code>
+    /// </example>
     public Task<IReadOnlyList<SchemaDifference>> VerifySchemaAsync(CancellationToken cancellationToken = default) =>
         dataSource.UseAsync(null, connection => new SchemaVerifier(scripts).VerifyAsync(connection, cancellationToken), cancellationToken);
 
@@ -187,14 +206,15 @@ public sealed class SchemaMigrator
     {
         if (new NpgsqlConnectionStringBuilder(connection.ConnectionString).Multiplexing)
         {
-            throw new MigrationException(null, "The data source multiplexes, so no lock holds between instances. Give the migrator one that does not.");
+            throw new MigrationException(
+                null, "The data source multiplexes, so no lock holds between instances. Give the migrator a data source that does not multiplex.");
         }
 
         var encoding = await connection.QuerySingleAsync(EncodingSql, null, row => row.GetString(0), null, cancellationToken).ConfigureAwait(false);
         if (encoding != "UTF8")
         {
             throw new MigrationException(
-                null, $"The database's encoding is {encoding}, which cannot store every character that a crawler finds. Create the database with encoding UTF8.");
+                null, $"The database's encoding is {encoding}. It cannot store all crawled text. Create the database with encoding UTF8.");
         }
     }
 
@@ -223,6 +243,6 @@ public sealed class SchemaMigrator
 
         cancellationToken.ThrowIfCancellationRequested();
         var failed = result.ErrorScript?.Name ?? pending[0].Name;
-        throw new MigrationException(failed, $"Script {failed} failed, and nothing of it was kept. {ServerErrors.Describe(result.Error)}", result.Error);
+        throw new MigrationException(failed, $"Script {failed} failed, and was rolled back. {ServerErrors.Describe(result.Error)}", result.Error);
     }
 }

@@ -1,13 +1,17 @@
 namespace CrawlData.Schema;
 
-/// <summary>A database that was made by hand cannot be adopted: it has some of a script's objects, and they are not as the script makes them. Nothing was
-/// changed.</summary>
+/// <summary>Thrown when a database that was made by hand cannot be adopted. It has some of a script's objects, and differs from what the script makes. Nothing
+/// was changed.</summary>
 public sealed class SchemaMismatchException : MigrationException
 {
-    internal SchemaMismatchException(string script, IReadOnlyList<SchemaDifference> differences)
-        : base(script, $"The database is not as {script} makes it: {string.Join("; ", differences.Take(10))}{(differences.Count > 10 ? "; and more" : "")}.") =>
-        Differences = differences;
+    private const int DifferencesInMessage = 10;
 
-    /// <summary>Each difference.</summary>
+    internal SchemaMismatchException(string script, IReadOnlyList<SchemaDifference> differences)
+        : base(script, $"The database differs from what {script} makes: {Describe(differences)}.") => Differences = differences;
+
+    /// <summary>Gets all differences.</summary>
     public IReadOnlyList<SchemaDifference> Differences { get; }
+
+    private static string Describe(IReadOnlyList<SchemaDifference> differences) =>
+        string.Join("; ", differences.Take(DifferencesInMessage)) + (differences.Count > DifferencesInMessage ? "; and more" : "");
 }

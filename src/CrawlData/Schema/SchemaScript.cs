@@ -3,10 +3,12 @@ using System.Text;
 
 namespace CrawlData.Schema;
 
-/// <summary>One of the scripts of <c>sql/</c>, as it is embedded in this library.</summary>
+/// <summary>A script of <c>sql/</c>, which is embedded in this library.</summary>
+/// <param name="Name">The file's name.</param>
+/// <param name="Sql">The file's text.</param>
 internal sealed record SchemaScript(string Name, string Sql)
 {
-    /// <summary>All scripts, in the order in which they run: that of their names, which start with three digits.</summary>
+    /// <summary>All scripts, in the order in which they run. It is the order of their names, which start with three digits.</summary>
     public static IReadOnlyList<SchemaScript> All { get; } =
     [
         .. typeof(SchemaScript).Assembly.GetManifestResourceNames()
@@ -15,7 +17,7 @@ internal sealed record SchemaScript(string Name, string Sql)
             .Select(Read),
     ];
 
-    /// <summary>SHA-256 of the text in lower-case hexadecimal; how its lines end does not count, since a checkout may change that.</summary>
+    /// <summary>The SHA-256 of the text, in lower-case hexadecimal. It ignores the kind of line endings, because a checkout may change them.</summary>
     public string Hash { get; } = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Sql.ReplaceLineEndings("\n"))));
 
     private static SchemaScript Read(string name)

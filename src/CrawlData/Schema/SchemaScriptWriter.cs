@@ -5,12 +5,13 @@ internal static class SchemaScriptWriter
 {
     /// <summary>Writes scripts, each in a transaction of its own, together with its line in the journal.</summary>
     /// <param name="scripts">The scripts.</param>
-    /// <param name="schema">The schema that the scripts go into, quoted where it needs quotes; that of psql's search path when null.</param>
+    /// <param name="schema">The schema to make the tables in, quoted where it needs quotes; the first of psql's search path when null.</param>
+    /// <returns>The SQL; a comment when there is no script.</returns>
     public static string Write(IReadOnlyList<SchemaScript> scripts, string? schema) => scripts.Count == 0
         ? "-- No script is pending.\n"
         : "\\set ON_ERROR_STOP on\n" + string.Concat(scripts.Select((script, index) => Write(script, schema, createJournal: index == 0)));
 
-    // A script's name and hash consist of characters that need no quotes.
+    // A script's name and hash have no character that would need escaping.
     private static string Write(SchemaScript script, string? schema, bool createJournal) =>
         $"""
 

@@ -3,6 +3,7 @@ using Npgsql;
 namespace CrawlData.Schema;
 
 /// <summary>Compares a schema with the schema that the scripts make.</summary>
+/// <param name="scripts">All scripts, in their order.</param>
 internal sealed class SchemaVerifier(IReadOnlyList<SchemaScript> scripts)
 {
     /// <summary>Finds the differences between the schema and what the scripts that ran make.</summary>
@@ -14,8 +15,8 @@ internal sealed class SchemaVerifier(IReadOnlyList<SchemaScript> scripts)
         {
             if (comparison.Executed.ContainsKey(scripts[script].Name))
             {
-                var (before, after) = (comparison.Before(script), comparison.Made[script]);
-                expected = expected.Since(before.Since(after)).With(after.Since(before));
+                var (before, after) = (comparison.Before(script), comparison.After[script]);
+                expected = expected.Except(before.Except(after)).Merge(after.Except(before));
             }
         }
 
@@ -29,13 +30,13 @@ internal sealed class SchemaVerifier(IReadOnlyList<SchemaScript> scripts)
     {
         var comparison = await SchemaComparison.ReadAsync(connection, scripts, cancellationToken).ConfigureAwait(false);
         var last = Enumerable.Range(0, scripts.Count).LastOrDefault(
-            script => comparison.Actual.HasAnyOf(comparison.Made[script].Since(comparison.Before(script))), -1);
+            script => comparison.Actual.HasAnyOf(comparison.After[script].Except(comparison.Before(script))), -1);
         if (last < 0)
         {
             return [];
         }
 
-        var differences = comparison.Actual.DifferencesFrom(comparison.Made[last]);
+        var differences = comparison.Actual.DifferencesFrom(comparison.After[last]);
         return differences.Count == 0
             ? [.. pending.TakeWhile(script => string.CompareOrdinal(script.Name, scripts[last].Name) <= 0)]
             : throw new SchemaMismatchException(scripts[last].Name, differences);

@@ -31,7 +31,7 @@ internal static class Connections
         {
             var result = await work(transaction).ConfigureAwait(false);
 
-            // A cancel during COMMIT would leave the outcome unknown. Hence before it, and not in it.
+            // A cancel during COMMIT would leave the outcome unknown. So the token is checked before it, and not passed to it.
             cancellationToken.ThrowIfCancellationRequested();
             await transaction.CommitAsync(CancellationToken.None).ConfigureAwait(false);
             return result;

@@ -3,7 +3,8 @@ using System.Text.Json.Serialization;
 
 namespace CrawlData.Storage;
 
-/// <summary>Writes an enum by its labels, and reads nothing else: the converter of System.Text.Json takes other cases and lists too.</summary>
+/// <summary>Converts an enum to and from its labels in JSON. It refuses all other text. The converter of System.Text.Json would accept another letter case and
+/// lists of names too.</summary>
 internal sealed class LabelConverter<T> : JsonConverter<T> where T : struct, Enum
 {
     public override T Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>

@@ -6,18 +6,19 @@ using NpgsqlTypes;
 
 namespace CrawlData.Storage;
 
-/// <summary>A statement's parameters, each with its PostgreSQL type, so that neither Dapper nor the type handlers that an application gave it guess
-/// one.</summary>
+/// <summary>A statement's parameters, each with its PostgreSQL type. So neither Dapper nor an application's type handlers choose a type.</summary>
 internal sealed class Parameters : SqlMapper.IDynamicParameters, IEnumerable<NpgsqlParameter>
 {
     private readonly List<NpgsqlParameter> parameters = [];
 
+    /// <summary>Adds a parameter.</summary>
     public void Add(string name, NpgsqlDbType type, object? value) => parameters.Add(new NpgsqlParameter(name, type)
     {
-        // Npgsql splits a time into days and the rest, and a day of PostgreSQL's is as long as the session's time zone has it.
+        // Npgsql would split a duration into days and a rest. A day in PostgreSQL has 23 to 25 hours, by the session's time zone.
         Value = value is TimeSpan time ? new NpgsqlInterval(0, 0, time.Ticks / TimeSpan.TicksPerMicrosecond) : value ?? DBNull.Value,
     });
 
+    /// <summary>Adds the parameters to a command.</summary>
     public void AddTo(IDbCommand command)
     {
         foreach (var parameter in parameters)
@@ -28,7 +29,7 @@ internal sealed class Parameters : SqlMapper.IDynamicParameters, IEnumerable<Npg
 
     void SqlMapper.IDynamicParameters.AddParameters(IDbCommand command, SqlMapper.Identity identity)
     {
-        // Dapper has given it a time-out that is process-wide; the connection's counts.
+        // Dapper has set its own time-out, which is process-wide. The time-out of the connection is restored.
         command.CommandTimeout = ((NpgsqlConnection)command.Connection!).CommandTimeout;
         AddTo(command);
     }

@@ -3,22 +3,23 @@ using System.Text;
 
 namespace CrawlData.Storage;
 
-/// <summary>Reads a text column in which few values repeat: one string for each and not for each row. For one reader at a time.</summary>
+/// <summary>Reads a text column with few distinct values. It makes a string for each value, and not for each row. Not thread-safe.</summary>
 /// <param name="maxLength">The column's length, in characters.</param>
 internal sealed class RepeatedText(int maxLength)
 {
-    private const int Remembered = 16;
+    private const int Capacity = 16;
 
     private readonly byte[] buffer = new byte[4 * maxLength];
-    private readonly List<(byte[] Utf8, string Text)> texts = new(Remembered);
+    private readonly List<(byte[] Utf8, string Text)> texts = new(Capacity);
     private int oldest;
 
+    /// <summary>Gets the text of a column.</summary>
     public string Get(DbDataReader row, int ordinal)
     {
         var length = (int)row.GetBytes(ordinal, 0, buffer, 0, buffer.Length);
         if (length == buffer.Length)
         {
-            // There may be more, where the column was widened.
+            // The text may be longer than the buffer, when the column was widened.
             return row.GetString(ordinal);
         }
 
@@ -32,14 +33,14 @@ internal sealed class RepeatedText(int maxLength)
         }
 
         var added = (Utf8: utf8.ToArray(), Text: Encoding.UTF8.GetString(utf8));
-        if (texts.Count < Remembered)
+        if (texts.Count < Capacity)
         {
             texts.Add(added);
         }
         else
         {
             texts[oldest] = added;
-            oldest = (oldest + 1) % Remembered;
+            oldest = (oldest + 1) % Capacity;
         }
 
         return added.Text;

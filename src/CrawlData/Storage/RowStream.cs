@@ -8,8 +8,8 @@ namespace CrawlData.Storage;
 /// <summary>Streams the rows of a query.</summary>
 internal static class RowStream
 {
-    /// <summary>Reads each row as it arrives, on the transaction's connection or on a pooled one that it holds meanwhile. It may be enumerated several
-    /// times: each enumeration has parameters and a reader of its own.</summary>
+    /// <summary>Reads each row as it arrives, on the transaction's connection, or on a pooled one that it holds until the end. It may be enumerated several
+    /// times. Each enumeration has its own parameters and reader.</summary>
     public static async IAsyncEnumerable<T> StreamAsync<T>(
         this NpgsqlDataSource dataSource,
         string sql,
@@ -43,8 +43,8 @@ internal static class RowStream
             }
             finally
             {
-                // The consumer left early. Disposal reads the remaining rows, and a cancelled query has few left. A cancel request costs a connection, and
-                // aborts a transaction of the caller's: hence not after the last row, and there only when the caller cancels.
+                // The consumer left early. Disposal reads the remaining rows, and a cancelled query has few left. A cancel request costs a connection, so none
+                // is sent after the last row. It aborts a transaction of the caller's, so there it is sent only when the caller cancels.
                 if (yielding && (own is not null || cancellationToken.IsCancellationRequested))
                 {
                     command.Cancel();

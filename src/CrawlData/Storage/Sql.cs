@@ -81,7 +81,7 @@ internal static class Sql
         this NpgsqlDataSource dataSource, string sql, Parameters? parameters, NpgsqlTransaction? transaction, CancellationToken cancellationToken) =>
         dataSource.UseAsync(transaction, connection => connection.ExecuteAsync(sql, parameters, transaction, cancellationToken), cancellationToken);
 
-    // Without parameters Dapper would set no time-out of the connection's: see Parameters.
+    // Parameters also restores the connection's time-out, so a statement without parameters gets an empty one.
     private static CommandDefinition Command(string sql, Parameters? parameters, NpgsqlTransaction? transaction, CancellationToken cancellationToken) =>
         new(sql, parameters ?? new Parameters(), transaction, cancellationToken: cancellationToken);
 }

@@ -55,7 +55,7 @@ public sealed class ImportCommandTests : ToolTest
 
         var result = await RunWithInputAsync(Recording(crawlId) + Recording(crawlId), "import", "-");
 
-        AssertFailed(result, 1, $"<stdin>:2: Crawl {crawlId} stands in the recording twice.");
+        AssertFailed(result, 1, $"<stdin>:2: Crawl {crawlId} occurs twice in the recording.");
     }
 
     [Test]

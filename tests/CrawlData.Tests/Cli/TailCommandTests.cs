@@ -54,7 +54,7 @@ public sealed class TailCommandTests : ToolTest
             await RunAsync("tail", $"{Guid.NewGuid()}", "--after", CursorAfter(1)),
             2,
             $"crawldata: --after takes an event's id, not '{CursorAfter(1)}'; see crawldata tail --help.");
-        AssertFailed(await RunAsync("tail", "--after", "1"), 1, "crawldata: cursor: is not one that this listing returned.");
+        AssertFailed(await RunAsync("tail", "--after", "1"), 1, "crawldata: cursor: was not returned by this listing.");
     }
 
     [Test]

@@ -25,7 +25,7 @@ public sealed class ServerErrorsTests
     {
         var error = new PostgresException("invalid value: secret", "ERROR", "ERROR", sqlState, internalQuery: internalQuery, routine: routine);
 
-        Assert.That(ServerErrors.Describe(error), Is.EqualTo($"{sqlState}: the server's text is left out, since it may quote a value"));
+        Assert.That(ServerErrors.Describe(error), Is.EqualTo($"{sqlState}: the server's text is left out, because it may quote a value"));
     }
 
     [Test]

@@ -54,7 +54,7 @@ public sealed class CrawlDataHealthCheckTests : MigratorTest
 
         var (refused, unreachable) = (await CheckAsync(wrong), await CheckAsync(nowhere));
 
-        Assert.That((refused.Status, refused.Description), Is.EqualTo((HealthStatus.Unhealthy, "The database cannot be worked with: 28P01.")));
+        Assert.That((refused.Status, refused.Description), Is.EqualTo((HealthStatus.Unhealthy, "The database cannot be used: 28P01.")));
         Assert.That(unreachable.Description, Does.Contain("SocketException"));
         Assert.That($"{refused.Exception} {unreachable.Exception}", Does.Not.Contain("not the password").And.Not.Contain("a secret"));
     }
@@ -71,7 +71,7 @@ public sealed class CrawlDataHealthCheckTests : MigratorTest
 
             var result = await CheckAsync(blind);
 
-            Assert.That((result.Status, result.Description), Is.EqualTo((HealthStatus.Degraded, "The role may not read crawldata_journal, so nobody knows whether the schema is up to date.")));
+            Assert.That((result.Status, result.Description), Is.EqualTo((HealthStatus.Degraded, "The role may not read crawldata_journal. It is unknown whether the schema is up to date.")));
         }
         finally
         {

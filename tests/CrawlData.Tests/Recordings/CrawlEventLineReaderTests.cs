@@ -32,13 +32,13 @@ public sealed class CrawlEventLineReaderTests
 
     [Test]
     [TestCase("""{"event_type":"","payload":{}}""", "event_type: is empty; it takes 1 to 50 characters.")]
-    [TestCase("""{"event_type":7,"payload":{}}""", "event_type: has a value that its column does not take.")]
+    [TestCase("""{"event_type":7,"payload":{}}""", "event_type: has a value that the column does not accept.")]
     [TestCase("""{"event_type":"secret"}""", "is not a row of crawl_events.")]
     [TestCase("""{"event_type":"step","payload":{},"secret":1}""", "is not a row of crawl_events.")]
     [TestCase("""["secret"]""", "is not a row of crawl_events.")]
     [TestCase("null", "is not a row of crawl_events.")]
     [TestCase("secret", "json: is not well-formed, at or after byte 0.")]
-    [TestCase("""{"event_type":"step","payload":{},"created_at":"2026-11-23T08:30:00"}""", "created_at: has a value that its column does not take.")]
+    [TestCase("""{"event_type":"step","payload":{},"created_at":"2026-11-23T08:30:00"}""", "created_at: has a value that the column does not accept.")]
     [TestCase(
         """{"event_type":"step","payload":"\u0000"}""", "json: holds U+0000 at byte 32, which jsonb cannot store (repair would replace it).")]
     public async Task An_invalid_line_is_returned_with_its_reason_and_the_next_line_follows(string line, string reason)

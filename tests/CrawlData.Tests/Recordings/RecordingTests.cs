@@ -82,10 +82,10 @@ public sealed class RecordingTests : DatabaseTest
         Assert.That(result.Total.Rows, Is.EqualTo(1 + 2 + 3 + 25_001));
     }
 
-    [TestCase("""{"table":"audit_sessions","row":SESSION}""", "Line 3: Session 11111111-1111-1111-1111-111111111111 stands in the recording twice.")]
-    [TestCase("""{"table":"audit_pages","row":PAGE}""", "Line 3: Page 22222222-2222-2222-2222-222222222222 stands in the recording twice.")]
+    [TestCase("""{"table":"audit_sessions","row":SESSION}""", "Line 3: Session 11111111-1111-1111-1111-111111111111 occurs twice in the recording.")]
+    [TestCase("""{"table":"audit_pages","row":PAGE}""", "Line 3: Page 22222222-2222-2222-2222-222222222222 occurs twice in the recording.")]
     [TestCase("""{"table":"audit_sessions","row":{"url":"ftp://a","status":"queued","mode":"debug","retention_policy":"long","crawl_policy_version":"1","config_snapshot":{}}}""", "Line 3: url: is not an absolute http or https URL.")]
-    [TestCase("""{"table":"audit_sessions","row":{"url":"http://a","status":"waiting","mode":"debug","retention_policy":"long","crawl_policy_version":"1","config_snapshot":{}}}""", "Line 3: status: has a value that its column does not take.")]
+    [TestCase("""{"table":"audit_sessions","row":{"url":"http://a","status":"waiting","mode":"debug","retention_policy":"long","crawl_policy_version":"1","config_snapshot":{}}}""", "Line 3: status: has a value that the column does not accept.")]
     [TestCase("""{"table":"audit_sessions","row":{"url":"http://a","status":"queued","mode":"debug","retention_policy":"long","crawl_policy_version":"1","config_snapshot":{},"attempts":-1}}""", "Line 3: attempts: is -1; the least is 0.")]
     [TestCase("""{"table":"audit_pages","row":{"session_id":"33333333-3333-3333-3333-333333333333","page_type":"pdp","viewport":"mobile","status":"ok","load_timings":{},"low_confidence_reasons":[]}}""", "Line 3: There is no session 33333333-3333-3333-3333-333333333333 in the recording before this line.")]
     [TestCase("""{"table":"artifacts","row":{"session_id":"11111111-1111-1111-1111-111111111111","page_id":"33333333-3333-3333-3333-333333333333","type":"html_gz","storage_uri":"s3://a","size_bytes":1}}""", "Line 3: There is no page 33333333-3333-3333-3333-333333333333 in the recording before this line.")]
@@ -117,7 +117,7 @@ public sealed class RecordingTests : DatabaseTest
         var recording = await ExportSessionAsync(other) + (await ExportSessionAsync(one)).Replace($$$"""artifacts","row":{"id":"{{{(await Artifacts.ListAsync(one)).Single().Id}}}","session_id":"{{{one}}}""", $$$"""artifacts","row":{"id":null,"session_id":"{{{other}}}""", StringComparison.Ordinal);
 
         await Assert.ThatAsync(
-            () => ImportAsync(recording, new RecordingImportOptions { NewIds = true }), Throws.InstanceOf<RecordingException>().With.Message.EndsWith($"Page {page.Id} is of another session."));
+            () => ImportAsync(recording, new RecordingImportOptions { NewIds = true }), Throws.InstanceOf<RecordingException>().With.Message.EndsWith($"Page {page.Id} belongs to another session."));
     }
 
     [Test]
@@ -129,20 +129,20 @@ public sealed class RecordingTests : DatabaseTest
 
         var exception = await Assert.ThrowsAsync<RecordingException>(() => ImportAsync(recording));
 
-        Assert.That(exception!.Message, Is.EqualTo("Line 1: One of 2 pages exists already. It stands between here and line 3."));
+        Assert.That(exception!.Message, Is.EqualTo("Line 1: One of 2 pages exists already. It is on a line between this one and line 3."));
     }
 
     [TestCase("{\"table\":", "Line 3: json: is not well-formed, at or after byte 9.")]
     [TestCase("{\"table\":\"artifacts\",\"row\":{}}", "Line 3: is not a row of artifacts.")]
-    [TestCase("{\"table\":\"pg_class\",\"row\":{}}", "Line 3: is of a table that recordings do not have.")]
+    [TestCase("{\"table\":\"pg_class\",\"row\":{}}", "Line 3: names a table that recordings do not have.")]
     [TestCase("{\"row\":{}}", "Line 3: is not of the form {\"table\": name, \"row\": {column: value}}.")]
     [TestCase("null", "Line 3: is not of the form {\"table\": name, \"row\": {column: value}}.")]
     [TestCase("{\"table\":\"crawl_runs\",\"row\":null}", "Line 3: is not a row of crawl_runs.")]
     [TestCase("""{"table":"crawl_events","row":{"crawl_id":"db893442-4075-4ab8-8b1e-865d89f72223","event_type":"a"}}""", "Line 3: is not a row of crawl_events.")]
-    [TestCase("""{"table":"crawl_events","row":{"crawl_id":"db893442-4075-4ab8-8b1e-865d89f72223","event_type":"a","payload":1,"payload":2}}""", "Line 3: payload: has a value that its column does not take.")]
+    [TestCase("""{"table":"crawl_events","row":{"crawl_id":"db893442-4075-4ab8-8b1e-865d89f72223","event_type":"a","payload":1,"payload":2}}""", "Line 3: payload: has a value that the column does not accept.")]
     [TestCase("""{"table":"crawl_events","row":{"crawl_id":"db893442-4075-4ab8-8b1e-865d89f72223","event_type":"a","payload":1,"secret":1}}""", "Line 3: is not a row of crawl_events.")]
-    [TestCase("""{"table":"crawl_events","row":{"crawl_id":"db893442-4075-4ab8-8b1e-865d89f72223","event_type":"a","payload":1,"created_at":"2026-11-23T00:18:58"}}""", "Line 3: created_at: has a value that its column does not take.")]
-    [TestCase("""{"table":"crawl_events","row":{"crawl_id":"db893442-4075-4ab8-8b1e-865d89f72223","event_type":null,"payload":1}}""", "Line 3: event_type: has a value that its column does not take.")]
+    [TestCase("""{"table":"crawl_events","row":{"crawl_id":"db893442-4075-4ab8-8b1e-865d89f72223","event_type":"a","payload":1,"created_at":"2026-11-23T00:18:58"}}""", "Line 3: created_at: has a value that the column does not accept.")]
+    [TestCase("""{"table":"crawl_events","row":{"crawl_id":"db893442-4075-4ab8-8b1e-865d89f72223","event_type":null,"payload":1}}""", "Line 3: event_type: has a value that the column does not accept.")]
     [TestCase("""{"table":"crawl_events","row":{"crawl_id":"db893442-4075-4ab8-8b1e-865d89f72223","event_type":"","payload":1}}""", "Line 3: event_type: is empty; it takes 1 to 50 characters.")]
     [TestCase("""{"table":"crawl_events","row":{"crawl_id":"db893442-4075-4ab8-8b1e-865d89f72223","event_type":"a","payload":"\u0000"}}""", "Line 3: json: holds U+0000 at byte 109, which jsonb cannot store (repair would replace it).")]
     [TestCase("""{"table":"crawl_events","row":{"crawl_id":"11111111-4075-4ab8-8b1e-865d89f72223","event_type":"a","payload":1}}""", "Line 3: There is no crawl 11111111-4075-4ab8-8b1e-865d89f72223 in the recording before this line.")]

@@ -6,8 +6,10 @@ using Npgsql;
 
 namespace CrawlData.Schema;
 
-/// <summary>Lets DbUp work on the connection that holds the lock, a transaction for each script, and leaves it open: DbUp's own managers would dispose of it
-/// and the lock with it.</summary>
+/// <summary>Runs DbUp's work on the connection that holds the lock, with a transaction for each script. It leaves the connection open. DbUp's own managers
+/// would dispose it, and lose the lock.</summary>
+/// <param name="connection">The connection that holds the lock.</param>
+/// <param name="cancellationToken">Cancels the statement that runs.</param>
 internal sealed class MigrationConnection(NpgsqlConnection connection, CancellationToken cancellationToken) : IConnectionManager, IDisposable
 {
     public TransactionMode TransactionMode { get; set; }
@@ -18,12 +20,12 @@ internal sealed class MigrationConnection(NpgsqlConnection connection, Cancellat
 
     public IDisposable OperationStarting(IUpgradeLog upgradeLog, List<SqlScript> executedScripts) => this;
 
-    // The end of DbUp's operation; the connection goes on.
+    // DbUp calls it at the end of its operation. The connection stays open.
     public void Dispose()
     {
     }
 
-    // Npgsql splits it itself, aware of quotes and comments.
+    // Npgsql splits the script into statements itself, and knows quotes and comments.
     public IEnumerable<string> SplitScriptIntoCommands(string scriptContents) => [scriptContents];
 
     public bool TryConnect(IUpgradeLog upgradeLog, out string errorMessage)
@@ -43,7 +45,7 @@ internal sealed class MigrationConnection(NpgsqlConnection connection, Cancellat
         NpgsqlCommand? current = null;
         using var transaction = connection.BeginTransaction();
 
-        // Ends before the transaction does, so that no cancel request of ours goes out while it is rolled back.
+        // Disposed before the transaction, so that no cancel request is sent during the rollback.
         using var cancellation = cancellationToken.Register(() => Volatile.Read(ref current)?.Cancel());
         var result = actionWithResult(() =>
         {

@@ -8,6 +8,7 @@ namespace CrawlData.Schema;
 
 /// <summary>The journal of the scripts that ran in a database, with their hashes. DbUp's own journal has no hash, allows a name twice, and stores local
 /// time.</summary>
+/// <param name="pending">The scripts that DbUp runs.</param>
 internal sealed class SchemaJournal(IReadOnlyList<SchemaScript> pending) : IJournal
 {
     internal const string CreateSql =
@@ -19,7 +20,7 @@ internal sealed class SchemaJournal(IReadOnlyList<SchemaScript> pending) : IJour
         )
         """;
 
-    // In the schema that the scripts go into, and nowhere else on the search path.
+    // Only in the schema of the scripts, and not elsewhere on the search path.
     internal const string ExistsSql =
         "select exists (select from pg_class where relname = 'crawldata_journal' and relnamespace = quote_ident(current_schema())::regnamespace)";
 
@@ -36,7 +37,8 @@ internal sealed class SchemaJournal(IReadOnlyList<SchemaScript> pending) : IJour
 
     internal const string StoreSql = "insert into crawldata_journal (script_name, script_hash) values (@script_name, @script_hash)";
 
-    /// <summary>Reads the scripts that ran, with their hashes; empty in a database without a journal.</summary>
+    /// <summary>Reads the scripts that ran.</summary>
+    /// <returns>Their hashes by their names; empty in a database without a journal.</returns>
     public static async Task<IReadOnlyDictionary<string, string>> ReadAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
         if (!await connection.QuerySingleAsync(ExistsSql, null, row => row.GetBoolean(0), null, cancellationToken).ConfigureAwait(false))
@@ -49,8 +51,8 @@ internal sealed class SchemaJournal(IReadOnlyList<SchemaScript> pending) : IJour
         return rows.ToDictionary();
     }
 
-    /// <summary>Reads when each script ran.</summary>
-    /// <returns>The time by the script's name; empty in a database without a journal; null when the role may not read it.</returns>
+    /// <summary>Reads the time when each script ran.</summary>
+    /// <returns>The times by the scripts' names; empty in a database without a journal; null when the role may not read it.</returns>
     public static async Task<IReadOnlyDictionary<string, DateTimeOffset>?> ReadTimesAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
         var mayRead = await connection.QueryAsync(MayReadSql, null, row => row.GetBoolean(0), null, cancellationToken).ConfigureAwait(false);
@@ -60,10 +62,12 @@ internal sealed class SchemaJournal(IReadOnlyList<SchemaScript> pending) : IJour
         }
 
         var rows = await connection.QueryAsync(
-            ReadTimesSql, null, row => KeyValuePair.Create(row.GetString(0), row.GetFieldValue<DateTimeOffset>(1)), null, cancellationToken).ConfigureAwait(false);
+            ReadTimesSql, null, row => KeyValuePair.Create(row.GetString(0), row.GetFieldValue<DateTimeOffset>(1)), null, cancellationToken)
+            .ConfigureAwait(false);
         return rows.ToDictionary();
     }
 
+    /// <summary>Makes the parameters of <see cref="StoreSql"/>.</summary>
     public static Parameters StoreParameters(SchemaScript script) => new()
     {
         { "script_name", NpgsqlDbType.Text, script.Name },
@@ -80,7 +84,7 @@ internal sealed class SchemaJournal(IReadOnlyList<SchemaScript> pending) : IJour
         command.ExecuteNonQuery();
     }
 
-    // In the script's own transaction: both are stored, or neither.
+    // It runs in the script's transaction, so both are stored or neither.
     public void StoreExecutedScript(SqlScript script, Func<IDbCommand> dbCommandFactory)
     {
         using var command = dbCommandFactory();

@@ -47,7 +47,7 @@ internal abstract class AppendStatements<T> where T : class
     /// <summary>Adds the parameters that <see cref="Insert"/> takes beside <c>@parent_ids</c> and <c>@row_parent_ids</c>.</summary>
     public abstract void AddColumns(Parameters parameters, IEnumerable<T> rows);
 
-    /// <summary>Writes the columns that <see cref="Copy"/> takes between the parent's id and the time. A cancel inside a write breaks the connection: hence no
-    /// token.</summary>
+    /// <summary>Writes the columns that <see cref="Copy"/> takes between the parent's id and the time. It takes no token, because a cancel inside a write
+    /// breaks the connection.</summary>
     public abstract Task WriteAsync(NpgsqlBinaryImporter importer, T row);
 }

@@ -5,8 +5,8 @@ using Npgsql;
 
 namespace CrawlData.Storage;
 
-/// <summary>Runs appends in transactions of their own, so that each is stored once: attempt, commit, verify if the connection was lost, retry if the error is
-/// transient.</summary>
+/// <summary>Runs appends in transactions of their own, so that each is stored once. It attempts, commits, verifies a commit whose connection was lost, and
+/// retries after a transient error.</summary>
 /// <param name="dataSource">The application's data source.</param>
 /// <param name="retry">Which errors are transient, and for how long an append is retried.</param>
 /// <param name="verifier">Verifies a COMMIT whose answer was lost.</param>

@@ -61,7 +61,7 @@ internal sealed class BulkAppender<T>(
             cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Appends a stream of one parent's rows, a chunk at a time. In the caller's transaction, a savepoint undoes what failed.</summary>
+    /// <summary>Appends a stream of one parent's rows, a chunk at a time. In the caller's transaction, a failed append is rolled back to a savepoint.</summary>
     /// <returns>The number of rows.</returns>
     public async Task<long> AppendStreamAsync(Guid parentId, IAsyncEnumerable<T> rows, NpgsqlTransaction? transaction, CancellationToken cancellationToken)
     {

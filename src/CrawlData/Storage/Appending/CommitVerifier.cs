@@ -12,8 +12,8 @@ internal sealed class CommitVerifier(NpgsqlDataSource dataSource, RetryPolicy re
     // A server in recovery may not have replayed the transaction yet.
     internal const string StatusSql = "select case when pg_is_in_recovery() then 'in recovery' else pg_xact_status(@transaction_id) end";
 
-    // Only a backend that waits for its lost client. A backend that commits may wait for its standbys: terminated, it would count as committed without them.
-    // The start is compared too, because a restarted server may have given the id to another transaction.
+    // Terminates only a backend that waits for its lost client. A backend that commits may wait for its standbys. If it were terminated, the transaction would
+    // count as committed without them. The start is compared too, because a restarted server may have given the id to another transaction.
     internal const string TerminateSql =
         """
         select pg_terminate_backend(pid) from pg_stat_activity
@@ -39,7 +39,7 @@ internal sealed class CommitVerifier(NpgsqlDataSource dataSource, RetryPolicy re
             }
             catch (Exception exception) when (exception is NpgsqlException or ObjectDisposedException)
             {
-                // Asked again until the time is up. Then the outcome is unknown, and the caller gets that.
+                // The server is asked again until the time is up. Then the outcome is unknown, and the caller gets that.
             }
 
             await attempts.PauseAsync(CancellationToken.None).ConfigureAwait(false);
@@ -76,8 +76,8 @@ internal sealed class CommitVerifier(NpgsqlDataSource dataSource, RetryPolicy re
                 return CommitOutcome.Unknown;
             }
 
-            // The transaction is over, and this statement's snapshot sees what it left. The row decides, and not the status: a server that was restarted or
-            // promoted may have given the ids of a transaction that never reached its WAL, and those of its rows, to another one.
+            // The transaction has ended, and this statement's snapshot sees its rows. The row decides, and not the status: the transaction may never have
+            // reached the WAL of a server that was restarted or promoted. Such a server gives the same transaction id, and the same row ids, again.
             var rowParameters = new Parameters
             {
                 { "row_id", NpgsqlDbType.Bigint, appended.Ids[0] },

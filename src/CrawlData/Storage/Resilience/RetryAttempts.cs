@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 
 namespace CrawlData.Storage;
 
-/// <summary>The attempts at one piece of work: since when they are made, and the pauses between them.</summary>
+/// <summary>The attempts at one piece of work. It measures their time, and pauses between them.</summary>
 internal sealed class RetryAttempts(TimeSpan limit, TimeProvider timeProvider, Telemetry telemetry, ILogger logger)
 {
     private static readonly TimeSpan ShortestPause = TimeSpan.FromMilliseconds(20);
@@ -16,7 +16,7 @@ internal sealed class RetryAttempts(TimeSpan limit, TimeProvider timeProvider, T
 
     public bool HasTime => Elapsed < limit;
 
-    /// <summary>Reports why there is another attempt, and pauses before it.</summary>
+    /// <summary>Logs and counts a retry with its cause, and pauses before it.</summary>
     public Task NextAsync(Exception cause, CancellationToken cancellationToken)
     {
         var error = Telemetry.ErrorType(cause);

@@ -15,7 +15,7 @@ internal sealed class RetryPolicy(NpgsqlDataSource dataSource, TimeSpan limit, T
     private const string IdleInTransactionSessionTimeout = "25P03";
 
     /// <summary>Runs work, and runs it again after a transient error while there is time.</summary>
-    /// <param name="work">Must do nothing twice when it runs again after an error.</param>
+    /// <param name="work">The work. It must be safe to repeat after an error.</param>
     /// <param name="cancellationToken">Cancels the pauses.</param>
     public async Task<T> RunAsync<T>(Func<Task<T>> work, CancellationToken cancellationToken)
     {
@@ -36,8 +36,9 @@ internal sealed class RetryPolicy(NpgsqlDataSource dataSource, TimeSpan limit, T
     /// <summary>Starts to measure the time.</summary>
     public RetryAttempts Begin() => new(limit, timeProvider, telemetry, logger);
 
-    /// <summary>Whether an error is transient: a lost connection; a server that starts, stops, or is no longer the primary; no usable host of several; too many
-    /// connections; a deadlock; a serialization failure.</summary>
+    /// <summary>Whether an error is transient.</summary>
+    /// <remarks>Transient are a lost connection, too many connections, a deadlock, and a serialization failure. So is a server that starts, stops, or is no
+    /// longer the primary, and a list of hosts without a usable one.</remarks>
     public bool IsTransient(NpgsqlException exception) => exception switch
     {
         { IsTransient: true } => true,

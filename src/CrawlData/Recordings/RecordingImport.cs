@@ -1,0 +1,224 @@
+using System.Text.Json;
+using CrawlData.Audits;
+using CrawlData.Crawls;
+using Npgsql;
+
+namespace CrawlData.Recordings;
+
+/// <summary>Imports one recording. It gathers rows into batches, and maps the recording's ids to the stored ids.</summary>
+/// <param name="tables">The repositories that store the rows.</param>
+/// <param name="lines">The recording's lines.</param>
+/// <param name="transaction">The import's transaction.</param>
+/// <param name="options">Whether rows get new ids, and whether text is repaired.</param>
+/// <param name="progress">Receives the total after each batch; may be null.</param>
+internal sealed class RecordingImport(
+    RecordingTables tables, NdjsonReader lines, NpgsqlTransaction transaction, RecordingImportOptions options, IProgress<RecordingProgress>? progress)
+{
+    private const int BatchRows = 1_000;
+    private const long BatchBytes = 4 * 1024 * 1024;
+
+    private readonly JsonbOptions lineOptions = JsonbOptions.ForLine(RecordingFormat.LargestLineBytes, options.Repair);
+    private readonly List<Guid> crawlIds = [];
+    private readonly List<Guid> sessionIds = [];
+
+    // The stored ids by the ids in the recording. A page has the stored id of its session beside its own.
+    private readonly Dictionary<Guid, Guid> crawls = [];
+    private readonly Dictionary<Guid, Guid> sessions = [];
+    private readonly Dictionary<Guid, (Guid Id, Guid SessionId)> pages = [];
+
+    private readonly List<(Guid CrawlId, NewCrawlEvent Event)> eventBatch = [];
+    private readonly List<(Guid SessionId, NewAuditPage Page)> pageBatch = [];
+    private readonly List<(Guid SessionId, NewArtifact Artifact, DateTimeOffset? DeletedAt)> artifactBatch = [];
+    private readonly List<(Guid SessionId, NewCrawlLog Line)> logBatch = [];
+    private long batchBytes;
+    private long batchLine = 1;
+    private RecordingProgress total = new();
+
+    private long Line => lines.Line;
+
+    /// <summary>Imports all lines. The caller commits.</summary>
+    /// <exception cref="RecordingException">A line cannot be imported.</exception>
+    public async Task<RecordingImportResult> RunAsync(CancellationToken cancellationToken)
+    {
+        await foreach (var bytes in lines.ReadAsync(cancellationToken).ConfigureAwait(false))
+        {
+            await AddLineAsync(bytes, cancellationToken).ConfigureAwait(false);
+        }
+
+        await FlushAsync(cancellationToken).ConfigureAwait(false);
+        return new RecordingImportResult { CrawlIds = crawlIds, SessionIds = sessionIds, Total = total };
+    }
+
+    private async ValueTask AddLineAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await AddAsync(Parse(bytes.Span), cancellationToken).ConfigureAwait(false);
+            batchBytes += bytes.Length;
+        }
+        catch (Exception exception) when (exception is InvalidValueException or RowAlreadyExistsException)
+        {
+            throw new RecordingException(Line, exception.Message, exception);
+        }
+
+        if (eventBatch.Count + pageBatch.Count + artifactBatch.Count + logBatch.Count >= BatchRows || batchBytes >= BatchBytes)
+        {
+            await FlushAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private async ValueTask AddAsync(RecordingFormat.Line<JsonElement> parsed, CancellationToken cancellationToken)
+    {
+        switch (parsed.Table)
+        {
+            case RecordingFormat.CrawlRuns:
+                await AddRunAsync(ToRow<NewCrawlRun>(parsed), cancellationToken).ConfigureAwait(false);
+                break;
+            case RecordingFormat.CrawlEvents:
+                AddEvent(ToRow<RecordingFormat.EventRow>(parsed));
+                break;
+            case RecordingFormat.AuditSessions:
+                await AddSessionAsync(ToRow<RecordingFormat.SessionRow>(parsed), cancellationToken).ConfigureAwait(false);
+                break;
+            case RecordingFormat.AuditPages:
+                AddPage(ToRow<RecordingFormat.PageRow>(parsed));
+                break;
+            case RecordingFormat.Artifacts:
+                AddArtifact(ToRow<RecordingFormat.ArtifactRow>(parsed));
+                break;
+            case RecordingFormat.CrawlLogs:
+                AddLog(ToRow<RecordingFormat.LogRow>(parsed));
+                break;
+            default:
+                throw new RecordingException(Line, "names a table that recordings do not have.");
+        }
+    }
+
+    private RecordingFormat.Line<JsonElement> Parse(ReadOnlySpan<byte> bytes)
+    {
+        try
+        {
+            return Jsonb.Parse(bytes, lineOptions).To<RecordingFormat.Line<JsonElement>>(RecordingFormat.Lines) ?? throw new JsonException();
+        }
+        catch (JsonException)
+        {
+            // Without the cause, because its message may quote the line.
+            throw new RecordingException(Line, "is not of the form {\"table\": name, \"row\": {column: value}}.");
+        }
+    }
+
+    private T ToRow<T>(RecordingFormat.Line<JsonElement> parsed) => RecordingFormat.ToRow<T>(parsed.Row, parsed.Table, Line);
+
+    private async Task AddRunAsync(NewCrawlRun run, CancellationToken cancellationToken)
+    {
+        var id = NewId(run.Id);
+        AddId(crawls, run.Id, id, "Crawl");
+        await tables.Runs.InsertAsync(run with { Id = id }, transaction, cancellationToken).ConfigureAwait(false);
+        crawlIds.Add(id);
+        total = total with { Runs = total.Runs + 1 };
+    }
+
+    private async Task AddSessionAsync(RecordingFormat.SessionRow row, CancellationToken cancellationToken)
+    {
+        var id = NewId(row.Id);
+        AddId(sessions, row.Id, id, "Session");
+        await tables.Sessions.InsertAsync([row.ToSession(id)], transaction, cancellationToken).ConfigureAwait(false);
+        sessionIds.Add(id);
+        total = total with { Sessions = total.Sessions + 1 };
+    }
+
+    private void AddEvent(RecordingFormat.EventRow row)
+    {
+        var crawlEvent = new NewCrawlEvent { EventType = row.EventType, Payload = row.Payload, CreatedAt = row.CreatedAt };
+        eventBatch.Add((FindParent(crawls, row.CrawlId, "crawl"), crawlEvent));
+    }
+
+    private void AddPage(RecordingFormat.PageRow row)
+    {
+        var (id, sessionId) = (NewId(row.Id), FindParent(sessions, row.SessionId, "session"));
+        AddId(pages, row.Id, (id, sessionId), "Page");
+        pageBatch.Add((sessionId, new NewAuditPage
+        {
+            Id = id,
+            PageType = row.PageType,
+            Viewport = row.Viewport,
+            Status = row.Status,
+            LoadTimings = row.LoadTimings,
+            LowConfidenceReasons = row.LowConfidenceReasons,
+        }));
+    }
+
+    private void AddArtifact(RecordingFormat.ArtifactRow row)
+    {
+        var sessionId = FindParent(sessions, row.SessionId, "session");
+        var page = FindParent(pages, row.PageId, "page");
+        if (page.SessionId != sessionId)
+        {
+            throw new RecordingException(Line, $"Page {row.PageId} belongs to another session.");
+        }
+
+        var artifact = new NewArtifact
+        {
+            Id = NewId(row.Id),
+            PageId = page.Id,
+            Type = row.Type,
+            StorageUri = row.StorageUri,
+            SizeBytes = row.SizeBytes,
+            Checksum = row.Checksum,
+            CreatedAt = row.CreatedAt,
+            RetentionUntil = row.RetentionUntil,
+            KeepForever = row.RetentionUntil is null,
+        };
+        artifactBatch.Add((sessionId, artifact, row.DeletedAt));
+    }
+
+    private void AddLog(RecordingFormat.LogRow row)
+    {
+        var line = new NewCrawlLog { Level = row.Level, EventType = row.EventType, Message = row.Message, Details = row.Details, Timestamp = row.Timestamp };
+        logBatch.Add((FindParent(sessions, row.SessionId, "session"), line));
+    }
+
+    private Guid NewId(Guid? recorded) => options.NewIds || recorded is null ? Guid.CreateVersion7() : recorded.Value;
+
+    private void AddId<T>(Dictionary<Guid, T> stored, Guid? recorded, T value, string noun)
+    {
+        if (recorded is { } id && !stored.TryAdd(id, value))
+        {
+            throw new RecordingException(Line, $"{noun} {id} occurs twice in the recording.");
+        }
+    }
+
+    private T FindParent<T>(Dictionary<Guid, T> stored, Guid recorded, string noun) => stored.TryGetValue(recorded, out var value)
+        ? value
+        : throw new RecordingException(Line, $"There is no {noun} {recorded} in the recording before this line.");
+
+    private async Task FlushAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await tables.Events.AppendAsync(eventBatch, transaction, cancellationToken).ConfigureAwait(false);
+            await tables.Pages.InsertAsync(pageBatch, transaction, cancellationToken).ConfigureAwait(false);
+            await tables.Artifacts.InsertAsync(artifactBatch, transaction, cancellationToken).ConfigureAwait(false);
+            await tables.Logs.AppendAsync(logBatch, transaction, cancellationToken).ConfigureAwait(false);
+        }
+        catch (RowAlreadyExistsException exception)
+        {
+            throw new RecordingException(batchLine, $"{exception.Message} It is on a line between this one and line {Line}.", exception);
+        }
+
+        total = total with
+        {
+            Bytes = lines.BytesRead,
+            Events = total.Events + eventBatch.Count,
+            Pages = total.Pages + pageBatch.Count,
+            Artifacts = total.Artifacts + artifactBatch.Count,
+            Logs = total.Logs + logBatch.Count,
+        };
+        eventBatch.Clear();
+        pageBatch.Clear();
+        artifactBatch.Clear();
+        logBatch.Clear();
+        (batchBytes, batchLine) = (0, Line + 1);
+        progress?.Report(total);
+    }
+}
