@@ -17,47 +17,50 @@ internal sealed class CrawlEventStatements : AppendStatements<NewCrawlEvent>
 
     // The run's lock comes before the id: nextval runs for the row that the CTE returns. No row means an unknown crawl.
     internal const string InsertOneSql =
-        """
+        $"""
         with run as materialized (
             select id from crawl_runs where id = @crawl_id for no key update
         )
         insert into crawl_events (crawl_id, event_type, payload, created_at)
         select id, @event_type, @payload, coalesce(@created_at, now() at time zone 'utc') from run
-        returning id, pg_current_xact_id(), now()
+        returning id, {TransactionIdentity.Columns}
         """;
 
     // All locks come first, in id order, so that calls with several crawls cannot deadlock. The count takes the locks before the first id is drawn. It also
     // leaves out every row when a crawl is unknown. The call of nextval runs above the sort, in the order of the events.
     internal const string InsertSql =
-        """
+        $"""
         with runs as materialized (
             select id from crawl_runs where id = any (@parent_ids) order by id for no key update
+        ), inserted as (
+            insert into crawl_events (crawl_id, event_type, payload, created_at)
+            select crawl_id, event_type, payload::jsonb, coalesce(created_at, now() at time zone 'utc')
+            from unnest(@row_parent_ids, @event_types, @payloads, @created_ats)
+                with ordinality as events (crawl_id, event_type, payload, created_at, position)
+            where (select count(*) from runs) = cardinality(@parent_ids)
+            order by position
+            returning id
         )
-        insert into crawl_events (crawl_id, event_type, payload, created_at)
-        select crawl_id, event_type, payload::jsonb, coalesce(created_at, now() at time zone 'utc')
-        from unnest(@row_parent_ids, @event_types, @payloads, @created_ats)
-            with ordinality as events (crawl_id, event_type, payload, created_at, position)
-        where (select count(*) from runs) = cardinality(@parent_ids)
-        order by position
-        returning id, pg_current_xact_id(), now()
+        select array_agg(id order by id), {TransactionIdentity.Columns} from inserted
         """;
 
     // As above: generate_series needs the count, and nextval needs both. The empty insert takes the table's lock first, as the other statements do.
     // HighWaterMark waits for the transactions that hold that lock.
     internal const string ReserveSql =
-        """
+        $"""
         with table_lock as (
             insert into crawl_events (crawl_id, event_type, payload) select null::uuid, null, null::jsonb where false
         ), runs as materialized (
             select id from crawl_runs where id = any (@parent_ids) order by id for no key update
         )
         select array(select nextval('crawl_events_id_seq') from generate_series(1, case locked.runs when cardinality(@parent_ids) then @rows else 0 end)),
-               pg_current_xact_id(),
-               now()
+               row_security_active('crawl_events'),
+               {TransactionIdentity.Columns}
         from (select count(*) as runs from runs) as locked
         """;
 
-    internal const string TimeSql = "select created_at from crawl_events where id = @row_id and crawl_id = @parent_id";
+    internal const string RowIsOfTransactionSql =
+        "select created_at = @transaction_start at time zone 'utc' from crawl_events where id = @row_id and crawl_id = @parent_id";
 
     internal const string CopySql = $"copy crawl_events ({Columns}) from stdin (format binary)";
 
@@ -106,7 +109,7 @@ internal sealed class CrawlEventStatements : AppendStatements<NewCrawlEvent>
 
     public override string UnknownParents => UnknownParentsSql;
 
-    public override string RowTime => TimeSql;
+    public override string RowIsOfTransaction => RowIsOfTransactionSql;
 
     public override int BytesOf(NewCrawlEvent row) => row.Payload.Utf8.Length;
 

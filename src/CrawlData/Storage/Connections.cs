@@ -1,10 +1,27 @@
+using System.Transactions;
 using Npgsql;
 
 namespace CrawlData.Storage;
 
-/// <summary>Runs work on the caller's connection or on a pooled one, with or without a transaction.</summary>
+/// <summary>Runs work on the caller's connection or on a pooled one, with or without a transaction. No connection of the library's own enlists in an ambient
+/// <see cref="TransactionScope"/>: its isolation level and its snapshot would void what the statements rely on.</summary>
 internal static class Connections
 {
+    /// <summary>Opens a connection that does not enlist in an ambient transaction.</summary>
+    public static ValueTask<NpgsqlConnection> OpenAsync(this NpgsqlDataSource dataSource, CancellationToken cancellationToken) =>
+        Transaction.Current is null ? dataSource.OpenConnectionAsync(cancellationToken) : OpenOutsideAsync(dataSource, cancellationToken);
+
+    /// <summary>Refuses a write outside a transaction of the caller's while there is an ambient one: it would be committed on its own.</summary>
+    /// <exception cref="InvalidOperationException">There is an ambient transaction.</exception>
+    public static void ThrowIfAmbient(NpgsqlTransaction? transaction)
+    {
+        if (transaction is null && Transaction.Current is not null)
+        {
+            throw new InvalidOperationException(
+                "CrawlData takes no part in an ambient TransactionScope. Pass an NpgsqlTransaction, or suppress the scope around the call.");
+        }
+    }
+
     /// <summary>Runs work on the transaction's connection. Without a transaction, runs it on a connection from the pool and returns that afterwards.</summary>
     /// <exception cref="InvalidOperationException">The transaction has ended.</exception>
     public static async Task<T> UseAsync<T>(
@@ -15,7 +32,7 @@ internal static class Connections
             return await work(transaction.Connection!).ConfigureAwait(false);
         }
 
-        var connection = await dataSource.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+        var connection = await dataSource.OpenAsync(cancellationToken).ConfigureAwait(false);
         await using (connection.ConfigureAwait(false))
         {
             return await work(connection).ConfigureAwait(false);
@@ -40,7 +57,16 @@ internal static class Connections
 
     /// <summary>Opens a connection, and runs work in a transaction on it.</summary>
     public static Task<T> InTransactionAsync<T>(
-        this NpgsqlDataSource dataSource, Func<NpgsqlConnection, NpgsqlTransaction, Task<T>> work, CancellationToken cancellationToken) =>
-        dataSource.UseAsync(
+        this NpgsqlDataSource dataSource, Func<NpgsqlConnection, NpgsqlTransaction, Task<T>> work, CancellationToken cancellationToken)
+    {
+        ThrowIfAmbient(null);
+        return dataSource.UseAsync(
             null, connection => connection.InTransactionAsync(transaction => work(connection, transaction), cancellationToken), cancellationToken);
+    }
+
+    private static async ValueTask<NpgsqlConnection> OpenOutsideAsync(NpgsqlDataSource dataSource, CancellationToken cancellationToken)
+    {
+        using var outside = new TransactionScope(TransactionScopeOption.Suppress, TransactionScopeAsyncFlowOption.Enabled);
+        return await dataSource.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+    }
 }

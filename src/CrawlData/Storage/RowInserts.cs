@@ -20,6 +20,7 @@ internal static class RowInserts
         NpgsqlTransaction? transaction,
         CancellationToken cancellationToken)
     {
+        Connections.ThrowIfAmbient(transaction);
         try
         {
             var rows = (await dataSource.QueryAsync(sql, parameters, map, transaction, cancellationToken).ConfigureAwait(false)).ToDictionary(id);

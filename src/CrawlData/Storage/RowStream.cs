@@ -18,7 +18,7 @@ internal static class RowStream
         NpgsqlTransaction? transaction,
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var own = transaction is null ? await dataSource.OpenConnectionAsync(cancellationToken).ConfigureAwait(false) : null;
+        var own = transaction is null ? await dataSource.OpenAsync(cancellationToken).ConfigureAwait(false) : null;
         try
         {
             var command = new NpgsqlCommand(sql, own ?? transaction!.Connection!, transaction);

@@ -78,8 +78,11 @@ internal static class Sql
 
     /// <inheritdoc cref="ExecuteAsync(NpgsqlConnection, string, Parameters?, NpgsqlTransaction?, CancellationToken)"/>
     public static Task<int> ExecuteAsync(
-        this NpgsqlDataSource dataSource, string sql, Parameters? parameters, NpgsqlTransaction? transaction, CancellationToken cancellationToken) =>
-        dataSource.UseAsync(transaction, connection => connection.ExecuteAsync(sql, parameters, transaction, cancellationToken), cancellationToken);
+        this NpgsqlDataSource dataSource, string sql, Parameters? parameters, NpgsqlTransaction? transaction, CancellationToken cancellationToken)
+    {
+        Connections.ThrowIfAmbient(transaction);
+        return dataSource.UseAsync(transaction, connection => connection.ExecuteAsync(sql, parameters, transaction, cancellationToken), cancellationToken);
+    }
 
     // Parameters also restores the connection's time-out, so a statement without parameters gets an empty one.
     private static CommandDefinition Command(string sql, Parameters? parameters, NpgsqlTransaction? transaction, CancellationToken cancellationToken) =>

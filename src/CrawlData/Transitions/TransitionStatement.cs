@@ -20,6 +20,7 @@ internal static class TransitionStatement
         NpgsqlTransaction? transaction,
         CancellationToken cancellationToken) where T : class
     {
+        Connections.ThrowIfAmbient(transaction);
         var outcome = await dataSource.QuerySingleOrDefaultAsync(
             sql,
             parameters,

@@ -13,31 +13,34 @@ internal sealed class CrawlLogStatements : AppendStatements<NewCrawlLog>
 
     // The session's row is locked as a foreign key's check locks it. So no row means an unknown session, and not one that is being deleted.
     internal const string InsertSql =
-        """
+        $"""
         with sessions as materialized (
             select id from audit_sessions where id = any (@parent_ids) order by id for key share
+        ), inserted as (
+            insert into crawl_logs (session_id, level, event_type, message, details, timestamp)
+            select session_id, level::log_level_enum, event_type::event_type_enum, message, details::jsonb, coalesce(timestamp, now())
+            from unnest(@row_parent_ids, @levels, @event_types, @messages, @details, @timestamps)
+                with ordinality as lines (session_id, level, event_type, message, details, timestamp, position)
+            where (select count(*) from sessions) = cardinality(@parent_ids)
+            order by position
+            returning id
         )
-        insert into crawl_logs (session_id, level, event_type, message, details, timestamp)
-        select session_id, level::log_level_enum, event_type::event_type_enum, message, details::jsonb, coalesce(timestamp, now())
-        from unnest(@row_parent_ids, @levels, @event_types, @messages, @details, @timestamps)
-            with ordinality as lines (session_id, level, event_type, message, details, timestamp, position)
-        where (select count(*) from sessions) = cardinality(@parent_ids)
-        order by position
-        returning id, pg_current_xact_id(), now()
+        select array_agg(id order by id), {TransactionIdentity.Columns} from inserted
         """;
 
     internal const string ReserveSql =
-        """
+        $"""
         with sessions as materialized (
             select id from audit_sessions where id = any (@parent_ids) order by id for key share
         )
         select array(select nextval('crawl_logs_id_seq') from generate_series(1, case locked.sessions when cardinality(@parent_ids) then @rows else 0 end)),
-               pg_current_xact_id(),
-               now()
+               row_security_active('crawl_logs'),
+               {TransactionIdentity.Columns}
         from (select count(*) as sessions from sessions) as locked
         """;
 
-    internal const string TimeSql = "select timestamp from crawl_logs where id = @row_id and session_id = @parent_id";
+    internal const string RowIsOfTransactionSql =
+        "select timestamp = @transaction_start from crawl_logs where id = @row_id and session_id = @parent_id";
 
     internal const string CopySql = "copy crawl_logs (id, session_id, level, event_type, message, details, timestamp) from stdin (format binary)";
 
@@ -73,7 +76,7 @@ internal sealed class CrawlLogStatements : AppendStatements<NewCrawlLog>
 
     public override string UnknownParents => AuditPageRepository.UnknownSessionsSql;
 
-    public override string RowTime => TimeSql;
+    public override string RowIsOfTransaction => RowIsOfTransactionSql;
 
     // A UTF-16 unit has at most three bytes in UTF-8.
     public override int BytesOf(NewCrawlLog row) => row.Details.Utf8.Length + (3 * row.Message.Length);

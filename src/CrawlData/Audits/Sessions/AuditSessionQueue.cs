@@ -147,6 +147,7 @@ public sealed class AuditSessionQueue(NpgsqlDataSource dataSource, ILogger<Audit
     /// </example>
     public async Task<AuditSession?> ClaimNextAsync(NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
+        Connections.ThrowIfAmbient(transaction);
         var session = await telemetry.RunAsync(
             "claim",
             0,
@@ -287,6 +288,7 @@ public sealed class AuditSessionQueue(NpgsqlDataSource dataSource, ILogger<Audit
     {
         var parameters = StaleParameters(silentFor, limit);
         parameters.Add("max_attempts", NpgsqlDbType.Integer, ArgumentRange.RequireAtLeastOne(maxAttempts));
+        Connections.ThrowIfAmbient(transaction);
         var rescued = await telemetry.RunAsync(
             "rescue",
             0,

@@ -19,11 +19,12 @@ internal abstract class AppendStatements<T> where T : class
     /// that inserts one row as it inserts many.</summary>
     public virtual string? InsertOne => null;
 
-    /// <summary>Takes the parents' locks, inserts the rows, and returns their ids, each with the transaction's identity; no row when a parent is
-    /// unknown.</summary>
+    /// <summary>Takes the parents' locks, inserts the rows, and returns an array of their ids, which rise, and the transaction's identity. The array is null
+    /// when a parent is unknown.</summary>
     public abstract string Insert { get; }
 
-    /// <summary>Takes the parents' locks, and returns an array of <c>@rows</c> ids, empty when a parent is unknown, and the transaction's identity.</summary>
+    /// <summary>Takes the parents' locks, and returns an array of <c>@rows</c> ids, whether row security forbids COPY, and the transaction's identity. The
+    /// array is empty when a parent is unknown.</summary>
     public abstract string Reserve { get; }
 
     /// <summary>Copies rows with reserved ids.</summary>
@@ -32,8 +33,8 @@ internal abstract class AppendStatements<T> where T : class
     /// <summary>Returns the ids in <c>@parent_ids</c> that do not exist.</summary>
     public abstract string UnknownParents { get; }
 
-    /// <summary>Returns the time in the row <c>@row_id</c> of <c>@parent_id</c>.</summary>
-    public abstract string RowTime { get; }
+    /// <summary>Returns whether the row <c>@row_id</c> of <c>@parent_id</c> has the time <c>@transaction_start</c>; no row when there is no such row.</summary>
+    public abstract string RowIsOfTransaction { get; }
 
     /// <summary>Estimates how many bytes a row takes on the wire.</summary>
     public abstract int BytesOf(T row);

@@ -39,10 +39,9 @@ internal sealed class AppendTransaction(
                 continue;
             }
 
-            if (attempt.Unconfirmed)
+            if (!attempt.IsConfirmed)
             {
-                throw OutcomeUnknown(
-                    attempt.Rows, "they are stored on this server, and its standbys have not confirmed them", attempt.Lost?.SourceException);
+                throw OutcomeUnknown(attempt.Rows, "they are stored on this server, and its standbys have not confirmed them", cause: null);
             }
 
             // On another connection, after this one was returned: the pool may have only one.
@@ -75,25 +74,19 @@ internal sealed class AppendTransaction(
 
     private static async Task<Attempt> CommitAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, AppendedRows rows)
     {
-        // The server warns when it stops waiting for its standbys: after a command time-out, or when an operator cancels.
-        var unconfirmed = false;
-        NoticeEventHandler onNotice = (_, notice) => unconfirmed |= notice.Notice.Routine == "SyncRepWaitForLSN";
-        connection.Notice += onNotice;
-        ExceptionDispatchInfo? lost = null;
+        if (rows.Transaction is { HidesWarnings: true })
+        {
+            await connection.ExecuteAsync(ConfirmedCommit.ShowWarningsSql, null, transaction, CancellationToken.None).ConfigureAwait(false);
+        }
+
         try
         {
-            await transaction.CommitAsync(CancellationToken.None).ConfigureAwait(false);
+            return new Attempt(rows, Lost: null, await transaction.CommitConfirmedAsync().ConfigureAwait(false));
         }
         catch (Exception exception) when (rows.Transaction is not null && !IsRefusal(exception))
         {
-            lost = ExceptionDispatchInfo.Capture(exception);
+            return new Attempt(rows, ExceptionDispatchInfo.Capture(exception), IsConfirmed: true);
         }
-        finally
-        {
-            connection.Notice -= onNotice;
-        }
-
-        return new Attempt(rows, lost, unconfirmed);
     }
 
     // The server refused the COMMIT and rolled back. An error that ends the session, or a cancel, may arrive after the transaction was committed.
@@ -124,6 +117,6 @@ internal sealed class AppendTransaction(
     /// <summary>An attempt that reached its COMMIT.</summary>
     /// <param name="Rows">The rows that it appended.</param>
     /// <param name="Lost">The error that hid the outcome; null when the COMMIT was acknowledged.</param>
-    /// <param name="Unconfirmed">Whether the server stopped waiting for its standbys.</param>
-    private readonly record struct Attempt(AppendedRows Rows, ExceptionDispatchInfo? Lost, bool Unconfirmed);
+    /// <param name="IsConfirmed">Whether the synchronous standbys confirmed the COMMIT, as far as the server answered.</param>
+    private readonly record struct Attempt(AppendedRows Rows, ExceptionDispatchInfo? Lost, bool IsConfirmed);
 }

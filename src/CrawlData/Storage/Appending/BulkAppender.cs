@@ -35,7 +35,7 @@ internal sealed class BulkAppender<T>(
     private static readonly DateTime Epoch = new(2000, 1, 1);
 
     private readonly AppendTransaction transactions = new(
-        dataSource, retry, new CommitVerifier(dataSource, retry, statements.RowTime), telemetry, logger);
+        dataSource, retry, new CommitVerifier(dataSource, retry, statements.RowIsOfTransaction), telemetry, logger);
 
     /// <summary>Appends a batch.</summary>
     /// <returns>The ids, in the order of the rows.</returns>
@@ -100,6 +100,7 @@ internal sealed class BulkAppender<T>(
         NpgsqlTransaction? transaction,
         CancellationToken cancellationToken)
     {
+        Connections.ThrowIfAmbient(transaction);
         var ids = await telemetry.RunAsync("append", rows ?? 0, async () => transaction is null
             ? await transactions.RunAsync(append, repeatable, cancellationToken).ConfigureAwait(false)
             : (await append(transaction.Connection!, transaction).ConfigureAwait(false)).Ids).ConfigureAwait(false);
@@ -147,20 +148,15 @@ internal sealed class BulkAppender<T>(
             { "row_parent_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, batch.RowParentIds.ToArray() },
         };
         statements.AddColumns(parameters, batch.Rows);
-        var inserted = await connection.QueryAsync(
+        var (ids, identity) = await connection.QuerySingleAsync(
             statements.Insert,
             parameters,
-            row => (Id: row.GetInt64(0), Transaction: TransactionIdentity.Read(row, 1)),
+            row => (row.GetNullable<long[]>(0), TransactionIdentity.Read(row, 1)),
             transaction,
             cancellationToken).ConfigureAwait(false);
-        if (inserted.Count == 0)
-        {
-            throw await UnknownParentsAsync(connection, transaction, batch.ParentIds, cancellationToken).ConfigureAwait(false);
-        }
-
-        // PostgreSQL promises no order of RETURNING. The statement draws the ids in the order of the rows.
-        inserted.Sort(static (one, other) => one.Id.CompareTo(other.Id));
-        return Appended([.. inserted.Select(row => row.Id)], inserted[0].Transaction, batch);
+        return ids is null
+            ? throw await UnknownParentsAsync(connection, transaction, batch.ParentIds, cancellationToken).ConfigureAwait(false)
+            : Appended(ids, identity, batch);
     }
 
     private async Task<AppendedRows> CopyAsync(
@@ -171,15 +167,20 @@ internal sealed class BulkAppender<T>(
             { "parent_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, batch.ParentIds },
             { "rows", NpgsqlDbType.Integer, batch.Count },
         };
-        var (ids, identity) = await connection.QuerySingleAsync(
+        var (ids, forbidsCopy, identity) = await connection.QuerySingleAsync(
             statements.Reserve,
             parameters,
-            row => (row.GetFieldValue<long[]>(0), TransactionIdentity.Read(row, 1)),
+            row => (row.GetFieldValue<long[]>(0), row.GetBoolean(1), TransactionIdentity.Read(row, 2)),
             transaction,
             cancellationToken).ConfigureAwait(false);
         if (ids.Length == 0)
         {
             throw await UnknownParentsAsync(connection, transaction, batch.ParentIds, cancellationToken).ConfigureAwait(false);
+        }
+
+        if (forbidsCopy)
+        {
+            return await InsertChunksAsync(connection, transaction, batch, cancellationToken).ConfigureAwait(false);
         }
 
         // Cancelled between rows only. A cancel inside a write breaks the connection, and with it a transaction of the caller's.
@@ -204,6 +205,22 @@ internal sealed class BulkAppender<T>(
         }
 
         return Appended(ids, identity, batch);
+    }
+
+    /// <summary>Inserts a large batch where row security is active, which COPY does not support.</summary>
+    private async Task<AppendedRows> InsertChunksAsync(
+        NpgsqlConnection connection, NpgsqlTransaction transaction, RowBatch<T> batch, CancellationToken cancellationToken)
+    {
+        var ids = new List<long>(batch.Count);
+        AppendedRows first = default;
+        foreach (var chunk in Enumerable.Range(0, batch.Count).Select(index => (batch.ParentId(index), batch.Row(index))).Chunk(CopyFromRows))
+        {
+            var inserted = await InsertAsync(connection, transaction, new RowBatch<T>(chunk), cancellationToken).ConfigureAwait(false);
+            first = ids.Count == 0 ? inserted : first;
+            ids.AddRange(inserted.Ids);
+        }
+
+        return first with { Ids = ids };
     }
 
     /// <summary>Gathers rows into chunks. Each chunk is valid until the next.</summary>
@@ -253,7 +270,7 @@ internal sealed class BulkAppender<T>(
     }
 
     private AppendedRows Appended(IReadOnlyList<long> ids, TransactionIdentity identity, RowBatch<T> batch) =>
-        new(ids, identity, batch.ParentId(0), statements.TimeOf(batch.Row(0)) ?? identity.Start);
+        new(ids, identity, batch.ParentId(0), HasTransactionTime: statements.TimeOf(batch.Row(0)) is null);
 
     private void RequireNotNull(T? row, long index)
     {

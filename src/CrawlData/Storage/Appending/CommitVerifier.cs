@@ -6,19 +6,28 @@ namespace CrawlData.Storage;
 /// <summary>Verifies an in-doubt transaction: one whose connection was lost during COMMIT.</summary>
 /// <param name="dataSource">The application's data source.</param>
 /// <param name="retry">For how long the server is asked.</param>
-/// <param name="rowTimeSql">Returns the time in the row <c>@row_id</c> of <c>@parent_id</c>.</param>
-internal sealed class CommitVerifier(NpgsqlDataSource dataSource, RetryPolicy retry, string rowTimeSql)
+/// <param name="rowIsOfTransactionSql">Returns whether the row <c>@row_id</c> of <c>@parent_id</c> has the time <c>@transaction_start</c>; no row when there is
+/// no such row.</param>
+internal sealed class CommitVerifier(NpgsqlDataSource dataSource, RetryPolicy retry, string rowIsOfTransactionSql)
 {
-    // A server in recovery may not have replayed the transaction yet.
-    internal const string StatusSql = "select case when pg_is_in_recovery() then 'in recovery' else pg_xact_status(@transaction_id) end";
+    // pg_last_wal_replay_lsn() is where the recovery ended from which this server started; null when it started without one.
+    internal const string StatusSql =
+        """
+        select case when pg_is_in_recovery() then 'in recovery' else pg_xact_status(@transaction_id) end,
+               pg_postmaster_start_time() = @server_start,
+               coalesce(pg_last_wal_replay_lsn() < @wal_position, false)
+        """;
 
     // Terminates only a backend that waits for its lost client. A backend that commits may wait for its standbys. If it were terminated, the transaction would
-    // count as committed without them. The start is compared too, because a restarted server may have given the id to another transaction.
+    // count as committed without them. Unlike the state, the wait event is there with track_activities off.
     internal const string TerminateSql =
         """
         select pg_terminate_backend(pid) from pg_stat_activity
-        where backend_xid = @transaction_id::xid and xact_start = @transaction_start and state = 'idle in transaction'
+        where pid = @backend_id and backend_xid = @transaction_id::xid and wait_event = 'ClientRead'
         """;
+
+    // It writes WAL, so its COMMIT waits for the standbys. Theirs is the WAL before it, too.
+    internal const string WriteWalSql = "select pg_logical_emit_message(true, 'crawldata', '')";
 
     // By then a backend that works on a COMMIT is done. A backend that waits for a client behind a dead connection may wait for hours.
     private static readonly TimeSpan TerminateAfter = TimeSpan.FromMilliseconds(500);
@@ -32,14 +41,15 @@ internal sealed class CommitVerifier(NpgsqlDataSource dataSource, RetryPolicy re
             try
             {
                 var outcome = await AskAsync(appended, appended.Transaction!.Value, attempts.Elapsed > TerminateAfter).ConfigureAwait(false);
-                if (outcome != CommitOutcome.Unknown)
+                if (outcome is { } known)
                 {
-                    return outcome;
+                    return known;
                 }
             }
             catch (Exception exception) when (exception is NpgsqlException or ObjectDisposedException)
             {
-                // The server is asked again until the time is up. Then the outcome is unknown, and the caller gets that.
+                // Asked again until the time is up. Then the outcome is unknown, and the caller gets that.
+                attempts.ClearPoolAfter(exception);
             }
 
             await attempts.PauseAsync(CancellationToken.None).ConfigureAwait(false);
@@ -49,43 +59,98 @@ internal sealed class CommitVerifier(NpgsqlDataSource dataSource, RetryPolicy re
         return CommitOutcome.Unknown;
     }
 
-    private Task<CommitOutcome> AskAsync(AppendedRows appended, TransactionIdentity identity, bool terminate) =>
-        dataSource.UseAsync(null, async connection =>
+    /// <summary>Asks once.</summary>
+    /// <returns>The outcome; null when it is not decided yet.</returns>
+    private Task<CommitOutcome?> AskAsync(AppendedRows appended, TransactionIdentity identity, bool terminate) =>
+        dataSource.UseAsync<CommitOutcome?>(null, async connection =>
         {
-            string? status;
+            var parameters = new Parameters
+            {
+                { "transaction_id", NpgsqlDbType.Xid8, identity.Id },
+                { "server_start", NpgsqlDbType.TimestampTz, identity.ServerStart },
+                { "wal_position", NpgsqlDbType.PgLsn, identity.WalPosition },
+            };
+            (string? Status, bool IsSameStart, bool IsWalLost) answer;
             try
             {
-                status = await connection.QuerySingleAsync(
-                    StatusSql, TransactionId(identity), row => row.GetNullable<string>(0), null, CancellationToken.None).ConfigureAwait(false);
+                answer = await connection.QuerySingleAsync(
+                    StatusSql,
+                    parameters,
+                    row => (row.GetNullable<string>(0), row.GetBoolean(1), row.GetBoolean(2)),
+                    null,
+                    CancellationToken.None).ConfigureAwait(false);
             }
             catch (PostgresException exception) when (exception.SqlState == PostgresErrorCodes.InvalidParameterValue)
             {
-                // The id is in this server's future. It was promoted, and the old primary is lost with the transaction.
+                // The id is in this server's future: the transaction's WAL was lost, with the server's memory or with the old primary.
                 return CommitOutcome.RolledBack;
             }
 
-            if (status is "in progress" && terminate)
+            switch (answer.Status)
             {
-                var parameters = TransactionId(identity);
-                parameters.Add("transaction_start", NpgsqlDbType.TimestampTz, identity.Start);
-                await connection.QueryAsync(TerminateSql, parameters, row => row.GetBoolean(0), null, CancellationToken.None).ConfigureAwait(false);
-            }
+                case "in recovery":
+                    return null;
+                case "in progress" when answer.IsSameStart:
+                    if (terminate)
+                    {
+                        await TerminateAsync(connection, identity).ConfigureAwait(false);
+                    }
 
-            if (status is "in progress" or "in recovery")
-            {
-                return CommitOutcome.Unknown;
-            }
+                    return null;
 
-            // The transaction has ended, and this statement's snapshot sees its rows. The row decides, and not the status: the transaction may never have
-            // reached the WAL of a server that was restarted or promoted. Such a server gives the same transaction id, and the same row ids, again.
-            var rowParameters = new Parameters
-            {
-                { "row_id", NpgsqlDbType.Bigint, appended.Ids[0] },
-                { "parent_id", NpgsqlDbType.Uuid, appended.ParentId },
-            };
-            var times = await connection.QueryAsync(rowTimeSql, rowParameters, row => row.GetDateTime(0), null, CancellationToken.None).ConfigureAwait(false);
-            return times is [var time] && time.Ticks == appended.Time.Ticks ? CommitOutcome.Committed : CommitOutcome.RolledBack;
+                // After a restart, a transaction in progress is another one with the same id. An id is given out again only when its transaction left nothing.
+                case "in progress" or "aborted":
+                    return CommitOutcome.RolledBack;
+                case "committed" when !answer.IsSameStart && answer.IsWalLost:
+                    return CommitOutcome.RolledBack;
+                case "committed" when answer.IsSameStart || await IsRowOfTransactionAsync(connection, appended, identity).ConfigureAwait(false):
+                    return await IsDurableAsync(connection).ConfigureAwait(false) ? CommitOutcome.Committed : CommitOutcome.Unknown;
+
+                // The id is too old, or may be another transaction's.
+                default:
+                    return CommitOutcome.Unknown;
+            }
         }, CancellationToken.None);
 
-    private static Parameters TransactionId(TransactionIdentity identity) => new() { { "transaction_id", NpgsqlDbType.Xid8, identity.Id } };
+    private static async Task TerminateAsync(NpgsqlConnection connection, TransactionIdentity identity)
+    {
+        var parameters = new Parameters
+        {
+            { "backend_id", NpgsqlDbType.Integer, identity.BackendId },
+            { "transaction_id", NpgsqlDbType.Xid8, identity.Id },
+        };
+        await connection.QueryAsync(TerminateSql, parameters, row => row.GetBoolean(0), null, CancellationToken.None).ConfigureAwait(false);
+    }
+
+    /// <summary>Compares a row with the transaction, where the id may have been given out twice. Only the server's own time tells two transactions apart that
+    /// appended the same.</summary>
+    private async Task<bool> IsRowOfTransactionAsync(NpgsqlConnection connection, AppendedRows appended, TransactionIdentity identity)
+    {
+        if (!appended.HasTransactionTime)
+        {
+            return false;
+        }
+
+        var parameters = new Parameters
+        {
+            { "row_id", NpgsqlDbType.Bigint, appended.Ids[0] },
+            { "parent_id", NpgsqlDbType.Uuid, appended.ParentId },
+            { "transaction_start", NpgsqlDbType.TimestampTz, identity.Start },
+        };
+        var rows = await connection.QueryAsync(rowIsOfTransactionSql, parameters, row => row.GetBoolean(0), null, CancellationToken.None).ConfigureAwait(false);
+        return rows is [true];
+    }
+
+    /// <summary>Commits something small. The server may have restarted while the COMMIT waited for its standbys: a row that is visible here may then be missing
+    /// there.</summary>
+    private static async Task<bool> IsDurableAsync(NpgsqlConnection connection)
+    {
+        var transaction = await connection.BeginTransactionAsync(CancellationToken.None).ConfigureAwait(false);
+        await using (transaction.ConfigureAwait(false))
+        {
+            await connection.ExecuteAsync(ConfirmedCommit.ShowWarningsSql, null, transaction, CancellationToken.None).ConfigureAwait(false);
+            await connection.ExecuteAsync(WriteWalSql, null, transaction, CancellationToken.None).ConfigureAwait(false);
+            return await transaction.CommitConfirmedAsync().ConfigureAwait(false);
+        }
+    }
 }

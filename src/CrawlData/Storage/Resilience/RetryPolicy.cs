@@ -13,6 +13,7 @@ namespace CrawlData.Storage;
 internal sealed class RetryPolicy(NpgsqlDataSource dataSource, TimeSpan limit, TimeProvider timeProvider, Telemetry telemetry, ILogger logger)
 {
     private const string IdleInTransactionSessionTimeout = "25P03";
+    private const string TransactionTimeout = "25P04";
 
     /// <summary>Runs work, and runs it again after a transient error while there is time.</summary>
     /// <param name="work">The work. It must be safe to repeat after an error.</param>
@@ -33,23 +34,34 @@ internal sealed class RetryPolicy(NpgsqlDataSource dataSource, TimeSpan limit, T
         }
     }
 
-    /// <summary>Starts to measure the time.</summary>
-    public RetryAttempts Begin() => new(limit, timeProvider, telemetry, logger);
+    /// <summary>Begins the attempts at one piece of work.</summary>
+    public RetryAttempts Begin() => new(dataSource, limit, timeProvider, telemetry, logger);
 
     /// <summary>Whether an error is transient.</summary>
     /// <remarks>Transient are a lost connection, too many connections, a deadlock, and a serialization failure. So is a server that starts, stops, or is no
-    /// longer the primary, and a list of hosts without a usable one.</remarks>
+    /// longer the primary, and a list of hosts without a usable one. So are the server's time-outs for statements and transactions, and an outdated
+    /// plan.</remarks>
     public bool IsTransient(NpgsqlException exception) => exception switch
     {
         { IsTransient: true } => true,
 
         // PgBouncer reports its lost servers as a violation of the protocol that ends the session.
         PostgresException { SqlState: PostgresErrorCodes.ProtocolViolation } server => server.InvariantSeverity is "FATAL",
-        PostgresException server => server.SqlState is PostgresErrorCodes.ReadOnlySqlTransaction or IdleInTransactionSessionTimeout,
+        PostgresException server => server.SqlState
+            is PostgresErrorCodes.ReadOnlySqlTransaction
+            or PostgresErrorCodes.QueryCanceled
+            or IdleInTransactionSessionTimeout
+            or TransactionTimeout
+            || IsOutdatedPlan(server),
         { InnerException: AggregateException hosts } => hosts.InnerExceptions.OfType<NpgsqlException>().Any(IsTransient),
 
         // Npgsql throws this without a cause while it remembers that no host of several is usable.
         { InnerException: null } => new NpgsqlConnectionStringBuilder(dataSource.ConnectionString).Host?.Contains(',') is true,
         _ => false,
     };
+
+    /// <summary>Whether a prepared statement's plan is outdated, because a migration changed a column's type. The routine is the field to tell it by: other
+    /// errors share its SQLSTATE.</summary>
+    public static bool IsOutdatedPlan(Exception exception) =>
+        exception is PostgresException { SqlState: PostgresErrorCodes.FeatureNotSupported, Routine: "RevalidateCachedQuery" };
 }
