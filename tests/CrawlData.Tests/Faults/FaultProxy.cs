@@ -47,7 +47,8 @@ internal sealed class FaultProxy : IAsyncDisposable
         accepting = Task.Run(AcceptAsync);
     }
 
-    /// <summary>Chooses the fault of each piece that a client sends after its session has started, from its number since <see cref="Restart"/> and its bytes.</summary>
+    /// <summary>Chooses the fault of each piece that a client sends after its session has started, from its number since <see cref="Restart"/> and its
+    /// bytes.</summary>
     public Func<int, byte[], Fault> OnSent { get; set; } = (_, _) => Fault.None;
 
     /// <summary>Whether connections are refused.</summary>
@@ -176,7 +177,8 @@ internal sealed class FaultProxy : IAsyncDisposable
                 }
             }
         }
-        catch (Exception exception) when (exception is IOException or SocketException or OperationCanceledException or ObjectDisposedException or InvalidOperationException)
+        catch (Exception exception) when (
+            exception is IOException or SocketException or OperationCanceledException or ObjectDisposedException or InvalidOperationException)
         {
         }
         finally

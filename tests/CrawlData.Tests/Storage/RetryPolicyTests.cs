@@ -25,7 +25,8 @@ public sealed class RetryPolicyTests
     [Test]
     public async Task A_limit_of_zero_makes_one_attempt()
     {
-        await Assert.ThatAsync(() => Policy(TimeSpan.Zero).RunAsync(() => FailAsync(TimeSpan.Zero), CancellationToken.None), Throws.InstanceOf<NpgsqlException>());
+        await Assert.ThatAsync(
+            () => Policy(TimeSpan.Zero).RunAsync(() => FailAsync(TimeSpan.Zero), CancellationToken.None), Throws.InstanceOf<NpgsqlException>());
 
         Assert.That(attempts, Is.EqualTo(1));
     }
