@@ -6,7 +6,7 @@ using Npgsql;
 
 namespace CrawlData.Tests;
 
-/// <summary>A fixture with a migrated database of its own. Its cases run side by side, so each makes its own crawls.</summary>
+/// <summary>A fixture with a migrated database of its own. Its cases run concurrently, so each creates its own crawls.</summary>
 [Parallelizable(ParallelScope.All)]
 public abstract class DatabaseTest
 {
@@ -37,7 +37,7 @@ public abstract class DatabaseTest
     {
         Database = await ThrowawayDatabase.StartAsync(new ThrowawayDatabaseOptions { Logger = TestLog.Instance });
         var database = new NpgsqlConnectionStringBuilder(Database.ConnectionString).Database;
-        await using (var zone = DataSource.CreateCommand($"alter database \"{database}\" set timezone to '{HostileSurroundings.ServerTimeZone}'"))
+        await using (var zone = DataSource.CreateCommand($"alter database \"{database}\" set timezone to '{NonUtcTimeZones.ServerTimeZone}'"))
         {
             await zone.ExecuteNonQueryAsync();
         }
@@ -77,7 +77,14 @@ public abstract class DatabaseTest
         Timestamp = timestamp,
     };
 
-    /// <summary>The cursor of all crawls' events after an id.</summary>
+    /// <summary>Keeps a transaction open for as long as a statement of the application takes.</summary>
+    internal static async Task RunSlowStatementAsync(NpgsqlTransaction transaction, int milliseconds, CancellationToken cancellationToken = default)
+    {
+        await using var sleep = new NpgsqlCommand($"select pg_sleep(0.001 * {milliseconds})", transaction.Connection, transaction);
+        await sleep.ExecuteNonQueryAsync(cancellationToken);
+    }
+
+    /// <summary>Returns the cursor of all crawls' events after an id.</summary>
     internal static string CursorAfter(long id) => new KeysetCursor<long>(default, id).Encode(CursorKind.AllEvents);
 
     protected static NewCrawlEvent Event(int number, string eventType = "step") => new() { EventType = eventType, Payload = Jsonb.From(new { number }) };

@@ -2,7 +2,7 @@ using Dapper;
 
 namespace CrawlData.Tests;
 
-/// <summary>A fixture whose cases each begin with empty tables, and come one after the other: for what works on whatever is there, such as a queue.</summary>
+/// <summary>A fixture whose cases run one after the other, each with empty tables: for operations on all rows, such as a queue's.</summary>
 [Parallelizable(ParallelScope.Self)]
 public abstract class EmptiedDatabaseTest : DatabaseTest
 {

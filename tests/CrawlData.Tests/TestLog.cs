@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 
 namespace CrawlData.Tests;
 
-/// <summary>Writes what is logged to the test run's output.</summary>
+/// <summary>Writes log lines to the test run's output.</summary>
 internal sealed class TestLog : ILogger
 {
     public static readonly TestLog Instance = new();

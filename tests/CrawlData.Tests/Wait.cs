@@ -4,20 +4,37 @@ using Npgsql;
 
 namespace CrawlData.Tests;
 
-/// <summary>Waits for what another session does.</summary>
+/// <summary>Waits for conditions of other sessions and processes. It polls: neither a server's views nor another process notifies of a change. A test waits for
+/// its own tasks by a signal.</summary>
 internal static class Wait
 {
-    /// <summary>Asks until a statement's answer is true. Not in a transaction, where <c>pg_stat_activity</c> stands still.</summary>
+    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(20);
+
+    /// <summary>Polls until a statement returns true. Not in a transaction, where <c>pg_stat_activity</c> does not change.</summary>
     public static async Task UntilAsync(NpgsqlDataSource dataSource, string condition, TimeSpan longest)
     {
         await using var connection = await dataSource.OpenConnectionAsync();
-        for (var watch = Stopwatch.StartNew(); !await connection.ExecuteScalarAsync<bool>(condition); await Task.Delay(20))
+        await UntilAsync(() => connection.ExecuteScalarAsync<bool>(condition), longest, condition);
+    }
+
+    /// <summary>Polls until a condition is true.</summary>
+    public static async Task UntilAsync(Func<Task<bool>> condition, TimeSpan longest, string description)
+    {
+        for (var watch = Stopwatch.StartNew(); !await condition(); await Task.Delay(Interval))
         {
-            Assert.That(watch.Elapsed, Is.LessThan(longest), condition);
+            Assert.That(watch.Elapsed, Is.LessThan(longest), description);
         }
     }
 
-    /// <summary>Waits until another session waits for a lock of this one's.</summary>
+    /// <summary>Waits until another session waits for a lock that this connection holds.</summary>
     public static Task UntilBlockedByAsync(NpgsqlDataSource dataSource, NpgsqlConnection holder) => UntilAsync(
         dataSource, $"select exists (select from pg_stat_activity where {holder.ProcessID} = any (pg_blocking_pids(pid)))", TimeSpan.FromSeconds(10));
+
+    /// <summary>Waits until a token is cancelled.</summary>
+    public static async Task UntilCancelledAsync(CancellationToken cancellationToken)
+    {
+        var cancelled = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var registration = cancellationToken.Register(cancelled.SetResult);
+        await cancelled.Task;
+    }
 }

@@ -5,7 +5,7 @@ namespace CrawlData.Tests.Crawls;
 
 public sealed class CrawlEventRepositoryAppendTests : DatabaseTest
 {
-    /// <summary>Below and above the size from which events are copied, which is another path to the same promise.</summary>
+    /// <summary>Sizes below and above the limit from which COPY writes the events.</summary>
     private static readonly int[] Sizes = [1, 7, 999, 1_000, 2_500];
 
     private static readonly string[] UnfitEventTypes = ["", new('x', 51), new string('x', 50) + " ", "a\0b", "a\ud83d", "\ude00a"];
@@ -29,7 +29,7 @@ public sealed class CrawlEventRepositoryAppendTests : DatabaseTest
     }
 
     [TestCaseSource(nameof(Sizes))]
-    public async Task Many_events_come_back_in_input_order_with_the_ids_that_were_returned(int count)
+    public async Task A_batch_of_events_is_stored_in_order_under_the_returned_ids(int count)
     {
         var crawl = await CreateCrawlAsync();
         var before = DateTimeOffset.UtcNow;
@@ -44,7 +44,7 @@ public sealed class CrawlEventRepositoryAppendTests : DatabaseTest
     }
 
     [TestCaseSource(nameof(Sizes))]
-    public async Task Events_of_several_crawls_keep_their_order_in_each(int count)
+    public async Task Events_of_several_crawls_keep_the_order_of_each_crawl(int count)
     {
         Guid[] crawls = [await CreateCrawlAsync(), await CreateCrawlAsync(), await CreateCrawlAsync()];
 
@@ -60,7 +60,7 @@ public sealed class CrawlEventRepositoryAppendTests : DatabaseTest
     }
 
     [TestCaseSource(nameof(Sizes))]
-    public async Task An_unknown_crawl_among_several_stores_nothing_and_is_named(int count)
+    public async Task One_unknown_crawl_in_a_batch_is_named_and_nothing_is_stored(int count)
     {
         var known = await CreateCrawlAsync();
         var unknown = Guid.CreateVersion7();
@@ -72,7 +72,7 @@ public sealed class CrawlEventRepositoryAppendTests : DatabaseTest
     }
 
     [Test]
-    public async Task A_time_of_ones_own_and_the_database_s_clock_go_together_in_one_batch([Values(2, 1_200)] int count)
+    public async Task A_batch_mixes_explicit_times_and_the_database_s_time([Values(2, 1_200)] int count)
     {
         var crawl = await CreateCrawlAsync();
         var long_ago = new DateTimeOffset(2001, 2, 3, 4, 5, 6, TimeSpan.Zero);
@@ -85,10 +85,10 @@ public sealed class CrawlEventRepositoryAppendTests : DatabaseTest
     }
 
     [Test]
-    public async Task Nothing_to_append_is_nothing_done() => Assert.That(await Events.AppendAsync(Guid.CreateVersion7(), (IEnumerable<NewCrawlEvent>)[]), Is.Empty);
+    public async Task An_empty_batch_appends_nothing() => Assert.That(await Events.AppendAsync(Guid.CreateVersion7(), (IEnumerable<NewCrawlEvent>)[]), Is.Empty);
 
     [Test]
-    public async Task A_null_among_events_is_named_by_its_place_and_stores_nothing()
+    public async Task A_null_event_is_named_by_its_index_and_nothing_is_stored()
     {
         var crawl = await CreateCrawlAsync();
         NewCrawlEvent[] events = [Event(1), Event(2), null!];
@@ -110,7 +110,7 @@ public sealed class CrawlEventRepositoryAppendTests : DatabaseTest
     }
 
     [Test]
-    public async Task A_stream_that_breaks_off_stores_nothing()
+    public async Task A_stream_that_fails_stores_nothing()
     {
         var crawl = await CreateCrawlAsync();
 
@@ -124,7 +124,7 @@ public sealed class CrawlEventRepositoryAppendTests : DatabaseTest
         await Assert.ThrowsAsync<RowNotFoundException>(() => Events.AppendStreamAsync(Guid.CreateVersion7(), EventsOf(5).ToAsyncEnumerable()));
 
     [Test]
-    public async Task A_stream_that_breaks_off_leaves_the_caller_s_transaction_as_it_was()
+    public async Task A_stream_that_fails_leaves_the_caller_s_transaction_as_it_was()
     {
         var crawl = await CreateCrawlAsync();
         await using var connection = await DataSource.OpenConnectionAsync();
@@ -140,7 +140,7 @@ public sealed class CrawlEventRepositoryAppendTests : DatabaseTest
 
     /// <summary>Goes red when the token reaches the writes of COPY: cancelling inside one breaks the connection.</summary>
     [Test]
-    public async Task Cancelling_a_stream_at_any_moment_leaves_the_caller_s_transaction_as_it_was()
+    public async Task A_cancelled_stream_leaves_the_caller_s_transaction_as_it_was()
     {
         var crawl = await CreateCrawlAsync();
         var payload = Jsonb.From(new string('x', 20_000));
@@ -201,7 +201,7 @@ public sealed class CrawlEventRepositoryAppendTests : DatabaseTest
     }
 
     [Test]
-    public async Task Large_payloads_are_appended_whatever_their_sum()
+    public async Task Large_payloads_are_appended_whatever_their_total_size()
     {
         var crawl = await CreateCrawlAsync();
         var payload = Jsonb.From(new string('x', 3_000_000));
@@ -212,7 +212,7 @@ public sealed class CrawlEventRepositoryAppendTests : DatabaseTest
     }
 
     [Test]
-    public async Task Finishing_a_run_and_its_last_event_are_one()
+    public async Task A_run_ends_in_the_same_transaction_as_its_last_event()
     {
         var crawl = await CreateCrawlAsync();
         await Runs.StartAsync(crawl);
@@ -255,7 +255,7 @@ public sealed class CrawlEventRepositoryAppendTests : DatabaseTest
     }
 
     [Test]
-    public async Task A_transaction_that_has_ended_is_refused_and_nothing_is_stored_beside_it([Values] bool disposed)
+    public async Task An_ended_transaction_is_refused_and_nothing_is_stored_outside_it([Values] bool disposed)
     {
         var crawl = await CreateCrawlAsync();
         await using var connection = await DataSource.OpenConnectionAsync();
@@ -271,7 +271,7 @@ public sealed class CrawlEventRepositoryAppendTests : DatabaseTest
     }
 
     [TestCaseSource(nameof(UnfitEventTypes))]
-    public void An_event_type_that_does_not_fit_is_refused_where_it_is_set(string eventType)
+    public void An_invalid_event_type_is_refused_by_its_property(string eventType)
     {
         var exception = Assert.Throws<InvalidValueException>(() => _ = new NewCrawlEvent { EventType = eventType, Payload = default });
         Assert.That(exception!.Field, Is.EqualTo("event_type"));
@@ -279,7 +279,7 @@ public sealed class CrawlEventRepositoryAppendTests : DatabaseTest
     }
 
     [Test]
-    public async Task An_event_type_is_counted_as_PostgreSQL_counts_it()
+    public async Task The_length_of_an_event_type_is_counted_in_code_points()
     {
         var crawl = await CreateCrawlAsync();
         var fifty = string.Concat(Enumerable.Repeat("😀", 50));
@@ -320,7 +320,7 @@ public sealed class CrawlEventRepositoryAppendTests : DatabaseTest
     }
 
     [Test]
-    public async Task A_server_s_refusal_in_a_batch_is_the_server_s_exception_and_stores_nothing()
+    public async Task A_batch_that_the_server_refuses_throws_its_exception_and_stores_nothing()
     {
         var crawl = await CreateCrawlAsync();
         await using var readOnly = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { Options = "-c default_transaction_read_only=on" });

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using CrawlData.Crawls;
 using CrawlData.Testing;
 using Npgsql;
@@ -40,7 +39,7 @@ public sealed class CrawlEventRepositoryReadTests : DatabaseTest
     }
 
     [Test]
-    public async Task Pages_hold_each_event_once_and_the_last_has_no_cursor([Values(1, 3, 5, 10, 11)] int pageSize)
+    public async Task Paging_returns_each_event_once_and_the_last_page_has_no_cursor([Values(1, 3, 5, 10, 11)] int pageSize)
     {
         var (crawl, ids) = await TenEventsAsync();
         var pages = new List<Page<CrawlEvent>>();
@@ -57,7 +56,7 @@ public sealed class CrawlEventRepositoryReadTests : DatabaseTest
     }
 
     [Test]
-    public async Task A_page_keeps_to_its_filter_and_starts_after_the_later_of_cursor_and_id()
+    public async Task A_page_applies_its_filter_and_starts_after_the_later_of_cursor_and_id()
     {
         var (crawl, ids) = await TenEventsAsync();
         var cursor = (await Events.ListAsync(crawl, pageSize: 4)).NextCursor;
@@ -75,7 +74,7 @@ public sealed class CrawlEventRepositoryReadTests : DatabaseTest
         () => Events.ListAsync(Guid.Empty, pageSize: pageSize), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("pageSize"));
 
     [Test]
-    public async Task Events_are_counted_all_and_by_type()
+    public async Task Events_are_counted_in_total_and_by_type()
     {
         var (crawl, ids) = await TenEventsAsync();
 
@@ -86,7 +85,7 @@ public sealed class CrawlEventRepositoryReadTests : DatabaseTest
     }
 
     [Test]
-    public async Task An_event_is_got_by_its_crawl_and_id()
+    public async Task An_event_is_read_by_its_crawl_and_id()
     {
         var (crawl, ids) = await TenEventsAsync();
 
@@ -96,7 +95,7 @@ public sealed class CrawlEventRepositoryReadTests : DatabaseTest
     }
 
     [Test]
-    public async Task The_last_event_is_that_of_the_greatest_id()
+    public async Task The_last_event_has_the_highest_id()
     {
         var (crawl, ids) = await TenEventsAsync();
 
@@ -105,7 +104,7 @@ public sealed class CrawlEventRepositoryReadTests : DatabaseTest
     }
 
     [Test]
-    public async Task Events_that_others_wrote_with_a_time_of_infinity_are_read_too()
+    public async Task Events_with_an_infinite_time_can_be_read()
     {
         var crawl = await CreateCrawlAsync();
         await using var insert = DataSource.CreateCommand("insert into crawl_events (crawl_id, event_type, payload, created_at) select $1, 'step', '{}', unnest(array['infinity', '-infinity']::timestamp[])");
@@ -117,7 +116,7 @@ public sealed class CrawlEventRepositoryReadTests : DatabaseTest
     }
 
     [Test]
-    public async Task A_read_in_the_caller_s_transaction_sees_what_it_wrote()
+    public async Task A_read_in_the_caller_s_transaction_sees_its_writes()
     {
         var crawl = await CreateCrawlAsync();
         await using var connection = await DataSource.OpenConnectionAsync();
@@ -133,7 +132,7 @@ public sealed class CrawlEventRepositoryReadTests : DatabaseTest
         Assert.That(await Events.CountAsync(crawl), Is.Zero, "others do not see it yet");
     }
 
-    /// <summary>Goes red when the query is cancelled, as it is in no transaction of the caller's.</summary>
+    /// <summary>Goes red when the query is cancelled, as it is outside a caller's transaction.</summary>
     [Test]
     public async Task Leaving_a_stream_early_leaves_the_caller_s_transaction_as_it_was()
     {
@@ -149,7 +148,7 @@ public sealed class CrawlEventRepositoryReadTests : DatabaseTest
     }
 
     [Test]
-    public async Task A_stream_in_a_transaction_that_has_ended_is_refused()
+    public async Task A_stream_in_an_ended_transaction_is_refused()
     {
         await using var connection = await DataSource.OpenConnectionAsync();
         await using var transaction = await connection.BeginTransactionAsync();
@@ -159,11 +158,11 @@ public sealed class CrawlEventRepositoryReadTests : DatabaseTest
     }
 
     [Test]
-    public void A_type_that_no_event_can_have_is_refused() =>
+    public void A_filter_by_an_invalid_event_type_is_refused() =>
         Assert.That(() => new CrawlEventFilter { EventTypes = ["a", "b\0"] }, Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("event_types"));
 
     [Test]
-    public async Task A_stream_ends_at_the_next_event_when_it_is_cancelled()
+    public async Task A_cancelled_stream_ends_at_the_next_event()
     {
         var (crawl, _) = await TenEventsAsync();
         using var cancellation = new CancellationTokenSource();
@@ -210,22 +209,22 @@ public sealed class CrawlEventRepositoryReadTests : DatabaseTest
     }
 
     [Test]
-    public async Task The_first_event_is_given_while_the_server_still_has_the_last()
+    public async Task The_first_event_is_returned_while_the_server_still_sends()
     {
         var crawl = await LongCrawlAsync(200_000);
-        await using var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { ApplicationName = nameof(The_first_event_is_given_while_the_server_still_has_the_last) });
+        await using var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { ApplicationName = "first event" });
 
         await foreach (var _ in new CrawlEventRepository(source).StreamAsync(crawl))
         {
-            await Task.Delay(300);
-            await using var activity = DataSource.CreateCommand("select state || ' ' || coalesce(wait_event, '') from pg_stat_activity where application_name = left($1, 63)");
-            activity.Parameters.Add(new NpgsqlParameter { Value = nameof(The_first_event_is_given_while_the_server_still_has_the_last) });
-            Assert.That(await activity.ExecuteScalarAsync(), Is.EqualTo("active ClientWrite"));
+            await Wait.UntilAsync(
+                DataSource,
+                "select state = 'active' and wait_event = 'ClientWrite' from pg_stat_activity where application_name = 'first event'",
+                TimeSpan.FromSeconds(10));
             break;
         }
     }
 
-    /// <summary>Goes red without the cancel request: the server then sends the rest, all of it, and ends the query well.</summary>
+    /// <summary>Goes red without the cancel request: the server then sends all remaining rows, and the query succeeds.</summary>
     [Test]
     public async Task Leaving_a_stream_early_cancels_the_query([Values] bool byItsToken)
     {
@@ -257,16 +256,15 @@ public sealed class CrawlEventRepositoryReadTests : DatabaseTest
         }
 
         Assert.That(await events.CountAsync(crawl), Is.EqualTo(5_000), "the connections are as good as before");
-        await using var rollbacks = database.DataSource.CreateCommand("select xact_rollback from pg_stat_database where datname = current_database()");
-        for (var watch = Stopwatch.StartNew(); (long)(await rollbacks.ExecuteScalarAsync())! < times; await Task.Delay(100))
-        {
-            Assert.That(watch.Elapsed, Is.LessThan(TimeSpan.FromSeconds(15)), "cancelled queries count as rolled back");
-        }
+
+        // A cancelled query counts as rolled back.
+        await Wait.UntilAsync(
+            database.DataSource, $"select xact_rollback >= {times} from pg_stat_database where datname = current_database()", TimeSpan.FromSeconds(15));
     }
 
-    /// <summary>Few values repeat, many do not, and the longest has two hundred bytes.</summary>
+    /// <summary>With few types each value repeats, with many it does not. The longest has two hundred bytes.</summary>
     [Test]
-    public async Task Event_types_come_back_as_they_went_in_however_many_there_are([Values(1, 16, 17, 40)] int types)
+    public async Task Event_types_are_read_back_unchanged_however_many_there_are([Values(1, 16, 17, 40)] int types)
     {
         var crawl = await CreateCrawlAsync();
         var eventTypes = Enumerable.Range(0, 120).Select(number => number % 10 == 9 ? $"{number % types:00}{string.Concat(Enumerable.Repeat("\U0001F600", 48))}" : $"é{number % types}").ToList();
@@ -280,7 +278,7 @@ public sealed class CrawlEventRepositoryReadTests : DatabaseTest
     }
 
     [Test]
-    public async Task A_connection_that_breaks_off_is_the_server_s_error_and_no_other()
+    public async Task A_lost_connection_causes_the_server_s_error()
     {
         var crawl = await LongCrawlAsync(50_000);
         await using var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { ApplicationName = "breaks off" });
@@ -367,7 +365,7 @@ public sealed class CrawlEventRepositoryReadTests : DatabaseTest
         insert.Parameters.Add(new NpgsqlParameter { Value = count });
         await insert.ExecuteNonQueryAsync();
 
-        // As autovacuum would: without statistics the planner sorts the whole crawl first.
+        // Autovacuum would do it. Without statistics the planner sorts the whole crawl first.
         await using var analyze = DataSource.CreateCommand("vacuum analyze crawl_events");
         await analyze.ExecuteNonQueryAsync();
         return crawl;

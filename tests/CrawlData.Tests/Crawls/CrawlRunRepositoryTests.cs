@@ -47,7 +47,7 @@ public sealed class CrawlRunRepositoryTests : DatabaseTest
     }
 
     [Test]
-    public async Task A_run_needs_its_app_package_alone()
+    public async Task A_run_requires_only_its_app_package()
     {
         var created = await Runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app" });
 
@@ -62,7 +62,7 @@ public sealed class CrawlRunRepositoryTests : DatabaseTest
     }
 
     [Test]
-    public async Task A_device_config_of_JSON_null_is_not_one_that_is_missing()
+    public async Task A_device_config_of_JSON_null_differs_from_a_missing_one()
     {
         var created = await Runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app", DeviceConfig = Jsonb.Parse("null") });
 
@@ -70,7 +70,7 @@ public sealed class CrawlRunRepositoryTests : DatabaseTest
     }
 
     [Test]
-    public async Task An_id_that_is_taken_is_a_typed_error()
+    public async Task A_duplicate_id_is_a_typed_error()
     {
         var id = await CreateCrawlAsync();
 
@@ -80,7 +80,7 @@ public sealed class CrawlRunRepositoryTests : DatabaseTest
     }
 
     [Test]
-    public async Task Runs_are_inserted_together_and_come_back_and_are_listed_in_their_order()
+    public async Task A_batch_of_runs_is_returned_and_listed_in_its_order()
     {
         var app = $"app.{Guid.NewGuid():N}";
         NewCrawlRun[] runs =
@@ -106,7 +106,7 @@ public sealed class CrawlRunRepositoryTests : DatabaseTest
     }
 
     [Test]
-    public async Task Of_runs_that_are_inserted_together_all_are_or_none()
+    public async Task A_batch_of_runs_is_inserted_whole_or_not_at_all()
     {
         var taken = await CreateCrawlAsync();
         var first = new NewCrawlRun { Id = Guid.NewGuid(), AppPackage = "org.example.app" };
@@ -121,7 +121,7 @@ public sealed class CrawlRunRepositoryTests : DatabaseTest
     }
 
     [Test]
-    public async Task A_unique_index_of_the_application_s_own_is_not_taken_for_the_id()
+    public async Task A_violation_of_the_application_s_own_unique_index_is_the_server_s_error()
     {
         await using var index = DataSource.CreateCommand("create unique index of_ours on crawl_runs (goal) where goal = 'only once'");
         await index.ExecuteNonQueryAsync();
@@ -135,7 +135,7 @@ public sealed class CrawlRunRepositoryTests : DatabaseTest
         await Assert.ThatAsync(() => Runs.ListAsync(pageSize: pageSize), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("pageSize"));
 
     [Test]
-    public void A_value_that_does_not_fit_is_refused_where_it_is_set()
+    public void An_invalid_value_is_refused_by_its_property()
     {
         var run = new NewCrawlRun { AppPackage = "org.example.app" };
 
@@ -156,10 +156,10 @@ public sealed class CrawlRunRepositoryTests : DatabaseTest
     }
 
     [Test]
-    public async Task No_such_run_is_null() => Assert.That(await Runs.GetAsync(Guid.CreateVersion7()), Is.Null);
+    public async Task An_unknown_run_is_null() => Assert.That(await Runs.GetAsync(Guid.CreateVersion7()), Is.Null);
 
     [Test]
-    public async Task Runs_are_listed_in_either_order_page_by_page_while_others_are_added([Values] ListOrder order)
+    public async Task Paging_returns_runs_in_either_order_while_others_are_added([Values] ListOrder order)
     {
         var app = await AppWithRunsAsync(10);
         var filter = new CrawlRunFilter { AppPackage = app };
@@ -182,11 +182,11 @@ public sealed class CrawlRunRepositoryTests : DatabaseTest
     }
 
     [Test]
-    public async Task An_order_that_is_none_is_refused() =>
+    public async Task An_undefined_order_is_refused() =>
         await Assert.ThatAsync(() => Runs.ListAsync(order: (ListOrder)2), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("order"));
 
     [Test]
-    public async Task Runs_of_one_instant_are_each_listed_once([Values] ListOrder order)
+    public async Task Runs_created_at_the_same_time_are_each_listed_once([Values] ListOrder order)
     {
         var app = $"app.{Guid.NewGuid():N}";
         for (var run = 0; run < 7; run++)
@@ -202,7 +202,7 @@ public sealed class CrawlRunRepositoryTests : DatabaseTest
     }
 
     [Test]
-    public async Task A_page_that_is_just_full_is_the_last()
+    public async Task A_full_last_page_has_no_cursor()
     {
         var app = await AppWithRunsAsync(4);
 
@@ -213,7 +213,7 @@ public sealed class CrawlRunRepositoryTests : DatabaseTest
     [TestCase("nonsense")]
     [TestCase("AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")]
     [TestCase("____________________________________________________________________________________")]
-    public async Task A_text_that_is_no_cursor_is_a_typed_error(string cursor)
+    public async Task Text_that_is_not_a_cursor_is_a_typed_error(string cursor)
     {
         var exception = await Assert.ThrowsAsync<InvalidValueException>(() => Runs.ListAsync(cursor: cursor));
 
@@ -237,7 +237,7 @@ public sealed class CrawlRunRepositoryTests : DatabaseTest
     }
 
     [Test]
-    public async Task Runs_are_counted_by_status_with_none_left_out()
+    public async Task Runs_are_counted_by_status_including_zero_counts()
     {
         var app = await AppWithRunsAsync(7);
 
@@ -254,7 +254,7 @@ public sealed class CrawlRunRepositoryTests : DatabaseTest
     }
 
     [Test]
-    public async Task Deleting_a_run_takes_its_events_with_it()
+    public async Task Deleting_a_run_deletes_its_events()
     {
         var crawl = await CreateCrawlAsync();
         await Events.AppendAsync(crawl, EventsOf(3));

@@ -21,7 +21,7 @@ public sealed class CrawlRunRepositoryTransitionTests : DatabaseTest
         select new TestCaseData(start, end, Allowed.Contains((start, end)));
 
     [TestCaseSource(nameof(Every))]
-    public async Task A_run_goes_only_where_the_specification_lets_it(CrawlStatus from, CrawlStatus to, bool allowed)
+    public async Task A_run_makes_only_allowed_transitions(CrawlStatus from, CrawlStatus to, bool allowed)
     {
         var before = await Runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app", Status = from });
 
@@ -57,36 +57,34 @@ public sealed class CrawlRunRepositoryTransitionTests : DatabaseTest
     }
 
     [Test]
-    public async Task A_run_does_not_end_before_it_starts_though_the_ending_transaction_began_first()
+    public async Task A_run_never_ends_before_it_starts_even_in_an_older_transaction()
     {
         var crawl = await CreateCrawlAsync();
         await using var connection = await DataSource.OpenConnectionAsync();
         await using var transaction = await connection.BeginTransactionAsync();
-        await using (var begin = new Npgsql.NpgsqlCommand("select now()", connection, transaction))
-        {
-            await begin.ExecuteScalarAsync();
-        }
+        await using var begin = new Npgsql.NpgsqlCommand("select now()", connection, transaction);
+        var began = (DateTime)(await begin.ExecuteScalarAsync())!;
 
-        await Task.Delay(20);
         await Runs.StartAsync(crawl);
         var ended = (await Runs.CompleteAsync(crawl, transaction)).Row!;
 
+        Assert.That(ended.StartedAt!.Value.UtcDateTime, Is.GreaterThan(began));
         Assert.That(ended.CompletedAt, Is.GreaterThanOrEqualTo(ended.StartedAt!));
     }
 
     [Test]
-    public async Task No_such_run_is_told_apart()
+    public async Task A_transition_of_an_unknown_run_is_not_found()
     {
-        var nobody = Guid.CreateVersion7();
+        var unknown = Guid.CreateVersion7();
 
-        var transition = await Runs.StartAsync(nobody);
+        var transition = await Runs.StartAsync(unknown);
 
-        Assert.That((transition.Id, transition.Outcome, transition.Row), Is.EqualTo((nobody, TransitionOutcome.NotFound, (CrawlRun?)null)));
+        Assert.That((transition.Id, transition.Outcome, transition.Row), Is.EqualTo((unknown, TransitionOutcome.NotFound, (CrawlRun?)null)));
         Assert.That(transition.EnsureApplied, Throws.InstanceOf<RowNotFoundException>());
     }
 
     [Test]
-    public async Task A_caller_to_whom_only_an_applied_transition_will_do_says_so()
+    public async Task EnsureApplied_throws_for_a_refused_transition()
     {
         var crawl = await CreateCrawlAsync();
 
@@ -95,7 +93,7 @@ public sealed class CrawlRunRepositoryTransitionTests : DatabaseTest
     }
 
     [Test]
-    public async Task Of_many_that_race_one_wins_and_the_others_see_what_it_committed()
+    public async Task One_of_many_concurrent_transitions_wins_and_the_others_return_its_row()
     {
         for (var round = 0; round < 10; round++)
         {
@@ -110,9 +108,9 @@ public sealed class CrawlRunRepositoryTransitionTests : DatabaseTest
         }
     }
 
-    /// <summary>Goes red when the row is read by the statement's own snapshot: the loser then reports a run that is still RUNNING.</summary>
+    /// <summary>Goes red when the row is read in the statement's own snapshot: the loser then reports a run that is still RUNNING.</summary>
     [Test]
-    public async Task The_loser_of_a_race_waits_for_the_winner_and_sees_its_row()
+    public async Task A_losing_transition_waits_for_the_winner_and_returns_its_row()
     {
         var crawl = await CreateCrawlAsync();
         await Runs.StartAsync(crawl);
@@ -121,7 +119,7 @@ public sealed class CrawlRunRepositoryTransitionTests : DatabaseTest
         var winner = await Runs.FailAsync(crawl, "first", transaction);
 
         var losing = Runs.CompleteAsync(crawl);
-        await Task.Delay(100);
+        await Wait.UntilBlockedByAsync(DataSource, connection);
         Assert.That(losing.IsCompleted, Is.False);
         await transaction.CommitAsync();
 
@@ -131,7 +129,7 @@ public sealed class CrawlRunRepositoryTransitionTests : DatabaseTest
     }
 
     [Test]
-    public void A_reason_that_cannot_be_stored_is_refused_before_anything_is_sent() =>
+    public void An_invalid_error_message_is_refused_before_anything_is_sent() =>
         Assert.That(() => Runs.FailAsync(Guid.CreateVersion7(), "a\0b"), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("error_message"));
 
     private Task<Transition<CrawlRun>> MoveAsync(Guid crawl, CrawlStatus to) => to switch

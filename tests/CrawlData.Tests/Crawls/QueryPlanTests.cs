@@ -4,7 +4,7 @@ using Dapper;
 
 namespace CrawlData.Tests.Crawls;
 
-/// <summary>At 100,000 events and 100,000 runs, each range query goes by its index, both when planned for its values and when planned once for any.</summary>
+/// <summary>Each range query uses its index at 100,000 events and 100,000 runs, with custom and with generic plans.</summary>
 public sealed class QueryPlanTests : DatabaseTest
 {
     private static readonly Guid Crawl = new("00000000-0000-7000-8000-000000000032");
@@ -53,7 +53,7 @@ public sealed class QueryPlanTests : DatabaseTest
     private static TestCaseData Case(string name, string sql, params string[] literals) => new TestCaseData(sql, literals).SetArgDisplayNames(name);
 
     [TestCaseSource(nameof(EventQueries))]
-    public async Task A_crawl_s_events_are_found_by_the_index_on_crawl_and_id(string sql, string[] literals)
+    public async Task Queries_of_a_crawl_s_events_use_the_index_on_crawl_and_id(string sql, string[] literals)
     {
         foreach (var mode in QueryPlan.Modes)
         {
@@ -76,7 +76,7 @@ public sealed class QueryPlanTests : DatabaseTest
     ];
 
     [TestCaseSource(nameof(RunQueries))]
-    public async Task Runs_are_found_by_the_index_on_creation_in_both_orders(string sql, string[] literals)
+    public async Task Lists_of_runs_use_the_index_on_creation_in_both_orders(string sql, string[] literals)
     {
         foreach (var mode in QueryPlan.Modes)
         {
@@ -89,10 +89,10 @@ public sealed class QueryPlanTests : DatabaseTest
     }
 
     [Test]
-    public async Task The_newest_event_is_found_by_the_primary_key() =>
+    public async Task The_query_for_the_newest_event_uses_the_primary_key() =>
         Assert.That(await ExplainAsync("force_custom_plan", DatabaseStatusReader.NewestEventSql, []), Does.Contain("Scan Backward using crawl_events_pkey").And.Not.Contain("Seq Scan"));
 
-    /// <summary>The locks come before the first id is drawn: their count is a one-time filter below the insert.</summary>
+    /// <summary>The append takes its locks before it draws the first id: the plan counts them in a one-time filter below the insert.</summary>
     [Test]
     public async Task An_append_takes_its_locks_before_it_draws_an_id()
     {

@@ -50,13 +50,13 @@ public sealed class SpecificationTests : DatabaseTest
     [Test]
     public async Task A_foreign_key_refuses_orphaned_events()
     {
-        var nobody = Guid.CreateVersion7();
+        var unknown = Guid.CreateVersion7();
 
-        var refused = await Assert.ThrowsAsync<RowNotFoundException>(() => Events.AppendAsync(nobody, Event(1)));
-        Assert.That(refused!.Ids, Is.EqualTo(new[] { nobody }));
+        var refused = await Assert.ThrowsAsync<RowNotFoundException>(() => Events.AppendAsync(unknown, Event(1)));
+        Assert.That(refused!.Ids, Is.EqualTo(new[] { unknown }));
 
         await using var insert = DataSource.CreateCommand("insert into crawl_events (crawl_id, event_type, payload) values ($1, 'step', '{}')");
-        insert.Parameters.Add(new NpgsqlParameter { Value = nobody });
+        insert.Parameters.Add(new NpgsqlParameter { Value = unknown });
         var byTheServer = await Assert.ThrowsAsync<PostgresException>(() => insert.ExecuteNonQueryAsync());
         Assert.That(byTheServer!.SqlState, Is.EqualTo(PostgresErrorCodes.ForeignKeyViolation));
     }

@@ -8,12 +8,12 @@ using Npgsql;
 
 namespace CrawlData.Tests.Faults;
 
-/// <summary>Appends through a proxy that loses connections: each ends stored once, or not stored and with an error that says so.</summary>
+/// <summary>Appends through a proxy that loses connections. Each append is stored once, or is not stored and throws an error that says so.</summary>
 public sealed class AppendFaultTests : DatabaseTest
 {
     private static readonly int[] Sizes = [1, 3, 1_000];
 
-    /// <summary>Goes red when a lost COMMIT is not settled but thrown, or tried again unasked.</summary>
+    /// <summary>Goes red when a lost COMMIT throws without a verification, or is retried without one.</summary>
     [Test]
     public async Task An_append_whose_connection_is_cut_at_any_step_is_stored_once(
         [Values(Fault.CutBefore, Fault.CutMiddle, Fault.CutDuring, Fault.CutAfter, Fault.Silence)] Fault fault, [ValueSource(nameof(Sizes))] int count)
@@ -24,8 +24,8 @@ public sealed class AppendFaultTests : DatabaseTest
         var steps = await CountStepsAsync(proxy, events, count);
         Assert.That(steps, Is.GreaterThanOrEqualTo(2));
 
-        // All the first, some of the many of a COPY, and the COMMIT, which stands for 0 here. Of a server that does not notice only that: before, it holds the
-        // crawl's lock until it does.
+        // Cut at each of the first steps, at some of a COPY's many, and at COMMIT, which is step 0. A server that does not notice the loss is tested at COMMIT
+        // only: before that it holds the crawl's lock.
         foreach (var step in Enumerable.Range(0, steps).Where(step => step == 0 || (fault != Fault.Silence && (step <= 4 || step % 5 == 0))))
         {
             var crawl = await CreateCrawlAsync();
@@ -39,13 +39,13 @@ public sealed class AppendFaultTests : DatabaseTest
             Assert.That(stored.Select(crawlEvent => crawlEvent.Id), Is.EqualTo(ids), $"cut at step {step} of {steps}");
             Assert.That(stored, Has.Count.EqualTo(count));
 
-            // The rows of a COPY come in more pieces or in fewer.
+            // The number of pieces of a COPY varies.
             Assert.That(faults, step <= 4 ? Is.EqualTo(1) : Is.LessThanOrEqualTo(1));
         }
     }
 
     [Test]
-    public async Task A_log_s_lines_are_settled_too([Values(Fault.CutBefore, Fault.CutAfter)] Fault fault)
+    public async Task A_lost_commit_of_log_lines_is_verified([Values(Fault.CutBefore, Fault.CutAfter)] Fault fault)
     {
         await using var proxy = new FaultProxy(Database.ConnectionString);
         await using var dataSource = proxy.CreateDataSource(Database.ConnectionString);
@@ -60,7 +60,7 @@ public sealed class AppendFaultTests : DatabaseTest
     }
 
     [Test]
-    public async Task A_stream_whose_commit_is_lost_is_stored_once_or_told_as_not_stored([Values(Fault.CutBefore, Fault.CutAfter)] Fault fault)
+    public async Task A_stream_with_a_lost_commit_is_stored_once_or_reported_as_not_stored([Values(Fault.CutBefore, Fault.CutAfter)] Fault fault)
     {
         await using var proxy = new FaultProxy(Database.ConnectionString);
         await using var dataSource = proxy.CreateDataSource(Database.ConnectionString);
@@ -83,7 +83,7 @@ public sealed class AppendFaultTests : DatabaseTest
     }
 
     [Test]
-    public async Task When_the_server_cannot_be_asked_the_outcome_is_told_to_be_unknown_with_the_ids_to_look_for([Values(Fault.CutBefore, Fault.CutAfter)] Fault fault)
+    public async Task An_outcome_that_cannot_be_verified_is_reported_as_unknown_with_its_ids([Values(Fault.CutBefore, Fault.CutAfter)] Fault fault)
     {
         await using var proxy = new FaultProxy(Database.ConnectionString);
         await using var dataSource = proxy.CreateDataSource(Database.ConnectionString);
@@ -103,9 +103,9 @@ public sealed class AppendFaultTests : DatabaseTest
         Assert.That((await Events.StreamAsync(crawl).ToListAsync()).Select(crawlEvent => crawlEvent.Id), Is.EqualTo(fault == Fault.CutAfter ? exception.Ids : []));
     }
 
-    /// <summary>One, some and many, of several crawls, and a stream, whose ids are those of its last piece.</summary>
+    /// <summary>Appends one event, some and many of several crawls, and a stream, whose exception has the ids of its last chunk.</summary>
     [Test]
-    public async Task An_outcome_that_is_unknown_is_settled_by_getting_the_first_row(
+    public async Task A_caller_resolves_an_unknown_outcome_by_reading_the_first_row(
         [Values("one", "some", "many", "stream", "lines")] string what, [Values(Fault.CutBefore, Fault.CutAfter)] Fault fault)
     {
         await using var proxy = new FaultProxy(Database.ConnectionString);
@@ -133,30 +133,6 @@ public sealed class AppendFaultTests : DatabaseTest
         Assert.That(found, Is.EqualTo(fault == Fault.CutAfter));
     }
 
-    /// <summary>As a server does that was shut down before it had written anything of the transaction to its log: it gives out the transaction's id again, and the
-    /// row's.</summary>
-    [Test]
-    public async Task A_row_of_somebody_else_s_with_the_same_ids_does_not_count()
-    {
-        await using var proxy = new FaultProxy(Database.ConnectionString);
-        await using var dataSource = proxy.CreateDataSource(Database.ConnectionString);
-        var crawl = await CreateCrawlAsync();
-        var other = await AppendByHandAsync(DataSource, crawl);
-        var attempts = 0;
-        var cut = 0;
-        proxy.OnSent = (_, piece) => FaultProxy.IsCommit(piece) && Interlocked.Exchange(ref cut, 1) == 0 ? Fault.CutBefore : Fault.None;
-        var transactions = Transactions(dataSource, TimeSpan.FromSeconds(10));
-
-        var ids = await transactions.RunAsync(async (connection, transaction) =>
-        {
-            var appended = await AppendByHandAsync(connection, transaction, crawl);
-            return attempts++ == 0 ? appended with { Ids = other.Ids, Transaction = other.Transaction } : appended;
-        }, repeatable: true, CancellationToken.None);
-
-        Assert.That(attempts, Is.EqualTo(2));
-        Assert.That((await Events.StreamAsync(crawl).ToListAsync()).Select(crawlEvent => crawlEvent.Id), Is.EqualTo(other.Ids.Concat(ids)));
-    }
-
     /// <summary>Goes red when the retries after a lost COMMIT measure their time anew.</summary>
     [Test]
     public async Task The_limit_of_retries_covers_lost_commits_and_other_errors_together()
@@ -173,22 +149,23 @@ public sealed class AppendFaultTests : DatabaseTest
             () => Transactions(dataSource, limit, time).RunAsync(
                 async (connection, transaction) =>
                 {
-                    time.Advance(attempts == 0 ? limit * 0.99 : limit * 0.02);
-                    return attempts++ == 0
-                        ? await AppendByHandAsync(connection, transaction, crawl)
+                    // Two lost COMMITs, the second when the time is almost up. Then the server cannot be reached.
+                    time.Advance(attempts == 1 ? limit * 0.99 : limit * 0.02);
+                    return attempts++ < 2
+                        ? await InDoubtAppend.InsertAsync(connection, transaction, crawl)
                         : throw new NpgsqlException("the connection was lost", new IOException());
                 },
                 repeatable: true,
                 CancellationToken.None),
             Throws.InstanceOf<NpgsqlException>());
 
-        Assert.That(attempts, Is.EqualTo(2));
+        Assert.That(attempts, Is.EqualTo(3));
         Assert.That(await Events.CountAsync(crawl), Is.Zero);
     }
 
-    /// <summary>Its end would make it count as stored on this server alone. Goes red when whoever is still in COMMIT is ended.</summary>
+    /// <summary>Terminating it would leave it stored on this server only. Goes red when a session in COMMIT is terminated.</summary>
     [Test]
-    public async Task A_commit_that_waits_for_its_standby_is_not_ended()
+    public async Task A_commit_that_waits_for_its_standby_is_not_terminated()
     {
         await using var server = await RestartableServer.StartAsync();
         await using var proxy = new FaultProxy(server.ConnectionString);
@@ -208,7 +185,7 @@ public sealed class AppendFaultTests : DatabaseTest
         await Wait.UntilAsync(server.DataSource, "select count(*) = 3 from crawl_events", TimeSpan.FromSeconds(10));
     }
 
-    /// <summary>The command's time-out cancels the wait for the standbys, and the server then takes the transaction for committed.</summary>
+    /// <summary>The command's time-out cancels the wait for the standby. The server then reports the transaction as committed.</summary>
     [Test]
     public async Task A_commit_whose_wait_for_its_standby_was_cancelled_is_not_acknowledged()
     {
@@ -221,37 +198,9 @@ public sealed class AppendFaultTests : DatabaseTest
         await Assert.ThatAsync(() => new CrawlEventRepository(dataSource).AppendAsync(crawl, EventsOf(3)), Throws.InstanceOf<AppendOutcomeUnknownException>());
     }
 
-    /// <summary>Such as one that was given an id that a server had forgotten in a crash.</summary>
-    [Test]
-    public async Task A_transaction_of_somebody_else_s_with_the_same_id_is_not_ended()
-    {
-        await using var proxy = new FaultProxy(Database.ConnectionString);
-        await using var dataSource = proxy.CreateDataSource(Database.ConnectionString);
-        var crawl = await CreateCrawlAsync();
-        await using var connection = await DataSource.OpenConnectionAsync();
-        await using var open = await connection.BeginTransactionAsync();
-        var other = await AppendByHandAsync(connection, open, await CreateCrawlAsync());
-        var cut = 0;
-        proxy.OnSent = (_, piece) => FaultProxy.IsCommit(piece) && Interlocked.Exchange(ref cut, 1) == 0 ? Fault.CutBefore : Fault.None;
-        var transactions = Transactions(dataSource, TimeSpan.FromSeconds(2));
-
-        await Assert.ThatAsync(
-            () => transactions.RunAsync(
-                async (mine, transaction) =>
-                {
-                    var appended = await AppendByHandAsync(mine, transaction, crawl);
-                    return appended with { Transaction = appended.Transaction!.Value with { Id = other.Transaction!.Value.Id } };
-                },
-                repeatable: true,
-                CancellationToken.None),
-            Throws.InstanceOf<AppendOutcomeUnknownException>());
-
-        await open.CommitAsync();
-    }
-
     [TestCase("127.0.0.1:1,127.0.0.1:2")]
     [TestCase("127.0.0.1:1")]
-    public async Task That_no_server_can_be_reached_is_tried_again_until_the_limit(string host)
+    public async Task An_unreachable_server_is_retried_until_the_limit(string host)
     {
         await using var dataSource = NpgsqlDataSource.Create($"Host={host};Username=nobody;Password=nothing");
         var watch = Stopwatch.StartNew();
@@ -263,7 +212,7 @@ public sealed class AppendFaultTests : DatabaseTest
     }
 
     [Test]
-    public async Task Nothing_is_tried_again_in_a_caller_s_transaction()
+    public async Task Nothing_is_retried_in_a_caller_s_transaction()
     {
         await using var proxy = new FaultProxy(Database.ConnectionString);
         await using var dataSource = proxy.CreateDataSource(Database.ConnectionString);
@@ -282,13 +231,13 @@ public sealed class AppendFaultTests : DatabaseTest
     }
 
     [Test]
-    public async Task A_deadlock_is_tried_again()
+    public async Task A_deadlock_is_retried()
     {
         var (first, second) = (await CreateCrawlAsync(), await CreateCrawlAsync());
         await using var connection = await DataSource.OpenConnectionAsync();
         await using var transaction = await connection.BeginTransactionAsync();
 
-        // This one waits longest, so the append is the victim.
+        // This transaction waits longer, so the server aborts the append.
         await new NpgsqlCommand("set local deadlock_timeout = '1h'", connection, transaction).ExecuteNonQueryAsync();
         var (low, high) = first.CompareTo(second) < 0 ? (first, second) : (second, first);
         await Events.AppendAsync(high, Event(1), transaction);
@@ -302,7 +251,7 @@ public sealed class AppendFaultTests : DatabaseTest
         Assert.That((await Events.CountAsync(low), await Events.CountAsync(high)), Is.EqualTo((2L, 2L)));
     }
 
-    /// <summary>The cancellations come at random moments of up to twice an append's time, so that some are in time and some too late.</summary>
+    /// <summary>Cancels each append at a random moment within twice its usual time: some in time, some too late.</summary>
     [Test]
     public async Task A_cancelled_append_is_stored_or_not_stored_and_never_later([Range(0, 7)] int round)
     {
@@ -352,10 +301,10 @@ public sealed class AppendFaultTests : DatabaseTest
     {
         var telemetry = new Telemetry(dataSource, "crawl_events");
         var retry = new RetryPolicy(dataSource, limit, timeProvider ?? TimeProvider.System, telemetry, TestLog.Instance);
-        return new AppendTransaction(dataSource, retry, new CommitVerifier(dataSource, retry, CrawlEventStatements.TimeSql), telemetry, TestLog.Instance);
+        return new AppendTransaction(dataSource, retry, new CommitVerifier(dataSource, retry, CrawlEventStatements.RowIsOfTransactionSql), telemetry, TestLog.Instance);
     }
 
-    /// <summary>How many pieces an append sends on a connection that is there already.</summary>
+    /// <summary>Counts the pieces that an append sends on an open connection.</summary>
     private async Task<int> CountStepsAsync(FaultProxy proxy, CrawlEventRepository events, int count)
     {
         var crawl = await CreateCrawlAsync();
@@ -363,28 +312,6 @@ public sealed class AppendFaultTests : DatabaseTest
         proxy.Restart();
         await AppendAsync(events, crawl, count);
         return proxy.Sent;
-    }
-
-    private static async Task<AppendedRows> AppendByHandAsync(NpgsqlDataSource dataSource, Guid crawl)
-    {
-        await using var connection = await dataSource.OpenConnectionAsync();
-        await using var transaction = await connection.BeginTransactionAsync();
-        var appended = await AppendByHandAsync(connection, transaction, crawl);
-        await transaction.CommitAsync();
-        return appended;
-    }
-
-    private static async Task<AppendedRows> AppendByHandAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, Guid crawl)
-    {
-        await using var insert = new NpgsqlCommand(CrawlEventStatements.InsertOneSql, connection, transaction);
-        SqlConstants.AddParameters(insert);
-        insert.Parameters["crawl_id"].Value = crawl;
-        insert.Parameters["event_type"].Value = "step";
-        insert.Parameters["payload"].Value = "{}";
-        await using var reader = await insert.ExecuteReaderAsync();
-        await reader.ReadAsync();
-        var transactionIdentity = TransactionIdentity.Read(reader, 1);
-        return new AppendedRows([reader.GetInt64(0)], transactionIdentity, crawl, transactionIdentity.Start);
     }
 
     private static async Task ExecuteAsync(NpgsqlDataSource dataSource, string sql)

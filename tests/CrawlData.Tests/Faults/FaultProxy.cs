@@ -4,31 +4,33 @@ using Npgsql;
 
 namespace CrawlData.Tests.Faults;
 
-/// <summary>What becomes of a piece of data that a client sends.</summary>
+/// <summary>A fault of a piece of data that a client sends.</summary>
 public enum Fault
 {
-    /// <summary>It goes through.</summary>
+    /// <summary>The piece is forwarded.</summary>
     None,
 
-    /// <summary>It is lost, with both connections.</summary>
+    /// <summary>The piece is lost, and both connections are closed.</summary>
     CutBefore,
 
-    /// <summary>Half of it goes through, and then both connections are lost.</summary>
+    /// <summary>Half of the piece is forwarded, and then both connections are closed.</summary>
     CutMiddle,
 
-    /// <summary>It goes through, and both connections are lost at once, while the server works on it.</summary>
+    /// <summary>The piece is forwarded, and both connections are closed at once, while the server processes it.</summary>
     CutDuring,
 
-    /// <summary>It goes through, and both connections are lost with the server's answer.</summary>
+    /// <summary>The piece is forwarded, and both connections are closed when the server answers. The answer is lost.</summary>
     CutAfter,
 
-    /// <summary>It is lost with the client's connection, and the server does not notice.</summary>
+    /// <summary>The piece is lost, and only the client's connection is closed. The server does not notice.</summary>
     Silence,
 }
 
-/// <summary>A TCP proxy in front of PostgreSQL, which loses connections when it is told to.</summary>
+/// <summary>A TCP proxy in front of PostgreSQL that injects faults.</summary>
 internal sealed class FaultProxy : IAsyncDisposable
 {
+    private static readonly TimeSpan LongestAnswer = TimeSpan.FromMilliseconds(100);
+
     private readonly TcpListener listener = new(IPAddress.Loopback, 0);
     private readonly CancellationTokenSource ended = new();
     private readonly string host;
@@ -45,13 +47,13 @@ internal sealed class FaultProxy : IAsyncDisposable
         accepting = Task.Run(AcceptAsync);
     }
 
-    /// <summary>Decides on each piece that a client sends after the start of its session: its number since <see cref="Restart"/>, and what it is.</summary>
+    /// <summary>Chooses the fault of each piece that a client sends after its session has started, from its number since <see cref="Restart"/> and its bytes.</summary>
     public Func<int, byte[], Fault> OnSent { get; set; } = (_, _) => Fault.None;
 
     /// <summary>Whether connections are refused.</summary>
     public bool Down { get; set; }
 
-    /// <summary>How many pieces were sent since <see cref="Restart"/>.</summary>
+    /// <summary>The number of pieces that were sent since <see cref="Restart"/>.</summary>
     public int Sent => sent;
 
     public void Restart() => sent = 0;
@@ -145,7 +147,7 @@ internal sealed class FaultProxy : IAsyncDisposable
             {
                 var sending = piece.AsSpan(0, read).ToArray();
 
-                // The start of a session, a password and a request to cancel are not counted.
+                // Start-up messages, passwords and cancel requests are not counted.
                 started = started || (sending[0] is not (0 or (byte)'p'));
                 var fault = started && sending[0] != (byte)'X' ? OnSent(Interlocked.Increment(ref sent), sending) : Fault.None;
                 Volatile.Write(ref swallow, fault is Fault.CutDuring or Fault.CutAfter or Fault.Silence);
@@ -158,8 +160,14 @@ internal sealed class FaultProxy : IAsyncDisposable
                 await server.GetStream().WriteAsync(fault == Fault.CutMiddle ? sending.AsMemory(0, (sending.Length + 1) / 2) : sending, cut.Token);
                 if (fault == Fault.CutAfter)
                 {
-                    // Some pieces are not answered.
-                    await Task.WhenAny(answered.Task, Task.Delay(100));
+                    try
+                    {
+                        await answered.Task.WaitAsync(LongestAnswer, cut.Token);
+                    }
+                    catch (TimeoutException)
+                    {
+                        // Some pieces are not answered.
+                    }
                 }
 
                 if (fault != Fault.None)

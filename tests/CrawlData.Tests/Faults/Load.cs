@@ -1,13 +1,12 @@
 using System.Collections.Concurrent;
-using System.Diagnostics;
 using CrawlData.Crawls;
 using Npgsql;
 
 namespace CrawlData.Tests.Faults;
 
-/// <summary>Sixteen writers: some append by themselves, in batches of all sizes and in transactions of their own, the others through one <see
-/// cref="CrawlEventWriter"/>. Each crawl is followed, and so are all. What each writer was told of each event is compared with what is stored, and that with what
-/// the followers were given.</summary>
+/// <summary>Sixteen tasks append events. Half of them append batches of all sizes, some in transactions of their own; the others share one <see
+/// cref="CrawlEventWriter"/>. Followers read each crawl and all crawls. The reported outcome of each event is compared with the stored rows, and those with the
+/// delivered events.</summary>
 internal sealed class Load(NpgsqlDataSource dataSource, NpgsqlDataSource witness, int crawlCount) : IDisposable
 {
     private const int WriterCount = 16;
@@ -15,15 +14,16 @@ internal sealed class Load(NpgsqlDataSource dataSource, NpgsqlDataSource witness
     private static readonly TimeSpan Longest = TimeSpan.FromSeconds(30);
 
     private readonly CrawlEventRepository events = new(dataSource, retry: new RetryOptions { Limit = TimeSpan.FromSeconds(20) }, notify: true);
-    private readonly ConcurrentDictionary<(Guid Crawl, int Writer, int Number), Told> told = [];
+    private readonly ConcurrentDictionary<(Guid Crawl, int Writer, int Number), ReportedOutcome> reported = [];
     private readonly List<Guid> crawls = [];
     private readonly List<(Guid Crawl, Task<List<long>> Followed)> followers = [];
-    private readonly List<long> followedAll = [];
+    private readonly ReceivedItems<long> followedAll = new();
     private readonly CancellationTokenSource enough = new();
+    private readonly ReceivedItems<int> appended = new();
     private Task followingAll = Task.CompletedTask;
     private int failed;
 
-    private enum Told
+    private enum ReportedOutcome
     {
         Stored,
         NotStored,
@@ -51,12 +51,15 @@ internal sealed class Load(NpgsqlDataSource dataSource, NpgsqlDataSource witness
         {
             await foreach (var batch in events.FollowAllAsync(DatabaseTest.CursorAfter(before), cancellationToken: enough.Token))
             {
-                followedAll.AddRange(batch.Events.Where(one => ours.Contains(one.CrawlId)).Select(one => one.Id));
+                followedAll.Add(batch.Events.Where(one => ours.Contains(one.CrawlId)).Select(one => one.Id));
             }
         });
     }
 
     public void Dispose() => enough.Dispose();
+
+    /// <summary>Waits until some more calls have appended their events.</summary>
+    public Task UntilAppendedAsync(int calls) => appended.UntilCountAsync(appended.Count + calls, Longest);
 
     public async Task WriteAsync(CancellationToken end)
     {
@@ -74,7 +77,7 @@ internal sealed class Load(NpgsqlDataSource dataSource, NpgsqlDataSource witness
         }
     }
 
-    /// <summary>Counts, and asserts that the counts are zero where they have to be.</summary>
+    /// <summary>Counts the outcomes, and asserts that no event was lost, duplicated or misdelivered.</summary>
     public async Task<FaultCounts> CheckAsync(string fault)
     {
         witness.Clear();
@@ -101,35 +104,32 @@ internal sealed class Load(NpgsqlDataSource dataSource, NpgsqlDataSource witness
             counts = counts.AndFollowed([.. ofCrawl.Select(crawlEvent => crawlEvent.Id)], await followed.WaitAsync(Longest));
         }
 
-        // It does not end by itself.
-        for (var watch = Stopwatch.StartNew(); followedAll.Count < storedIds.Count && watch.Elapsed < Longest; await Task.Delay(20))
-        {
-        }
-
+        // This follower does not end by itself. The counts show the events that it missed.
+        await followedAll.UntilCountAsync(storedIds.Count, Longest).ContinueWith(_ => { }, TaskScheduler.Default);
         await enough.CancelAsync();
         await Assert.ThatAsync(() => followingAll, Throws.InstanceOf<OperationCanceledException>());
         storedIds.Sort();
-        counts = counts.AndFollowed(storedIds, followedAll);
+        counts = counts.AndFollowed(storedIds, followedAll.ToList());
 
         var distinct = stored.ToHashSet();
-        var acknowledged = told.Where(one => one.Value == Told.Stored).Select(one => one.Key).ToList();
+        var acknowledged = reported.Where(one => one.Value == ReportedOutcome.Stored).Select(one => one.Key).ToList();
         counts = counts with
         {
             Acknowledged = acknowledged.Count,
-            Refused = told.Count(one => one.Value == Told.NotStored),
+            Refused = reported.Count(one => one.Value == ReportedOutcome.NotStored),
             Failed = failed,
-            Unknown = told.Count(one => one.Value == Told.Unknown),
+            Unknown = reported.Count(one => one.Value == ReportedOutcome.Unknown),
             Stored = stored.Count,
             Lost = acknowledged.Count(one => !distinct.Contains(one)),
             Duplicated = stored.Count - distinct.Count,
-            Unexpected = told.Count(one => one.Value == Told.NotStored && distinct.Contains(one.Key)) + distinct.Count(one => !told.ContainsKey(one)),
+            Unexpected = reported.Count(one => one.Value == ReportedOutcome.NotStored && distinct.Contains(one.Key)) + distinct.Count(one => !reported.ContainsKey(one)),
         };
         counts.Check();
         await CheckPoolAsync();
         return counts;
     }
 
-    /// <summary>Every connection of the pool can be had: none has leaked, and nobody listens any more.</summary>
+    /// <summary>Each connection of the pool can be opened: none has leaked, and no listener holds one.</summary>
     private async Task CheckPoolAsync()
     {
         var settings = new NpgsqlConnectionStringBuilder(dataSource.ConnectionString);
@@ -160,40 +160,41 @@ internal sealed class Load(NpgsqlDataSource dataSource, NpgsqlDataSource witness
             number += count;
             using var cancellation = Cancellation(random);
             Note(writer, batch, random.Next(4) == 0
-                ? await TellAsync(() => AppendInTransactionAsync(writer, batch, rollback: random.Next(2) == 0, random, cancellation.Token), ofTheCaller: true)
-                : await TellAsync(() => AppendAsync(writer, batch, null, cancellation.Token)));
+                ? await ReportAsync(() => AppendInTransactionAsync(writer, batch, rollback: random.Next(2) == 0, random, cancellation.Token), inCallersTransaction: true)
+                : await ReportAsync(() => AppendAsync(writer, batch, null, cancellation.Token)));
         }
     }
 
-    private async Task<Told> AppendAsync(
+    private async Task<ReportedOutcome> AppendAsync(
         int writer, List<(Guid Crawl, int Number)> batch, NpgsqlTransaction? transaction, CancellationToken cancellationToken)
     {
         await events.AppendAsync([.. batch.Select(one => (one.Crawl, Event(writer, one.Number)))], transaction, cancellationToken);
-        return Told.Stored;
+        appended.Add(writer);
+        return ReportedOutcome.Stored;
     }
 
-    /// <summary>As an application would, which settles nothing: what becomes of its COMMIT when it is cut off is not known.</summary>
-    private async Task<Told> AppendInTransactionAsync(
+    /// <summary>Appends as an application does, which does not verify its commit: the outcome of a lost COMMIT is unknown.</summary>
+    private async Task<ReportedOutcome> AppendInTransactionAsync(
         int writer, List<(Guid Crawl, int Number)> batch, bool rollback, Random random, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         await AppendAsync(writer, batch, transaction, cancellationToken);
-        await Task.Delay(random.Next(5), cancellationToken);
+        await DatabaseTest.RunSlowStatementAsync(transaction, random.Next(5), cancellationToken);
         if (rollback)
         {
             await transaction.RollbackAsync(cancellationToken);
-            return Told.NotStored;
+            return ReportedOutcome.NotStored;
         }
 
         try
         {
             await transaction.CommitAsync(CancellationToken.None);
-            return Told.Stored;
+            return ReportedOutcome.Stored;
         }
         catch (NpgsqlException)
         {
-            return Told.Unknown;
+            return ReportedOutcome.Unknown;
         }
     }
 
@@ -203,10 +204,10 @@ internal sealed class Load(NpgsqlDataSource dataSource, NpgsqlDataSource witness
         {
             var (crawl, crawlEvent) = (crawls[random.Next(crawls.Count)], Event(writer, number));
             using var cancellation = Cancellation(random);
-            var outcome = await TellAsync(async () =>
+            var outcome = await ReportAsync(async () =>
             {
-                // Before it is told otherwise by a flush.
-                told[(crawl, writer, number)] = Told.Stored;
+                // A flush may report another outcome later.
+                reported[(crawl, writer, number)] = ReportedOutcome.Stored;
                 if (random.Next(3) == 0)
                 {
                     await eventWriter.AppendAsync(crawl, crawlEvent, cancellation.Token);
@@ -216,14 +217,14 @@ internal sealed class Load(NpgsqlDataSource dataSource, NpgsqlDataSource witness
                     await eventWriter.WriteAsync(crawl, crawlEvent, cancellation.Token);
                 }
 
-                return Told.Stored;
+                return ReportedOutcome.Stored;
             });
-            if (outcome != Told.Stored)
+            if (outcome != ReportedOutcome.Stored)
             {
-                told[(crawl, writer, number)] = outcome;
+                reported[(crawl, writer, number)] = outcome;
             }
 
-            if (outcome == Told.NotStored || random.Next(50) == 0)
+            if (outcome == ReportedOutcome.NotStored || random.Next(50) == 0)
             {
                 try
                 {
@@ -237,7 +238,7 @@ internal sealed class Load(NpgsqlDataSource dataSource, NpgsqlDataSource witness
         }
     }
 
-    private async Task<Told> TellAsync(Func<Task<Told>> call, bool ofTheCaller = false)
+    private async Task<ReportedOutcome> ReportAsync(Func<Task<ReportedOutcome>> call, bool inCallersTransaction = false)
     {
         try
         {
@@ -245,21 +246,21 @@ internal sealed class Load(NpgsqlDataSource dataSource, NpgsqlDataSource witness
         }
         catch (Exception exception) when (exception is NpgsqlException or OperationCanceledException or CrawlEventsNotStoredException)
         {
-            if (exception is not OperationCanceledException && !ofTheCaller)
+            if (exception is not OperationCanceledException && !inCallersTransaction)
             {
                 TestContext.Out.WriteLine(exception);
                 Interlocked.Increment(ref failed);
             }
 
-            return Told.NotStored;
+            return ReportedOutcome.NotStored;
         }
         catch (AppendOutcomeUnknownException)
         {
-            return Told.Unknown;
+            return ReportedOutcome.Unknown;
         }
     }
 
-    private void Note(int writer, List<(Guid Crawl, int Number)> batch, Told outcome) => batch.ForEach(one => told[(one.Crawl, writer, one.Number)] = outcome);
+    private void Note(int writer, List<(Guid Crawl, int Number)> batch, ReportedOutcome outcome) => batch.ForEach(one => reported[(one.Crawl, writer, one.Number)] = outcome);
 
     private void Note(CrawlEventWriter writer)
     {
@@ -268,8 +269,8 @@ internal sealed class Load(NpgsqlDataSource dataSource, NpgsqlDataSource witness
             TestContext.Out.WriteLine(unstored.Error);
             Interlocked.Increment(ref failed);
             var payload = unstored.Event.Payload.ToElement();
-            told[(unstored.CrawlId, payload.GetProperty("writer").GetInt32(), payload.GetProperty("number").GetInt32())] =
-                unstored.Error is AppendOutcomeUnknownException ? Told.Unknown : Told.NotStored;
+            reported[(unstored.CrawlId, payload.GetProperty("writer").GetInt32(), payload.GetProperty("number").GetInt32())] =
+                unstored.Error is AppendOutcomeUnknownException ? ReportedOutcome.Unknown : ReportedOutcome.NotStored;
         }
     }
 

@@ -7,21 +7,18 @@ using Npgsql;
 
 namespace CrawlData.Tests.Faults;
 
-/// <summary>Writers and those who follow them, while the primary is lost for good and its synchronous standby takes over.</summary>
+/// <summary>Writers and followers, while the primary fails for good and its synchronous standby is promoted.</summary>
 [Category("Faults")]
 [Parallelizable(ParallelScope.All)]
 public sealed class PromotionTests
 {
-    private static readonly TimeSpan CutOff = TimeSpan.FromSeconds(0.3);
-
     private readonly ConcurrentBag<string> counted = [];
 
     [OneTimeTearDown]
     public void Print() => TestContext.Progress.WriteLine(
         string.Join('\n', counted.Order(StringComparer.Ordinal).Prepend($"{FaultCounts.Header} | no append for").Prepend("")));
 
-    /// <summary>Where the standby was cut off before, nothing that the primary did since was acknowledged: goes red with a standby that is not
-    /// synchronous.</summary>
+    /// <summary>When the standby was disconnected before, the primary has acknowledged nothing since. Goes red with an asynchronous standby.</summary>
     [TestCase(1, false)]
     [TestCase(100, true)]
     public async Task The_primary_is_lost_and_its_standby_promoted(int crawls, bool cutOffBefore)
@@ -36,11 +33,12 @@ public sealed class PromotionTests
         using var ended = new CancellationTokenSource();
         var writing = load.WriteAsync(ended.Token);
 
-        await Task.Delay(StreamFaultTest.Duration / 2);
+        await WriteForAsync(StreamFaultTest.Duration / 2);
         if (cutOffBefore)
         {
             await servers.CutOffAsync();
-            await Task.Delay(CutOff);
+            await Wait.UntilAsync(
+                servers.Primary.DataSource, "select exists (select from pg_stat_activity where wait_event = 'SyncRep')", TimeSpan.FromSeconds(10));
         }
 
         var gap = Stopwatch.StartNew();
@@ -49,10 +47,17 @@ public sealed class PromotionTests
         await services.GetRequiredService<CrawlEventRepository>()
             .AppendAsync(other, new NewCrawlEvent { EventType = "after", Payload = Jsonb.Parse("{}") });
         gap.Stop();
-        await Task.Delay(StreamFaultTest.Duration / 2);
+        await WriteForAsync(StreamFaultTest.Duration / 2);
         await ended.CancelAsync();
         await writing;
 
         counted.Add($"{await load.CheckAsync($"The primary is lost, its standby{(cutOffBefore ? ", cut off," : "")} promoted")} | {gap.Elapsed.TotalSeconds,9:N1} s");
+    }
+
+    /// <summary>Lets the writers write for a part of the test's duration.</summary>
+    private static async Task WriteForAsync(TimeSpan duration)
+    {
+        using var end = new CancellationTokenSource(duration);
+        await Wait.UntilCancelledAsync(end.Token);
     }
 }

@@ -4,8 +4,8 @@ using Npgsql;
 
 namespace CrawlData.Tests.Faults;
 
-/// <summary>A fixture in which many tasks write to one crawl and to many, and others follow them, while a fault occurs. It counts for each fault, and prints at the
-/// end, which events were acknowledged, stored, lost, stored twice or out of order, and delivered to the followers.</summary>
+/// <summary>A fixture in which many tasks write to one crawl and to many, and others follow them, while a fault occurs. For each fault it counts the events that were
+/// acknowledged, stored, lost, duplicated, reordered and delivered, and prints the counts at the end.</summary>
 public abstract class StreamFaultTest : DatabaseTest
 {
     protected const int PoolSize = 24;
@@ -26,23 +26,26 @@ public abstract class StreamFaultTest : DatabaseTest
         using var disposal = load;
         await load.PrepareAsync();
 
-        // Faults end with the writing, so that what is under way comes to its end.
+        // The faults end before the writing, so that the last appends succeed.
         using var ended = new CancellationTokenSource(Duration);
-        var faulting = Task.Run(() => fault(ended.Token));
-        await load.WriteAsync(ended.Token);
-        await faulting;
+        using var written = new CancellationTokenSource();
+        var writing = load.WriteAsync(written.Token);
+        await fault(ended.Token);
+        await Wait.UntilCancelledAsync(ended.Token);
+        await written.CancelAsync();
+        await writing;
         Add(await load.CheckAsync(TestContext.CurrentContext.Test.MethodName!.Replace('_', ' ')));
     }
 
     /// <summary>Terminates some of the sessions that a condition on <c>pg_stat_activity</c> selects, again and again until the end.</summary>
     protected async Task TerminateRepeatedlyAsync(string condition, int connections, TimeSpan interval, CancellationToken ended)
     {
-        while (!ended.IsCancellationRequested)
+        using var timer = new PeriodicTimer(interval);
+        for (; !ended.IsCancellationRequested; await timer.WaitForNextTickAsync(CancellationToken.None))
         {
             await using var terminate = DataSource.CreateCommand(
                 $"select pg_terminate_backend(pid) from pg_stat_activity where {condition} order by random() limit {connections}");
             await terminate.ExecuteNonQueryAsync(CancellationToken.None);
-            await Task.Delay(interval, CancellationToken.None);
         }
     }
 

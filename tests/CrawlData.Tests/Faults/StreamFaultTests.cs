@@ -32,7 +32,8 @@ public sealed class StreamFaultTests : StreamFaultTest
         await RunAsync(new Load(dataSource, DataSource, crawls), async ended =>
         {
             proxy.OnSent = (_, piece) => Random.Shared.Next(FaultProxy.IsCommit(piece) ? 10 : 60) == 0 ? (Fault)Random.Shared.Next(1, 5) : Fault.None;
-            await Task.Delay(Timeout.Infinite, ended).ContinueWith(_ => proxy.OnSent = (_, _) => Fault.None, TaskScheduler.Default);
+            await Wait.UntilCancelledAsync(ended);
+            proxy.OnSent = (_, _) => Fault.None;
         });
     }
 
@@ -55,17 +56,18 @@ public sealed class StreamFaultTests : StreamFaultTest
     public async Task The_server_is_shut_down_at_once_and_started_again([Values(1, 100)] int crawls)
     {
         await using var server = await RestartableServer.StartAsync();
-        await RunAsync(new Load(server.DataSource, server.DataSource, crawls), async ended =>
+        var load = new Load(server.DataSource, server.DataSource, crawls);
+        await RunAsync(load, async _ =>
         {
             for (var restart = 0; restart < 3; restart++)
             {
-                await Task.Delay(300, CancellationToken.None);
+                await load.UntilAppendedAsync(50);
                 await server.RestartAsync();
             }
         });
     }
 
-    /// <summary>A crawler in a process of its own, which is killed while it appends, and another goes on where the last acknowledgement was.</summary>
+    /// <summary>Kills a crawler's process while it appends. The next one continues after the last acknowledgement.</summary>
     [Test]
     public async Task The_process_that_appends_is_killed()
     {
@@ -88,13 +90,13 @@ public sealed class StreamFaultTests : StreamFaultTest
                 }
                 catch (IOException)
                 {
-                    // It was killed.
+                    // The process was killed.
                 }
             });
             for (var kill = 200 + Random.Shared.Next(400); await process.StandardOutput.ReadLineAsync() is { } line;)
             {
-                var told = Jsonb.Parse(line).ToElement();
-                acknowledged.Add((first + (int)told.GetProperty("line").GetInt64() - 1, told.GetProperty("id").GetInt64()));
+                var acknowledgement = Jsonb.Parse(line).ToElement();
+                acknowledged.Add((first + (int)acknowledgement.GetProperty("line").GetInt64() - 1, acknowledgement.GetProperty("id").GetInt64()));
                 if (acknowledged.Count(one => one.Number >= first) == kill)
                 {
                     process.Kill();

@@ -17,7 +17,7 @@ public sealed class RecordingTests : DatabaseTest
     private RecordingExporter Exporter => new(DataSource);
 
     [Test]
-    public async Task What_is_exported_is_imported_equal()
+    public async Task An_exported_crawl_is_imported_equal()
     {
         var crawl = await CreateCrawlAsync();
         await Runs.StartAsync(crawl);
@@ -36,7 +36,7 @@ public sealed class RecordingTests : DatabaseTest
     }
 
     [Test]
-    public async Task Lines_are_written_as_recordings_have_them()
+    public async Task Lines_have_the_documented_form()
     {
         var recording = Run + "\n" + EventLine("step", """{"a":1}""") + "\n";
 
@@ -46,7 +46,7 @@ public sealed class RecordingTests : DatabaseTest
     }
 
     [Test]
-    public async Task A_session_is_imported_equal_with_all_that_is_its()
+    public async Task An_exported_session_is_imported_equal_with_its_pages_artifacts_and_log()
     {
         var session = await EnqueueAsync("https://example.org/a?b=c");
         await Queue.StartAsync(session);
@@ -91,7 +91,7 @@ public sealed class RecordingTests : DatabaseTest
     [TestCase("""{"table":"artifacts","row":{"session_id":"11111111-1111-1111-1111-111111111111","page_id":"33333333-3333-3333-3333-333333333333","type":"html_gz","storage_uri":"s3://a","size_bytes":1}}""", "Line 3: There is no page 33333333-3333-3333-3333-333333333333 in the recording before this line.")]
     [TestCase("""{"table":"artifacts","row":{"session_id":"11111111-1111-1111-1111-111111111111","page_id":"22222222-2222-2222-2222-222222222222","type":"html_gz","storage_uri":"","size_bytes":1}}""", "Line 3: storage_uri: is empty.")]
     [TestCase("""{"table":"crawl_logs","row":{"session_id":"11111111-1111-1111-1111-111111111111","level":"info","event_type":"popup","message":"a"}}""", "Line 3: is not a row of crawl_logs.")]
-    public async Task A_bad_line_of_an_audit_is_an_error_with_its_number_and_nothing_is_stored(string line, string message)
+    public async Task An_invalid_audit_line_is_an_error_with_its_number_and_nothing_is_stored(string line, string message)
     {
         const string session = """{"id":"11111111-1111-1111-1111-111111111111","url":"http://a","status":"queued","mode":"debug","retention_policy":"long","crawl_policy_version":"1","config_snapshot":{}}""";
         const string page = """{"id":"22222222-2222-2222-2222-222222222222","session_id":"11111111-1111-1111-1111-111111111111","page_type":"pdp","viewport":"mobile","status":"ok","load_timings":{},"low_confidence_reasons":[]}""";
@@ -121,7 +121,7 @@ public sealed class RecordingTests : DatabaseTest
     }
 
     [Test]
-    public async Task A_page_that_is_there_already_is_an_error_of_its_batch()
+    public async Task A_duplicate_page_is_an_error_of_its_batch()
     {
         var session = await EnqueueAsync();
         await Pages.InsertAsync(session, [Page(), Page()]);
@@ -146,7 +146,7 @@ public sealed class RecordingTests : DatabaseTest
     [TestCase("""{"table":"crawl_events","row":{"crawl_id":"db893442-4075-4ab8-8b1e-865d89f72223","event_type":"","payload":1}}""", "Line 3: event_type: is empty; it takes 1 to 50 characters.")]
     [TestCase("""{"table":"crawl_events","row":{"crawl_id":"db893442-4075-4ab8-8b1e-865d89f72223","event_type":"a","payload":"\u0000"}}""", "Line 3: json: holds U+0000 at byte 109, which jsonb cannot store (repair would replace it).")]
     [TestCase("""{"table":"crawl_events","row":{"crawl_id":"11111111-4075-4ab8-8b1e-865d89f72223","event_type":"a","payload":1}}""", "Line 3: There is no crawl 11111111-4075-4ab8-8b1e-865d89f72223 in the recording before this line.")]
-    public async Task A_bad_line_is_an_error_with_its_number_and_nothing_is_stored(string line, string message)
+    public async Task An_invalid_line_is_an_error_with_its_number_and_nothing_is_stored(string line, string message)
     {
         var app = $"app.{Guid.NewGuid():N}";
         var recording = $"{Run.Replace("org.example.app", app, StringComparison.Ordinal).Replace(Recorded.ToString(), Guid.NewGuid().ToString(), StringComparison.Ordinal)}\n\n{line}\n{Run}\n";
@@ -159,7 +159,7 @@ public sealed class RecordingTests : DatabaseTest
     }
 
     [Test]
-    public async Task A_run_that_is_there_already_is_an_error_of_its_line()
+    public async Task A_duplicate_run_is_an_error_of_its_line()
     {
         var crawl = await CreateCrawlAsync();
         var recording = Run.Replace(Recorded.ToString(), crawl.ToString(), StringComparison.Ordinal);
@@ -170,7 +170,7 @@ public sealed class RecordingTests : DatabaseTest
     }
 
     [Test]
-    public async Task Crawled_text_is_repaired_when_asked()
+    public async Task Crawled_text_is_repaired_on_request()
     {
         var recording = Run + "\n" + EventLine("a\\u0000", "\"\\ud83d\"") + "\r\n";
 
@@ -181,7 +181,7 @@ public sealed class RecordingTests : DatabaseTest
     }
 
     [Test]
-    public async Task Events_never_go_to_a_crawl_that_is_not_in_the_recording([Values] bool newIds)
+    public async Task Events_of_a_crawl_outside_the_recording_are_refused([Values] bool newIds)
     {
         var crawl = await CreateCrawlAsync();
         var recording = EventLine("step", "{}").Replace(Recorded.ToString(), crawl.ToString(), StringComparison.Ordinal) + "\n"
@@ -193,7 +193,7 @@ public sealed class RecordingTests : DatabaseTest
     }
 
     [Test]
-    public async Task What_the_largest_limits_let_in_goes_out_and_in_again()
+    public async Task JSON_of_the_largest_limits_is_exported_and_imported()
     {
         var crawl = await CreateCrawlAsync();
         var largest = new JsonbOptions { MaxDepth = JsonbOptions.LargestMaxDepth, MaxBytes = JsonbOptions.LargestMaxBytes };
@@ -227,19 +227,19 @@ public sealed class RecordingTests : DatabaseTest
     }
 
     [Test]
-    public async Task A_byte_order_mark_and_lines_of_white_space_are_passed_over() =>
+    public async Task A_byte_order_mark_and_blank_lines_are_skipped() =>
         Assert.That((await ImportAsync("\ufeff" + Run + "\n \t\r\n\n", new RecordingImportOptions { NewIds = true })).CrawlIds, Has.Count.EqualTo(1));
 
     [Test]
-    public async Task A_last_line_without_its_end_counts()
+    public async Task A_last_line_without_a_line_break_is_read()
     {
         Assert.That((await ImportAsync(Run, new RecordingImportOptions { NewIds = true })).CrawlIds, Has.Count.EqualTo(1));
         Assert.That((await ImportAsync("")).CrawlIds, Is.Empty);
     }
 
-    /// <summary>The last event and the run's end are one transaction: whoever sees the one sees the other.</summary>
+    /// <summary>The last event and the run's end are one transaction, so a snapshot has both or neither.</summary>
     [Test]
-    public async Task A_crawl_that_goes_on_meanwhile_is_exported_as_it_was_at_one_time()
+    public async Task A_running_crawl_is_exported_from_one_snapshot()
     {
         var crawl = await CreateCrawlAsync();
         await Events.AppendAsync(crawl, EventsOf(3));
@@ -249,7 +249,7 @@ public sealed class RecordingTests : DatabaseTest
         await new NpgsqlCommand("lock table crawl_events in access exclusive mode", ended, transaction).ExecuteNonQueryAsync();
         using var recording = new MemoryStream();
 
-        // The run is read, and its events are waited for.
+        // The export has read the run, and waits for its events.
         var exporting = Exporter.ExportCrawlAsync(crawl, recording);
         await Wait.UntilAsync(
             DataSource, "select count(*) > 0 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'", TimeSpan.FromSeconds(10));
@@ -262,7 +262,7 @@ public sealed class RecordingTests : DatabaseTest
     }
 
     [Test]
-    public async Task An_export_of_what_is_not_there_writes_nothing()
+    public async Task An_export_of_an_unknown_id_writes_nothing()
     {
         using var recording = new MemoryStream();
 
@@ -273,7 +273,7 @@ public sealed class RecordingTests : DatabaseTest
     }
 
     [Test]
-    public async Task Lines_may_come_in_any_pieces()
+    public async Task Lines_may_be_split_into_any_reads()
     {
         var recording = Run + "\n" + string.Concat(Enumerable.Range(0, 300).Select(number => EventLine("step", $$"""{"number":{{number}}}""") + "\n"));
 

@@ -6,7 +6,7 @@ using Npgsql;
 
 namespace CrawlData.Tests.Schema;
 
-/// <summary>The two roles of docs/operations.md, made by its SQL: one migrates, the other is the application's.</summary>
+/// <summary>The two roles of docs/operations.md, created by its SQL: one migrates, the other is the application's.</summary>
 public sealed class ApplicationRoleTests : MigratorTest
 {
     private readonly string name = $"crawldata_test_{Guid.NewGuid():N}";

@@ -5,7 +5,7 @@ using Npgsql;
 
 namespace CrawlData.Tests.Schema;
 
-/// <summary>A fixture whose every case has an empty database.</summary>
+/// <summary>A fixture whose cases each have an empty database.</summary>
 [FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 [Parallelizable(ParallelScope.All)]
 public abstract class MigratorTest

@@ -28,7 +28,7 @@ public sealed class SchemaAdoptionTests : MigratorTest
     }
 
     [Test]
-    public async Task Indexes_that_a_later_script_makes_need_not_be_there()
+    public async Task Indexes_of_a_later_script_may_be_missing()
     {
         await ExecuteAsync(Sql("001_crawl_schema.sql") + Sql("002_audit_schema.sql"));
         var migrator = new SchemaMigrator(DataSource);
@@ -61,7 +61,7 @@ public sealed class SchemaAdoptionTests : MigratorTest
     }
 
     [Test]
-    public async Task Without_adoption_the_script_that_is_there_already_is_named()
+    public async Task A_migration_of_existing_tables_names_the_script()
     {
         await ExecuteAsync(Sql("001_crawl_schema.sql"));
 

@@ -5,7 +5,7 @@ using Dapper;
 
 namespace CrawlData.Tests.Schema;
 
-/// <summary>The migrated catalog against the schema's contract, written out here once more and not read from the scripts.</summary>
+/// <summary>Compares the migrated catalog with the schema's contract, which is written here and not read from the scripts.</summary>
 public sealed class SchemaContractTests : DatabaseTest
 {
     private const string UtcNow = "(now() AT TIME ZONE 'utc'::text)";
@@ -126,7 +126,7 @@ public sealed class SchemaContractTests : DatabaseTest
     ];
 
     [Test]
-    public async Task Tables_are_those_of_the_contract_and_the_journal() =>
+    public async Task The_tables_are_those_of_the_contract_and_the_journal() =>
         Assert.That(
             await QueryAsync("select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'"),
             Is.EquivalentTo(Columns.Keys.Append("crawldata_journal")));
@@ -160,12 +160,12 @@ public sealed class SchemaContractTests : DatabaseTest
                 """),
             Is.EquivalentTo(Constraints));
 
-    /// <summary>Further indexes may be there, by later scripts.</summary>
+    /// <summary>Later scripts may add indexes.</summary>
     [Test]
     public async Task Indexes_have_the_contract_s_names_and_columns() =>
         Assert.That(await QueryAsync("select pg_get_indexdef(indexrelid, 0, true) from pg_index where not indisprimary"), Is.SupersetOf(Indexes));
 
-    /// <summary>Without one, a row that is deleted above reads the whole table below.</summary>
+    /// <summary>Without an index, deleting a parent row scans the whole child table.</summary>
     [Test]
     public async Task Every_foreign_key_has_an_index_that_begins_with_its_columns() =>
         Assert.That(
@@ -179,7 +179,7 @@ public sealed class SchemaContractTests : DatabaseTest
                 """),
             Is.Empty);
 
-    /// <summary>The labels that stand beside an enum's members are those of its PostgreSQL type, in order.</summary>
+    /// <summary>The labels of an enum's members equal those of its PostgreSQL type, in order.</summary>
     [Test]
     public async Task Enums_of_the_library_have_the_catalog_s_labels() =>
         Assert.That(

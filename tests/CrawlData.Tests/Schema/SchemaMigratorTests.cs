@@ -54,7 +54,7 @@ public sealed class SchemaMigratorTests : MigratorTest
     }
 
     [Test]
-    public async Task A_failing_script_is_a_typed_exception_and_leaves_nothing_of_itself()
+    public async Task A_failing_script_is_a_typed_exception_and_is_rolled_back()
     {
         var migrator = Migrator(
             new SchemaScript("001_good.sql", "create table good ()"),
@@ -71,9 +71,9 @@ public sealed class SchemaMigratorTests : MigratorTest
         await AssertUnlockedAsync();
     }
 
-    /// <summary>Goes red without one transaction for both.</summary>
+    /// <summary>Goes red when the script and its journal line have separate transactions.</summary>
     [Test]
-    public async Task A_script_and_its_line_in_the_journal_are_kept_together_or_not_at_all()
+    public async Task A_script_and_its_journal_line_are_committed_together()
     {
         var migrator = Migrator(new SchemaScript("001_twice.sql", "create table twice (); insert into crawldata_journal values ('001_twice.sql', 'another hash')"));
 
@@ -84,7 +84,7 @@ public sealed class SchemaMigratorTests : MigratorTest
     }
 
     [Test]
-    public async Task A_function_s_body_is_not_taken_for_a_variable()
+    public async Task A_dollar_quoted_body_is_not_a_variable()
     {
         var script = new SchemaScript("001_function.sql", "create function one() returns int language plpgsql as $body$ begin return 1; end $body$; select one();");
 
@@ -93,7 +93,7 @@ public sealed class SchemaMigratorTests : MigratorTest
     }
 
     [Test]
-    public async Task Waiting_for_another_instance_ends_at_the_limit()
+    public async Task The_wait_for_another_instance_ends_at_its_limit()
     {
         await using var other = await DataSource.OpenConnectionAsync();
         await other.ExecuteAsync(MigrationLock.TryLockSql);
@@ -106,7 +106,7 @@ public sealed class SchemaMigratorTests : MigratorTest
     }
 
     [Test]
-    public async Task Cancelling_ends_the_running_script_and_keeps_nothing_of_it()
+    public async Task Cancellation_ends_the_running_script_and_rolls_it_back()
     {
         using var cancellation = new CancellationTokenSource();
         var migrating = Migrator(new SchemaScript("001_slow.sql", "create table slow (); select pg_sleep(60)")).MigrateAsync(cancellation.Token);
@@ -121,7 +121,7 @@ public sealed class SchemaMigratorTests : MigratorTest
         await AssertUnlockedAsync();
     }
 
-    /// <summary>The lock outlives a connection that goes back to the pool unless it is given back.</summary>
+    /// <summary>A session lock stays on a pooled connection unless it is released.</summary>
     [Test]
     public async Task No_lock_stays_in_a_pool_that_does_not_reset_its_connections()
     {
@@ -137,7 +137,7 @@ public sealed class SchemaMigratorTests : MigratorTest
     }
 
     [Test]
-    public async Task A_data_source_that_was_open_before_is_usable_at_once()
+    public async Task A_data_source_opened_before_the_migration_is_usable_at_once()
     {
         var builder = new NpgsqlDataSourceBuilder(Database.ConnectionString);
         builder.MapEnum<CrawlStatus>("crawl_status", new UpperCase());
@@ -160,7 +160,7 @@ public sealed class SchemaMigratorTests : MigratorTest
     }
 
     [Test]
-    public async Task The_schema_goes_where_the_search_path_points()
+    public async Task The_schema_is_created_on_the_search_path()
     {
         await ExecuteAsync("create schema crawling");
         await using var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { SearchPath = "crawling" });
@@ -173,7 +173,7 @@ public sealed class SchemaMigratorTests : MigratorTest
     }
 
     [Test]
-    public async Task A_schema_behind_the_first_on_the_search_path_does_not_count()
+    public async Task Only_the_first_schema_of_the_search_path_counts()
     {
         await new SchemaMigrator(DataSource).MigrateAsync();
         await ExecuteAsync("create schema \"Tenant-1\"");
@@ -189,7 +189,7 @@ public sealed class SchemaMigratorTests : MigratorTest
     }
 
     [Test]
-    public async Task A_data_source_that_multiplexes_is_refused()
+    public async Task A_multiplexing_data_source_is_refused()
     {
         await using var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { Multiplexing = true });
 
@@ -217,9 +217,9 @@ public sealed class SchemaMigratorTests : MigratorTest
         }
     }
 
-    /// <summary>Nor the setting that goes with it.</summary>
+    /// <summary>The connection keeps no setting of the wait.</summary>
     [Test]
-    public async Task A_wait_that_ends_at_its_limit_leaves_the_connection_as_it_was()
+    public async Task A_wait_that_ends_at_its_limit_resets_the_connection()
     {
         await using var other = await DataSource.OpenConnectionAsync();
         await other.ExecuteAsync(MigrationLock.TryLockSql);

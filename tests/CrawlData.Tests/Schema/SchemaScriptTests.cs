@@ -9,7 +9,7 @@ public sealed class SchemaScriptTests : MigratorTest
     private const string JournalSql = "select string_agg(script_name || ' ' || script_hash, ', ' order by script_name) from crawldata_journal where applied_at > now() - interval '1 minute'";
 
     [Test]
-    public async Task Psql_leaves_the_database_as_a_migration_would()
+    public async Task Psql_produces_the_same_database_as_a_migration()
     {
         await ExecuteAsync("create schema migrated; create schema \"by Hand\"");
         await using var migrated = Source("migrated");
@@ -28,7 +28,7 @@ public sealed class SchemaScriptTests : MigratorTest
     }
 
     [Test]
-    public async Task All_scripts_can_be_written_without_a_database()
+    public async Task All_scripts_are_written_without_a_database()
     {
         await RunPsqlAsync(SchemaMigrator.GetAllSql());
 
@@ -36,7 +36,7 @@ public sealed class SchemaScriptTests : MigratorTest
     }
 
     [Test]
-    public async Task Only_what_is_pending_is_written_and_what_another_has_run_since_is_not_run_again()
+    public async Task Only_pending_scripts_are_written_and_scripts_run_since_are_not_repeated()
     {
         SchemaScript first = new("001_a.sql", "create table a (id int);\n"), second = new("002_b.sql", "insert into a values (1);\n"), third = new("003_c.sql", "create table c ();\n");
         await Migrator(first).MigrateAsync();

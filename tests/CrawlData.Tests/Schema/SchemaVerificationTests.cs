@@ -60,7 +60,7 @@ public sealed class SchemaVerificationTests
     [TestCase("create rule nothing as on delete to crawl_events do instead nothing", "extra: rule crawl_events.nothing: CREATE RULE nothing AS     ON DELETE TO crawl_events DO INSTEAD NOTHING;")]
     [TestCase("create table old_events () inherits (crawl_events)", "extra: child crawl_events.old_events: old_events inherits")]
     [TestCase("create table base (); alter table crawl_runs inherit base", "extra: parent crawl_runs.base: inherits base")]
-    public async Task A_drift_is_found(string change, params string[] differences)
+    public async Task A_difference_is_found(string change, params string[] differences)
     {
         await ExecuteAsync(change);
 
@@ -70,7 +70,7 @@ public sealed class SchemaVerificationTests
     [TestCase("delete from crawldata_journal where script_name like '002%'", SchemaDifferenceKind.Missing, "script 002_audit_schema.sql")]
     [TestCase("update crawldata_journal set script_hash = 'other' where script_name like '002%'", SchemaDifferenceKind.Changed, "script 002_audit_schema.sql")]
     [TestCase("insert into crawldata_journal values ('999_newer.sql', 'hash')", SchemaDifferenceKind.Extra, "script 999_newer.sql")]
-    public async Task A_script_that_is_pending_edited_or_unknown_is_found_and_nothing_else(string change, SchemaDifferenceKind kind, string element)
+    public async Task Pending_edited_and_unknown_scripts_are_found(string change, SchemaDifferenceKind kind, string element)
     {
         await ExecuteAsync(change);
 
@@ -78,7 +78,7 @@ public sealed class SchemaVerificationTests
     }
 
     [Test]
-    public async Task Further_indexes_and_what_is_the_application_s_own_are_allowed()
+    public async Task Further_indexes_and_objects_of_the_application_are_allowed()
     {
         await ExecuteAsync(
             """
@@ -97,7 +97,7 @@ public sealed class SchemaVerificationTests
     }
 
     [Test]
-    public async Task A_schema_is_verified_where_the_search_path_points_and_by_what_is_there()
+    public async Task The_schema_on_the_search_path_is_verified_from_its_own_objects()
     {
         await ExecuteAsync("create schema \"Tenant-1\"; create schema hostile; create table hostile.pg_trigger (oid oid); create type hostile.crawl_status as enum ('?')");
         await using var tenant = Source(builder => builder.SearchPath = "\"Tenant-1\", hostile, public, pg_catalog");
@@ -124,9 +124,9 @@ public sealed class SchemaVerificationTests
         Assert.That(await VerifyAsync(database.DataSource), Is.Empty);
     }
 
-    /// <summary>Temporary tables of the application's stay, and are not taken for those that the scripts make.</summary>
+    /// <summary>The application's temporary tables stay, and are not mistaken for tables of the scripts.</summary>
     [Test]
-    public async Task Nothing_is_changed()
+    public async Task Verification_changes_nothing()
     {
         await using var source = Source(builder => (builder.MaxPoolSize, builder.NoResetOnClose) = (1, true));
         await using var before = source.CreateCommand("create temporary table crawl_runs (id int); insert into crawl_runs values (1)");
@@ -143,7 +143,7 @@ public sealed class SchemaVerificationTests
     }
 
     [Test]
-    public async Task A_role_that_may_see_the_journal_and_make_temporary_tables_can_verify()
+    public async Task A_role_that_may_read_the_journal_and_create_temporary_tables_can_verify()
     {
         var role = $"crawldata_verifier_{Guid.NewGuid():N}";
         await ExecuteAsync($"create role {role} login password 'of the verifier'");
@@ -162,7 +162,7 @@ public sealed class SchemaVerificationTests
         }
     }
 
-    /// <summary>A standby answers as a read-only session does.</summary>
+    /// <summary>A read-only session behaves as a standby does.</summary>
     [Test]
     public async Task A_read_only_session_cannot_verify()
     {
@@ -171,9 +171,9 @@ public sealed class SchemaVerificationTests
         await AssertNotComparableAsync(source, PostgresErrorCodes.ReadOnlySqlTransaction);
     }
 
-    /// <summary>Scripts of two branches: the later was released, and ran, first.</summary>
+    /// <summary>The scripts come from two branches; the later script was released and run first.</summary>
     [Test]
-    public async Task What_a_pending_script_would_make_is_not_expected()
+    public async Task Objects_of_a_pending_script_are_not_expected()
     {
         SchemaScript first = new("001_a.sql", "create table a (id int)"), second = new("002_a.sql", "alter table a alter id type bigint"), third = new("003_a.sql", "alter table a add n int");
         await using var source = Source(builder => builder.SearchPath = "branches");

@@ -7,7 +7,7 @@ namespace CrawlData.Tests.Security;
 /// <param name="Name">The field or parameter that the exception names; null where it names none.</param>
 internal sealed record ExpectedError(Type Type, string? Name = null)
 {
-    /// <summary>A row of this id is not there.</summary>
+    /// <summary>There is no row with this id.</summary>
     public static readonly ExpectedError NotFound = new(typeof(RowNotFoundException));
 
     public static ExpectedError OfValue(string field) => new(typeof(InvalidValueException), field);

@@ -14,8 +14,8 @@ using Npgsql;
 
 namespace CrawlData.Tests.Security;
 
-/// <summary>Makes all fail that can, with payloads and passwords that are marked, and looks for the marks in what is told of it. The server is as talkative as
-/// it can be set: its errors' context has the statements' parameters.</summary>
+/// <summary>Causes each kind of failure with marked payloads and passwords, and searches exceptions, logs and output for the marks. The server reports as much as
+/// it can: the context of its errors has the statements' parameters.</summary>
 public sealed class SecretsTests : ToolTest
 {
     private const string Payload = "payload-7c1e9d";
@@ -26,7 +26,7 @@ public sealed class SecretsTests : ToolTest
     private readonly ConcurrentQueue<string> logged = new();
 
     [OneTimeSetUp]
-    public async Task MakeTheServerTalkAsync()
+    public async Task ReportParametersAsync()
     {
         await using var connection = await DataSource.OpenConnectionAsync();
         var database = new NpgsqlConnectionStringBuilder(Database.ConnectionString).Database;
@@ -118,7 +118,7 @@ public sealed class SecretsTests : ToolTest
 
     [Test]
     [TestCaseSource(nameof(Cases))]
-    public async Task An_exception_tells_no_payload_and_no_password(string name, bool includeErrorDetail)
+    public async Task An_exception_contains_no_payload_and_no_password(string name, bool includeErrorDetail)
     {
         await using var dataSource = NpgsqlDataSource.Create(WithPassword(includeErrorDetail));
         var (type, fail) = Failures[name];
@@ -126,18 +126,18 @@ public sealed class SecretsTests : ToolTest
         var exception = await Assert.CatchAsync(() => fail(this, dataSource));
 
         Assert.That(exception, Is.InstanceOf(type));
-        var told = Everything(exception!);
-        Assert.That(told, Does.Not.Contain(Password));
+        var text = TextOf(exception!);
+        Assert.That(text, Does.Not.Contain(Password));
 
-        // What the server says comes as it is from Npgsql, which says what it was told to say.
+        // A server's error comes from Npgsql unchanged, which includes its detail on request.
         if (exception is not NpgsqlException || !includeErrorDetail)
         {
-            Assert.That(exception is PostgresException server ? server.Message : told, Does.Not.Contain(Payload));
+            Assert.That(exception is PostgresException server ? server.Message : text, Does.Not.Contain(Payload));
         }
     }
 
     [Test]
-    public async Task No_line_of_a_log_tells_a_payload_or_a_password()
+    public async Task No_log_line_contains_a_payload_or_a_password()
     {
         using var logs = LoggerFactory.Create(logging => logging.SetMinimumLevel(LogLevel.Trace).AddProvider(new Capture(logged)));
         var connection = WithPassword(includeErrorDetail: true);
@@ -169,7 +169,7 @@ public sealed class SecretsTests : ToolTest
     }
 
     [Test]
-    public async Task The_tool_tells_no_payload_and_no_password()
+    public async Task The_tool_writes_no_payload_and_no_password()
     {
         var connection = WithPassword(includeErrorDetail: true).ConnectionString;
         var crawl = (await CreateCrawlAsync()).ToString();
@@ -186,7 +186,7 @@ public sealed class SecretsTests : ToolTest
         Assert.That(results.Select(result => result.Output + result.Error), Has.None.Contains(Payload).And.None.Contains(Password));
     }
 
-    // The server that the tests start asks for none; one that is named may.
+    // The tests' own server needs no password; a named server may.
     private NpgsqlConnectionStringBuilder WithPassword(bool includeErrorDetail)
     {
         var settings = new NpgsqlConnectionStringBuilder(Database.ConnectionString) { IncludeErrorDetail = includeErrorDetail };
@@ -237,13 +237,13 @@ public sealed class SecretsTests : ToolTest
         await new CrawlEventRepository(through, retry: new RetryOptions { Limit = TimeSpan.Zero }).AppendAsync(await CreateCrawlAsync(), Event(1, Payload));
     }
 
-    /// <summary>All that an exception and those within it say, wherever they say it.</summary>
-    private static string Everything(Exception exception)
+    /// <summary>Returns all text of an exception and its inner exceptions.</summary>
+    private static string TextOf(Exception exception)
     {
         IEnumerable<Exception> within = exception is AggregateException several ? several.InnerExceptions
             : exception.InnerException is { } inner ? [inner] : [];
         var data = exception.Data.Cast<DictionaryEntry>().Select(entry => $"{entry.Key}: {entry.Value}");
-        return string.Join('\n', [exception.ToString(), exception.Message, .. data, .. within.Select(Everything)]);
+        return string.Join('\n', [exception.ToString(), exception.Message, .. data, .. within.Select(TextOf)]);
     }
 
     private sealed class Capture(ConcurrentQueue<string> lines) : ILoggerProvider

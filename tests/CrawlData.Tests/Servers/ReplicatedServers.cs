@@ -25,7 +25,7 @@ internal sealed class ReplicatedServers : IAsyncDisposable
 
     public NpgsqlDataSource Standby { get; }
 
-    /// <summary>Of both, the standby first.</summary>
+    /// <summary>The connection string of both servers, the standby first.</summary>
     public string ConnectionString { get; }
 
     /// <param name="synchronous">Whether a COMMIT waits until the standby has written it to its disk.</param>
@@ -37,7 +37,7 @@ internal sealed class ReplicatedServers : IAsyncDisposable
             await servers.BackUpAsync();
             await servers.StartStandbyAsync();
 
-            // Only now, so that the standby, which has the primary's settings, waits for nobody when it is promoted.
+            // It is set after the backup: the standby has the primary's settings otherwise, and would wait for a standby of its own when promoted.
             await servers.Primary.SetAsync(("synchronous_standby_names", synchronous ? "*" : ""));
             var state = synchronous ? "sync" : "async";
             await Wait.UntilAsync(
@@ -57,7 +57,7 @@ internal sealed class ReplicatedServers : IAsyncDisposable
 
     public Task PromoteAsync() => Primary.ControlAsync("promote", standbyFolder);
 
-    /// <summary>The standby gets no more of what the primary writes: a COMMIT waits for it, if it is synchronous, and otherwise it falls behind.</summary>
+    /// <summary>Stops the replication. A COMMIT waits for a synchronous standby; an asynchronous one falls behind.</summary>
     public async Task CutOffAsync()
     {
         await using var batch = Standby.CreateBatch();
@@ -83,7 +83,7 @@ internal sealed class ReplicatedServers : IAsyncDisposable
             return;
         }
 
-        // Some packages of server programs lack it, and that of an older version refuses: what it does is done by hand, on a server that is shut down.
+        // Some packages lack pg_basebackup, and an older version's refuses the server. So the files of a stopped server are copied.
         await Primary.StopAsync("fast");
         await Primary.RunAsync("cp", "-R", Primary.Folder, standbyFolder);
         await Primary.RunAsync("touch", Path.Combine(standbyFolder, "standby.signal"));

@@ -5,8 +5,7 @@ using Npgsql;
 
 namespace CrawlData.Tests.Servers;
 
-/// <summary>A server of this machine's binaries, migrated, to be set up as a test needs it, shut down and started again. Where there are none, the test is
-/// ignored.</summary>
+/// <summary>A migrated server from this machine's binaries, which a test can configure, stop and start. Without binaries the test is ignored.</summary>
 internal sealed class RestartableServer : IAsyncDisposable
 {
     private readonly PostgresBinaries binaries;
@@ -22,7 +21,7 @@ internal sealed class RestartableServer : IAsyncDisposable
 
     public string ConnectionString => server.ConnectionString;
 
-    /// <summary>Where its data are. What is beside it goes with it at the end.</summary>
+    /// <summary>The folder of its data. Folders beside it are deleted with it.</summary>
     public string Folder { get; }
 
     public static async Task<RestartableServer> StartAsync()
@@ -41,12 +40,12 @@ internal sealed class RestartableServer : IAsyncDisposable
         return new RestartableServer(binaries, server, (string)(await show.ExecuteScalarAsync())!);
     }
 
-    /// <summary>As after a crash of the server: sessions end where they are, and the log is replayed.</summary>
+    /// <summary>Restarts the server as after a crash: sessions end at once, and the log is replayed.</summary>
     public Task RestartAsync(string mode = "immediate") => ControlAsync("restart", Folder, "-m", mode, "-l", $"{Folder}.log");
 
     public Task StopAsync(string mode = "immediate") => ControlAsync("stop", Folder, "-m", mode);
 
-    /// <summary>Changes the server's settings, each to a value or, when null, to its default, as far as it takes them without a restart.</summary>
+    /// <summary>Changes the server's settings that need no restart. A null value restores the default.</summary>
     public async Task SetAsync(params (string Name, string? Value)[] settings)
     {
         await using var batch = DataSource.CreateBatch();
@@ -63,7 +62,7 @@ internal sealed class RestartableServer : IAsyncDisposable
     public Task ControlAsync(string command, string folder, params string[] arguments) =>
         RunAsync(binaries.FileOf("pg_ctl"), [command, "-s", "-w", "-D", folder, .. arguments]);
 
-    /// <summary>The path of another program of the same version; null when it is not there.</summary>
+    /// <summary>Returns the path of another program of the same version, or null when it is missing.</summary>
     public string? Find(string program) => File.Exists(binaries.FileOf(program)) ? binaries.FileOf(program) : null;
 
     /// <summary>Runs a program as the user that the server runs as.</summary>
@@ -76,7 +75,7 @@ internal sealed class RestartableServer : IAsyncDisposable
             start.UserName = "postgres";
         }
 
-        // Its output is not read: a server that it starts inherits it.
+        // A server that it starts inherits its output, so the output is not read.
         using var process = Process.Start(start)!;
         await process.WaitForExitAsync();
         Assert.That(process.ExitCode, Is.Zero, $"{program} {string.Join(' ', arguments)}");

@@ -8,7 +8,7 @@ using Npgsql;
 
 namespace CrawlData.Tests.Servers;
 
-/// <summary>An application over a primary and its hot standby. One case after the other, since each does something to the standby.</summary>
+/// <summary>An application over a primary and its hot standby. The cases run one after the other, because each changes the standby.</summary>
 [Parallelizable(ParallelScope.Self)]
 public sealed class StandbyTests
 {
@@ -21,7 +21,7 @@ public sealed class StandbyTests
     public async Task StopServersAsync() => await servers.DisposeAsync();
 
     [Test]
-    public async Task What_only_reads_goes_to_the_standby_when_told_and_all_else_to_the_primary([Values] bool readFromStandby)
+    public async Task Reads_go_to_the_standby_when_enabled_and_writes_to_the_primary([Values] bool readFromStandby)
     {
         await using var application = Application(readFromStandby);
         await ExecuteAsync("select pg_wal_replay_pause()");
@@ -29,7 +29,7 @@ public sealed class StandbyTests
         {
             await Wait.UntilAsync(servers.Standby, "select pg_get_wal_replay_pause_state() = 'paused'", TimeSpan.FromSeconds(10));
 
-            // The standby knows nothing of all this.
+            // Replay is paused: the standby does not have these rows.
             var written = await WriteAsync(application);
 
             Assert.That(await SeesAsync(application, written), Has.All.Property("Value").EqualTo(!readFromStandby));
@@ -41,7 +41,7 @@ public sealed class StandbyTests
     }
 
     [Test]
-    public async Task What_the_standby_has_is_read_there()
+    public async Task Replicated_rows_are_read_from_the_standby()
     {
         await using var application = Application(readFromStandby: true);
         var written = await WriteAsync(application);
@@ -51,7 +51,7 @@ public sealed class StandbyTests
     }
 
     [Test]
-    public async Task Without_its_standby_the_primary_is_read()
+    public async Task Reads_go_to_the_primary_when_the_standby_is_down()
     {
         await using var application = Application(readFromStandby: true);
         var written = await WriteAsync(application);
@@ -59,7 +59,7 @@ public sealed class StandbyTests
         await servers.StopStandbyAsync();
         try
         {
-            // On the connection that the pool still has to it.
+            // The pool still has a connection to the standby.
             await Assert.ThatAsync(
                 () => application.GetRequiredService<CrawlRunRepository>().GetAsync(written.Crawl),
                 Throws.InstanceOf<NpgsqlException>().With.Property("IsTransient").True);
@@ -74,7 +74,7 @@ public sealed class StandbyTests
     }
 
     [Test]
-    public async Task Everything_works_on_the_primary_of_several_hosts()
+    public async Task The_end_to_end_scenario_works_on_the_primary_of_several_hosts()
     {
         await using var create = servers.Primary.DataSource.CreateCommand("create database everything");
         await create.ExecuteNonQueryAsync();
@@ -93,7 +93,7 @@ public sealed class StandbyTests
     }
 
     [Test]
-    public async Task A_standby_alone_does_not_tell_the_events_of_all_crawls() =>
+    public async Task A_standby_refuses_to_list_the_events_of_all_crawls() =>
         await Assert.ThatAsync(() => new CrawlEventRepository(servers.Standby).ListAllAsync(), Throws.InvalidOperationException);
 
     [Test]
@@ -107,7 +107,7 @@ public sealed class StandbyTests
         await Assert.ThatAsync(() => connection.OpenAsync(), Throws.InstanceOf<NpgsqlException>().With.InnerException.InstanceOf<SocketException>());
     }
 
-    /// <summary>Each of them needs to see what the one before has written.</summary>
+    /// <summary>Writes with each repository. Each call needs the rows of the call before.</summary>
     private static async Task<Written> WriteAsync(ServiceProvider application)
     {
         var runs = application.GetRequiredService<CrawlRunRepository>();
@@ -139,7 +139,7 @@ public sealed class StandbyTests
         return new Written(crawl, session.Id, version, page.Id, artifact.Id);
     }
 
-    /// <summary>Whether each way of reading sees what was written.</summary>
+    /// <summary>Reads in each way, and returns whether the rows were there.</summary>
     private static async Task<Dictionary<string, bool>> SeesAsync(ServiceProvider application, Written written)
     {
         var runs = application.GetRequiredService<CrawlRunRepository>();

@@ -6,7 +6,7 @@ using Npgsql;
 
 namespace CrawlData.Tests.Servers;
 
-/// <summary>A server with TLS, and a certificate for the name localhost alone.</summary>
+/// <summary>A server with TLS and a certificate for the name localhost only.</summary>
 [Parallelizable(ParallelScope.All)]
 public sealed class TlsTests
 {
@@ -24,7 +24,7 @@ public sealed class TlsTests
         await File.WriteAllTextAsync(RootCertificate, authority.ExportCertificatePem());
         await File.WriteAllTextAsync(Path.Combine(server.Folder, "server.crt"), certificate.ExportCertificatePem());
 
-        // The server wants a key of its own user's that nobody else can read.
+        // The server requires that only its own user can read the key.
         var copied = Path.Combine(server.Folder, "key");
         await File.WriteAllTextAsync(copied, key.ExportPkcs8PrivateKeyPem());
         await server.RunAsync("install", "-m", "600", copied, Path.Combine(server.Folder, "server.key"));
@@ -43,7 +43,7 @@ public sealed class TlsTests
     private string RootCertificate => Path.Combine(folder.FullName, "root.crt");
 
     [Test]
-    public async Task Everything_works_with_the_server_s_name_verified()
+    public async Task The_end_to_end_scenario_works_with_the_server_s_name_verified()
     {
         var connectionString = ConnectionString("localhost", RootCertificate, "tls");
         await using var connection = new NpgsqlConnection(connectionString);

@@ -9,7 +9,9 @@ namespace CrawlData.Tests.Testing;
 [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
 public sealed class KilledProcessTests
 {
-    /// <summary>Goes red without the watchdog: the server then stays, and so does its folder.</summary>
+    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(30);
+
+    /// <summary>Goes red without the watchdog: the server and its folder then stay.</summary>
     [Test]
     public async Task A_killed_process_leaves_no_server_running_and_no_folder()
     {
@@ -30,14 +32,16 @@ public sealed class KilledProcessTests
         });
         try
         {
-            // It is ready and waits for a recording on its standard input.
-            var server = int.Parse(await UntilAsync(() => ProcessIdOfServer(folder)), CultureInfo.InvariantCulture);
+            // The tool's server is ready, and the tool waits for a recording on its standard input.
+            await Wait.UntilAsync(() => Task.FromResult(ProcessIdOfServer(folder) is not null), Longest, "the server is ready");
+            var server = int.Parse(ProcessIdOfServer(folder)!, CultureInfo.InvariantCulture);
             Assert.That(IsRunning(server));
 
             process.Kill();
             await process.WaitForExitAsync();
 
-            await UntilAsync(() => IsRunning(server) || folder.GetDirectories("crawldata-test-*").Length > 0 ? null : "gone");
+            await Wait.UntilAsync(
+                () => Task.FromResult(!IsRunning(server) && folder.GetDirectories("crawldata-test-*").Length == 0), Longest, "the server is gone");
         }
         finally
         {
@@ -57,22 +61,8 @@ public sealed class KilledProcessTests
         }
         catch (IOException)
         {
-            // initdb's own server, which has just gone.
+            // The file of initdb's own server, which has just ended.
             return null;
-        }
-    }
-
-    private static async Task<string> UntilAsync(Func<string?> get)
-    {
-        for (var watch = Stopwatch.StartNew(); ;)
-        {
-            if (get() is { } value)
-            {
-                return value;
-            }
-
-            Assert.That(watch.Elapsed, Is.LessThan(TimeSpan.FromSeconds(30)));
-            await Task.Delay(50);
         }
     }
 }

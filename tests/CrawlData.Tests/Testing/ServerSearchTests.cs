@@ -5,7 +5,7 @@ namespace CrawlData.Tests.Testing;
 
 public sealed class ServerSearchTests
 {
-    // Nobody listens on port 1, and no engine has such an image.
+    // No server listens on port 1, and no engine has such an image.
     private const string NoServer = "Host=127.0.0.1;Port=1;Username=nobody;Password=hunter2";
     private const string NoImage = "localhost/no-such-image:0";
 
@@ -28,7 +28,7 @@ public sealed class ServerSearchTests
     }
 
     [Test]
-    public void An_image_that_cannot_be_had_is_an_error_naming_the_variable()
+    public void An_unavailable_image_is_an_error_naming_the_variable()
     {
         Assert.That(
             async () => await SearchAsync((ServerSearch.ImageVariable, NoImage)),
@@ -58,7 +58,7 @@ public sealed class ServerSearchTests
     }
 
     [Test]
-    public void An_empty_variable_is_no_order()
+    public void An_empty_variable_counts_as_unset()
     {
         Assert.That(
             async () => await SearchAsync((ServerSearch.ConnectionVariable, ""), (ServerSearch.ImageVariable, ""), (ServerSearch.BinariesVariable, "/")),
@@ -66,7 +66,7 @@ public sealed class ServerSearchTests
     }
 
     [Test]
-    public void Every_error_lists_the_ways()
+    public void Each_error_lists_the_ways_to_provide_a_server()
     {
         Assert.That(
             async () => await SearchAsync((ServerSearch.BinariesVariable, "/")),
@@ -75,9 +75,9 @@ public sealed class ServerSearchTests
     }
 
     [Test]
-    public async Task A_process_that_starts_on_a_named_server_drops_what_a_dead_one_left_and_nothing_of_the_living()
+    public async Task A_new_process_drops_the_databases_of_dead_processes_and_none_of_live_ones()
     {
-        // Any server will do as a named one: this process's own.
+        // The process's own server serves as the named one.
         await using var database = await ThrowawayDatabase.StartAsync(new() { Migrate = false });
         var living = await SearchAsync((ServerSearch.ConnectionVariable, database.ConnectionString));
         var group = living.DatabasePrefix[..^17];

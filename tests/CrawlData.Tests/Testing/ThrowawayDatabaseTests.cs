@@ -14,7 +14,7 @@ public sealed class ThrowawayDatabaseTests
     }
 
     [Test]
-    public async Task Two_calls_get_two_databases_of_one_server()
+    public async Task Two_calls_create_two_databases_on_one_server()
     {
         await using var first = await ThrowawayDatabase.StartAsync();
         await using var second = await ThrowawayDatabase.StartAsync();
@@ -57,7 +57,7 @@ public sealed class ThrowawayDatabaseTests
     }
 
     [Test]
-    public async Task Dispose_drops_the_database_even_under_somebody_elses_connection()
+    public async Task Disposal_drops_the_database_despite_open_connections()
     {
         var database = await ThrowawayDatabase.StartAsync();
         await using var other = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(database.ConnectionString) { Pooling = false }.ConnectionString);
@@ -84,7 +84,7 @@ public sealed class ThrowawayDatabaseTests
     }
 
     [Test]
-    public async Task Twenty_calls_at_once_get_twenty_databases()
+    public async Task Twenty_concurrent_calls_create_twenty_databases()
     {
         var databases = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => ThrowawayDatabase.StartAsync()));
         try
@@ -100,7 +100,7 @@ public sealed class ThrowawayDatabaseTests
     }
 
     [Test]
-    public void A_cancelled_call_makes_nothing()
+    public void A_cancelled_call_creates_nothing()
     {
         Assert.That(
             async () => await ThrowawayDatabase.StartAsync(cancellationToken: new(canceled: true)),

@@ -1,0 +1,175 @@
+using CrawlData.Audits;
+
+namespace CrawlData.Tests.Audits;
+
+public sealed class AuditSessionQueueClaimTests : EmptiedDatabaseTest
+{
+    private static readonly TimeSpan Silence = TimeSpan.FromMinutes(5);
+
+    [Test]
+    public async Task The_oldest_queued_session_is_claimed_and_runs_its_next_attempt()
+    {
+        var sessions = await Sessions.InsertAsync([Session("https://example.org/1"), Session("https://example.org/2"), Session("https://example.org/0") with { CreatedAt = DateTimeOffset.UnixEpoch }]);
+
+        var claimed = new[] { await Queue.ClaimNextAsync(), await Queue.ClaimNextAsync(), await Queue.ClaimNextAsync() };
+
+        Assert.That(claimed.Select(session => session!.Id), Is.EqualTo(new[] { sessions[2].Id, sessions[0].Id, sessions[1].Id }));
+        Assert.That(claimed[0], Is.EqualTo(sessions[2] with { Status = AuditSessionStatus.Running, Attempts = 1 }));
+        Assert.That(await Sessions.GetAsync(sessions[2].Id), Is.EqualTo(claimed[0]));
+        Assert.That(await Queue.ClaimNextAsync(), Is.Null);
+    }
+
+    [Test]
+    public async Task Each_attempt_writes_the_first_line_of_its_log()
+    {
+        var id = await EnqueueAsync();
+        await Queue.ClaimNextAsync();
+        await Queue.FailAsync(id, 1, "no route");
+        await Queue.RequeueAsync(id);
+        await Queue.StartAsync(id);
+
+        var lines = (await Logs.ListAsync(id)).Items;
+
+        Assert.That(lines.Select(line => (line.EventType, line.Message)), Is.EqualTo(new[] { (CrawlLogEventType.Navigation, "attempt 1 begins"), (CrawlLogEventType.Retry, "attempt 2 begins") }));
+        Assert.That(lines.Select(line => line.Details), Is.EqualTo(new[] { Jsonb.Parse("""{"attempt": 1}"""), Jsonb.Parse("""{"attempt": 2}""") }));
+    }
+
+    [Test]
+    public async Task A_claim_never_blocks_and_skips_sessions_that_are_being_claimed()
+    {
+        var first = await EnqueueAsync();
+        var second = await EnqueueAsync();
+        await using var connection = await DataSource.OpenConnectionAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+
+        var mine = await Queue.ClaimNextAsync(transaction);
+        var others = await Queue.ClaimNextAsync();
+        var none = await Queue.ClaimNextAsync();
+        await transaction.RollbackAsync();
+        var again = await Queue.ClaimNextAsync();
+
+        Assert.That((mine!.Id, others!.Id, none, again!.Id), Is.EqualTo((first, second, (AuditSession?)null, first)));
+        Assert.That(again.Attempts, Is.EqualTo(1));
+    }
+
+    /// <summary>Goes red with <c>for update</c>: it conflicts with the lock of a foreign key's check, and the claim would skip the session.</summary>
+    [Test]
+    public async Task A_session_that_gets_new_rows_is_still_claimed()
+    {
+        var id = await EnqueueAsync();
+        await using var connection = await DataSource.OpenConnectionAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        await Logs.AppendAsync(id, Line(1), transaction);
+
+        Assert.That((await Queue.ClaimNextAsync())?.Id, Is.EqualTo(id));
+    }
+
+    [Test]
+    public async Task A_worker_whose_session_was_rescued_cannot_overwrite_the_next_attempt()
+    {
+        var id = await EnqueueAsync();
+        var slow = (await Queue.ClaimNextAsync())!;
+        await SilenceAsync(id);
+        await Queue.RescueStaleAsync(Silence, maxAttempts: 3);
+
+        Assert.That((await Queue.CompleteAsync(id, slow.Attempts)).Outcome, Is.EqualTo(TransitionOutcome.Refused), "while it is queued");
+        var successor = (await Queue.ClaimNextAsync())!;
+
+        foreach (var change in new[]
+        {
+            await Queue.CompleteAsync(id, slow.Attempts),
+            await Queue.CompletePartiallyAsync(id, slow.Attempts, "half"),
+            await Queue.FailAsync(id, slow.Attempts, "slow"),
+            await Queue.RecordFindingsAsync(id, slow.Attempts, new AuditFindings { FinalUrl = "https://example.org/slow" }),
+        })
+        {
+            Assert.That((change.Outcome, change.Row), Is.EqualTo((TransitionOutcome.Refused, successor)));
+        }
+
+        Assert.That((await Queue.CompleteAsync(id, successor.Attempts)).EnsureApplied().Attempts, Is.EqualTo(2));
+    }
+
+    [Test]
+    public async Task A_rescued_attempt_records_no_more_findings()
+    {
+        var id = await EnqueueAsync();
+        var slow = (await Queue.ClaimNextAsync())!;
+        await SilenceAsync(id);
+        var released = (await Queue.RescueStaleAsync(Silence, maxAttempts: 3)).Single();
+
+        var refused = await Queue.RecordFindingsAsync(id, slow.Attempts, new AuditFindings { FinalUrl = "https://example.org/slow" });
+
+        Assert.That((refused.Outcome, refused.Row), Is.EqualTo((TransitionOutcome.Refused, released)));
+    }
+
+    [Test]
+    public async Task Only_sessions_without_recent_log_lines_are_stale()
+    {
+        var queued = await EnqueueAsync("https://example.org/queued");
+        await SilenceAsync(queued);
+        var stale = await ClaimNewAsync("https://example.org/stale");
+        await SilenceAsync(stale.Id);
+        var staleToo = await ClaimNewAsync("https://example.org/silent-too");
+        await Logs.AppendAsync(staleToo.Id, Line(1, DateTimeOffset.UtcNow - (2 * Silence)));
+        await SilenceAsync(staleToo.Id);
+        var talking = await ClaimNewAsync("https://example.org/talking");
+        await SilenceAsync(talking.Id);
+        await Logs.AppendAsync(talking.Id, Line(1, DateTimeOffset.UtcNow - (Silence / 2)));
+        await ClaimNewAsync("https://example.org/just-claimed");
+        var ended = await ClaimNewAsync("https://example.org/ended");
+        await SilenceAsync(ended.Id);
+        await Queue.CompleteAsync(ended.Id, ended.Attempts);
+
+        Assert.That((await Queue.ListStaleAsync(Silence)).Select(session => session.Id), Is.EqualTo(new[] { stale.Id, staleToo.Id }));
+        Assert.That((await Queue.ListStaleAsync(Silence, limit: 1)).Select(session => session.Id), Is.EqualTo(new[] { stale.Id }));
+        Assert.That((await Queue.RescueStaleAsync(Silence, 2, limit: 1)).Select(session => session.Id), Is.EqualTo(new[] { stale.Id }));
+        Assert.That((await Queue.RescueStaleAsync(Silence, 2)).Select(session => session.Id), Is.EqualTo(new[] { staleToo.Id }));
+    }
+
+    [Test]
+    public async Task A_stale_session_is_requeued_and_fails_after_its_last_attempt()
+    {
+        var id = await EnqueueAsync();
+        await Queue.ClaimNextAsync();
+        await SilenceAsync(id);
+        var released = (await Queue.RescueStaleAsync(Silence, maxAttempts: 2)).Single();
+        var claimed = await Queue.ClaimNextAsync();
+        await SilenceAsync(id);
+        var failed = (await Queue.RescueStaleAsync(Silence, maxAttempts: 2)).Single();
+
+        Assert.That((released.Status, released.Attempts, released.ErrorSummary), Is.EqualTo((AuditSessionStatus.Queued, 1, "attempt 1 was stale: it wrote no log line for 00:05:00")));
+        Assert.That((claimed!.Id, claimed.Attempts), Is.EqualTo((id, 2)));
+        Assert.That((failed.Status, failed.Attempts, failed.ErrorSummary), Is.EqualTo((AuditSessionStatus.Failed, 2, "attempt 2 was stale: it wrote no log line for 00:05:00")));
+        Assert.That(await Sessions.GetAsync(id), Is.EqualTo(failed));
+    }
+
+    [Test]
+    public async Task Concurrent_rescues_rescue_each_session_once()
+    {
+        for (var number = 0; number < 50; number++)
+        {
+            await SilenceAsync((await ClaimNewAsync($"https://example.org/{number}")).Id);
+        }
+
+        var released = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(() => Queue.RescueStaleAsync(Silence, maxAttempts: 3))));
+
+        Assert.That(released.SelectMany(sessions => sessions).Select(session => session.Id).ToList(), Is.Unique.And.Count.EqualTo(50));
+    }
+
+    [Test]
+    public void Durations_and_numbers_out_of_range_are_refused() => Assert.Multiple(() =>
+    {
+        Assert.That(() => Queue.ListStaleAsync(TimeSpan.Zero), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("silentFor"));
+        Assert.That(() => Queue.RescueStaleAsync(Silence, 0), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("maxAttempts"));
+        Assert.That(() => Queue.RescueStaleAsync(Silence, 1, 0), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("limit"));
+    });
+
+    private async Task<AuditSession> ClaimNewAsync(string url)
+    {
+        var id = await EnqueueAsync(url);
+        return (await Queue.StartAsync(id)).EnsureApplied();
+    }
+
+    /// <summary>Moves the lines of a session's log into the past.</summary>
+    private Task SilenceAsync(Guid id) => ExecuteAsync("update crawl_logs set timestamp = timestamp - @ago where session_id = @id", new { id, ago = 2 * Silence });
+}

@@ -1,0 +1,277 @@
+using System.Diagnostics;
+using CrawlData.Crawls;
+using Npgsql;
+
+namespace CrawlData.Tests.Crawls;
+
+public sealed class CrawlEventFollowerTests : DatabaseTest
+{
+    private static readonly CrawlEventFollowOptions Listening = new() { Listen = true };
+
+    [Test]
+    public async Task A_crawl_is_followed_from_a_cursor_until_its_run_has_ended([Values(1, 3, 1_000)] int pageSize)
+    {
+        var crawl = await CreateCrawlAsync();
+        await Runs.StartAsync(crawl);
+        var ids = (await Events.AppendAsync(crawl, EventsOf(10))).ToList();
+
+        var received = new ReceivedItems<long>();
+        var following = FollowAsync(Events.FollowAsync(crawl, ids[3], new CrawlEventFollowOptions { PageSize = pageSize }), received);
+        for (var number = 11; number < 20; number++)
+        {
+            ids.Add(await Events.AppendAsync(crawl, Event(number)));
+            if (number % 2 == 0)
+            {
+                await received.UntilCountAsync(ids.Count - 4);
+            }
+        }
+
+        Assert.That(following.IsCompleted, Is.False);
+        await Runs.CompleteAsync(crawl);
+        await following;
+
+        Assert.That(received.ToList(), Is.EqualTo(ids.Skip(4)));
+    }
+
+    [TestCase(CrawlStatus.Completed)]
+    [TestCase(CrawlStatus.Failed)]
+    [TestCase(CrawlStatus.Cancelled)]
+    public async Task Following_an_ended_run_returns_its_events_and_ends(CrawlStatus status)
+    {
+        var crawl = (await Runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app", Status = status })).Id;
+        var ids = await Events.AppendAsync(crawl, EventsOf(2_500));
+
+        Assert.That(await WithoutPolls(DataSource).FollowAsync(crawl).Select(one => one.Id).ToListAsync(), Is.EqualTo(ids));
+    }
+
+    /// <summary>Goes red when the status is read after the events.</summary>
+    [Test]
+    public async Task The_last_event_is_delivered_even_just_before_the_run_ends([Range(1, 4)] int round)
+    {
+        for (var attempt = 0; attempt < 50; attempt++)
+        {
+            var crawl = await CreateCrawlAsync();
+            var following = Task.Run(async () => await Events.FollowAsync(crawl, options: new CrawlEventFollowOptions { PollInterval = TimeSpan.FromMilliseconds(1) }).CountAsync());
+            await Events.AppendAsync(crawl, EventsOf(round));
+            await Runs.CancelAsync(crawl);
+
+            Assert.That(await following, Is.EqualTo(round));
+        }
+    }
+
+    [Test]
+    public async Task Following_an_unknown_or_deleted_crawl_throws()
+    {
+        var crawl = await CreateCrawlAsync();
+        await Events.AppendAsync(crawl, Event(1));
+        var received = new ReceivedItems<long>();
+        var following = FollowAsync(Events.FollowAsync(crawl), received);
+        await received.UntilCountAsync(1);
+        await Runs.DeleteAsync(crawl);
+
+        await Assert.ThatAsync(() => following, Throws.InstanceOf<RowNotFoundException>().With.Property("Ids").EqualTo(new[] { crawl }));
+        await Assert.ThatAsync(async () => await Events.FollowAsync(Guid.NewGuid()).CountAsync(), Throws.InstanceOf<RowNotFoundException>());
+    }
+
+    [Test]
+    public async Task Cancellation_ends_following_while_it_waits_and_while_an_event_is_handled([Values] bool listen)
+    {
+        var crawl = await CreateCrawlAsync();
+        await Events.AppendAsync(crawl, EventsOf(10));
+        using var waiting = new CancellationTokenSource();
+        using var handling = new CancellationTokenSource();
+        var events = WithoutPolls(DataSource);
+        var options = new CrawlEventFollowOptions { Listen = listen };
+        var handled = 0;
+
+        var received = new ReceivedItems<long>();
+        var following = FollowAsync(events.FollowAsync(crawl, options: options, cancellationToken: waiting.Token), received);
+        await received.UntilCountAsync(10);
+        await waiting.CancelAsync();
+        await Assert.ThatAsync(() => following, Throws.InstanceOf<OperationCanceledException>());
+        await Assert.ThatAsync(async () =>
+        {
+            await foreach (var _ in events.FollowAsync(crawl, options: options, cancellationToken: handling.Token))
+            {
+                handled++;
+                await handling.CancelAsync();
+            }
+        }, Throws.InstanceOf<OperationCanceledException>());
+
+        Assert.That(handled, Is.EqualTo(1));
+    }
+
+    [Test]
+    public async Task No_connection_is_held_while_an_event_is_handled_or_waited_for()
+    {
+        await using var dataSource = Pool(1);
+        var events = new CrawlEventRepository(dataSource);
+        var crawl = await CreateCrawlAsync();
+        await events.AppendAsync(crawl, EventsOf(3));
+        var all = events.FollowAllAsync().SelectMany(batch => batch.Events).Where(one => one.CrawlId == crawl).GetAsyncEnumerator();
+
+        await foreach (var crawlEvent in events.FollowAsync(crawl))
+        {
+            await all.MoveNextAsync();
+            Assert.That(all.Current, Is.EqualTo(crawlEvent));
+            if (await events.CountAsync(crawl) < 6)
+            {
+                await events.AppendAsync(crawl, Event(4));
+            }
+            else
+            {
+                await new CrawlRunRepository(dataSource).CancelAsync(crawl);
+            }
+        }
+
+        Assert.That(await events.CountAsync(crawl), Is.EqualTo(6));
+        await all.DisposeAsync();
+    }
+
+    [Test]
+    public async Task A_notification_wakes_a_follower_before_its_poll_interval([Values] bool all)
+    {
+        await using var dataSource = Pool(10);
+        var events = new CrawlEventRepository(dataSource, notify: true);
+        var crawl = await CreateCrawlAsync();
+        var latencies = new List<TimeSpan>();
+        var watch = new Stopwatch();
+        using var given = new SemaphoreSlim(0);
+        using var enough = new CancellationTokenSource();
+        var followed = WithoutPolls(dataSource);
+        var following = Task.Run(async () =>
+        {
+            var stream = all
+                ? followed.FollowAllAsync(options: Listening, cancellationToken: enough.Token).SelectMany(batch => batch.Events).Where(one => one.CrawlId == crawl)
+                : followed.FollowAsync(crawl, options: Listening, cancellationToken: enough.Token);
+            await foreach (var _ in stream)
+            {
+                latencies.Add(watch.Elapsed);
+                given.Release();
+            }
+        });
+
+        for (var number = 0; number < 50; number++)
+        {
+            watch.Restart();
+            await events.AppendAsync(crawl, Event(number));
+            Assert.That(await given.WaitAsync(TimeSpan.FromSeconds(10)), "no event within ten seconds");
+        }
+
+        await enough.CancelAsync();
+        await Assert.ThatAsync(() => following, Throws.InstanceOf<OperationCanceledException>());
+        TestContext.Out.WriteLine($"median {latencies.Order().ElementAt(25).TotalMilliseconds:0.0} ms, the longest {latencies.Max().TotalMilliseconds:0.0} ms");
+    }
+
+    [Test]
+    public async Task Listening_followers_share_one_connection_and_the_last_one_closes_it()
+    {
+        await using var dataSource = Pool(10, "sharing");
+        var events = new CrawlEventRepository(dataSource, notify: true);
+        var crawls = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => CreateCrawlAsync()));
+        using var enough = new CancellationTokenSource();
+        var received = new ReceivedItems<long>();
+
+        // Each follower has a repository of its own, as a request would create it.
+        var following = crawls.Select(
+            crawl => FollowAsync(WithoutPolls(dataSource).FollowAsync(crawl, options: Listening, cancellationToken: enough.Token), received)).ToList();
+
+        await Wait.UntilAsync(DataSource, "select count(*) = 1 from pg_stat_activity where application_name = 'sharing' and query = 'listen crawldata_events'", TimeSpan.FromSeconds(10));
+        await events.AppendAsync([.. crawls.Select(crawl => (crawl, Event(1)))]);
+        await received.UntilCountAsync(20);
+        await enough.CancelAsync();
+        await Task.WhenAll(following).ContinueWith(_ => { }, TaskScheduler.Default);
+        await Wait.UntilAsync(DataSource, "select count(*) = 0 from pg_stat_activity where application_name = 'sharing' and query = 'listen crawldata_events'", TimeSpan.FromSeconds(10));
+    }
+
+    [Test]
+    public async Task A_listener_reconnects_after_its_connection_is_lost()
+    {
+        await using var dataSource = Pool(10, "lost");
+        var events = new CrawlEventRepository(dataSource, notify: true);
+        var crawl = await CreateCrawlAsync();
+        using var given = new SemaphoreSlim(0);
+        using var enough = new CancellationTokenSource();
+        var following = Task.Run(async () =>
+        {
+            await foreach (var _ in WithoutPolls(dataSource).FollowAsync(crawl, options: Listening, cancellationToken: enough.Token))
+            {
+                given.Release();
+            }
+        });
+        await events.AppendAsync(crawl, Event(1));
+        await given.WaitAsync();
+
+        await using (var terminate = DataSource.CreateCommand("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'lost'"))
+        {
+            await terminate.ExecuteNonQueryAsync();
+        }
+
+        await Events.AppendAsync(crawl, Event(2));
+
+        // There is no notification: a listener that reconnects reads once.
+        Assert.That(await given.WaitAsync(TimeSpan.FromSeconds(10)), "no event within ten seconds");
+        await enough.CancelAsync();
+        await Assert.ThatAsync(() => following, Throws.InstanceOf<OperationCanceledException>());
+    }
+
+    [Test]
+    public async Task A_caller_can_notify_after_it_commits_its_own_transaction()
+    {
+        var events = new CrawlEventRepository(DataSource, notify: true);
+        var crawl = await CreateCrawlAsync();
+        await events.AppendAsync(crawl, Event(1));
+        await using var following = WithoutPolls(DataSource).FollowAsync(crawl, options: Listening).GetAsyncEnumerator();
+        await following.MoveNextAsync();
+        var next = following.MoveNextAsync();
+
+        await using (var connection = await DataSource.OpenConnectionAsync())
+        await using (var transaction = await connection.BeginTransactionAsync())
+        {
+            await events.AppendAsync(crawl, Event(2), transaction);
+            await transaction.CommitAsync();
+        }
+
+        events.Notify(crawl);
+
+        Assert.That(await next.AsTask().WaitAsync(TimeSpan.FromSeconds(10)));
+    }
+
+    [Test]
+    public async Task Listening_on_a_multiplexing_data_source_is_refused()
+    {
+        await using var dataSource = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { Multiplexing = true });
+        var crawl = await CreateCrawlAsync();
+
+        await Assert.ThatAsync(
+            async () => await new CrawlEventRepository(dataSource).FollowAsync(crawl, options: Listening).CountAsync(), Throws.InstanceOf<InvalidOperationException>());
+    }
+
+    [Test]
+    public void Options_out_of_range_are_refused() => Assert.Multiple(() =>
+    {
+        Assert.That(() => new CrawlEventFollowOptions { PollInterval = TimeSpan.Zero }, Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("PollInterval"));
+        Assert.That(() => new CrawlEventFollowOptions { PageSize = 0 }, Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("PageSize"));
+    });
+
+    private static Task FollowAsync(IAsyncEnumerable<CrawlEvent> events, ReceivedItems<long> received) => Task.Run(async () =>
+    {
+        await foreach (var crawlEvent in events)
+        {
+            received.Add(crawlEvent.Id);
+        }
+    });
+
+    /// <summary>A repository whose followers never poll: they read only when a notification arrives.</summary>
+    private static CrawlEventRepository WithoutPolls(NpgsqlDataSource dataSource) => new(dataSource, timeProvider: new TimeWithoutPolls());
+
+    private NpgsqlDataSource Pool(int size, string? name = null) =>
+        NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { MaxPoolSize = size, ApplicationName = name });
+
+    /// <summary>Timers of 10, 20, 40 ms and so on never fire: those are the pauses between polls. Pauses of 1 to 16 ms wait for open transactions.</summary>
+    private sealed class TimeWithoutPolls : TimeProvider
+    {
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
+            base.CreateTimer(callback, state, dueTime.TotalMilliseconds % 10 == 0 ? Timeout.InfiniteTimeSpan : dueTime, period);
+    }
+}

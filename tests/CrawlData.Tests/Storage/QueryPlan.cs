@@ -1,0 +1,34 @@
+using Dapper;
+using Npgsql;
+
+namespace CrawlData.Tests;
+
+/// <summary>The server's plans for the library's statements.</summary>
+internal static class QueryPlan
+{
+    /// <summary>Custom plans and generic plans.</summary>
+    public static readonly string[] Modes = ["force_custom_plan", "force_generic_plan"];
+
+    /// <summary>Explains a statement.</summary>
+    /// <param name="dataSource">The database.</param>
+    /// <param name="mode">One of <see cref="Modes"/>.</param>
+    /// <param name="sql">The statement.</param>
+    /// <param name="values">Literals by parameter; null for the others.</param>
+    /// <param name="literals">Parameters and literals in turn, which override the values.</param>
+    public static async Task<string> ExplainAsync(
+        NpgsqlDataSource dataSource, string mode, string sql, IReadOnlyDictionary<string, string> values, params string[] literals)
+    {
+        var all = new Dictionary<string, string>(values);
+        foreach (var pair in literals.Chunk(2))
+        {
+            all[pair[0]] = pair[1];
+        }
+
+        await using var connection = await dataSource.OpenConnectionAsync();
+        await connection.ExecuteAsync($"set plan_cache_mode = {mode}");
+        await connection.ExecuteAsync(SqlConstants.ToPrepare("statement", sql));
+        var plan = string.Join('\n', await connection.QueryAsync<string>($"explain (costs off) {SqlConstants.ToExecute("statement", sql, all)}"));
+        await connection.ExecuteAsync("deallocate statement");
+        return plan;
+    }
+}

@@ -1,0 +1,167 @@
+using System.Reflection;
+using System.Text.RegularExpressions;
+using CrawlData.Crawls;
+using Npgsql;
+
+namespace CrawlData.Tests;
+
+/// <summary>The library's statements, found by their names: constants that end in <c>Sql</c>.</summary>
+public static partial class SqlConstants
+{
+    /// <summary>The type that each parameter is sent with, where <see cref="TypesOfStatements"/> has no other.</summary>
+    private static readonly Dictionary<string, string> TypeNames = new()
+    {
+        ["abandon_artifacts"] = "boolean",
+        ["after_id"] = "bigint",
+        ["after_time"] = "timestamp with time zone",
+        ["after_key"] = "uuid",
+        ["age"] = "interval",
+        ["app_package"] = "text",
+        ["app_packages"] = "text[]",
+        ["attempt"] = "integer",
+        ["attempts"] = "integer[]",
+        ["before_id"] = "bigint",
+        ["before_key"] = "uuid",
+        ["before_time"] = "timestamp with time zone",
+        ["cancelled_times"] = "timestamp with time zone[]",
+        ["checksums"] = "text[]",
+        ["completed_times"] = "timestamp with time zone[]",
+        ["config_snapshots"] = "text[]",
+        ["crawl_id"] = "uuid",
+        ["crawl_policy_version"] = "text",
+        ["crawl_policy_versions"] = "text[]",
+        ["created_at"] = "timestamp without time zone",
+        ["created_ats"] = "timestamp without time zone[]",
+        ["created_before"] = "timestamp without time zone",
+        ["created_from"] = "timestamp without time zone",
+        ["created_times"] = "timestamp with time zone[]",
+        ["cutoff"] = "timestamp with time zone",
+        ["deleted_ats"] = "timestamp with time zone[]",
+        ["details"] = "text[]",
+        ["device_configs"] = "text[]",
+        ["error_message"] = "text",
+        ["error_messages"] = "text[]",
+        ["error_summaries"] = "text[]",
+        ["error_summary"] = "text",
+        ["event_type"] = "text",
+        ["event_types"] = "text[]",
+        ["final_url"] = "text",
+        ["final_urls"] = "text[]",
+        ["from"] = "text[]",
+        ["from_time"] = "timestamp with time zone",
+        ["goals"] = "text[]",
+        ["id"] = "uuid",
+        ["ids"] = "uuid[]",
+        ["include_deleted"] = "boolean",
+        ["keep_forevers"] = "boolean[]",
+        ["levels"] = "text[]",
+        ["limit"] = "integer",
+        ["load_timings"] = "jsonb",
+        ["long"] = "interval",
+        ["low_confidence"] = "boolean",
+        ["low_confidence_reasons"] = "jsonb",
+        ["low_confidences"] = "boolean[]",
+        ["max_attempts"] = "integer",
+        ["max_steps"] = "integer[]",
+        ["messages"] = "text[]",
+        ["modes"] = "text[]",
+        ["page_id"] = "uuid",
+        ["page_ids"] = "uuid[]",
+        ["page_load_timings"] = "text[]",
+        ["page_low_confidence_reasons"] = "text[]",
+        ["page_types"] = "text[]",
+        ["parent_id"] = "uuid",
+        ["parent_ids"] = "uuid[]",
+        ["payload"] = "jsonb",
+        ["payload_text"] = "text",
+        ["payloads"] = "text[]",
+        ["pdp_url"] = "text",
+        ["pdp_urls"] = "text[]",
+        ["retention_policies"] = "text[]",
+        ["retention_untils"] = "timestamp with time zone[]",
+        ["row_id"] = "bigint",
+        ["row_parent_ids"] = "uuid[]",
+        ["rows"] = "integer",
+        ["script_hash"] = "text",
+        ["script_name"] = "text",
+        ["session_id"] = "uuid",
+        ["session_ids"] = "uuid[]",
+        ["short"] = "interval",
+        ["silent_for"] = "interval",
+        ["sizes_bytes"] = "bigint[]",
+        ["standard"] = "interval",
+        ["started_times"] = "timestamp with time zone[]",
+        ["status"] = "text",
+        ["statuses"] = "text[]",
+        ["storage_uris"] = "text[]",
+        ["timestamps"] = "timestamp with time zone[]",
+        ["to"] = "text",
+        ["transaction_id"] = "xid8",
+        ["transaction_start"] = "timestamp with time zone",
+        ["types"] = "text[]",
+        ["up_to_id"] = "bigint",
+        ["wal_position"] = "pg_lsn",
+        ["server_start"] = "timestamp with time zone",
+        ["backend_id"] = "integer",
+        ["urls"] = "text[]",
+        ["viewports"] = "text[]",
+    };
+
+    /// <summary>The types of parameters that other statements send with another type.</summary>
+    private static readonly Dictionary<(string Statement, string Parameter), string> TypesOfStatements = new()
+    {
+        [("CrawlEventStatements.InsertOneSql", "event_type")] = "character varying",
+        [("CrawlEventStatements.ReadSql", "limit")] = "bigint",
+        [("CrawlEventFollower.ReadAllSql", "limit")] = "bigint",
+        [("CrawlEventFollower.FollowSql", "limit")] = "bigint",
+        [("CrawlLogStatements.ReadSql", "limit")] = "bigint",
+    };
+
+    /// <summary>The statements by class and name.</summary>
+    public static IReadOnlyList<(string Name, string Sql)> Statements { get; } =
+    [
+        .. from type in typeof(CrawlRunRepository).Assembly.GetTypes()
+           from field in type.GetFields(BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly)
+           where field.IsLiteral && field.Name.EndsWith("Sql", StringComparison.Ordinal)
+           select ($"{type.Name}.{field.Name}", (string)field.GetRawConstantValue()!),
+    ];
+
+    public static IEnumerable<TestCaseData> All() =>
+        Statements.Select(statement => new TestCaseData(statement.Sql).SetArgDisplayNames(statement.Name));
+
+    /// <summary>The type of each parameter of a statement, in the order of their first occurrences.</summary>
+    public static IReadOnlyList<KeyValuePair<string, string>> ParameterTypes(string sql)
+    {
+        var name = Statements.First(statement => statement.Sql == sql).Name;
+        return [.. ParameterNames(sql).Select(parameter => KeyValuePair.Create(parameter, TypesOfStatements.GetValueOrDefault((name, parameter)) ?? TypeNames[parameter]))];
+    }
+
+    /// <summary>Adds a statement's parameters, each null and with the type that the library sends.</summary>
+    public static void AddParameters(NpgsqlCommand command)
+    {
+        foreach (var (name, type) in ParameterTypes(command.CommandText))
+        {
+            command.Parameters.Add(new NpgsqlParameter { ParameterName = name, DataTypeName = type, Value = DBNull.Value });
+        }
+    }
+
+    /// <summary>Returns the <c>prepare</c> statement.</summary>
+    public static string ToPrepare(string name, string sql)
+    {
+        var types = ParameterTypes(sql);
+        var names = types.Select(type => type.Key).ToList();
+        var positional = ParameterPattern().Replace(sql, match => $"${names.IndexOf(match.Groups[1].Value) + 1}");
+        return $"prepare {name}{Parenthesized(types.Select(type => type.Value))} as {positional}";
+    }
+
+    /// <summary>Returns the <c>execute</c> statement, with literals by parameter and null for the others.</summary>
+    public static string ToExecute(string name, string sql, IReadOnlyDictionary<string, string> literals) =>
+        $"execute {name}{Parenthesized(ParameterNames(sql).Select(parameter => literals.GetValueOrDefault(parameter, "null")))}";
+
+    private static string Parenthesized(IEnumerable<string> list) => string.Join(", ", list) is { Length: > 0 } joined ? $" ({joined})" : "";
+
+    private static List<string> ParameterNames(string sql) => ParameterPattern().Matches(sql).Select(match => match.Groups[1].Value).Distinct().ToList();
+
+    [GeneratedRegex("(?<![@\\w])@(\\w+)")]
+    private static partial Regex ParameterPattern();
+}

@@ -1,0 +1,54 @@
+using Npgsql;
+
+namespace CrawlData.Tests;
+
+public sealed class SqlConstantsTests : DatabaseTest
+{
+    [TestCaseSource(typeof(SqlConstants), nameof(SqlConstants.All))]
+    public async Task Every_statement_can_be_prepared_against_the_migrated_schema(string sql)
+    {
+        await using var connection = await DataSource.OpenConnectionAsync();
+        await using var command = new NpgsqlCommand(sql, connection);
+        SqlConstants.AddParameters(command);
+
+        await Assert.ThatAsync(() => command.PrepareAsync(), Throws.Nothing);
+    }
+
+    /// <summary>The number of statements by class: a statement whose name does not end in <c>Sql</c> is not found.</summary>
+    private static readonly Dictionary<string, int> Expected = new()
+    {
+        ["ArtifactRepository"] = 7,
+        ["AuditPageRepository"] = 5,
+        ["AuditSessionQueue"] = 5,
+        ["AuditSessionRepository"] = 7,
+        ["CrawlDataHealthCheck"] = 1,
+        ["CrawlEventFollower"] = 2,
+        ["CrawlEventListener"] = 2,
+        ["CrawlEventNotifier"] = 1,
+        ["CrawlEventStatements"] = 11,
+        ["CrawlLogStatements"] = 6,
+        ["CrawlRunRepository"] = 7,
+        ["DatabaseStatusReader"] = 6,
+        ["ArtifactSweeper"] = 3,
+        ["HighWaterMark"] = 2,
+        ["MigrationLock"] = 4,
+        ["RetentionPurger"] = 17,
+        ["SchemaCatalog"] = 2,
+        ["SchemaComparison"] = 2,
+        ["SchemaJournal"] = 6,
+        ["SchemaMigrator"] = 2,
+        ["CommitVerifier"] = 3,
+        ["ConfirmedCommit"] = 1,
+    };
+
+    [Test]
+    public void All_statements_are_found() =>
+        Assert.That(
+            SqlConstants.Statements.CountBy(statement => statement.Name[..statement.Name.IndexOf('.', StringComparison.Ordinal)]), Is.EquivalentTo(Expected));
+
+    [Test]
+    public void Statements_are_written_in_lower_case() =>
+        Assert.That(
+            SqlConstants.All().Select(statement => (string)statement.Arguments[0]!),
+            Is.All.Not.Match(@"\b(SELECT|INSERT|UPDATE|DELETE|FROM|WHERE|ORDER BY|CREATE)\b"));
+}

@@ -1,0 +1,44 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using Npgsql;
+
+namespace CrawlData.Tests;
+
+/// <summary>Records the statements that a data source sends, each with the PostgreSQL types of its parameters.</summary>
+internal sealed class StatementRecorder : IDisposable
+{
+    private readonly ConcurrentDictionary<string, IReadOnlyDictionary<string, string>> sent = [];
+
+    // Npgsql calls back only while a listener collects its spans.
+    private readonly ActivityListener listener = new()
+    {
+        ShouldListenTo = source => source.Name == "Npgsql",
+        Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllData,
+    };
+
+    public StatementRecorder() => ActivitySource.AddActivityListener(listener);
+
+    /// <summary>The types by parameter of each statement that was sent.</summary>
+    public IReadOnlyDictionary<string, IReadOnlyDictionary<string, string>> Sent => sent;
+
+    public NpgsqlDataSource CreateDataSource(string connectionString)
+    {
+        var builder = new NpgsqlDataSourceBuilder(connectionString);
+        builder.ConfigureTracing(tracing => tracing
+            .ConfigureCommandEnrichmentCallback((_, command) => Record(command.CommandText, command.Parameters))
+            .ConfigureBatchEnrichmentCallback((_, batch) =>
+            {
+                foreach (NpgsqlBatchCommand command in batch.BatchCommands)
+                {
+                    Record(command.CommandText, command.Parameters);
+                }
+            })
+            .ConfigureCopyOperationEnrichmentCallback((_, sql) => sent[sql] = new Dictionary<string, string>()));
+        return builder.Build();
+    }
+
+    public void Dispose() => listener.Dispose();
+
+    private void Record(string sql, NpgsqlParameterCollection parameters) =>
+        sent[sql] = parameters.ToDictionary(parameter => parameter.ParameterName, parameter => parameter.DataTypeName ?? "unknown");
+}
