@@ -2,7 +2,7 @@ using CrawlData.Retention;
 
 namespace CrawlData.Cli;
 
-/// <summary>Deletes artifacts whose storage URI is a local file, and accepts that acknowledged artifacts are deleted.</summary>
+/// <summary>Deletes artifacts whose storage URI is a local file. It counts acknowledged artifacts as deleted.</summary>
 /// <param name="acknowledged">The ids of artifacts that another program has deleted.</param>
 /// <param name="elsewhere">Receives each artifact in other storage that is not acknowledged.</param>
 internal sealed class FileArtifactStore(IReadOnlySet<Guid> acknowledged, Func<ExpiredArtifact, ValueTask> elsewhere) : IArtifactStore

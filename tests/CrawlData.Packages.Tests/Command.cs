@@ -18,7 +18,8 @@ internal static class Command
         return output;
     }
 
-    public static async Task<(int ExitCode, string Output)> TryAsync(string folder, IReadOnlyDictionary<string, string?> environment, string program, params string[] arguments)
+    public static async Task<(int ExitCode, string Output)> TryAsync(
+        string folder, IReadOnlyDictionary<string, string?> environment, string program, params string[] arguments)
     {
         using var process = Start(folder, environment, program, arguments);
         var output = process.StandardOutput.ReadToEndAsync();

@@ -46,12 +46,14 @@ public sealed class PackageContentTests
         }
 
         var text = prefixes.Aggregate(readme, (shown, prefix) => shown.Replace(prefix, "", StringComparison.Ordinal));
-        Assert.That(text.TrimEnd(), Is.EqualTo(File.ReadAllText(Path.Combine(Packed.Sources, source)).Replace("](../../", "](", StringComparison.Ordinal).TrimEnd()));
+        var expected = File.ReadAllText(Path.Combine(Packed.Sources, source)).Replace("](../../", "](", StringComparison.Ordinal);
+        Assert.That(text.TrimEnd(), Is.EqualTo(expected.TrimEnd()));
     }
 
     [TestCase("CrawlData", new[]
     {
-        "Dapper", "Microsoft.Extensions.Diagnostics.HealthChecks.Abstractions", "Microsoft.Extensions.Hosting.Abstractions", "Microsoft.Extensions.Options", "Npgsql", "dbup-postgresql",
+        "Dapper", "Microsoft.Extensions.Diagnostics.HealthChecks.Abstractions", "Microsoft.Extensions.Hosting.Abstractions", "Microsoft.Extensions.Options",
+        "Npgsql", "dbup-postgresql",
     })]
     [TestCase("CrawlData.Testing", new[] { "CrawlData", "Testcontainers.PostgreSql" })]
     [TestCase("CrawlData.Cli", new string[0])]
@@ -59,7 +61,9 @@ public sealed class PackageContentTests
     {
         using var package = Packed.Open(id);
 
-        Assert.That(Metadata(package, id).Descendants().Where(element => element.Name.LocalName == "dependency").Select(element => element.Attribute("id")!.Value), Is.EquivalentTo(dependencies));
+        var elements = Metadata(package, id).Descendants().Where(element => element.Name.LocalName == "dependency");
+
+        Assert.That(elements.Select(element => element.Attribute("id")!.Value), Is.EquivalentTo(dependencies));
     }
 
     [Test]
@@ -87,7 +91,8 @@ public sealed class PackageContentTests
         {
             var name = symbols.GetString(symbols.GetDocument(document).Name);
             Assert.That(name, Does.StartWith("/_/"));
-            Assert.That(File.Exists(Path.Combine(Packed.Sources, name[3..])) && !name.Contains("/obj/", StringComparison.Ordinal) || Information(symbols, document, EmbeddedSource).Any(), name);
+            var isInRepository = File.Exists(Path.Combine(Packed.Sources, name[3..])) && !name.Contains("/obj/", StringComparison.Ordinal);
+            Assert.That(isInRepository || Information(symbols, document, EmbeddedSource).Any(), name);
         }
     }
 
@@ -104,7 +109,8 @@ public sealed class PackageContentTests
         Assert.That(Packed.Read(symbols, $"{name}.pdb").AsSpan().IndexOf(folder), Is.Negative);
     }
 
-    private static XElement Metadata(ZipArchive package, string id) => XDocument.Load(new MemoryStream(Packed.Read(package, $"{id}.nuspec"))).Root!.Elements().Single();
+    private static XElement Metadata(ZipArchive package, string id) =>
+        XDocument.Load(new MemoryStream(Packed.Read(package, $"{id}.nuspec"))).Root!.Elements().Single();
 
     private static XElement Element(XElement metadata, string name) => metadata.Elements().Single(element => element.Name.LocalName == name);
 

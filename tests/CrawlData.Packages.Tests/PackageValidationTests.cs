@@ -44,5 +44,6 @@ public sealed class PackageValidationTests
         Assert.That(exitCode, Is.Zero, output);
     }
 
-    private Task<(int ExitCode, string Output)> TryPackAsync(string folder, params string[] arguments) => Packed.TryPackAsync(sources, folder, ["src/CrawlData", .. arguments]);
+    private Task<(int ExitCode, string Output)> TryPackAsync(string folder, params string[] arguments) =>
+        Packed.TryPackAsync(sources, folder, ["src/CrawlData", .. arguments]);
 }

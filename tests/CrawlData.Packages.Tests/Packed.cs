@@ -4,8 +4,8 @@ using CrawlData.Tests.Documentation;
 
 namespace CrawlData.Packages.Tests;
 
-/// <summary>The packages, made once from a copy of the sources and with a version of their own, and a folder for those who use them, outside the solution and with nothing
-/// of CrawlData but the packed files.</summary>
+/// <summary>The packages, packed once from a copy of the sources with a version of their own. Projects that use them lie outside the solution, and get
+/// nothing of CrawlData but the packed files.</summary>
 [SetUpFixture]
 public sealed partial class Packed
 {
@@ -14,7 +14,7 @@ public sealed partial class Packed
     private static readonly Dictionary<string, string?> OnCi = new() { ["CI"] = "true" };
     private static string root = null!;
 
-    public static string Version { get; } = $"0.1.0-test-{Guid.NewGuid():N}"[..20];
+    public static string Version { get; } = $"0.2.0-test-{Guid.NewGuid():N}"[..20];
 
     /// <summary>The copied sources, committed.</summary>
     public static string Sources => Path.Combine(root, "sources");
@@ -71,7 +71,8 @@ public sealed partial class Packed
         await Command.RunAsync(Sources, "git", "remote", "add", "origin", RepositoryUrl);
         await Command.RunAsync(Sources, "git", "add", "--all");
         await Command.RunAsync(
-            Sources, "git", "-c", "user.name=tests", "-c", "user.email=tests@example.org", "-c", "commit.gpgsign=false", "-c", "core.hooksPath=", "commit", "--quiet", "--message", "Copied");
+            Sources, "git", "-c", "user.name=tests", "-c", "user.email=tests@example.org", "-c", "commit.gpgsign=false", "-c", "core.hooksPath=",
+            "commit", "--quiet", "--message", "Copied");
         Commit = (await Command.RunAsync(Sources, "git", "rev-parse", "HEAD")).Trim();
 
         var (exitCode, output) = await TryPackAsync(Sources, Feed);
@@ -113,7 +114,8 @@ public sealed partial class Packed
             file.CopyTo(Path.Combine(to, file.Name));
         }
 
-        foreach (var folder in from.EnumerateDirectories().Where(folder => folder.Name is not (".git" or "bin" or "obj" or "artifacts" or "packages" or "TestResults")))
+        foreach (var folder in from.EnumerateDirectories().Where(
+            folder => folder.Name is not (".git" or "bin" or "obj" or "artifacts" or "packages" or "TestResults")))
         {
             Copy(folder, Path.Combine(to, folder.Name));
         }

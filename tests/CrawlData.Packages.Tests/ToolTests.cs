@@ -25,7 +25,8 @@ public sealed class ToolTests
 
         Assert.That(await RunAsync(database, "migrate"), Does.Contain("001_crawl_schema.sql"));
         var run = await new CrawlRunRepository(database.DataSource).InsertAsync(new NewCrawlRun { AppPackage = "org.example.app" });
-        await new CrawlEventRepository(database.DataSource).AppendAsync(run.Id, new NewCrawlEvent { EventType = "step.navigated", Payload = Jsonb.Parse("{}") });
+        await new CrawlEventRepository(database.DataSource).AppendAsync(
+            run.Id, new NewCrawlEvent { EventType = "step.navigated", Payload = Jsonb.Parse("{}") });
         Assert.That(await RunAsync(database, "runs"), Does.Contain(run.Id.ToString()));
         Assert.That(await RunAsync(database, "events", run.Id.ToString()), Does.Contain("step.navigated"));
     }
@@ -35,5 +36,6 @@ public sealed class ToolTests
 
     private static Task<string> RunAsync(ThrowawayDatabase? database, params string[] arguments) =>
         Command.RunAsync(
-            Packed.Consumers, new Dictionary<string, string?> { ["CRAWLDATA_CONNECTION"] = database?.ConnectionString }, Path.Combine(Folder, "crawldata"), arguments);
+            Packed.Consumers, new Dictionary<string, string?> { ["CRAWLDATA_CONNECTION"] = database?.ConnectionString },
+            Path.Combine(Folder, "crawldata"), arguments);
 }

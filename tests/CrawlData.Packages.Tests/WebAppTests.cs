@@ -115,10 +115,12 @@ public sealed class WebAppTests
         return await stream.Where(item => item.EventType == "message").Select(item => item.EventId).ToListAsync(limit.Token);
     }
 
-    private async Task<Guid> CreateCrawlAsync() => (await runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app", Status = CrawlStatus.Running })).Id;
+    private async Task<Guid> CreateCrawlAsync() =>
+        (await runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app", Status = CrawlStatus.Running })).Id;
 
     private Task<IReadOnlyList<long>> AppendAsync(Guid crawlId, int count) =>
-        events.AppendAsync(crawlId, Enumerable.Range(1, count).Select(number => new NewCrawlEvent { EventType = "step", Payload = Jsonb.From(new { number }) }));
+        events.AppendAsync(
+            crawlId, Enumerable.Range(1, count).Select(number => new NewCrawlEvent { EventType = "step", Payload = Jsonb.From(new { number }) }));
 
     /// <summary>The built web app as a process of its own.</summary>
     private sealed class App : IDisposable
@@ -140,7 +142,7 @@ public sealed class WebAppTests
         public static async Task<App> StartAsync(string project, string connectionString)
         {
             var environment = new Dictionary<string, string?> { ["ConnectionStrings__Crawls"] = connectionString, ["Logging__LogLevel__Npgsql"] = "Warning" };
-            var process = Command.Start(project, environment, Command.DotNet, Path.Combine("bin", "Debug", "net10.0", "web.dll"), "--urls", "http://127.0.0.1:0");
+            var process = Command.Start(project, environment, Command.DotNet, "bin/Debug/net10.0/web.dll", "--urls", "http://127.0.0.1:0");
             while (await process.StandardOutput.ReadLineAsync().WaitAsync(Limit) is { } line)
             {
                 if (line.Contains(Listening, StringComparison.Ordinal))
@@ -165,7 +167,7 @@ public sealed class WebAppTests
             return SseParser.Create(await response.Content.ReadAsStreamAsync()).EnumerateAsync();
         }
 
-        /// <summary>Asks it to end, and hears what it had to say.</summary>
+        /// <summary>Sends SIGTERM, and returns the standard output.</summary>
         public async Task<string> StopAsync()
         {
             await Command.RunAsync(Packed.Consumers, "kill", "-TERM", $"{process.Id}");

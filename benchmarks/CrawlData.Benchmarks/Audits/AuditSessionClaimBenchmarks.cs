@@ -8,12 +8,12 @@ public class AuditSessionClaimBenchmarks : DatabaseBenchmark
 {
     private const int Claims = 100;
 
-    private AuditSessionRepository sessions = null!;
+    private AuditSessionQueue queue = null!;
 
     public override async Task SetUpAsync()
     {
         await base.SetUpAsync();
-        sessions = new AuditSessionRepository(DataSource);
+        queue = new AuditSessionQueue(DataSource);
         await Seed.ExecuteAsync(
             DataSource,
             """

@@ -9,7 +9,7 @@ public class SweepBenchmarks : DatabaseBenchmark
 {
     private const int Artifacts = 10_000;
 
-    private RetentionCleanup cleanup = null!;
+    private ArtifactSweeper sweeper = null!;
 
     [Params(100, 1_000)]
     public int BatchSize { get; set; }
@@ -17,7 +17,7 @@ public class SweepBenchmarks : DatabaseBenchmark
     public override async Task SetUpAsync()
     {
         await base.SetUpAsync();
-        cleanup = new RetentionCleanup(DataSource);
+        sweeper = new ArtifactSweeper(DataSource);
         var session = await Seed.InsertSessionAsync(DataSource);
         await new AuditPageRepository(DataSource).InsertAsync(session, new NewAuditPage { PageType = PageType.Homepage, Viewport = Viewport.Desktop });
     }
@@ -44,7 +44,13 @@ public class SweepBenchmarks : DatabaseBenchmark
     [Benchmark(Description = "SweepAsync")]
     public async Task<int> SweepAsync()
     {
-        var total = await cleanup.SweepAsync(new DelegateStore((batch, _) => Task.FromResult(batch)), Scaled(BatchSize));
+        var total = await sweeper.SweepAsync(new EmptyStore(), Scaled(BatchSize));
         return RowCount.Require(Scaled(Artifacts), (int)total.Deleted);
+    }
+
+    private sealed class EmptyStore : IArtifactStore
+    {
+        public Task<IReadOnlyList<ExpiredArtifact>> DeleteAsync(IReadOnlyList<ExpiredArtifact> artifacts, CancellationToken cancellationToken) =>
+            Task.FromResult(artifacts);
     }
 }

@@ -1,20 +1,21 @@
 namespace CrawlData.Crawls;
 
-/// <summary>A row of <c>crawl_events</c>: something that happened in a crawl.</summary>
+/// <summary>A row of <c>crawl_events</c>: one event of a crawl.</summary>
 public sealed record CrawlEvent
 {
-    /// <summary>The event's id. Within one crawl ids rise in the order in which events were committed; they have gaps.</summary>
+    /// <summary>The event's id. Within one crawl, ids rise in the order of commits. They have gaps.</summary>
     public required long Id { get; init; }
 
-    /// <summary>The run that it belongs to.</summary>
+    /// <summary>The id of the event's crawl.</summary>
     public required Guid CrawlId { get; init; }
 
-    /// <summary>What kind of event it is.</summary>
+    /// <summary>The type of the event, such as <c>page.opened</c>. The caller chooses it.</summary>
     public required string EventType { get; init; }
 
-    /// <summary>What happened.</summary>
+    /// <summary>The content of the event, as JSON.</summary>
     public required Jsonb Payload { get; init; }
 
-    /// <summary>When it happened or was stored: UTC (offset zero), in microseconds.</summary>
+    /// <summary>The time of the event, in UTC (offset zero), to the microsecond. The caller gave it, or it is the start of the transaction that stored the
+    /// event.</summary>
     public required DateTimeOffset CreatedAt { get; init; }
 }

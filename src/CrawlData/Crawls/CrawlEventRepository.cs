@@ -10,14 +10,14 @@ namespace CrawlData.Crawls;
 /// <summary>The table <c>crawl_events</c>: each crawl's stream of events. Instances are thread-safe.</summary>
 /// <remarks>
 /// <para><b>Order.</b> Within a crawl, ids rise in the order of commits. A reader that asks for the events after the last id it saw misses none. It relies on
-/// the run's row lock (<c>for no key update</c>): each append takes it before it draws an id, and holds it to the commit. It covers all appends through this
-/// class, in any number of processes. A plain INSERT takes no such lock, and breaks it. Writers of one crawl take turns; writers of different crawls do
-/// not.</para>
+/// the run's row lock (<c>for no key update</c>). Each append takes the lock before it draws an id, and holds it until the commit. The guarantee covers all
+/// appends through this class, in any number of processes. A plain INSERT takes no such lock, and breaks the order. Appends to one crawl wait for each other.
+/// Appends to different crawls do not.</para>
 /// <para><b>Status.</b> Events are appended whatever the status of their run.</para>
 /// <para><b>Transactions.</b> Methods that write take the caller's transaction. The transaction then holds the run's lock until it ends. Without one, each
-/// call is a transaction of its own. Several calls for several crawls in one transaction should keep to one order, as with any row locks. An error of the
-/// server, or a cancellation, aborts the caller's transaction; <see cref="AppendStreamAsync"/> uses a savepoint instead. At REPEATABLE READ or above, a run
-/// that was created after the snapshot does not exist.</para>
+/// call is a transaction of its own. A transaction that appends to several crawls should always take them in the same order, or two such transactions may
+/// deadlock. An error of the server, or a cancellation, aborts the caller's transaction. <see cref="AppendStreamAsync"/> uses a savepoint instead. At
+/// REPEATABLE READ or above, a run that was created after the snapshot does not exist.</para>
 /// <para><b>Errors.</b> Errors of the server and of the connection are thrown as <see cref="NpgsqlException"/>.</para>
 /// </remarks>
 /// <example>
@@ -157,8 +157,8 @@ public sealed class CrawlEventRepository
         return appender.AppendStreamAsync(crawlId, events, transaction, cancellationToken);
     }
 
-    /// <summary>Notifies the followers of a crawl that listen. Appends do so by themselves; call it after you committed a transaction of your own. It returns at
-    /// once. A repository made without <c>notify</c> does nothing.</summary>
+    /// <summary>Notifies the followers of a crawl that listen. Appends do so by themselves; call it after you committed a transaction of your own. It returns
+    /// at once. A repository made without <c>notify</c> does nothing.</summary>
     /// <param name="crawlId">The crawl.</param>
     public void Notify(Guid crawlId) => notifier?.Notify([crawlId]);
 
@@ -167,8 +167,8 @@ public sealed class CrawlEventRepository
     /// <remarks>
     /// <para>It reads by the last id that it yielded. It resumes from there after a lost connection or a restart of the server. The application can resume
     /// in another process, with the last id that it handled.</para>
-    /// <para>It misses no event. It relies on the <b>Order</b> of this class, and on the server's <c>synchronous_commit</c> not being off: with that, a crash
-    /// may take back events that were yielded. Events committed after the run ended are yielded when the last read finds them.</para>
+    /// <para>It misses no event. It relies on the <b>Order</b> of this class. It also relies on the server's <c>synchronous_commit</c> not being off: otherwise
+    /// a crash may undo events that were yielded. An event that is committed after the run ended is yielded only when the last read finds it.</para>
     /// <para>No connection and no transaction is held while the application handles an event, or while it waits. A read that fails with a transient error is
     /// retried for <see cref="RetryOptions.Limit"/>. Then the error is thrown.</para>
     /// </remarks>
@@ -197,34 +197,34 @@ public sealed class CrawlEventRepository
     /// <param name="cursor">The <see cref="CrawlEventBatch.Cursor"/> of the last batch that was handled; null for all events.</param>
     /// <param name="options">How to wait, and the most events of a batch; the defaults when null.</param>
     /// <param name="cancellationToken">Ends the enumeration with <see cref="OperationCanceledException"/>.</param>
-    /// <returns>Batches. None is empty.</returns>
-    /// <exception cref="InvalidValueException">The cursor is not a batch's; or it is beyond all ids, since it belongs to another database or to a server that was
-    /// lost.</exception>
-    /// <exception cref="InvalidOperationException">The server is a standby; or <see cref="CrawlEventFollowOptions.Listen"/> is set, and the data source
-    /// multiplexes.</exception>
+    /// <returns>The batches. Each has at least one event.</returns>
+    /// <exception cref="InvalidValueException">The cursor is not a batch's, or it is greater than all ids. Then it belongs to another database, or to a server
+    /// that was lost.</exception>
+    /// <exception cref="InvalidOperationException">The server is a standby. Or the data source multiplexes, and
+    /// <see cref="CrawlEventFollowOptions.Listen"/> is set.</exception>
     public IAsyncEnumerable<CrawlEventBatch> FollowAllAsync(
         string? cursor = null, CrawlEventFollowOptions? options = null, CancellationToken cancellationToken = default) =>
         follower.FollowAllAsync(cursor, options ?? CrawlEventFollowOptions.Default, cancellationToken);
 
-    /// <summary>Lists events of all crawls in the order of their ids, up to the high-water mark: the id below which no event can appear any more. Pass the
-    /// batch's cursor to read the next. None is missed.</summary>
+    /// <summary>Lists events of all crawls in the order of their ids, up to the high-water mark. At or below that id, no further event can appear. Pass the
+    /// batch's cursor to read the next batch. No event is missed.</summary>
     /// <remarks>
     /// <para>It relies on the table's lock: each transaction takes it before it draws an event's id, and holds it to its end. The call reads the newest id, and
-    /// then the transactions that hold the lock (<c>pg_locks</c>). When those have ended, each id up to the newest is visible, or never will be. This covers
+    /// then the transactions that hold the lock (<c>pg_locks</c>). When these have ended, each id up to the newest is visible, or never will be. This covers
     /// plain INSERTs too. It does not cover ids that were drawn from the sequence beforehand, a sequence that caches, or a <c>synchronous_commit</c> that is
     /// off.</para>
-    /// <para>A transaction that appended, or deleted events or a run, and stays open, holds back all later events until it ends. A reader that starts meanwhile
+    /// <para>An open transaction that appended, or that deleted events or a run, holds back all later events until it ends. A reader that starts meanwhile
     /// also waits for the events before it. Keep such transactions short, and import during calm hours. Other transactions hold nothing back.</para>
-    /// <para>A read costs a look at the end of the primary key and, when there is something new, at the server's locks. No connection is held while it waits. A
-    /// standby is refused.</para>
+    /// <para>A read looks at the end of the primary key. When there are new events, it also looks at the server's locks. No connection is held while it waits.
+    /// A standby is refused.</para>
     /// </remarks>
     /// <param name="cursor">The <see cref="CrawlEventBatch.Cursor"/> of the last batch that was handled; null for all events.</param>
     /// <param name="limit">The most events, 1 or more.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
     /// <returns>The events. The batch is empty when no event is after the cursor, or when later events are held back for more than a second.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The limit is less than 1.</exception>
-    /// <exception cref="InvalidValueException">The cursor is not a batch's; or it is beyond all ids, since it belongs to another database or to a server that was
-    /// lost.</exception>
+    /// <exception cref="InvalidValueException">The cursor is not a batch's, or it is greater than all ids. Then it belongs to another database, or to a server
+    /// that was lost.</exception>
     /// <exception cref="InvalidOperationException">The server is a standby.</exception>
     public async Task<CrawlEventBatch> ListAllAsync(string? cursor = null, int limit = 1_000, CancellationToken cancellationToken = default) =>
         await follower.ListAllAsync(cursor, ArgumentRange.RequireAtLeastOne(limit), cancellationToken).ConfigureAwait(false);
@@ -245,8 +245,8 @@ public sealed class CrawlEventRepository
     /// <param name="crawlId">The crawl. An unknown crawl has no events.</param>
     /// <param name="filter">Which events; all when null. Pass the same filter with every page of a listing.</param>
     /// <param name="pageSize">The most events on the page, 1 to <see cref="MaxPageSize"/>.</param>
-    /// <param name="cursor">The last page's <see cref="Page{T}.NextCursor"/>; null for the first page. Of it and <see cref="CrawlEventFilter.AfterId"/>, the later
-    /// counts.</param>
+    /// <param name="cursor">The last page's <see cref="Page{T}.NextCursor"/>; null for the first page. If
+    /// <see cref="CrawlEventFilter.AfterId"/> is set too, the greater id applies.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
     /// <exception cref="ArgumentOutOfRangeException">The page size is out of range.</exception>
@@ -267,8 +267,8 @@ public sealed class CrawlEventRepository
     }
 
     /// <summary>Gets an event.</summary>
-    /// <remarks>Outside a transaction it reads from the primary: it answers an <see cref="AppendOutcomeUnknownException"/>, and a standby that lags would not
-    /// have the event yet.</remarks>
+    /// <remarks>Outside a transaction it reads from the primary. So it shows the outcome of an append after an <see cref="AppendOutcomeUnknownException"/>. A
+    /// standby that lags behind might not have the event yet.</remarks>
     /// <param name="crawlId">The event's crawl.</param>
     /// <param name="id">The event.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>

@@ -26,8 +26,8 @@ internal sealed class CrawlEventStatements : AppendStatements<NewCrawlEvent>
         returning id, pg_current_xact_id(), now()
         """;
 
-    // All locks come first, in id order, so that calls with several crawls cannot deadlock. The count forces them before the first id, and leaves out every
-    // row when a crawl is unknown. nextval runs above the sort, in the order of the events.
+    // All locks come first, in id order, so that calls with several crawls cannot deadlock. The count takes the locks before the first id is drawn. It also
+    // leaves out every row when a crawl is unknown. The call of nextval runs above the sort, in the order of the events.
     internal const string InsertSql =
         """
         with runs as materialized (
@@ -42,8 +42,8 @@ internal sealed class CrawlEventStatements : AppendStatements<NewCrawlEvent>
         returning id, pg_current_xact_id(), now()
         """;
 
-    // As above: generate_series needs the count, and nextval needs both. The empty insert takes the table's lock first, as the other statements do: HighWaterMark
-    // waits for the transactions that hold it.
+    // As above: generate_series needs the count, and nextval needs both. The empty insert takes the table's lock first, as the other statements do.
+    // HighWaterMark waits for the transactions that hold that lock.
     internal const string ReserveSql =
         """
         with table_lock as (
@@ -150,7 +150,7 @@ internal sealed class CrawlEventStatements : AppendStatements<NewCrawlEvent>
     /// <summary>Makes the parameters of <see cref="ReadSql"/>.</summary>
     /// <param name="crawlId">The crawl.</param>
     /// <param name="filter">Which events; all when null.</param>
-    /// <param name="afterId">Only events after this one. Of it and the filter's, the later counts.</param>
+    /// <param name="afterId">Only events after this one. If the filter has an id too, the greater id applies.</param>
     /// <param name="limit">The most events; no limit when null.</param>
     public static Parameters ToReadParameters(Guid crawlId, CrawlEventFilter? filter, long? afterId = null, int? limit = null)
     {

@@ -5,15 +5,26 @@ using NpgsqlTypes;
 
 namespace CrawlData.Crawls;
 
-/// <summary>The table <c>crawl_runs</c>. Safe for use by many tasks at once.</summary>
-/// <remarks>Methods that write take the caller's transaction; without one each is a transaction of its own. Errors of the server and of the connection come
-/// as <see cref="NpgsqlException"/>.</remarks>
-/// <param name="dataSource">The application's data source; it stays the application's to dispose of.</param>
-/// <param name="readDataSource">Where what only reads goes when it is in no transaction, to get, list and count: a hot standby, say, which lags behind.
-/// What is inserted, changed or deleted does not go there. The data source when null.</param>
+/// <summary>The table <c>crawl_runs</c>: crawl runs and their status. Instances are thread-safe.</summary>
+/// <remarks>
+/// <para><b>Transactions.</b> Methods take the caller's transaction. Without one, each call is a transaction of its own.</para>
+/// <para><b>Errors.</b> Errors of the server and of the connection are thrown as <see cref="NpgsqlException"/>. Nothing is retried.</para>
+/// </remarks>
+/// <param name="dataSource">The application's data source. The application disposes it.</param>
+/// <param name="readDataSource">Serves <see cref="GetAsync"/>, <see cref="ListAsync"/> and <see cref="CountByStatusAsync"/> outside a transaction, for example
+/// from a hot standby, which lags behind. Writes never use it. Null for <paramref name="dataSource"/>.</param>
+/// <example>
+/// <code>
+/// var runs = new CrawlRunRepository(dataSource);
+/// var run = await runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app", Goal = "Visit every screen once" });
+/// (await runs.StartAsync(run.Id)).EnsureApplied();
+/// await events.AppendAsync(run.Id, new NewCrawlEvent { EventType = "page.opened", Payload = Jsonb.From(new { url }) });
+/// (await runs.CompleteAsync(run.Id)).EnsureApplied();
+/// </code>
+/// </example>
 public sealed class CrawlRunRepository(NpgsqlDataSource dataSource, NpgsqlDataSource? readDataSource = null)
 {
-    /// <summary>The most runs on a page.</summary>
+    /// <summary>The largest page: 1,000 runs.</summary>
     public const int MaxPageSize = 1_000;
 
     private const string Table = "crawl_runs";
@@ -24,7 +35,7 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
         id, status::text, app_package, device_config, max_steps, goal, created_at, started_at, completed_at, cancelled_at, error_message
         """;
 
-    // The clock is read for each row, in their order, so that runs that are inserted together are listed in their order.
+    // The clock is read for each row, in the order of the rows. So runs that are inserted together are listed in their order.
     internal const string InsertSql =
         $"""
         insert into crawl_runs (id, status, app_package, device_config, max_steps, goal, created_at, started_at, completed_at, cancelled_at, error_message)
@@ -55,8 +66,8 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
 
     internal const string CountByStatusSql = $"select status::text, count(*) from crawl_runs {Condition} group by status";
 
-    // The row is locked and read first, so that who loses a race sees what the winner committed and not its own older snapshot. clock_timestamp(), since a
-    // transaction may have begun long before it comes here.
+    // The row is locked and read first. So the loser of a race sees the row that the winner committed, and not its own older snapshot. The time is
+    // clock_timestamp(), because the transaction may have begun long before.
     internal const string TransitionSql =
         $"""
         with standing as materialized (
@@ -83,20 +94,33 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
     private readonly NpgsqlDataSource reads = readDataSource ?? dataSource;
 
     /// <summary>Inserts a run.</summary>
-    /// <returns>The row as it was stored.</returns>
-    /// <exception cref="RowAlreadyExistsException">A run with that id exists. A transaction of the caller's is then aborted, as after any error of the
+    /// <param name="run">The run.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
+    /// <param name="cancellationToken">Cancels the statement.</param>
+    /// <returns>The run as it was stored.</returns>
+    /// <exception cref="RowAlreadyExistsException">A run with that id exists. The caller's transaction is aborted, as after any error of the
     /// server.</exception>
+    /// <example>
+    /// <code>
+    /// var run = await runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app", MaxSteps = 50 });
+    /// Console.WriteLine($"{run.Id} is {run.Status}");
+    /// </code>
+    /// </example>
     public async Task<CrawlRun> InsertAsync(NewCrawlRun run, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(run);
         return (await InsertAsync([run], transaction, cancellationToken).ConfigureAwait(false))[0];
     }
 
-    /// <summary>Inserts runs, all or none. They are listed in their order, unless their <see cref="NewCrawlRun.CreatedAt"/> says otherwise.</summary>
-    /// <returns>The rows as they were stored, in the order of the runs.</returns>
-    /// <exception cref="RowAlreadyExistsException">A run with one of the ids exists. A transaction of the caller's is then aborted, as after any error of the
+    /// <summary>Inserts runs: all or none. Without runs it does nothing.</summary>
+    /// <remarks>Listings return the runs in the same order, unless <see cref="NewCrawlRun.CreatedAt"/> sets another.</remarks>
+    /// <param name="runs">The runs.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
+    /// <param name="cancellationToken">Cancels the statement.</param>
+    /// <returns>The runs as they were stored, in the same order.</returns>
+    /// <exception cref="RowAlreadyExistsException">A run with one of the ids exists. The caller's transaction is aborted, as after any error of the
     /// server.</exception>
-    /// <exception cref="InvalidValueException">One of the runs is null.</exception>
+    /// <exception cref="InvalidValueException">One of the runs is null. Nothing is stored.</exception>
     public async Task<IReadOnlyList<CrawlRun>> InsertAsync(
         IEnumerable<NewCrawlRun> runs, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
@@ -126,20 +150,26 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
         return await dataSource.InsertAsync(Table, InsertSql, parameters, ids, Map, run => run.Id, transaction, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Gets a run; null when there is none.</summary>
+    /// <summary>Gets a run.</summary>
+    /// <param name="id">The run.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
+    /// <param name="cancellationToken">Cancels the query.</param>
+    /// <returns>The run; null when there is no run with that id.</returns>
     public Task<CrawlRun?> GetAsync(Guid id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
         reads.QuerySingleOrDefaultAsync(GetSql, new Parameters { { "id", NpgsqlDbType.Uuid, id } }, Map, transaction, cancellationToken);
 
     /// <summary>Lists runs by their time of creation, a page at a time.</summary>
-    /// <param name="filter">Which runs; all when null. Give the same filter with every page of a listing.</param>
+    /// <remarks>A run that is inserted or deleted meanwhile makes no other run appear twice or get lost. It relies on the cursor, which holds the last run's
+    /// key and not a row number.</remarks>
+    /// <param name="filter">Which runs; all when null. Pass the same filter with every page of a listing.</param>
     /// <param name="pageSize">The most runs on the page, 1 to <see cref="MaxPageSize"/>.</param>
-    /// <param name="cursor">The page before's <see cref="Page{T}.NextCursor"/>; null for the first page. A page starts after a run, not at a number: rows
-    /// that come or go meanwhile make no other row appear twice or be passed over.</param>
-    /// <param name="order">Newest or oldest first. Give the same with every page of a listing.</param>
+    /// <param name="cursor">The last page's <see cref="Page{T}.NextCursor"/>; null for the first page.</param>
+    /// <param name="order">Newest or oldest first. Pass the same order with every page of a listing.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
-    /// <exception cref="InvalidValueException">The cursor is not one that this method returned, the page size is out of range, or the order is
-    /// none.</exception>
+    /// <returns>The page. It has no <see cref="Page{T}.NextCursor"/> when it is the last.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The page size is out of range, or the order is not defined.</exception>
+    /// <exception cref="InvalidValueException">The cursor is not one that this method returned for this order.</exception>
     public async Task<Page<CrawlRun>> ListAsync(
         CrawlRunFilter? filter = null,
         int pageSize = 50,
@@ -160,29 +190,57 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
     /// <param name="filter">Which runs; all when null.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
-    /// <returns>A count for every status, 0 where there is no run.</returns>
+    /// <returns>A count for each status; 0 for a status without runs.</returns>
     public Task<IReadOnlyDictionary<CrawlStatus, long>> CountByStatusAsync(
         CrawlRunFilter? filter = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
         reads.CountByLabelAsync<CrawlStatus>(CountByStatusSql, ToParameters(filter, default, null), transaction, cancellationToken);
 
-    /// <summary>PENDING → RUNNING; stamps <c>started_at</c> with the database's clock.</summary>
-    /// <remarks>One atomic statement, which takes the run's row lock: of two transitions that race, one is applied, and the other is refused and sees what
-    /// the first committed. In a transaction at REPEATABLE READ or above the loser gets the server's 40001 instead. Neither a refusal nor a run that is not there throws: look
-    /// at the <see cref="Transition{T}.Outcome"/>, or say <see cref="Transition{T}.EnsureApplied"/>.</remarks>
+    /// <summary>Starts a run: PENDING → RUNNING. It sets <c>started_at</c> to the time of the database's clock.</summary>
+    /// <remarks>
+    /// <para>Of two transitions that race, one is applied. The other is refused, and returns the run that the first one committed. It relies on the run's row
+    /// lock, which the one statement takes first. In a transaction at REPEATABLE READ or above, the loser gets the server's SQLSTATE 40001 instead.</para>
+    /// <para>A refusal is not thrown, and a missing run is not either. Check <see cref="Transition{T}.Outcome"/>, or call
+    /// <see cref="Transition{T}.EnsureApplied"/>.</para>
+    /// </remarks>
+    /// <param name="id">The run.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
+    /// <param name="cancellationToken">Cancels the statement.</param>
+    /// <returns>The outcome, and the run. The run is null when it does not exist.</returns>
+    /// <example>
+    /// <code>
+    /// var transition = await runs.StartAsync(run.Id);
+    /// if (transition.Outcome == TransitionOutcome.Applied)
+    /// {
+    ///     await CrawlAsync(transition.Row!);
+    /// }
+    /// </code>
+    /// </example>
     public Task<Transition<CrawlRun>> StartAsync(Guid id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
         TransitionAsync("start", id, [CrawlStatus.Pending], CrawlStatus.Running, null, transaction, cancellationToken);
 
-    /// <summary>RUNNING → COMPLETED; stamps <c>completed_at</c>.</summary>
+    /// <summary>Completes a run: RUNNING → COMPLETED. It sets <c>completed_at</c> to the time of the database's clock.</summary>
     /// <inheritdoc cref="StartAsync" path="/remarks"/>
+    /// <param name="id">The run.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
+    /// <param name="cancellationToken">Cancels the statement.</param>
+    /// <returns>The outcome, and the run. The run is null when it does not exist.</returns>
+    /// <example>
+    /// <code>
+    /// await writer.FlushAsync(); // followers stop when the run has ended
+    /// (await runs.CompleteAsync(run.Id)).EnsureApplied();
+    /// </code>
+    /// </example>
     public Task<Transition<CrawlRun>> CompleteAsync(Guid id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
         TransitionAsync("complete", id, [CrawlStatus.Running], CrawlStatus.Completed, null, transaction, cancellationToken);
 
-    /// <summary>RUNNING → FAILED, or PENDING → FAILED for a run that never started; stamps <c>completed_at</c> and keeps the reason.</summary>
+    /// <summary>Fails a run: RUNNING → FAILED, or PENDING → FAILED for a run that never started. It stores the reason, and sets <c>completed_at</c> to the time
+    /// of the database's clock.</summary>
     /// <inheritdoc cref="StartAsync" path="/remarks"/>
     /// <param name="id">The run.</param>
-    /// <param name="errorMessage">Why it failed. Text that a crawled page had a part in goes through <see cref="CrawledText.Repair"/> first.</param>
+    /// <param name="errorMessage">The reason. Pass text from a crawled page through <see cref="CrawledText.Repair"/> first.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the statement.</param>
+    /// <returns>The outcome, and the run. The run is null when it does not exist.</returns>
     /// <exception cref="InvalidValueException">The message holds U+0000 or a lone surrogate.</exception>
     public Task<Transition<CrawlRun>> FailAsync(
         Guid id, string errorMessage, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
@@ -191,13 +249,21 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
         return TransitionAsync("fail", id, [CrawlStatus.Pending, CrawlStatus.Running], CrawlStatus.Failed, errorMessage, transaction, cancellationToken);
     }
 
-    /// <summary>PENDING or RUNNING → CANCELLED; stamps <c>cancelled_at</c>.</summary>
+    /// <summary>Cancels a run: PENDING or RUNNING → CANCELLED. It sets <c>cancelled_at</c> to the time of the database's clock.</summary>
     /// <inheritdoc cref="StartAsync" path="/remarks"/>
+    /// <param name="id">The run.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
+    /// <param name="cancellationToken">Cancels the statement.</param>
+    /// <returns>The outcome, and the run. The run is null when it does not exist.</returns>
     public Task<Transition<CrawlRun>> CancelAsync(Guid id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
         TransitionAsync("cancel", id, [CrawlStatus.Pending, CrawlStatus.Running], CrawlStatus.Cancelled, null, transaction, cancellationToken);
 
-    /// <summary>Deletes a run with all its events, in one statement: it takes as long as the events are many.</summary>
-    /// <returns>Whether there was such a run.</returns>
+    /// <summary>Deletes a run and all its events.</summary>
+    /// <remarks>It is one statement. Its duration grows with the number of events.</remarks>
+    /// <param name="id">The run.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
+    /// <param name="cancellationToken">Cancels the statement.</param>
+    /// <returns>Whether the run existed.</returns>
     public async Task<bool> DeleteAsync(Guid id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         var parameters = new Parameters { { "id", NpgsqlDbType.Uuid, id } };

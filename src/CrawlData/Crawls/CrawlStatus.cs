@@ -3,28 +3,29 @@ using CrawlData.Storage;
 
 namespace CrawlData.Crawls;
 
-/// <summary>Where a crawl run stands: PostgreSQL's <c>crawl_status</c>. A run goes PENDING → RUNNING → COMPLETED or FAILED; PENDING or RUNNING → CANCELLED;
-/// and PENDING → FAILED when it never started.</summary>
+/// <summary>The status of a crawl run: PostgreSQL's enum <c>crawl_status</c>.</summary>
+/// <remarks>A run goes from PENDING to RUNNING, and then to COMPLETED or FAILED. A run that is PENDING or RUNNING may become CANCELLED. A run that never
+/// started may become FAILED. No transition leads out of COMPLETED, FAILED or CANCELLED.</remarks>
 [JsonConverter(typeof(LabelConverter<CrawlStatus>))]
 public enum CrawlStatus
 {
-    /// <summary>Created, not started.</summary>
+    /// <summary>The run was created, and has not started.</summary>
     [JsonStringEnumMemberName("PENDING")]
     Pending,
 
-    /// <summary>Started, not ended.</summary>
+    /// <summary>The run has started, and has not ended.</summary>
     [JsonStringEnumMemberName("RUNNING")]
     Running,
 
-    /// <summary>Ended well.</summary>
+    /// <summary>The run ended without an error.</summary>
     [JsonStringEnumMemberName("COMPLETED")]
     Completed,
 
-    /// <summary>Ended with an error.</summary>
+    /// <summary>The run ended with an error, or could not start. <see cref="CrawlRun.ErrorMessage"/> has the reason.</summary>
     [JsonStringEnumMemberName("FAILED")]
     Failed,
 
-    /// <summary>Called off before it ended.</summary>
+    /// <summary>The run was cancelled before it ended.</summary>
     [JsonStringEnumMemberName("CANCELLED")]
     Cancelled,
 }

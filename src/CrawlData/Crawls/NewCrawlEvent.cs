@@ -1,17 +1,26 @@
 using CrawlData.Storage;
+
 namespace CrawlData.Crawls;
 
-/// <summary>An event to be appended to a crawl. Each property is checked where it is set, so a bad event fails alone and never with its batch.</summary>
+/// <summary>An event to append to a crawl.</summary>
+/// <remarks>Each property is checked when it is set. So an invalid event fails alone, before it can fail a batch.</remarks>
+/// <example>
+/// <code>
+/// var opened = new NewCrawlEvent { EventType = "page.opened", Payload = Jsonb.From(new { step = 3, url }) };
+/// </code>
+/// </example>
 public sealed record NewCrawlEvent
 {
-    /// <summary>What kind of event it is: 1 to 50 characters as PostgreSQL counts them (Unicode code points), never cut.</summary>
-    /// <exception cref="InvalidValueException">The value is empty, too long, or holds U+0000 or a lone surrogate.</exception>
+    /// <summary>The type of the event: 1 to 50 characters. PostgreSQL counts a character as one Unicode code point. A longer text is refused, not
+    /// truncated.</summary>
+    /// <exception cref="InvalidValueException">The value is empty, is too long, or holds U+0000 or a lone surrogate.</exception>
     public required string EventType { get; init => field = CrawledText.Require(value, "event_type", 50); }
 
-    /// <summary>What happened; <c>default</c> is stored as the JSON literal <c>null</c>.</summary>
+    /// <summary>The content of the event, as JSON. The value <c>default</c> is stored as the JSON literal <c>null</c>.</summary>
     public required Jsonb Payload { get; init; }
 
-    /// <summary>When it happened, in any offset; kept in UTC, cut to microseconds. The database's clock at the start of the transaction when null.</summary>
+    /// <summary>The time of the event, in any offset. It is stored in UTC and truncated to microseconds.</summary>
+    /// <value>The default is null: the database's clock at the start of the transaction that stores the event.</value>
     /// <exception cref="InvalidValueException">The value is <see cref="DateTimeOffset.MinValue"/> or <see cref="DateTimeOffset.MaxValue"/>.</exception>
     public DateTimeOffset? CreatedAt { get; init => field = Timestamps.Require(value, "created_at"); }
 }

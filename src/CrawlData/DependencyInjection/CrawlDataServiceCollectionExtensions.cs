@@ -13,19 +13,34 @@ using Npgsql;
 
 namespace Microsoft.Extensions.DependencyInjection;
 
-/// <summary>Registers CrawlData.</summary>
+/// <summary>Registers CrawlData in an application's dependency injection.</summary>
 public static class CrawlDataServiceCollectionExtensions
 {
-    // Nobody else has it as a key.
+    // A private object, so that no other registration has the same key.
     private static readonly object DataSourceKey = new();
 
-    /// <summary>Registers the repositories, the writer, the migrator and, unless turned off, the migration at start-up, all as singletons over the application's <see
-    /// cref="NpgsqlDataSource"/>, which stays the application's. A migration that fails keeps the host from starting, and so do options that are out of range; what the
-    /// <see cref="CrawlEventWriter"/> holds is flushed when all services have stopped. A second call only sets options.</summary>
-    /// <remarks>The options are an <see cref="IOptions{TOptions}"/>: they may be set from the application's configuration, too. Of a data source of several hosts the
-    /// primary is used, and its standbys as <see cref="CrawlDataOptions.ReadFromStandby"/> says.</remarks>
+    /// <summary>Adds the services of CrawlData as singletons over the application's <see cref="NpgsqlDataSource"/>. A second call only
+    /// sets options.</summary>
+    /// <remarks>
+    /// <para><b>Services.</b> The repositories, the audit queue, the event writer, the migrator, the sweeper and the purger. Also the importer and exporter of
+    /// recordings, the status reader and the health check.</para>
+    /// <para><b>Data source.</b> The application disposes its data source. When the data source has several hosts, CrawlData works on the primary.
+    /// <see cref="CrawlDataOptions.ReadFromStandby"/> lets reads go to a standby.</para>
+    /// <para><b>Start.</b> The schema is migrated before any other hosted service starts, unless <see cref="CrawlDataOptions.MigrateAtStartup"/> is false. The
+    /// host does not start when the migration fails, when an option is out of range, or when there is no data source.</para>
+    /// <para><b>Stop.</b> The <see cref="CrawlEventWriter"/> is flushed when all hosted services have stopped.</para>
+    /// <para><b>Configuration.</b> The options are an <see cref="IOptions{TOptions}"/>, so the application's configuration may set them too.</para>
+    /// <para><b>Clock.</b> Pauses and limits are measured by the registered <see cref="TimeProvider"/>, or else by the system's.</para>
+    /// </remarks>
     /// <param name="services">The application's services.</param>
     /// <param name="configure">Sets options; may be null.</param>
+    /// <returns><paramref name="services"/>, for further calls.</returns>
+    /// <example>
+    /// <code>
+    /// builder.Services.AddSingleton(NpgsqlDataSource.Create(connectionString));
+    /// builder.Services.AddCrawlData(options =&gt; options.MigrateAtStartup = false);
+    /// </code>
+    /// </example>
     public static IServiceCollection AddCrawlData(this IServiceCollection services, Action<CrawlDataOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(services);
@@ -59,21 +74,30 @@ public static class CrawlDataServiceCollectionExtensions
         return services;
     }
 
-    /// <summary>Registers the same over a data source that is made of a connection string, logs to the application's loggers, and is disposed of with the container. Where
-    /// the application registers no <see cref="NpgsqlDataSource"/> of its own, it finds this one as such, for its own transactions.</summary>
-    /// <inheritdoc cref="AddCrawlData(IServiceCollection, Action{CrawlDataOptions})" path="/remarks"/>
+    /// <summary>Adds the services of CrawlData as singletons over a data source of their own, made from a connection string.</summary>
+    /// <remarks>
+    /// <para><b>Data source.</b> It uses the application's loggers, and the container disposes it. It is also registered as <see cref="NpgsqlDataSource"/> when
+    /// the application has registered none, for transactions of the application's own.</para>
+    /// <para>The other overload describes the start, the stop, the configuration and the clock.</para>
+    /// </remarks>
     /// <param name="services">The application's services.</param>
-    /// <param name="connectionString">The database, as Npgsql takes it.</param>
+    /// <param name="connectionString">The database: a connection string of Npgsql. With several hosts, CrawlData works on the primary.</param>
     /// <param name="configure">Sets options; may be null.</param>
-    /// <exception cref="InvalidValueException">Npgsql does not take the connection string, which the message does not show.</exception>
-    /// <exception cref="InvalidOperationException">A connection string was given before.</exception>
+    /// <returns><paramref name="services"/>, for further calls.</returns>
+    /// <exception cref="InvalidValueException">Npgsql refuses the connection string. The message does not quote it, because it may hold a password.</exception>
+    /// <exception cref="InvalidOperationException">A connection string was passed in an earlier call.</exception>
+    /// <example>
+    /// <code>
+    /// builder.Services.AddCrawlData(builder.Configuration.GetConnectionString("Crawls")!);
+    /// </code>
+    /// </example>
     public static IServiceCollection AddCrawlData(this IServiceCollection services, string connectionString, Action<CrawlDataOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(services);
         ArgumentNullException.ThrowIfNull(connectionString);
         if (services.Any(service => Equals(service.ServiceKey, DataSourceKey)))
         {
-            throw new InvalidOperationException("CrawlData has a connection string already.");
+            throw new InvalidOperationException("AddCrawlData already has a connection string. Pass one in one call only.");
         }
 
         RequireConnectionString(connectionString);
@@ -93,13 +117,14 @@ public static class CrawlDataServiceCollectionExtensions
     {
         try
         {
-            // Built, since only then are its settings held against each other; nothing is opened.
+            // Only Build checks the settings against each other. It opens no connection.
             using var dataSource = new NpgsqlDataSourceBuilder(connectionString).Build();
         }
         catch (Exception exception) when (exception is ArgumentException or FormatException or InvalidOperationException or NotSupportedException)
         {
-            // Without the cause: its message may quote the string.
-            throw new InvalidValueException("connection_string", "is not one that Npgsql takes: it looks like 'Host=localhost;Username=me;Password=…;Database=crawls'");
+            // Without the cause, whose message may quote the string.
+            throw new InvalidValueException(
+                "connection_string", "is refused by Npgsql; an example of a valid one is 'Host=localhost;Username=me;Password=…;Database=crawls'");
         }
     }
 

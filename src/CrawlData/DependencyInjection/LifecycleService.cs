@@ -2,6 +2,7 @@ using Microsoft.Extensions.Hosting;
 
 namespace CrawlData.DependencyInjection;
 
+/// <summary>A hosted service that does nothing. A derived class overrides the phases of the host that it needs.</summary>
 internal abstract class LifecycleService : IHostedLifecycleService
 {
     public virtual Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;

@@ -3,7 +3,8 @@ using Microsoft.Extensions.Options;
 
 namespace CrawlData.DependencyInjection;
 
-// StartingAsync of all services comes before StartAsync of any.
+/// <summary>Migrates the schema when the host starts.</summary>
+/// <remarks>StartingAsync of all services runs before StartAsync of any.</remarks>
 internal sealed class MigrationAtStartup(SchemaMigrator migrator, IOptions<CrawlDataOptions> options) : LifecycleService
 {
     public override Task StartingAsync(CancellationToken cancellationToken) =>

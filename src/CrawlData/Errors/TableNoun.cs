@@ -1,6 +1,6 @@
 namespace CrawlData;
 
-/// <summary>Names a table's rows in messages.</summary>
+/// <summary>The nouns for tables' rows in messages, such as "crawl" for a row of <c>crawl_runs</c>.</summary>
 internal static class TableNoun
 {
     /// <summary>Gets the noun for one row.</summary>

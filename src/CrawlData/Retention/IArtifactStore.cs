@@ -6,7 +6,8 @@ namespace CrawlData.Retention;
 /// <code>
 /// sealed class BucketStore(IBucket bucket) : IArtifactStore
 /// {
-///     public async Task&lt;IReadOnlyList&lt;ExpiredArtifact&gt;&gt; DeleteAsync(IReadOnlyList&lt;ExpiredArtifact&gt; artifacts, CancellationToken cancellationToken)
+///     public async Task&lt;IReadOnlyList&lt;ExpiredArtifact&gt;&gt; DeleteAsync(
+///         IReadOnlyList&lt;ExpiredArtifact&gt; artifacts, CancellationToken cancellationToken)
 ///     {
 ///         var gone = await bucket.DeleteAsync(artifacts.Select(artifact => artifact.StorageUri), cancellationToken);
 ///         return [.. artifacts.Where(artifact => gone.Contains(artifact.StorageUri))];

@@ -9,7 +9,7 @@ public sealed record PurgeTotal
     /// <summary>The number of rows deleted below them: a crawl's events, or a session's pages, artifacts and log lines.</summary>
     public long Rows { get; init; }
 
-    /// <summary>The number of sessions or crawls that are old enough and were left: a session whose artifacts are still in the storage, and a session or crawl that
-    /// another transaction had locked.</summary>
+    /// <summary>The number of sessions or crawls that are old enough and were left. A session is left while its artifacts are in the storage. Both are left
+    /// while another transaction locks them.</summary>
     public long Left { get; init; }
 }

@@ -61,11 +61,14 @@ public sealed class RetentionPurger(NpgsqlDataSource dataSource, ILogger<Retenti
 
     internal const string ListDeletableSessionsSql = $"select id {DeletableSessions}";
 
-    internal const string DeleteLogsSql = "delete from crawl_logs where id = any (array(select id from crawl_logs where session_id = any (@ids) limit @limit))";
+    internal const string DeleteLogsSql =
+        "delete from crawl_logs where id = any (array(select id from crawl_logs where session_id = any (@ids) limit @limit))";
 
-    internal const string DeleteArtifactsSql = "delete from artifacts where id = any (array(select id from artifacts where session_id = any (@ids) limit @limit))";
+    internal const string DeleteArtifactsSql =
+        "delete from artifacts where id = any (array(select id from artifacts where session_id = any (@ids) limit @limit))";
 
-    internal const string DeletePagesSql = "delete from audit_pages where id = any (array(select id from audit_pages where session_id = any (@ids) limit @limit))";
+    internal const string DeletePagesSql =
+        "delete from audit_pages where id = any (array(select id from audit_pages where session_id = any (@ids) limit @limit))";
 
     internal const string DeleteSessionsSql = "delete from audit_sessions where id = any (@ids)";
 
@@ -93,7 +96,8 @@ public sealed class RetentionPurger(NpgsqlDataSource dataSource, ILogger<Retenti
 
     internal const string ListDeletableCrawlsSql = $"select id {DeletableCrawls}";
 
-    internal const string DeleteEventsSql = "delete from crawl_events where id = any (array(select id from crawl_events where crawl_id = any (@ids) limit @limit))";
+    internal const string DeleteEventsSql =
+        "delete from crawl_events where id = any (array(select id from crawl_events where crawl_id = any (@ids) limit @limit))";
 
     internal const string DeleteCrawlsSql = "delete from crawl_runs where id = any (@ids)";
 
@@ -154,8 +158,8 @@ public sealed class RetentionPurger(NpgsqlDataSource dataSource, ILogger<Retenti
     }
 
     /// <summary>Purges whole sessions that ended, with their pages, artifacts and log lines.</summary>
-    /// <remarks>A session whose artifacts are still in the storage is left, because their URIs would be lost with it: sweep first. A purge that ends early may leave
-    /// a session with some of its rows. The next purge finishes it.</remarks>
+    /// <remarks>A session whose artifacts are still in the storage is left, because their URIs would be lost with it: sweep first. A purge that ends early may
+    /// leave a session with some of its rows. The next purge finishes it.</remarks>
     /// <param name="age">How long ago they were created and wrote the last line of their log, by the database's clock. From 0 to 36,500 days.</param>
     /// <param name="batchSize">The most rows below sessions in a transaction, 1 to <see cref="MaxBatchSize"/>.</param>
     /// <param name="dryRun">Whether to count only.</param>

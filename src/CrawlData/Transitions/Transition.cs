@@ -30,8 +30,8 @@ public sealed class Transition<T> where T : class
     /// <summary>The outcome.</summary>
     public TransitionOutcome Outcome { get; }
 
-    /// <summary>The row: after the change or, when that was refused, the latest committed state that the transaction's isolation level shows. Null when there is
-    /// no such row.</summary>
+    /// <summary>The row after the change. When the change was refused: the row as it is, in the latest committed state that the transaction's isolation level
+    /// shows. Null when there is no such row.</summary>
     public T? Row { get; }
 
     /// <summary>Returns the row when the change was applied, and throws otherwise.</summary>

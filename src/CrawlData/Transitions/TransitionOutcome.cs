@@ -6,8 +6,7 @@ public enum TransitionOutcome
     /// <summary>The row was changed.</summary>
     Applied,
 
-    /// <summary>The row exists, and its state does not allow the change: another caller was first, the row had ended, or its session is at another
-    /// attempt.</summary>
+    /// <summary>The row exists, and its state does not allow the change. For example, another caller was first, or a session is at another attempt.</summary>
     Refused,
 
     /// <summary>There is no such row.</summary>

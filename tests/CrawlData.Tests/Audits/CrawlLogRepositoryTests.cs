@@ -16,6 +16,55 @@ public sealed class CrawlLogRepositoryTests : DatabaseTest
         "😀 \u202eabc", new('x', 100_000),
     ];
 
+    [TestCase(0)]
+    [TestCase(1)]
+    [TestCase(2_345)]
+    public async Task A_stream_of_lines_is_appended_in_its_order(int count)
+    {
+        var session = await EnqueueAsync();
+
+        var appended = await Logs.AppendStreamAsync(session, Lines(count).ToAsyncEnumerable());
+
+        Assert.That(appended, Is.EqualTo(count));
+        Assert.That(
+            await Logs.StreamAsync(session).Select(line => line.Message).ToListAsync(), Is.EqualTo(Enumerable.Range(1, count).Select(number => $"line {number}")));
+    }
+
+    [Test]
+    public async Task A_stream_that_throws_stores_nothing_and_leaves_the_caller_s_transaction_usable()
+    {
+        var session = await EnqueueAsync();
+        await using var connection = await DataSource.OpenConnectionAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        await Logs.AppendAsync(session, Line(0), transaction);
+
+        await Assert.ThrowsAsync<IOException>(() => Logs.AppendStreamAsync(session, ThrowingAsync(), transaction));
+        await transaction.CommitAsync();
+
+        Assert.That((await Logs.ListAsync(session)).Items.Select(line => line.Message), Is.EqualTo(new[] { "line 0" }));
+
+        static async IAsyncEnumerable<NewCrawlLog> ThrowingAsync()
+        {
+            foreach (var line in Lines(1_500))
+            {
+                yield return line;
+            }
+
+            await Task.Yield();
+            throw new IOException("the source ended");
+        }
+    }
+
+    [Test]
+    public async Task A_stream_for_an_unknown_session_stores_nothing()
+    {
+        var unknown = Guid.NewGuid();
+
+        var exception = await Assert.ThrowsAsync<RowNotFoundException>(() => Logs.AppendStreamAsync(unknown, Lines(3).ToAsyncEnumerable()));
+
+        Assert.That(exception!.Ids, Is.EqualTo(new[] { unknown }));
+    }
+
     [Test]
     public async Task A_line_is_stored_as_given()
     {

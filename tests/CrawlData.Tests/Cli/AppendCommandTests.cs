@@ -58,7 +58,7 @@ public sealed class AppendCommandTests : ToolTest
         {
             await append.StandardInput.WriteLineAsync("""{"event_type":"step","payload":{}}""");
             await append.StandardInput.FlushAsync();
-            var acknowledgement = Jsonb.Parse((await append.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(20)))!).ToElement();
+            var acknowledgement = Jsonb.Parse((await append.StandardOutput.ReadLineAsync().WaitAsync(Tool.Timeout))!).ToElement();
 
             Assert.That(acknowledgement.GetProperty("line").GetInt64(), Is.EqualTo(line));
             Assert.That((await Events.GetLastAsync(crawl))!.Id, Is.EqualTo(acknowledgement.GetProperty("id").GetInt64()));
@@ -76,7 +76,7 @@ public sealed class AppendCommandTests : ToolTest
         using var append = Tool.Start(Database.ConnectionString, ["append", $"{crawl}", "--acknowledge"]);
         await append.StandardInput.WriteLineAsync("""{"event_type":"first","payload":{}}""");
         await append.StandardInput.FlushAsync();
-        await append.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(20));
+        await append.StandardOutput.ReadLineAsync().WaitAsync(Tool.Timeout);
         await using var holder = await DataSource.OpenConnectionAsync();
         await using var transaction = await holder.BeginTransactionAsync();
         await using var locking = new NpgsqlCommand("select from crawl_runs where id = $1 for update", holder) { Parameters = { new() { Value = crawl } } };

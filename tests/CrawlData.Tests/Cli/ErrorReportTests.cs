@@ -79,7 +79,10 @@ public sealed class ErrorReportTests : ToolTest
         await using var locking = new NpgsqlCommand("lock table crawl_runs", connection);
         await locking.ExecuteNonQueryAsync();
         using var process = Tool.Start(Database.ConnectionString, ["runs"]);
-        await Wait.UntilBlockedByAsync(DataSource, connection);
+        await Wait.UntilAsync(
+            DataSource,
+            "select exists (select from pg_locks where not granted and relation = 'crawl_runs'::regclass)",
+            Tool.Timeout);
 
         await Tool.InterruptAsync(process);
 

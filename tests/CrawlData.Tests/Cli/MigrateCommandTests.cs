@@ -7,8 +7,6 @@ namespace CrawlData.Tests.Cli;
 [Parallelizable(ParallelScope.All)]
 public sealed class MigrateCommandTests
 {
-    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(20);
-
     private static readonly ThrowawayDatabaseOptions Empty = new() { Migrate = false, Logger = TestLog.Instance };
 
     [Test]
@@ -40,7 +38,7 @@ public sealed class MigrateCommandTests
         await Wait.UntilAsync(
             database.DataSource,
             "select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')",
-            Timeout);
+            Tool.Timeout);
 
         killed.Kill();
         await killed.WaitForExitAsync();
@@ -52,7 +50,7 @@ public sealed class MigrateCommandTests
             select not exists (
                 select from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and wait_event_type = 'Lock')
             """,
-            Timeout);
+            Tool.Timeout);
         await blocking.RollbackAsync();
         Assert.That(await blocker.ExecuteScalarAsync<long>("select count(*) from pg_class where relname in ('crawl_runs', 'crawl_events')"), Is.Zero);
         var next = await Tool.RunAsync(database.ConnectionString, "migrate");

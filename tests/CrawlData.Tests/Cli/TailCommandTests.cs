@@ -66,5 +66,5 @@ public sealed class TailCommandTests : ToolTest
     }
 
     private static async Task<Jsonb> ReadAsync(System.Diagnostics.Process tail) =>
-        Jsonb.Parse((await tail.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(20)))!);
+        Jsonb.Parse((await tail.StandardOutput.ReadLineAsync().WaitAsync(Tool.Timeout))!);
 }

@@ -15,7 +15,11 @@ public sealed partial class LinkTests
             var linked = path.Length == 0 ? file : Path.Combine(Path.GetDirectoryName(file)!, path);
 
             Assert.That(Path.Exists(linked), $"{page}: {target}");
-            Assert.That(anchor is null || Heading().Matches(File.ReadAllText(linked)).Any(found => ToAnchor(found.Groups["text"].Value) == anchor), $"{page}: {target}");
+            if (anchor is not null)
+            {
+                var anchors = Heading().Matches(File.ReadAllText(linked)).Select(found => ToAnchor(found.Groups["text"].Value));
+                Assert.That(anchors, Does.Contain(anchor), $"{page}: {target}");
+            }
         }
     }
 

@@ -2,7 +2,8 @@ using System.Text.RegularExpressions;
 
 namespace CrawlData.Tests.Documentation;
 
-/// <summary>The C# of the pages: regions of test sources, from <c>// snippet: name</c> to <c>// end snippet</c>. Regions with the same name are joined.</summary>
+/// <summary>The C# of the pages: regions of test sources, from <c>// snippet: name</c> to <c>// end snippet</c>. Regions with the same name are
+/// joined.</summary>
 internal static partial class Snippets
 {
     /// <summary>Gets the repository's folder.</summary>
@@ -19,7 +20,9 @@ internal static partial class Snippets
     public static IReadOnlyDictionary<string, string> All { get; } = Directory
         .EnumerateFiles(Path.Combine(Root, "tests"), "*.cs", SearchOption.AllDirectories).Order(StringComparer.Ordinal)
         .SelectMany(file => Region().Matches(File.ReadAllText(file)))
-        .GroupBy(region => region.Groups["name"].Value, region => region.Groups["code"].Value.Replace($"\n{region.Groups["indent"].Value}", "\n", StringComparison.Ordinal))
+        .GroupBy(
+            region => region.Groups["name"].Value,
+            region => region.Groups["code"].Value.Replace($"\n{region.Groups["indent"].Value}", "\n", StringComparison.Ordinal))
         .ToDictionary(regions => regions.Key, regions => string.Join("\n\n", regions.Select(code => code.Trim('\n'))));
 
     /// <summary>Returns the names of the snippets that a page shows.</summary>

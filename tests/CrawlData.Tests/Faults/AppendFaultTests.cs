@@ -157,6 +157,35 @@ public sealed class AppendFaultTests : DatabaseTest
         Assert.That((await Events.StreamAsync(crawl).ToListAsync()).Select(crawlEvent => crawlEvent.Id), Is.EqualTo(other.Ids.Concat(ids)));
     }
 
+    /// <summary>Goes red when the retries after a lost COMMIT measure their time anew.</summary>
+    [Test]
+    public async Task The_limit_of_retries_covers_lost_commits_and_other_errors_together()
+    {
+        var limit = TimeSpan.FromSeconds(10);
+        var time = new TimeWithoutPauses();
+        await using var proxy = new FaultProxy(Database.ConnectionString);
+        await using var dataSource = proxy.CreateDataSource(Database.ConnectionString);
+        var crawl = await CreateCrawlAsync();
+        var attempts = 0;
+        proxy.OnSent = (_, piece) => FaultProxy.IsCommit(piece) ? Fault.CutBefore : Fault.None;
+
+        await Assert.ThatAsync(
+            () => Transactions(dataSource, limit, time).RunAsync(
+                async (connection, transaction) =>
+                {
+                    time.Advance(attempts == 0 ? limit * 0.99 : limit * 0.02);
+                    return attempts++ == 0
+                        ? await AppendByHandAsync(connection, transaction, crawl)
+                        : throw new NpgsqlException("the connection was lost", new IOException());
+                },
+                repeatable: true,
+                CancellationToken.None),
+            Throws.InstanceOf<NpgsqlException>());
+
+        Assert.That(attempts, Is.EqualTo(2));
+        Assert.That(await Events.CountAsync(crawl), Is.Zero);
+    }
+
     /// <summary>Its end would make it count as stored on this server alone. Goes red when whoever is still in COMMIT is ended.</summary>
     [Test]
     public async Task A_commit_that_waits_for_its_standby_is_not_ended()
@@ -319,10 +348,10 @@ public sealed class AppendFaultTests : DatabaseTest
         }
     }
 
-    private static AppendTransaction Transactions(NpgsqlDataSource dataSource, TimeSpan limit)
+    private static AppendTransaction Transactions(NpgsqlDataSource dataSource, TimeSpan limit, TimeProvider? timeProvider = null)
     {
         var telemetry = new Telemetry(dataSource, "crawl_events");
-        var retry = new RetryPolicy(dataSource, limit, TimeProvider.System, telemetry, TestLog.Instance);
+        var retry = new RetryPolicy(dataSource, limit, timeProvider ?? TimeProvider.System, telemetry, TestLog.Instance);
         return new AppendTransaction(dataSource, retry, new CommitVerifier(dataSource, retry, CrawlEventStatements.TimeSql), telemetry, TestLog.Instance);
     }
 

@@ -38,7 +38,8 @@ public sealed class ApplicationRoleTests : MigratorTest
         await application.OpenAsync();
         await AssertRefusedAsync(
             application, "create table public.mine ()", "create type public.mine as enum ()", "alter table crawl_runs add mine int",
-            "alter type crawl_status add value 'MINE'", "drop table crawl_logs", "truncate crawl_logs", "drop index ix_artifacts_session_type", "create index on crawl_runs (goal)",
+            "alter type crawl_status add value 'MINE'", "drop table crawl_logs", "truncate crawl_logs", "drop index ix_artifacts_session_type",
+            "create index on crawl_runs (goal)",
             "create schema mine", "select setval('crawl_events_id_seq', 1)", "select * from crawldata_journal", $"set role {Owner}");
     }
 

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using CrawlData.Crawls;
 
 namespace CrawlData.Tests.Security;
 

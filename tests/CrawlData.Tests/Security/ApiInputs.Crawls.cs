@@ -36,7 +36,7 @@ internal static partial class ApiInputs
         Id("CrawlRunRepository.CompleteAsync(id)", (api, id) => api.Runs.CompleteAsync(id)),
         Id("CrawlRunRepository.FailAsync(id)", (api, id) => api.Runs.FailAsync(id, "an error")),
         Text("CrawlRunRepository.FailAsync(errorMessage)",
-            async (api, text) => [(await api.Runs.FailAsync(await api.StartRunAsync(), text!)).EnsureApplied().ErrorMessage]),
+            async (api, text) => [(await api.Runs.FailAsync(api.TakeRun(), text!)).EnsureApplied().ErrorMessage]),
         Id("CrawlRunRepository.CancelAsync(id)", (api, id) => api.Runs.CancelAsync(id)),
         Id("CrawlRunRepository.DeleteAsync(id)", (api, id) => api.Runs.DeleteAsync(id)),
     ];

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using CrawlData.Audits;
 using CrawlData.Crawls;
 using CrawlData.Recordings;
 using Microsoft.Extensions.DependencyInjection;
@@ -82,7 +83,7 @@ internal static partial class ApiInputs
     {
         var repaired = CrawledText.Repair(text);
         Assert.That(repaired?.Length, Is.EqualTo(text?.Length));
-        Assert.That(await api.StoreAsync(new Audits.AuditFindings { FinalUrl = repaired }, session => session.FinalUrl), Is.EqualTo(new[] { repaired }));
+        Assert.That(await api.StoreAsync(new AuditFindings { FinalUrl = repaired }, session => session.FinalUrl), Is.EqualTo(new[] { repaired }));
     }
 
     private static async Task RegisterAsync(ValidArguments api, string connectionString)

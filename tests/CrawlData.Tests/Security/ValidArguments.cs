@@ -13,6 +13,8 @@ namespace CrawlData.Tests.Security;
 /// <param name="migrating">A data source of the same database for the migrator, which closes idle connections.</param>
 internal sealed class ValidArguments(NpgsqlDataSource dataSource, NpgsqlDataSource migrating)
 {
+    private Guid? run;
+    private Guid? session;
     private int scripts;
 
     public NpgsqlDataSource DataSource { get; } = dataSource;
@@ -77,14 +79,25 @@ internal sealed class ValidArguments(NpgsqlDataSource dataSource, NpgsqlDataSour
         ArtifactId = (await Artifacts.InsertAsync(SessionId, Artifact)).Id;
     }
 
-    /// <summary>A new run that is running.</summary>
-    public async Task<Guid> StartRunAsync() => (await Runs.InsertAsync(Run with { Status = CrawlStatus.Running })).Id;
-
-    /// <summary>A new session in its first attempt.</summary>
-    public async Task<Guid> StartSessionAsync()
+    /// <summary>Makes a running run and a session in its first attempt, where a call has taken those before.</summary>
+    public async Task PrepareAsync()
     {
-        var session = await Sessions.InsertAsync(Session);
-        return (await Queue.StartAsync(session.Id)).EnsureApplied().Id;
+        run ??= (await Runs.InsertAsync(Run with { Status = CrawlStatus.Running })).Id;
+        session ??= (await Queue.StartAsync((await Sessions.InsertAsync(Session)).Id)).EnsureApplied().Id;
+    }
+
+    public Guid TakeRun()
+    {
+        var taken = run!.Value;
+        run = null;
+        return taken;
+    }
+
+    public Guid TakeSession()
+    {
+        var taken = session!.Value;
+        session = null;
+        return taken;
     }
 
     public async Task<object?[]> StoreAsync(NewCrawlRun run, Func<CrawlRun, object?> read)
@@ -123,9 +136,9 @@ internal sealed class ValidArguments(NpgsqlDataSource dataSource, NpgsqlDataSour
 
     public async Task<object?[]> StoreAsync(NewAuditPage page, Func<AuditPage, object?> read)
     {
-        var session = (await Sessions.InsertAsync(Session)).Id;
-        object?[] stored = [read(await Pages.InsertAsync(session, page)), read((await Pages.ListAsync(session)).Single())];
-        await Sessions.DeleteAsync(session);
+        var parent = (await Sessions.InsertAsync(Session)).Id;
+        object?[] stored = [read(await Pages.InsertAsync(parent, page)), read((await Pages.ListAsync(parent)).Single())];
+        await Sessions.DeleteAsync(parent);
         return stored;
     }
 
@@ -140,23 +153,18 @@ internal sealed class ValidArguments(NpgsqlDataSource dataSource, NpgsqlDataSour
     /// <summary>In all ways in which a line can be appended.</summary>
     public async Task<object?[]> StoreAsync(NewCrawlLog line, Func<CrawlLog, object?> read)
     {
-        var session = (await Sessions.InsertAsync(Session)).Id;
-        await Logs.AppendAsync(session, line);
-        await Logs.AppendAsync(session, [line, line]);
-        await Logs.AppendStreamAsync(session, new[] { line }.ToAsyncEnumerable());
-        object?[] stored = [.. (await Logs.ListAsync(session)).Items.Select(read)];
+        var parent = (await Sessions.InsertAsync(Session)).Id;
+        await Logs.AppendAsync(parent, line);
+        await Logs.AppendAsync(parent, [line, line]);
+        await Logs.AppendStreamAsync(parent, new[] { line }.ToAsyncEnumerable());
+        object?[] stored = [.. (await Logs.ListAsync(parent)).Items.Select(read)];
         Assert.That(stored, Has.Length.EqualTo(4));
-        await Sessions.DeleteAsync(session);
+        await Sessions.DeleteAsync(parent);
         return stored;
     }
 
-    public async Task<object?[]> StoreAsync(AuditFindings findings, Func<AuditSession, object?> read)
-    {
-        var id = await StartSessionAsync();
-        var recorded = (await Queue.RecordFindingsAsync(id, 1, findings)).EnsureApplied();
-        await Sessions.DeleteAsync(id);
-        return [read(recorded)];
-    }
+    public async Task<object?[]> StoreAsync(AuditFindings findings, Func<AuditSession, object?> read) =>
+        [read((await Queue.RecordFindingsAsync(TakeSession(), 1, findings)).EnsureApplied())];
 
     /// <summary>Makes JSON with the default limits and with the largest, and stores it.</summary>
     public async Task StoreAsync(Func<JsonbOptions?, Jsonb> make)
@@ -171,7 +179,7 @@ internal sealed class ValidArguments(NpgsqlDataSource dataSource, NpgsqlDataSour
             // Its depth or size is over a default limit, which a caller may raise.
         }
 
-        foreach (Jsonb stored in await StoreAsync(Run with { DeviceConfig = made }, run => run.DeviceConfig!.Value))
+        foreach (var stored in (await StoreAsync(Run with { DeviceConfig = made }, run => run.DeviceConfig)).OfType<Jsonb>())
         {
             Assert.That(await AreEqualAsync(stored, made), Is.True, () => $"{made} came back as {stored}");
         }

@@ -1,35 +1,36 @@
 namespace CrawlData.Audits;
 
-/// <summary>A row of <c>artifacts</c>: what was kept of a page, and where it lies. All times are UTC (offset zero), in microseconds.</summary>
+/// <summary>A row of <c>artifacts</c>: the metadata of a file that an audit made of a page. The file is stored outside the database. All times are in UTC
+/// (offset zero), to the microsecond.</summary>
 public sealed record Artifact
 {
     /// <summary>The artifact's id.</summary>
     public required Guid Id { get; init; }
 
-    /// <summary>The session that it belongs to.</summary>
+    /// <summary>The id of the artifact's session.</summary>
     public required Guid SessionId { get; init; }
 
-    /// <summary>The page that it was made of.</summary>
+    /// <summary>The id of the artifact's page.</summary>
     public required Guid PageId { get; init; }
 
-    /// <summary>What it is.</summary>
+    /// <summary>The type of the artifact.</summary>
     public required ArtifactType Type { get; init; }
 
-    /// <summary>Where it lies, outside the database.</summary>
+    /// <summary>The location of the file in its storage, outside the database.</summary>
     public required string StorageUri { get; init; }
 
-    /// <summary>How large it is, in bytes.</summary>
+    /// <summary>The size of the file, in bytes.</summary>
     public required long SizeBytes { get; init; }
 
-    /// <summary>When it was stored.</summary>
+    /// <summary>The time at which the artifact was created.</summary>
     public required DateTimeOffset CreatedAt { get; init; }
 
-    /// <summary>From when on it may be deleted from its storage; null when it is kept.</summary>
+    /// <summary>The time at which the artifact expires. From then on a sweep may delete the file. Null when it is kept for ever.</summary>
     public DateTimeOffset? RetentionUntil { get; init; }
 
-    /// <summary>When it was marked as deleted from its storage; null while it lies there.</summary>
+    /// <summary>The time at which the artifact was marked as deleted from its storage; null when it is not.</summary>
     public DateTimeOffset? DeletedAt { get; init; }
 
-    /// <summary>Its checksum, as the auditor writes it.</summary>
+    /// <summary>The checksum of the file, in the auditor's format; null when none was given.</summary>
     public string? Checksum { get; init; }
 }

@@ -5,13 +5,16 @@ using NpgsqlTypes;
 
 namespace CrawlData.Audits;
 
-/// <summary>The table <c>artifacts</c>: what was kept of each page, and where it lies. Safe for use by many tasks at once.</summary>
-/// <remarks>Methods that write take the caller's transaction; without one each is a transaction of its own. Errors of the server and of the connection come as
-/// <see cref="NpgsqlException"/>: a page that is deleted at the very moment gives its 23503.</remarks>
-/// <param name="dataSource">The application's data source; it stays the application's to dispose of.</param>
-/// <param name="readDataSource">Where what only reads goes when it is in no transaction, to get, list and total: a hot standby, say, which lags behind.
-/// What is inserted or marked does not go there. The data source when null.</param>
-/// <param name="retention">How long artifacts are kept by their session's policy; the defaults when null.</param>
+/// <summary>The table <c>artifacts</c>: the metadata of the files that audits made of pages. Instances are thread-safe.</summary>
+/// <remarks>
+/// <para><b>Transactions.</b> Methods take the caller's transaction. Without one, each call is a transaction of its own.</para>
+/// <para><b>Errors.</b> Errors of the server and of the connection are thrown as <see cref="NpgsqlException"/>. An insert gets SQLSTATE 23503 when its page is
+/// deleted at the same time. Nothing is retried.</para>
+/// </remarks>
+/// <param name="dataSource">The application's data source. The application disposes it.</param>
+/// <param name="readDataSource">Serves <see cref="GetAsync"/>, <see cref="ListAsync"/> and the totals outside a transaction, for example from a hot standby,
+/// which lags behind. Writes never use it. Null for <paramref name="dataSource"/>.</param>
+/// <param name="retention">How long artifacts are kept, by their session's retention policy; the defaults when null.</param>
 public sealed class ArtifactRepository(NpgsqlDataSource dataSource, NpgsqlDataSource? readDataSource = null, RetentionDurations? retention = null)
 {
     internal const string Table = "artifacts";
@@ -23,7 +26,8 @@ public sealed class ArtifactRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
         $"""
         with given as materialized (
             select artifacts.*, coalesce(given_at, now()) as stored_at, audit_sessions.retention_policy
-            from unnest(@ids, @session_ids, @page_ids, @types, @storage_uris, @sizes_bytes, @created_times, @retention_untils, @keep_forevers, @deleted_ats, @checksums)
+            from unnest(@ids, @session_ids, @page_ids, @types, @storage_uris, @sizes_bytes, @created_times, @retention_untils, @keep_forevers, @deleted_ats,
+                        @checksums)
                 as artifacts (id, session_id, page_id, type, storage_uri, size_bytes, given_at, retention_until, keep_forever, deleted_at, checksum)
             join audit_pages on audit_pages.id = artifacts.page_id and audit_pages.session_id = artifacts.session_id
             join audit_sessions on audit_sessions.id = artifacts.session_id
@@ -31,7 +35,9 @@ public sealed class ArtifactRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
         insert into artifacts (id, session_id, page_id, type, storage_uri, size_bytes, created_at, retention_until, deleted_at, checksum)
         select id, session_id, page_id, type::artifact_type_enum, storage_uri, size_bytes, stored_at,
                case when not keep_forever
-                   then coalesce(retention_until, stored_at + case retention_policy when 'standard' then @standard when 'short' then @short when 'long' then @long end)
+                   then coalesce(
+                       retention_until,
+                       stored_at + case retention_policy when 'standard' then @standard when 'short' then @short when 'long' then @long end)
                end,
                deleted_at, checksum
         from given
@@ -57,10 +63,12 @@ public sealed class ArtifactRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
 
     internal const string ListSql = $"select {Columns} from artifacts {Condition} order by created_at, id";
 
-    internal const string TotalsByTypeSql = $"select type::text, count(*), least(sum(size_bytes), 9223372036854775807)::bigint from artifacts {Condition} group by type";
+    // A sum of bigint is numeric. It is capped at the largest bigint.
+    private const string Totals = "select type::text, count(*), least(sum(size_bytes), 9223372036854775807)::bigint from artifacts";
 
-    internal const string AllTotalsByTypeSql =
-        "select type::text, count(*), least(sum(size_bytes), 9223372036854775807)::bigint from artifacts where @include_deleted or deleted_at is null group by type";
+    internal const string TotalsByTypeSql = $"{Totals} {Condition} group by type";
+
+    internal const string AllTotalsByTypeSql = $"{Totals} where @include_deleted or deleted_at is null group by type";
 
     internal const string MarkDeletedSql =
         "update artifacts set deleted_at = clock_timestamp() where id = any (@ids) and session_id = @session_id and deleted_at is null";
@@ -70,10 +78,27 @@ public sealed class ArtifactRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
     private readonly RetentionDurations retention = retention ?? new RetentionDurations();
 
     /// <summary>Inserts an artifact.</summary>
-    /// <returns>The row as it was stored, with its <see cref="Artifact.RetentionUntil"/>.</returns>
+    /// <param name="sessionId">The artifact's session.</param>
+    /// <param name="artifact">The artifact.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
+    /// <param name="cancellationToken">Cancels the statement.</param>
+    /// <returns>The artifact as it was stored, with its <see cref="Artifact.RetentionUntil"/>.</returns>
     /// <exception cref="RowNotFoundException">The session has no such page.</exception>
-    /// <exception cref="RowAlreadyExistsException">An artifact with that id exists.</exception>
-    /// <exception cref="InvalidValueException">It has a time of retention, and is to be kept for ever.</exception>
+    /// <exception cref="RowAlreadyExistsException">An artifact with that id exists. The caller's transaction is aborted, as after any error of the
+    /// server.</exception>
+    /// <exception cref="InvalidValueException">Both <see cref="NewArtifact.RetentionUntil"/> and <see cref="NewArtifact.KeepForever"/> are set.</exception>
+    /// <example>
+    /// <code>
+    /// var artifact = await artifacts.InsertAsync(session.Id, new NewArtifact
+    /// {
+    ///     PageId = page.Id,
+    ///     Type = ArtifactType.Screenshot,
+    ///     StorageUri = "file:///var/audits/home.png",
+    ///     SizeBytes = 95_881,
+    /// });
+    /// Console.WriteLine($"It expires at {artifact.RetentionUntil:u}.");
+    /// </code>
+    /// </example>
     public async Task<Artifact> InsertAsync(
         Guid sessionId, NewArtifact artifact, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
@@ -81,11 +106,17 @@ public sealed class ArtifactRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
         return (await InsertAsync(sessionId, [artifact], transaction, cancellationToken).ConfigureAwait(false))[0];
     }
 
-    /// <summary>Inserts artifacts, all or none. When there are none, nothing is done, and the session is not looked for.</summary>
-    /// <returns>The rows as they were stored, in the order of the artifacts.</returns>
-    /// <exception cref="RowNotFoundException">The session does not have one or more of the pages.</exception>
-    /// <exception cref="RowAlreadyExistsException">An artifact with one of the ids exists.</exception>
-    /// <exception cref="InvalidValueException">One of the artifacts is null, or has a time of retention and is to be kept for ever.</exception>
+    /// <summary>Inserts artifacts into a session: all or none. Without artifacts it does nothing, and does not look for the session.</summary>
+    /// <param name="sessionId">The artifacts' session.</param>
+    /// <param name="artifacts">The artifacts.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
+    /// <param name="cancellationToken">Cancels the statement.</param>
+    /// <returns>The artifacts as they were stored, in the same order.</returns>
+    /// <exception cref="RowNotFoundException">The session does not have one or more of the pages. Nothing is stored.</exception>
+    /// <exception cref="RowAlreadyExistsException">An artifact with one of the ids exists. The caller's transaction is aborted, as after any error of the
+    /// server.</exception>
+    /// <exception cref="InvalidValueException">One of the artifacts is null, or has both <see cref="NewArtifact.RetentionUntil"/> and
+    /// <see cref="NewArtifact.KeepForever"/> set. Nothing is stored.</exception>
     public Task<IReadOnlyList<Artifact>> InsertAsync(
         Guid sessionId, IEnumerable<NewArtifact> artifacts, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
@@ -93,48 +124,55 @@ public sealed class ArtifactRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
         return InsertAsync([.. artifacts.Select(artifact => (sessionId, artifact, (DateTimeOffset?)null))], transaction, cancellationToken);
     }
 
-    /// <summary>Gets an artifact; null when the session has none with that id.</summary>
+    /// <summary>Gets an artifact.</summary>
+    /// <param name="sessionId">The artifact's session.</param>
+    /// <param name="id">The artifact.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
+    /// <param name="cancellationToken">Cancels the query.</param>
+    /// <returns>The artifact; null when the session has no artifact with that id.</returns>
     public Task<Artifact?> GetAsync(Guid sessionId, Guid id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         var parameters = new Parameters { { "session_id", NpgsqlDbType.Uuid, sessionId }, { "id", NpgsqlDbType.Uuid, id } };
         return reads.QuerySingleOrDefaultAsync(GetSql, parameters, Map, transaction, cancellationToken);
     }
 
-    /// <summary>Lists a session's artifacts, by time of creation and id.</summary>
-    /// <param name="sessionId">The session; one that does not exist has no artifacts.</param>
-    /// <param name="filter">Which artifacts; all that are not deleted when null.</param>
+    /// <summary>Lists a session's artifacts, ordered by time of creation and id.</summary>
+    /// <param name="sessionId">The session. An unknown session has no artifacts.</param>
+    /// <param name="filter">Which artifacts; all that are not marked as deleted when null.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
+    /// <returns>The artifacts.</returns>
     public async Task<IReadOnlyList<Artifact>> ListAsync(
         Guid sessionId, ArtifactFilter? filter = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
         await reads.QueryAsync(ListSql, ToParameters(sessionId, filter), Map, transaction, cancellationToken).ConfigureAwait(false);
 
-    /// <summary>Totals a session's artifacts by type.</summary>
-    /// <param name="sessionId">The session; one that does not exist has no artifacts.</param>
-    /// <param name="filter">Which artifacts; all that are not deleted when null.</param>
+    /// <summary>Counts a session's artifacts by type, and sums up their sizes.</summary>
+    /// <param name="sessionId">The session. An unknown session has no artifacts.</param>
+    /// <param name="filter">Which artifacts; all that are not marked as deleted when null.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
-    /// <returns>A total for every type, zero where there is no artifact.</returns>
+    /// <returns>A total for each type; zero for a type without artifacts.</returns>
     public Task<IReadOnlyDictionary<ArtifactType, ArtifactTotal>> TotalByTypeAsync(
         Guid sessionId, ArtifactFilter? filter = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
         ReadTotalsAsync(TotalsByTypeSql, ToParameters(sessionId, filter), transaction, cancellationToken);
 
-    /// <summary>Totals the artifacts of all sessions by type. It reads the whole table.</summary>
-    /// <param name="includeDeleted">Whether those count that are marked as deleted.</param>
+    /// <summary>Counts the artifacts of all sessions by type, and sums up their sizes. It reads the whole table.</summary>
+    /// <param name="includeDeleted">Whether to include artifacts that are marked as deleted.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
-    /// <returns>A total for every type, zero where there is no artifact.</returns>
+    /// <returns>A total for each type; zero for a type without artifacts.</returns>
     public Task<IReadOnlyDictionary<ArtifactType, ArtifactTotal>> TotalAllByTypeAsync(
         bool includeDeleted = false, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
         ReadTotalsAsync(
             AllTotalsByTypeSql, new Parameters { { "include_deleted", NpgsqlDbType.Boolean, includeDeleted } }, transaction, cancellationToken);
 
-    /// <summary>Marks artifacts as deleted, when they have been deleted from their storage. Those that are marked already stay as they are.</summary>
-    /// <param name="sessionId">The session that they belong to.</param>
+    /// <summary>Marks artifacts as deleted. Call it after their files were deleted from the storage.</summary>
+    /// <remarks>Artifacts that are already marked keep their time. An id that the session does not have is ignored.</remarks>
+    /// <param name="sessionId">The artifacts' session.</param>
     /// <param name="ids">The artifacts.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the statement.</param>
-    /// <returns>How many were marked by this call.</returns>
+    /// <returns>The number of artifacts that this call marked.</returns>
     public async Task<long> MarkDeletedAsync(
         Guid sessionId, IEnumerable<Guid> ids, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
@@ -147,7 +185,7 @@ public sealed class ArtifactRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
         return await dataSource.ExecuteAsync(MarkDeletedSql, parameters, transaction, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Inserts artifacts of several sessions, all or none, also such as are deleted.</summary>
+    /// <summary>Inserts artifacts of several sessions: all or none. Each may be marked as deleted.</summary>
     internal async Task<IReadOnlyList<Artifact>> InsertAsync(
         IReadOnlyList<(Guid SessionId, NewArtifact Artifact, DateTimeOffset? DeletedAt)> artifacts,
         NpgsqlTransaction? transaction,
@@ -185,12 +223,12 @@ public sealed class ArtifactRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
             return rows;
         }
 
-        var asked = new Parameters
+        var references = new Parameters
         {
             { "page_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, pageIds },
             { "session_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, sessionIds },
         };
-        var unknown = await dataSource.QueryAsync(UnknownPagesSql, asked, row => row.GetGuid(0), transaction, cancellationToken).ConfigureAwait(false);
+        var unknown = await dataSource.QueryAsync(UnknownPagesSql, references, row => row.GetGuid(0), transaction, cancellationToken).ConfigureAwait(false);
         throw new RowNotFoundException(AuditPageRepository.Table, unknown.Count > 0 ? unknown : pageIds);
     }
 
@@ -215,7 +253,8 @@ public sealed class ArtifactRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
     private static NewArtifact Require(NewArtifact? artifact, int index) => artifact switch
     {
         null => throw new InvalidValueException("artifacts", $"has null at index {index}"),
-        { KeepForever: true, RetentionUntil: not null } => throw new InvalidValueException("retention_until", $"is set beside {nameof(NewArtifact.KeepForever)}"),
+        { KeepForever: true, RetentionUntil: not null } =>
+            throw new InvalidValueException("retention_until", $"is set together with {nameof(NewArtifact.KeepForever)}"),
         _ => artifact,
     };
 

@@ -1,11 +1,11 @@
 namespace CrawlData.Audits;
 
-/// <summary>How many artifacts there are, and how large they are together.</summary>
+/// <summary>The number of artifacts, and their total size.</summary>
 public readonly record struct ArtifactTotal
 {
-    /// <summary>How many.</summary>
+    /// <summary>The number of artifacts.</summary>
     public long Count { get; init; }
 
-    /// <summary>Their size together, in bytes; at most <see cref="long.MaxValue"/>.</summary>
+    /// <summary>The total size of the artifacts, in bytes. A total above <see cref="long.MaxValue"/> is given as that value.</summary>
     public long SizeBytes { get; init; }
 }

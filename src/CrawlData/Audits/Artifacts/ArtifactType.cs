@@ -3,23 +3,23 @@ using CrawlData.Storage;
 
 namespace CrawlData.Audits;
 
-/// <summary>What an artifact is: PostgreSQL's <c>artifact_type_enum</c>.</summary>
+/// <summary>The type of an artifact: PostgreSQL's enum <c>artifact_type_enum</c>.</summary>
 [JsonConverter(typeof(LabelConverter<ArtifactType>))]
 public enum ArtifactType
 {
-    /// <summary>A picture of the page.</summary>
+    /// <summary>A screenshot of the page.</summary>
     [JsonStringEnumMemberName("screenshot")]
     Screenshot,
 
-    /// <summary>The text that a reader sees.</summary>
+    /// <summary>The visible text of the page.</summary>
     [JsonStringEnumMemberName("visible_text")]
     VisibleText,
 
-    /// <summary>What was extracted of the page, as JSON.</summary>
+    /// <summary>The features that were extracted from the page, as JSON.</summary>
     [JsonStringEnumMemberName("features_json")]
     FeaturesJson,
 
-    /// <summary>The page's HTML, compressed by gzip.</summary>
+    /// <summary>The HTML of the page, compressed with gzip.</summary>
     [JsonStringEnumMemberName("html_gz")]
     HtmlGz,
 }

@@ -1,50 +1,62 @@
 using CrawlData.Storage;
+
 namespace CrawlData.Audits;
 
-/// <summary>An artifact to be inserted: metadata and the URI where it lies, never the thing itself.</summary>
-/// <remarks>Each property is checked where it is set and throws <see cref="InvalidValueException"/>, which names the column. Times may have any offset; they are
-/// kept in UTC, cut to microseconds, and may be neither <see cref="DateTimeOffset.MinValue"/> nor <see cref="DateTimeOffset.MaxValue"/>.</remarks>
+/// <summary>An artifact to insert: the metadata of a file and its location, never its content.</summary>
+/// <remarks>Each property is checked when it is set. A time may have any offset. It is stored in UTC and truncated to microseconds.</remarks>
 public sealed record NewArtifact
 {
-    /// <summary>The artifact's id; a new UUID version 7 when null.</summary>
+    /// <summary>The artifact's id.</summary>
+    /// <value>The default is null: the library makes a new UUID version 7.</value>
     public Guid? Id { get; init; }
 
-    /// <summary>The page that it was made of, of the same session.</summary>
+    /// <summary>The id of the page that the file was made of. The page must belong to the same session.</summary>
     public required Guid PageId { get; init; }
 
-    /// <summary>What it is.</summary>
+    /// <summary>The type of the artifact.</summary>
+    /// <exception cref="InvalidValueException">The value is not defined.</exception>
     public required ArtifactType Type { get; init => field = EnumLabels.Require(value, "type"); }
 
-    /// <summary>Where it lies, outside the database: any URI or name that its deleter understands, not empty.</summary>
+    /// <summary>The location of the file in its storage, outside the database: any URI or name that the application's artifact store understands.</summary>
+    /// <exception cref="InvalidValueException">The value is empty, or holds U+0000 or a lone surrogate.</exception>
     public required string StorageUri
     {
         get;
         init => field = CrawledText.Require(value, "storage_uri") is { Length: > 0 } uri ? uri : throw new InvalidValueException("storage_uri", "is empty");
     }
 
-    /// <summary>How large it is, in bytes; not negative.</summary>
+    /// <summary>The size of the file, in bytes. The least is 0.</summary>
+    /// <exception cref="InvalidValueException">The value is negative.</exception>
     public required long SizeBytes
     {
         get;
         init => field = value >= 0 ? value : throw new InvalidValueException("size_bytes", $"is {value}; the least is 0");
     }
 
-    /// <summary>Its checksum, in any form.</summary>
+    /// <summary>The checksum of the file, in the auditor's format.</summary>
+    /// <value>The default is null.</value>
+    /// <exception cref="InvalidValueException">The value holds U+0000 or a lone surrogate.</exception>
     public string? Checksum { get; init => field = value is null ? null : CrawledText.Require(value, "checksum"); }
 
-    /// <summary>When it was stored, before the year 9900; the database's clock at the start of the transaction when null.</summary>
+    /// <summary>The time at which the artifact was created, at the latest in the year 9899 (UTC).</summary>
+    /// <value>The default is null: the database's clock at the start of the transaction that stores the artifact.</value>
+    /// <exception cref="InvalidValueException">The value is after the year 9899, or is <see cref="DateTimeOffset.MinValue"/>.</exception>
     public DateTimeOffset? CreatedAt
     {
         get;
         init => field = value is { UtcDateTime.Year: >= 9_900 }
-            ? throw new InvalidValueException("created_at", "is after the year 9899, and there are no dates for as long as it may be kept")
+            ? throw new InvalidValueException("created_at", "is after the year 9899; the end of a long retention would be after the last date")
             : Timestamps.Require(value, "created_at");
     }
 
-    /// <summary>From when on it may be deleted from its storage. When null, the session's retention policy says: <see cref="CreatedAt"/> and the time of <see
-    /// cref="RetentionDurations"/>.</summary>
+    /// <summary>The time at which the artifact expires.</summary>
+    /// <value>The default is null: the artifact expires after the duration of its session's retention policy, counted from its creation.
+    /// <see cref="RetentionDurations"/> has the durations.</value>
+    /// <exception cref="InvalidValueException">The value is <see cref="DateTimeOffset.MinValue"/> or <see cref="DateTimeOffset.MaxValue"/>.</exception>
     public DateTimeOffset? RetentionUntil { get; init => field = Timestamps.Require(value, "retention_until"); }
 
-    /// <summary>Whether it is kept whatever the session's policy says: its <c>retention_until</c> is null. Not beside <see cref="RetentionUntil"/>.</summary>
+    /// <summary>Whether the artifact never expires, whatever the session's retention policy. Do not set <see cref="RetentionUntil"/>
+    /// too.</summary>
+    /// <value>The default is false.</value>
     public bool KeepForever { get; init; }
 }

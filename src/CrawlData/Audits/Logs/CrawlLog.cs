@@ -6,21 +6,22 @@ public sealed record CrawlLog
     /// <summary>The line's id.</summary>
     public required long Id { get; init; }
 
-    /// <summary>The session that it belongs to.</summary>
+    /// <summary>The id of the line's session.</summary>
     public required Guid SessionId { get; init; }
 
-    /// <summary>How grave it is.</summary>
+    /// <summary>The severity of the line.</summary>
     public required CrawlLogLevel Level { get; init; }
 
-    /// <summary>What it is about.</summary>
+    /// <summary>The type of the logged event.</summary>
     public required CrawlLogEventType EventType { get; init; }
 
-    /// <summary>What happened, in words.</summary>
+    /// <summary>The message, in words.</summary>
     public required string Message { get; init; }
 
-    /// <summary>What happened, in keys and values.</summary>
+    /// <summary>The details of the event, as JSON: keys and values.</summary>
     public required Jsonb Details { get; init; }
 
-    /// <summary>When it happened or was stored: UTC (offset zero), in microseconds.</summary>
+    /// <summary>The time of the event, in UTC (offset zero), to the microsecond. The caller gave it, or it is the start of the transaction that stored the
+    /// line.</summary>
     public required DateTimeOffset Timestamp { get; init; }
 }

@@ -3,31 +3,31 @@ using CrawlData.Storage;
 
 namespace CrawlData.Audits;
 
-/// <summary>What a log line is about: PostgreSQL's <c>event_type_enum</c>.</summary>
+/// <summary>The type of an event in a session's log: PostgreSQL's enum <c>event_type_enum</c>.</summary>
 [JsonConverter(typeof(LabelConverter<CrawlLogEventType>))]
 public enum CrawlLogEventType
 {
-    /// <summary>A page was opened.</summary>
+    /// <summary>A navigation to a page. The library also logs the start of a session's first attempt with this type.</summary>
     [JsonStringEnumMemberName("navigation")]
     Navigation,
 
-    /// <summary>A pop-up was met.</summary>
+    /// <summary>A pop-up on a page.</summary>
     [JsonStringEnumMemberName("popup")]
     Popup,
 
-    /// <summary>Something is tried again.</summary>
+    /// <summary>A retry. The library also logs the start of each later attempt with this type.</summary>
     [JsonStringEnumMemberName("retry")]
     Retry,
 
-    /// <summary>Something took too long.</summary>
+    /// <summary>An exceeded time limit.</summary>
     [JsonStringEnumMemberName("timeout")]
     Timeout,
 
-    /// <summary>Something failed.</summary>
+    /// <summary>An error.</summary>
     [JsonStringEnumMemberName("error")]
     Error,
 
-    /// <summary>An artifact was stored.</summary>
+    /// <summary>An artifact that was made.</summary>
     [JsonStringEnumMemberName("artifact")]
     Artifact,
 }

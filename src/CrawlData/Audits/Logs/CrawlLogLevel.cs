@@ -3,19 +3,19 @@ using CrawlData.Storage;
 
 namespace CrawlData.Audits;
 
-/// <summary>How grave a log line is: PostgreSQL's <c>log_level_enum</c>.</summary>
+/// <summary>The severity of a log line: PostgreSQL's enum <c>log_level_enum</c>.</summary>
 [JsonConverter(typeof(LabelConverter<CrawlLogLevel>))]
 public enum CrawlLogLevel
 {
-    /// <summary>As expected.</summary>
+    /// <summary>Information about an expected event.</summary>
     [JsonStringEnumMemberName("info")]
     Info,
 
-    /// <summary>Unexpected, and dealt with.</summary>
+    /// <summary>A warning about an unexpected event that the worker handled.</summary>
     [JsonStringEnumMemberName("warn")]
     Warn,
 
-    /// <summary>Something failed.</summary>
+    /// <summary>An error.</summary>
     [JsonStringEnumMemberName("error")]
     Error,
 }

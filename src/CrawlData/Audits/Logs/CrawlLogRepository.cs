@@ -9,12 +9,21 @@ namespace CrawlData.Audits;
 
 /// <summary>The table <c>crawl_logs</c>: each session's log. Instances are thread-safe.</summary>
 /// <remarks>
-/// <para><b>Order.</b> A log is read by its timestamps, and the writer gives those. While a session runs, a line that is committed late may lie before the
-/// cursor. To have every line, read again after the session has ended.</para>
-/// <para><b>Transactions.</b> Methods that write take the caller's transaction. Without one, each call is a transaction of its own. Writers do not wait for
+/// <para><b>Order.</b> A log is read in the order of its timestamps, and callers may set those. While a session runs, a line that is committed late may lie
+/// before the cursor. To get every line, read again after the session has ended.</para>
+/// <para><b>Transactions.</b> Methods that write take the caller's transaction. Without one, each call is a transaction of its own. Appends do not wait for
 /// each other.</para>
 /// <para><b>Errors.</b> Errors of the server and of the connection are thrown as <see cref="NpgsqlException"/>.</para>
 /// </remarks>
+/// <example>
+/// <code>
+/// await logs.AppendAsync(session.Id, new NewCrawlLog { EventType = CrawlLogEventType.Navigation, Message = $"opening {session.Url}" });
+/// await foreach (var line in logs.StreamAsync(session.Id))
+/// {
+///     Console.WriteLine($"{line.Timestamp:u} {line.Message}");
+/// }
+/// </code>
+/// </example>
 public sealed class CrawlLogRepository
 {
     /// <summary>The largest page: 10,000 lines.</summary>
@@ -26,8 +35,8 @@ public sealed class CrawlLogRepository
 
     /// <summary>Makes a repository.</summary>
     /// <param name="dataSource">The application's data source. The application disposes it.</param>
-    /// <param name="readDataSource">Serves <see cref="ListAsync"/> and <see cref="StreamAsync"/> outside a transaction, for example from a hot standby, which lags
-    /// behind. Appends and <see cref="GetAsync"/> never use it. Null for <paramref name="dataSource"/>.</param>
+    /// <param name="readDataSource">Serves <see cref="ListAsync"/> and <see cref="StreamAsync"/> outside a transaction, for example from a hot standby, which
+    /// lags behind. Appends and <see cref="GetAsync"/> never use it. Null for <paramref name="dataSource"/>.</param>
     /// <param name="retry">How long appends are retried, and a lost COMMIT is verified; the defaults when null.</param>
     /// <param name="logger">Logs retries and verified commits; may be null.</param>
     /// <param name="timeProvider">Measures pauses and limits; <see cref="TimeProvider.System"/> when null.</param>
@@ -101,9 +110,9 @@ public sealed class CrawlLogRepository
 
     /// <summary>Appends a stream of lines to one session's log: all or none, however long it is. It holds at most 4 MiB of the stream in memory.</summary>
     /// <remarks>
-    /// <para>It holds one connection, and a lock that only a deletion of the session waits for, from the first lines to the end of the stream.</para>
-    /// <para>In the caller's transaction it sets a savepoint. After an error of the source, a cancellation, or a refused line, the transaction is as it was before
-    /// the call, and still usable.</para>
+    /// <para>It holds one connection and a lock from the first lines to the end of the stream. Only a deletion of the session waits for that lock.</para>
+    /// <para>In the caller's transaction it sets a savepoint. After an error of the source, a cancellation, or a refused line, the transaction is as it was
+    /// before the call, and still usable.</para>
     /// <para>A lost COMMIT is verified as for any append. Nothing is retried, because a stream can be read only once. A transient error is thrown as
     /// <see cref="NpgsqlException"/>, and nothing is stored.</para>
     /// </remarks>
@@ -125,8 +134,8 @@ public sealed class CrawlLogRepository
     }
 
     /// <summary>Gets a line.</summary>
-    /// <remarks>Outside a transaction it reads from the primary: it answers an <see cref="AppendOutcomeUnknownException"/>, and a standby that lags would not
-    /// have the line yet.</remarks>
+    /// <remarks>Outside a transaction it reads from the primary. So it shows the outcome of an append after an <see cref="AppendOutcomeUnknownException"/>. A
+    /// standby that lags behind might not have the line yet.</remarks>
     /// <param name="sessionId">The line's session.</param>
     /// <param name="id">The line.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
@@ -138,12 +147,12 @@ public sealed class CrawlLogRepository
         return dataSource.QuerySingleOrDefaultAsync(GetSql, parameters, Map, transaction, cancellationToken);
     }
 
-    /// <summary>Lists a session's log in the order of timestamps and ids, a page at a time.</summary>
+    /// <summary>Lists the lines of a session's log in the order of timestamps and ids, a page at a time.</summary>
     /// <param name="sessionId">The session. An unknown session has no lines.</param>
     /// <param name="filter">Which lines; all when null. Pass the same filter with every page of a listing.</param>
     /// <param name="pageSize">The most lines on the page, 1 to <see cref="MaxPageSize"/>.</param>
-    /// <param name="cursor">The last page's <see cref="Page{T}.NextCursor"/>; null for the first page. No line is listed twice or left out, however many have one
-    /// timestamp.</param>
+    /// <param name="cursor">The last page's <see cref="Page{T}.NextCursor"/>; null for the first page. No line is listed twice or left out, however many have
+    /// one timestamp.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
     /// <exception cref="ArgumentOutOfRangeException">The page size is out of range.</exception>
@@ -163,7 +172,7 @@ public sealed class CrawlLogRepository
         return PageBuilder.Build(rows, pageSize, last => new KeysetCursor<long>(last.Timestamp, last.Id).Encode(CursorKind.Logs, sessionId));
     }
 
-    /// <summary>Streams a session's log in the order of timestamps and ids, each line as it arrives.</summary>
+    /// <summary>Streams the lines of a session's log in the order of timestamps and ids, each line as it arrives.</summary>
     /// <remarks>It is one query with one snapshot, on one connection that is held during the enumeration. It holds one row in memory. For a slow consumer, read
     /// pages with <see cref="ListAsync"/> instead. Leaving early cancels the query on the server, and does not read the rest. In a transaction, the connection
     /// is busy until the enumeration ends, and leaving early reads the rest, because a cancelled query would abort the transaction.</remarks>

@@ -111,7 +111,7 @@ internal sealed class CrawlLogStatements : AppendStatements<NewCrawlLog>
     /// <summary>Makes the parameters of <see cref="ReadSql"/>.</summary>
     /// <param name="sessionId">The session.</param>
     /// <param name="filter">Which lines; all when null.</param>
-    /// <param name="cursor">Only lines after it. Of it and the filter's start, the later counts.</param>
+    /// <param name="cursor">Only lines after it. If the filter has a start too, the later of the two applies.</param>
     /// <param name="limit">The most lines; no limit when null.</param>
     public static Parameters ToReadParameters(Guid sessionId, CrawlLogFilter? filter, KeysetCursor<long>? cursor = null, int? limit = null)
     {

@@ -1,25 +1,32 @@
 using CrawlData.Storage;
+
 namespace CrawlData.Audits;
 
-/// <summary>A line to be appended to a session's log. Each property is checked where it is set and throws <see cref="InvalidValueException"/>, so a bad line
-/// fails alone and never with its batch.</summary>
+/// <summary>A line to append to a session's log.</summary>
+/// <remarks>Each property is checked when it is set. So an invalid line fails alone, before it can fail a batch.</remarks>
 public sealed record NewCrawlLog
 {
     private static readonly Jsonb EmptyObject = Jsonb.Parse("{}");
 
-    /// <summary>How grave it is; info unless set.</summary>
+    /// <summary>The severity of the line.</summary>
+    /// <value>The default is <see cref="CrawlLogLevel.Info"/>.</value>
+    /// <exception cref="InvalidValueException">The value is not defined.</exception>
     public CrawlLogLevel Level { get; init => field = EnumLabels.Require(value, "level"); }
 
-    /// <summary>What it is about.</summary>
+    /// <summary>The type of the logged event.</summary>
+    /// <exception cref="InvalidValueException">The value is not defined.</exception>
     public required CrawlLogEventType EventType { get; init => field = EnumLabels.Require(value, "event_type"); }
 
-    /// <summary>What happened, in words. Text that a crawled page had a part in goes through <see cref="CrawledText.Repair"/> first.</summary>
+    /// <summary>The message, in words, of any length. Pass text from a crawled page through <see cref="CrawledText.Repair"/> first.</summary>
+    /// <exception cref="InvalidValueException">The value holds U+0000 or a lone surrogate.</exception>
     public required string Message { get; init => field = CrawledText.Require(value, "message"); }
 
-    /// <summary>What happened, in keys and values; <c>{}</c> unless set.</summary>
+    /// <summary>The details of the event, as JSON: keys and values.</summary>
+    /// <value>The default is <c>{}</c>.</value>
     public Jsonb Details { get; init; } = EmptyObject;
 
-    /// <summary>When it happened, in any offset; kept in UTC, cut to microseconds, and neither <see cref="DateTimeOffset.MinValue"/> nor <see
-    /// cref="DateTimeOffset.MaxValue"/>. The database's clock at the start of the transaction when null.</summary>
+    /// <summary>The time of the event, in any offset. It is stored in UTC and truncated to microseconds.</summary>
+    /// <value>The default is null: the database's clock at the start of the transaction that stores the line.</value>
+    /// <exception cref="InvalidValueException">The value is <see cref="DateTimeOffset.MinValue"/> or <see cref="DateTimeOffset.MaxValue"/>.</exception>
     public DateTimeOffset? Timestamp { get; init => field = Timestamps.Require(value, "timestamp"); }
 }

@@ -1,26 +1,26 @@
 namespace CrawlData.Audits;
 
-/// <summary>A row of <c>audit_pages</c>: a page of a session, seen in a viewport.</summary>
+/// <summary>A row of <c>audit_pages</c>: a page of a session, in one viewport.</summary>
 public sealed record AuditPage
 {
     /// <summary>The page's id.</summary>
     public required Guid Id { get; init; }
 
-    /// <summary>The session that it belongs to.</summary>
+    /// <summary>The id of the page's session.</summary>
     public required Guid SessionId { get; init; }
 
-    /// <summary>What kind of page it is.</summary>
+    /// <summary>The type of the page.</summary>
     public required PageType PageType { get; init; }
 
-    /// <summary>As what device it is seen.</summary>
+    /// <summary>The viewport in which the page is loaded.</summary>
     public required Viewport Viewport { get; init; }
 
-    /// <summary>Whether it was seen.</summary>
+    /// <summary>The page's status: whether it was loaded.</summary>
     public required PageStatus Status { get; init; }
 
-    /// <summary>Timestamps and durations of its load.</summary>
+    /// <summary>The timestamps and durations of the page load, as JSON in the auditor's format.</summary>
     public required Jsonb LoadTimings { get; init; }
 
-    /// <summary>Why its findings are to be taken with care: an array, or structured reasons.</summary>
+    /// <summary>The reasons for low confidence in the page's findings, as JSON: an array, or structured reasons.</summary>
     public required Jsonb LowConfidenceReasons { get; init; }
 }

@@ -5,12 +5,15 @@ using NpgsqlTypes;
 
 namespace CrawlData.Audits;
 
-/// <summary>The table <c>audit_pages</c>: each session's pages. Safe for use by many tasks at once.</summary>
-/// <remarks>Methods that write take the caller's transaction; without one each is a transaction of its own. Errors of the server and of the connection come as
-/// <see cref="NpgsqlException"/>: a session that is deleted at the very moment gives its 23503.</remarks>
-/// <param name="dataSource">The application's data source; it stays the application's to dispose of.</param>
-/// <param name="readDataSource">Where what only reads goes when it is in no transaction, to get and list: a hot standby, say, which lags behind.
-/// What is inserted or changed does not go there. The data source when null.</param>
+/// <summary>The table <c>audit_pages</c>: each session's pages. Instances are thread-safe.</summary>
+/// <remarks>
+/// <para><b>Transactions.</b> Methods take the caller's transaction. Without one, each call is a transaction of its own.</para>
+/// <para><b>Errors.</b> Errors of the server and of the connection are thrown as <see cref="NpgsqlException"/>. An insert gets SQLSTATE 23503 when its session
+/// is deleted at the same time. Nothing is retried.</para>
+/// </remarks>
+/// <param name="dataSource">The application's data source. The application disposes it.</param>
+/// <param name="readDataSource">Serves <see cref="GetAsync"/> and <see cref="ListAsync"/> outside a transaction, for example from a hot standby, which lags
+/// behind. Writes never use it. Null for <paramref name="dataSource"/>.</param>
 public sealed class AuditPageRepository(NpgsqlDataSource dataSource, NpgsqlDataSource? readDataSource = null)
 {
     internal const string Table = "audit_pages";
@@ -62,9 +65,19 @@ public sealed class AuditPageRepository(NpgsqlDataSource dataSource, NpgsqlDataS
     private readonly NpgsqlDataSource reads = readDataSource ?? dataSource;
 
     /// <summary>Inserts a page.</summary>
-    /// <returns>The row as it was stored.</returns>
+    /// <param name="sessionId">The page's session.</param>
+    /// <param name="page">The page.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
+    /// <param name="cancellationToken">Cancels the statement.</param>
+    /// <returns>The page as it was stored.</returns>
     /// <exception cref="RowNotFoundException">There is no such session.</exception>
-    /// <exception cref="RowAlreadyExistsException">A page with that id exists.</exception>
+    /// <exception cref="RowAlreadyExistsException">A page with that id exists. The caller's transaction is aborted, as after any error of the
+    /// server.</exception>
+    /// <example>
+    /// <code>
+    /// var page = await pages.InsertAsync(session.Id, new NewAuditPage { PageType = PageType.Homepage, Viewport = Viewport.Desktop });
+    /// </code>
+    /// </example>
     public async Task<AuditPage> InsertAsync(
         Guid sessionId, NewAuditPage page, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
@@ -72,11 +85,16 @@ public sealed class AuditPageRepository(NpgsqlDataSource dataSource, NpgsqlDataS
         return (await InsertAsync(sessionId, [page], transaction, cancellationToken).ConfigureAwait(false))[0];
     }
 
-    /// <summary>Inserts pages, all or none. When there are none, nothing is done, and the session is not looked for.</summary>
-    /// <returns>The rows as they were stored, in the order of the pages.</returns>
-    /// <exception cref="RowNotFoundException">There is no such session.</exception>
-    /// <exception cref="RowAlreadyExistsException">A page with one of the ids exists.</exception>
-    /// <exception cref="InvalidValueException">One of the pages is null.</exception>
+    /// <summary>Inserts pages into a session: all or none. Without pages it does nothing, and does not look for the session.</summary>
+    /// <param name="sessionId">The pages' session.</param>
+    /// <param name="pages">The pages.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
+    /// <param name="cancellationToken">Cancels the statement.</param>
+    /// <returns>The pages as they were stored, in the same order.</returns>
+    /// <exception cref="RowNotFoundException">There is no such session. Nothing is stored.</exception>
+    /// <exception cref="RowAlreadyExistsException">A page with one of the ids exists. The caller's transaction is aborted, as after any error of the
+    /// server.</exception>
+    /// <exception cref="InvalidValueException">One of the pages is null. Nothing is stored.</exception>
     public Task<IReadOnlyList<AuditPage>> InsertAsync(
         Guid sessionId, IEnumerable<NewAuditPage> pages, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
@@ -84,17 +102,17 @@ public sealed class AuditPageRepository(NpgsqlDataSource dataSource, NpgsqlDataS
         return InsertAsync([.. pages.Select(page => (sessionId, page))], transaction, cancellationToken);
     }
 
-    /// <summary>Sets a page's status, and what was measured of it.</summary>
-    /// <param name="sessionId">The session that it belongs to.</param>
+    /// <summary>Sets a page's status, and optionally its load timings and its reasons for low confidence.</summary>
+    /// <param name="sessionId">The page's session.</param>
     /// <param name="id">The page.</param>
-    /// <param name="status">Whether it was seen.</param>
-    /// <param name="loadTimings">Timestamps and durations of its load; null leaves what stands.</param>
-    /// <param name="lowConfidenceReasons">Why its findings are to be taken with care; null leaves what stands.</param>
+    /// <param name="status">The new status.</param>
+    /// <param name="loadTimings">The timestamps and durations of the page load. Null leaves the stored value unchanged.</param>
+    /// <param name="lowConfidenceReasons">The reasons for low confidence in the page's findings. Null leaves the stored value unchanged.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the statement.</param>
-    /// <returns>The page as it is now, <see cref="TransitionOutcome.Applied"/>, whatever its status was; <see cref="TransitionOutcome.NotFound"/> when the
-    /// session has no such page. It is never refused.</returns>
-    /// <exception cref="InvalidValueException">The status is none of <see cref="PageStatus"/>'s values.</exception>
+    /// <returns>The outcome, and the page. The outcome is <see cref="TransitionOutcome.Applied"/> from any status. It is
+    /// <see cref="TransitionOutcome.NotFound"/> when the session has no such page. It is never <see cref="TransitionOutcome.Refused"/>.</returns>
+    /// <exception cref="InvalidValueException">The status is not defined.</exception>
     public Task<Transition<AuditPage>> SetStatusAsync(
         Guid sessionId,
         Guid id,
@@ -116,18 +134,24 @@ public sealed class AuditPageRepository(NpgsqlDataSource dataSource, NpgsqlDataS
             SetStatus, id, SetStatusSql, parameters, Map, page => page.Status.ToLabel(), transaction, cancellationToken);
     }
 
-    /// <summary>Gets a page; null when the session has none with that id.</summary>
+    /// <summary>Gets a page.</summary>
+    /// <param name="sessionId">The page's session.</param>
+    /// <param name="id">The page.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
+    /// <param name="cancellationToken">Cancels the query.</param>
+    /// <returns>The page; null when the session has no page with that id.</returns>
     public Task<AuditPage?> GetAsync(Guid sessionId, Guid id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         var parameters = new Parameters { { "session_id", NpgsqlDbType.Uuid, sessionId }, { "id", NpgsqlDbType.Uuid, id } };
         return reads.QuerySingleOrDefaultAsync(GetSql, parameters, Map, transaction, cancellationToken);
     }
 
-    /// <summary>Lists a session's pages, by type, viewport and id.</summary>
-    /// <param name="sessionId">The session; one that does not exist has no pages.</param>
+    /// <summary>Lists a session's pages, ordered by type, viewport and id.</summary>
+    /// <param name="sessionId">The session. An unknown session has no pages.</param>
     /// <param name="filter">Which pages; all when null.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
+    /// <returns>The pages.</returns>
     public async Task<IReadOnlyList<AuditPage>> ListAsync(
         Guid sessionId, AuditPageFilter? filter = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
@@ -141,7 +165,7 @@ public sealed class AuditPageRepository(NpgsqlDataSource dataSource, NpgsqlDataS
         return await reads.QueryAsync(ListSql, parameters, Map, transaction, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Inserts pages of several sessions, all or none.</summary>
+    /// <summary>Inserts pages of several sessions: all or none.</summary>
     internal async Task<IReadOnlyList<AuditPage>> InsertAsync(
         IReadOnlyList<(Guid SessionId, NewAuditPage Page)> pages, NpgsqlTransaction? transaction, CancellationToken cancellationToken)
     {
@@ -170,8 +194,8 @@ public sealed class AuditPageRepository(NpgsqlDataSource dataSource, NpgsqlDataS
             return rows;
         }
 
-        var asked = new Parameters { { "parent_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, sessionIds } };
-        var unknown = await dataSource.QueryAsync(UnknownSessionsSql, asked, row => row.GetGuid(0), transaction, cancellationToken).ConfigureAwait(false);
+        var references = new Parameters { { "parent_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, sessionIds } };
+        var unknown = await dataSource.QueryAsync(UnknownSessionsSql, references, row => row.GetGuid(0), transaction, cancellationToken).ConfigureAwait(false);
         throw new RowNotFoundException(AuditSessionRepository.Table, unknown.Count > 0 ? unknown : sessionIds);
     }
 

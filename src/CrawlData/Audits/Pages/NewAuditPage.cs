@@ -1,29 +1,36 @@
 using CrawlData.Storage;
+
 namespace CrawlData.Audits;
 
-/// <summary>A page to be inserted into a session.</summary>
-/// <remarks>An enum's value that is none of its own is refused where it is set, with <see cref="InvalidValueException"/>.</remarks>
+/// <summary>A page to insert into a session.</summary>
 public sealed record NewAuditPage
 {
     private static readonly Jsonb EmptyObject = Jsonb.Parse("{}");
 
     private static readonly Jsonb EmptyArray = Jsonb.Parse("[]");
 
-    /// <summary>The page's id; a new UUID version 7 when null.</summary>
+    /// <summary>The page's id.</summary>
+    /// <value>The default is null: the library makes a new UUID version 7.</value>
     public Guid? Id { get; init; }
 
-    /// <summary>What kind of page it is.</summary>
+    /// <summary>The type of the page.</summary>
+    /// <exception cref="InvalidValueException">The value is not defined.</exception>
     public required PageType PageType { get; init => field = EnumLabels.Require(value, "page_type"); }
 
-    /// <summary>As what device it is seen.</summary>
+    /// <summary>The viewport in which the page is loaded.</summary>
+    /// <exception cref="InvalidValueException">The value is not defined.</exception>
     public required Viewport Viewport { get; init => field = EnumLabels.Require(value, "viewport"); }
 
-    /// <summary>Whether it was seen; pending unless set.</summary>
+    /// <summary>The page's status: whether it was loaded.</summary>
+    /// <value>The default is <see cref="PageStatus.Pending"/>.</value>
+    /// <exception cref="InvalidValueException">The value is not defined.</exception>
     public PageStatus Status { get; init => field = EnumLabels.Require(value, "status"); } = PageStatus.Pending;
 
-    /// <summary>Timestamps and durations of its load; <c>{}</c> unless set.</summary>
+    /// <summary>The timestamps and durations of the page load, as JSON in the auditor's format.</summary>
+    /// <value>The default is <c>{}</c>.</value>
     public Jsonb LoadTimings { get; init; } = EmptyObject;
 
-    /// <summary>Why its findings are to be taken with care: an array, or structured reasons; <c>[]</c> unless set.</summary>
+    /// <summary>The reasons for low confidence in the page's findings, as JSON: an array, or structured reasons.</summary>
+    /// <value>The default is <c>[]</c>.</value>
     public Jsonb LowConfidenceReasons { get; init; } = EmptyArray;
 }

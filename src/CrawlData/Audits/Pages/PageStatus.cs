@@ -3,19 +3,19 @@ using CrawlData.Storage;
 
 namespace CrawlData.Audits;
 
-/// <summary>Whether a page was seen: PostgreSQL's <c>page_status_enum</c>.</summary>
+/// <summary>The status of a page: PostgreSQL's enum <c>page_status_enum</c>.</summary>
 [JsonConverter(typeof(LabelConverter<PageStatus>))]
 public enum PageStatus
 {
-    /// <summary>It was loaded.</summary>
+    /// <summary>The page was loaded.</summary>
     [JsonStringEnumMemberName("ok")]
     Ok,
 
-    /// <summary>It could not be loaded.</summary>
+    /// <summary>The page could not be loaded.</summary>
     [JsonStringEnumMemberName("failed")]
     Failed,
 
-    /// <summary>It is still to be loaded.</summary>
+    /// <summary>The page has not been loaded yet.</summary>
     [JsonStringEnumMemberName("pending")]
     Pending,
 }

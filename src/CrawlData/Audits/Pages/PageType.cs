@@ -3,15 +3,15 @@ using CrawlData.Storage;
 
 namespace CrawlData.Audits;
 
-/// <summary>What kind of page it is: PostgreSQL's <c>page_type_enum</c>.</summary>
+/// <summary>The type of a page: PostgreSQL's enum <c>page_type_enum</c>.</summary>
 [JsonConverter(typeof(LabelConverter<PageType>))]
 public enum PageType
 {
-    /// <summary>The site's home page.</summary>
+    /// <summary>The site's homepage.</summary>
     [JsonStringEnumMemberName("homepage")]
     Homepage,
 
-    /// <summary>A product detail page.</summary>
+    /// <summary>A product detail page (PDP).</summary>
     [JsonStringEnumMemberName("pdp")]
     Pdp,
 }

@@ -3,15 +3,15 @@ using CrawlData.Storage;
 
 namespace CrawlData.Audits;
 
-/// <summary>As what device a page is seen: PostgreSQL's <c>viewport_enum</c>.</summary>
+/// <summary>The viewport in which a page is loaded: PostgreSQL's enum <c>viewport_enum</c>.</summary>
 [JsonConverter(typeof(LabelConverter<Viewport>))]
 public enum Viewport
 {
-    /// <summary>A desktop's.</summary>
+    /// <summary>The viewport of a desktop computer.</summary>
     [JsonStringEnumMemberName("desktop")]
     Desktop,
 
-    /// <summary>A mobile phone's.</summary>
+    /// <summary>The viewport of a mobile phone.</summary>
     [JsonStringEnumMemberName("mobile")]
     Mobile,
 }

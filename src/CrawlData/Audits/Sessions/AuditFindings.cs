@@ -1,16 +1,24 @@
 namespace CrawlData.Audits;
 
-/// <summary>What an attempt finds out about its session; a property that is null leaves what stands.</summary>
+/// <summary>The findings of an attempt about its session. A property that is null leaves its column unchanged.</summary>
+/// <example>
+/// <code>
+/// await queue.RecordFindingsAsync(session.Id, session.Attempts, new AuditFindings { FinalUrl = "https://example.org/home" });
+/// </code>
+/// </example>
 public sealed record AuditFindings
 {
-    /// <summary>Where the navigation ended, after redirects; kept as it is given.</summary>
+    /// <summary>The URL at which the navigation ended, after redirects. It is stored as given, without normalization.</summary>
+    /// <value>The default is null.</value>
     /// <exception cref="InvalidValueException">The value holds U+0000 or a lone surrogate.</exception>
     public string? FinalUrl { get; init => field = value is null ? null : CrawledText.Require(value, "final_url"); }
 
-    /// <summary>The product page that discovery chose; kept as it is given.</summary>
+    /// <summary>The URL of the product page (PDP) that discovery chose. It is stored as given, without normalization.</summary>
+    /// <value>The default is null.</value>
     /// <exception cref="InvalidValueException">The value holds U+0000 or a lone surrogate.</exception>
     public string? PdpUrl { get; init => field = value is null ? null : CrawledText.Require(value, "pdp_url"); }
 
-    /// <summary>Whether the findings are to be taken with care.</summary>
+    /// <summary>Whether confidence in the session's findings is low.</summary>
+    /// <value>The default is null.</value>
     public bool? LowConfidence { get; init; }
 }

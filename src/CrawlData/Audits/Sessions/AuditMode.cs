@@ -3,19 +3,19 @@ using CrawlData.Storage;
 
 namespace CrawlData.Audits;
 
-/// <summary>How much an audit keeps: PostgreSQL's <c>audit_mode_enum</c>.</summary>
+/// <summary>The mode of an audit: PostgreSQL's enum <c>audit_mode_enum</c>. The library stores it for the auditor, and does not act on it.</summary>
 [JsonConverter(typeof(LabelConverter<AuditMode>))]
 public enum AuditMode
 {
-    /// <summary>The usual.</summary>
+    /// <summary>A standard audit.</summary>
     [JsonStringEnumMemberName("standard")]
     Standard,
 
-    /// <summary>With what helps to understand a run.</summary>
+    /// <summary>An audit for debugging.</summary>
     [JsonStringEnumMemberName("debug")]
     Debug,
 
-    /// <summary>With all that proves a finding.</summary>
+    /// <summary>An audit that collects evidence for its findings.</summary>
     [JsonStringEnumMemberName("evidence_pack")]
     EvidencePack,
 }

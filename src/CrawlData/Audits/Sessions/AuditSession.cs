@@ -1,44 +1,46 @@
 namespace CrawlData.Audits;
 
-/// <summary>A row of <c>audit_sessions</c>: one audit of a website. All times are UTC (offset zero), in microseconds.</summary>
+/// <summary>A row of <c>audit_sessions</c>: one audit of a website.</summary>
 public sealed record AuditSession
 {
     /// <summary>The session's id.</summary>
     public required Guid Id { get; init; }
 
-    /// <summary>The URL to be audited, normalized.</summary>
+    /// <summary>The URL to audit, normalized as <see cref="NewAuditSession.Url"/> describes.</summary>
     public required string Url { get; init; }
 
-    /// <summary>Where the session stands.</summary>
+    /// <summary>The session's status.</summary>
     public required AuditSessionStatus Status { get; init; }
 
-    /// <summary>When it was enqueued.</summary>
+    /// <summary>The time at which the session was created, in UTC (offset zero), to the microsecond. The queue is ordered by it.</summary>
     public required DateTimeOffset CreatedAt { get; init; }
 
-    /// <summary>Where the navigation ended, after redirects.</summary>
+    /// <summary>The URL at which the navigation ended, after redirects; null when it was not recorded.</summary>
     public string? FinalUrl { get; init; }
 
-    /// <summary>How much the audit keeps.</summary>
+    /// <summary>The mode of the audit.</summary>
     public required AuditMode Mode { get; init; }
 
-    /// <summary>How long its artifacts are kept.</summary>
+    /// <summary>The retention policy of the session's artifacts.</summary>
     public required RetentionPolicy RetentionPolicy { get; init; }
 
-    /// <summary>How often it was claimed or started: the number of the present attempt, and its worker's proof that it is still its turn.</summary>
+    /// <summary>The number of the latest attempt; 0 before the first. It rises by 1 with each claim or start. It is the fencing token that the worker passes
+    /// with each change.</summary>
     public required int Attempts { get; init; }
 
-    /// <summary>Why the last attempt that did not end well did so; kept while another is under way.</summary>
+    /// <summary>The error of the latest attempt that failed, ended partially or was stale. It stays while the next attempt runs. It is null after a
+    /// completion.</summary>
     public string? ErrorSummary { get; init; }
 
-    /// <summary>The version of the crawl policy that it follows.</summary>
+    /// <summary>The version of the session's crawl policy.</summary>
     public required string CrawlPolicyVersion { get; init; }
 
-    /// <summary>The crawl policy as it stood when the session was enqueued.</summary>
+    /// <summary>The crawl policy as it was when the session was inserted, as JSON in the auditor's format.</summary>
     public required Jsonb ConfigSnapshot { get; init; }
 
-    /// <summary>Whether its findings are to be taken with care.</summary>
+    /// <summary>Whether confidence in the session's findings is low.</summary>
     public required bool LowConfidence { get; init; }
 
-    /// <summary>The product page that discovery chose.</summary>
+    /// <summary>The URL of the product page (PDP) that discovery chose; null when it was not recorded.</summary>
     public string? PdpUrl { get; init; }
 }

@@ -10,13 +10,13 @@ namespace CrawlData.Audits;
 /// thread-safe.</summary>
 /// <remarks>
 /// <para><b>Fencing token.</b> Each claim or start begins an attempt, and <see cref="AuditSession.Attempts"/> is its number. The worker passes this number
-/// with every change. A change is refused when the session is at another attempt. So a worker whose session was rescued cannot overwrite its successor. It relies
-/// on the session's row lock, and on the count of attempts, which only rises.</para>
-/// <para><b>Stale sessions.</b> A claim writes a line into <c>crawl_logs</c>, and its worker writes more while it works. A running session is stale when its log
-/// has been silent for long enough: its worker is dead, or slow.</para>
+/// with every change. A change is refused when the session is at another attempt. So a worker whose session was rescued cannot overwrite its successor's
+/// changes. It relies on the session's row lock, and on the number of attempts, which only rises.</para>
+/// <para><b>Stale sessions.</b> The start of an attempt writes a line into <c>crawl_logs</c>, and the worker writes more lines while it works. A running
+/// session is stale when its log has no line for a time that the caller chooses: its worker is dead, or slow.</para>
 /// <para><b>Transactions.</b> Methods take the caller's transaction. Without one, each call is a transaction of its own. In a transaction at REPEATABLE READ or
 /// above, the loser of a race gets the server's SQLSTATE 40001.</para>
-/// <para><b>Errors.</b> Errors of the server and of the connection are thrown as <see cref="NpgsqlException"/>.</para>
+/// <para><b>Errors.</b> Errors of the server and of the connection are thrown as <see cref="NpgsqlException"/>. Nothing is retried.</para>
 /// </remarks>
 /// <param name="dataSource">The application's data source. The application disposes it.</param>
 /// <param name="logger">Logs claims and rescues; may be null.</param>
@@ -41,7 +41,7 @@ public sealed class AuditSessionQueue(NpgsqlDataSource dataSource, ILogger<Audit
         where status = 'running'
         """;
 
-    // Not FOR UPDATE: with that, skip locked would skip a session whose row a foreign key's check holds, as the insert of a log line does.
+    // Not FOR UPDATE: it conflicts with the lock of a foreign key's check, which the insert of a log line takes. Then skip locked would skip the session.
     internal const string ClaimNextSql =
         $"""
         with oldest as materialized (
@@ -104,7 +104,8 @@ public sealed class AuditSessionQueue(NpgsqlDataSource dataSource, ILogger<Audit
 
     internal const string ListStaleSql = $"select {AuditSessionRepository.Columns} from audit_sessions where {Stale} order by created_at limit @limit";
 
-    // While the statement waits, a session may start another attempt. Its locked row shows that, and its new log line does not: hence the comparison of attempts.
+    // While the statement waits, a session may start another attempt. The snapshot lacks that attempt's log line, but the locked row shows the attempt. Hence
+    // the comparison of attempts.
     internal const string RescueStaleSql =
         $"""
         with stale as materialized (
@@ -130,11 +131,20 @@ public sealed class AuditSessionQueue(NpgsqlDataSource dataSource, ILogger<Audit
     private readonly ILogger log = logger.Guarded();
 
     /// <summary>Claims the oldest queued session: queued → running. It begins an attempt.</summary>
-    /// <remarks>Concurrent claims get different sessions, or none, and do not wait for each other. It relies on <c>for no key update skip locked</c> over the index
-    /// on (status, created_at). In the caller's transaction, the claim counts once that is committed.</remarks>
+    /// <remarks>Concurrent claims get different sessions, and do not wait for each other. It relies on <c>for no key update skip locked</c>. In the caller's
+    /// transaction, the claim takes effect when that transaction commits.</remarks>
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the statement.</param>
-    /// <returns>The session; null when none is queued. Its <see cref="AuditSession.Attempts"/> is the fencing token.</returns>
+    /// <returns>The session; null when no session is queued. Its <see cref="AuditSession.Attempts"/> is the fencing token.</returns>
+    /// <example>
+    /// <code>
+    /// while (await queue.ClaimNextAsync() is { } session)
+    /// {
+    ///     await AuditAsync(session);
+    ///     await queue.CompleteAsync(session.Id, session.Attempts);
+    /// }
+    /// </code>
+    /// </example>
     public async Task<AuditSession?> ClaimNextAsync(NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         var session = await telemetry.RunAsync(
@@ -150,22 +160,28 @@ public sealed class AuditSessionQueue(NpgsqlDataSource dataSource, ILogger<Audit
         return session;
     }
 
-    /// <summary>Starts a given session: queued → running. It begins an attempt. Workers that take the oldest call <see cref="ClaimNextAsync"/>.</summary>
-    /// <remarks>It is one atomic statement that takes the session's row lock. Of two that race, one is applied. The other is refused, and sees what the first
-    /// committed. Neither a refusal nor a missing session throws: look at <see cref="Transition{T}.Outcome"/>, or call
-    /// <see cref="Transition{T}.EnsureApplied"/>.</remarks>
+    /// <summary>Starts a given session: queued → running. It begins an attempt. To start the oldest queued session, call
+    /// <see cref="ClaimNextAsync"/>.</summary>
+    /// <remarks>
+    /// <para>Of two transitions that race, one is applied. The other is refused, and returns the session that the first one committed. It relies on the
+    /// session's row lock, which the one statement takes first.</para>
+    /// <para>A refusal is not thrown, and a missing session is not either. Check <see cref="Transition{T}.Outcome"/>, or call
+    /// <see cref="Transition{T}.EnsureApplied"/>.</para>
+    /// </remarks>
     /// <param name="id">The session.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the statement.</param>
+    /// <returns>The outcome, and the session. The session is null when it does not exist.</returns>
     public Task<Transition<AuditSession>> StartAsync(Guid id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
         TransitionAsync("start", id, null, [AuditSessionStatus.Queued], AuditSessionStatus.Running, null, transaction, cancellationToken);
 
-    /// <summary>Completes a session: running → completed.</summary>
+    /// <summary>Completes a session: running → completed. It clears <see cref="AuditSession.ErrorSummary"/>.</summary>
     /// <inheritdoc cref="StartAsync" path="/remarks"/>
     /// <param name="id">The session.</param>
     /// <param name="attempt">The caller's attempt. The call is refused when the session is at another.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the statement.</param>
+    /// <returns>The outcome, and the session. The session is null when it does not exist.</returns>
     public Task<Transition<AuditSession>> CompleteAsync(
         Guid id, int attempt, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
         TransitionAsync("complete", id, attempt, [AuditSessionStatus.Running], AuditSessionStatus.Completed, null, transaction, cancellationToken);
@@ -174,9 +190,10 @@ public sealed class AuditSessionQueue(NpgsqlDataSource dataSource, ILogger<Audit
     /// <inheritdoc cref="StartAsync" path="/remarks"/>
     /// <param name="id">The session.</param>
     /// <param name="attempt">The caller's attempt. The call is refused when the session is at another.</param>
-    /// <param name="errorSummary">What is missing, and why. Pass text from a crawled page through <see cref="CrawledText.Repair"/> first.</param>
+    /// <param name="errorSummary">The missing results, and the reason. Pass text from a crawled page through <see cref="CrawledText.Repair"/> first.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the statement.</param>
+    /// <returns>The outcome, and the session. The session is null when it does not exist.</returns>
     /// <exception cref="InvalidValueException">The summary holds U+0000 or a lone surrogate.</exception>
     public Task<Transition<AuditSession>> CompletePartiallyAsync(
         Guid id, int attempt, string errorSummary, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
@@ -190,9 +207,10 @@ public sealed class AuditSessionQueue(NpgsqlDataSource dataSource, ILogger<Audit
     /// <inheritdoc cref="StartAsync" path="/remarks"/>
     /// <param name="id">The session.</param>
     /// <param name="attempt">The caller's attempt. The call is refused when the session is at another.</param>
-    /// <param name="errorSummary">Why it failed. Pass text from a crawled page through <see cref="CrawledText.Repair"/> first.</param>
+    /// <param name="errorSummary">The reason. Pass text from a crawled page through <see cref="CrawledText.Repair"/> first.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the statement.</param>
+    /// <returns>The outcome, and the session. The session is null when it does not exist.</returns>
     /// <exception cref="InvalidValueException">The summary holds U+0000 or a lone surrogate.</exception>
     public Task<Transition<AuditSession>> FailAsync(
         Guid id, int attempt, string errorSummary, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
@@ -207,11 +225,12 @@ public sealed class AuditSessionQueue(NpgsqlDataSource dataSource, ILogger<Audit
     /// <param name="id">The session.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the statement.</param>
+    /// <returns>The outcome, and the session. The session is null when it does not exist.</returns>
     public Task<Transition<AuditSession>> RequeueAsync(Guid id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
         TransitionAsync(
             "requeue", id, null, [AuditSessionStatus.Failed, AuditSessionStatus.Partial], AuditSessionStatus.Queued, null, transaction, cancellationToken);
 
-    /// <summary>Records an attempt's findings in its session, while it runs or after it ended. The call is refused when the session was rescued and is
+    /// <summary>Records an attempt's findings in its session, while the attempt runs or after it ended. The call is refused while the session is
     /// queued.</summary>
     /// <inheritdoc cref="StartAsync" path="/remarks"/>
     /// <param name="id">The session.</param>
@@ -219,6 +238,7 @@ public sealed class AuditSessionQueue(NpgsqlDataSource dataSource, ILogger<Audit
     /// <param name="findings">The findings. A null property leaves its column as it is.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the statement.</param>
+    /// <returns>The outcome, and the session. The session is null when it does not exist.</returns>
     public Task<Transition<AuditSession>> RecordFindingsAsync(
         Guid id, int attempt, AuditFindings findings, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
@@ -236,12 +256,13 @@ public sealed class AuditSessionQueue(NpgsqlDataSource dataSource, ILogger<Audit
         return TransitionAsync(Rule("record findings", allowed.ToLabels()!), id, RecordFindingsSql, parameters, transaction, cancellationToken);
     }
 
-    /// <summary>Lists stale sessions, oldest first: they run, and their log has been silent.</summary>
-    /// <remarks>It reads from the primary. On a standby that lags, healthy workers would look silent.</remarks>
-    /// <param name="silentFor">How long no log line was written, by the database's clock and the lines' timestamps. From 1 µs to 36,500 days.</param>
+    /// <summary>Lists stale sessions, oldest first. They are running, and their log has no line for a while.</summary>
+    /// <remarks>It reads from the primary. On a standby that lags behind, the sessions of healthy workers could look stale.</remarks>
+    /// <param name="silentFor">The time without a log line, by the database's clock and the lines' timestamps. From 1 µs to 36,500 days.</param>
     /// <param name="limit">The most sessions, 1 or more.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
+    /// <returns>The stale sessions, oldest first.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The time or the limit is out of range.</exception>
     public async Task<IReadOnlyList<AuditSession>> ListStaleAsync(
         TimeSpan silentFor, int limit = 100, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
@@ -251,11 +272,11 @@ public sealed class AuditSessionQueue(NpgsqlDataSource dataSource, ILogger<Audit
     }
 
     /// <summary>Rescues stale sessions: running → queued or, after the last attempt, running → failed.</summary>
-    /// <remarks>A worker that was only slow does no harm: its attempt is over, so its changes are refused. Rescues may run concurrently, and each session is rescued
+    /// <remarks>A worker may be only slow. When its session was rescued, its changes are refused. Rescues may run concurrently. Each session is rescued
     /// once.</remarks>
-    /// <param name="silentFor">How long no log line was written, by the database's clock and the lines' timestamps. From 1 µs to 36,500 days. Choose more than the
+    /// <param name="silentFor">The time without a log line, by the database's clock and the lines' timestamps. From 1 µs to 36,500 days. Choose more than the
     /// longest pause between two lines of a healthy worker.</param>
-    /// <param name="maxAttempts">The most attempts, 1 or more. A session that had as many fails.</param>
+    /// <param name="maxAttempts">The most attempts, 1 or more. A stale session that has had this many attempts fails.</param>
     /// <param name="limit">The most sessions, 1 or more.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the statement.</param>

@@ -7,15 +7,15 @@ namespace CrawlData.Audits;
 
 /// <summary>The table <c>audit_sessions</c>. <see cref="AuditSessionQueue"/> works on the same table as a queue. Instances are thread-safe.</summary>
 /// <remarks>
-/// <para><b>Transactions.</b> Methods that write take the caller's transaction. Without one, each call is a transaction of its own.</para>
-/// <para><b>Errors.</b> Errors of the server and of the connection are thrown as <see cref="NpgsqlException"/>.</para>
+/// <para><b>Transactions.</b> Methods take the caller's transaction. Without one, each call is a transaction of its own.</para>
+/// <para><b>Errors.</b> Errors of the server and of the connection are thrown as <see cref="NpgsqlException"/>. Nothing is retried.</para>
 /// </remarks>
 /// <param name="dataSource">The application's data source. The application disposes it.</param>
-/// <param name="readDataSource">Serves the get, the listing and the counts outside a transaction, for example from a hot standby, which lags behind. Writes never
-/// use it. Null for <paramref name="dataSource"/>.</param>
+/// <param name="readDataSource">Serves <see cref="GetAsync"/>, <see cref="ListAsync"/> and the counts outside a transaction, for example from a hot standby,
+/// which lags behind. Writes never use it. Null for <paramref name="dataSource"/>.</param>
 public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDataSource? readDataSource = null)
 {
-    /// <summary>The most sessions on a page.</summary>
+    /// <summary>The largest page: 1,000 sessions.</summary>
     public const int MaxPageSize = 1_000;
 
     internal const string Table = "audit_sessions";
@@ -27,7 +27,7 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDa
         low_confidence, pdp_url
         """;
 
-    // The clock is read for each row, in their order, so that sessions that are inserted together are claimed in their order.
+    // The clock is read for each row, in the order of the rows. So sessions that are inserted together are claimed in their order.
     internal const string InsertSql =
         $"""
         insert into audit_sessions (id, url, status, created_at, final_url, mode, retention_policy, attempts, error_summary, crawl_policy_version,
@@ -54,7 +54,7 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDa
           and (@low_confidence is null or low_confidence = @low_confidence)
         """;
 
-    // A page of each status by the index on (status, created_at), which gives them in order, and of those the first.
+    // One page of each status, read in order from the index on (status, created_at). The first rows of these pages are the result.
     internal const string ListNewestSql =
         $"""
         select {Columns}
@@ -103,18 +103,37 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDa
     private readonly NpgsqlDataSource reads = readDataSource ?? dataSource;
 
     /// <summary>Inserts a session into the queue: its status is queued.</summary>
-    /// <returns>The row as it was stored.</returns>
-    /// <exception cref="RowAlreadyExistsException">A session with that id exists.</exception>
+    /// <param name="session">The session.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
+    /// <param name="cancellationToken">Cancels the statement.</param>
+    /// <returns>The session as it was stored.</returns>
+    /// <exception cref="RowAlreadyExistsException">A session with that id exists. The caller's transaction is aborted, as after any error of the
+    /// server.</exception>
+    /// <example>
+    /// <code>
+    /// var session = await sessions.InsertAsync(new NewAuditSession
+    /// {
+    ///     Url = "https://example.org/",
+    ///     CrawlPolicyVersion = "2026.11",
+    ///     ConfigSnapshot = Jsonb.From(new { timeout_ms = 5_000 }),
+    /// });
+    /// </code>
+    /// </example>
     public async Task<AuditSession> InsertAsync(NewAuditSession session, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(session);
         return (await InsertAsync([session], transaction, cancellationToken).ConfigureAwait(false))[0];
     }
 
-    /// <summary>Inserts sessions into the queue, all or none. They are claimed in their order, unless their <see cref="NewAuditSession.CreatedAt"/> says otherwise.</summary>
-    /// <returns>The rows as they were stored, in the order of the sessions.</returns>
-    /// <exception cref="RowAlreadyExistsException">A session with one of the ids exists.</exception>
-    /// <exception cref="InvalidValueException">One of the sessions is null.</exception>
+    /// <summary>Inserts sessions into the queue: all or none. Without sessions it does nothing.</summary>
+    /// <remarks>Workers claim the sessions in the same order, unless <see cref="NewAuditSession.CreatedAt"/> sets another.</remarks>
+    /// <param name="sessions">The sessions.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
+    /// <param name="cancellationToken">Cancels the statement.</param>
+    /// <returns>The sessions as they were stored, in the same order.</returns>
+    /// <exception cref="RowAlreadyExistsException">A session with one of the ids exists. The caller's transaction is aborted, as after any error of the
+    /// server.</exception>
+    /// <exception cref="InvalidValueException">One of the sessions is null. Nothing is stored.</exception>
     public Task<IReadOnlyList<AuditSession>> InsertAsync(
         IEnumerable<NewAuditSession> sessions, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
@@ -137,20 +156,26 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDa
             cancellationToken);
     }
 
-    /// <summary>Gets a session; null when there is none.</summary>
+    /// <summary>Gets a session.</summary>
+    /// <param name="id">The session.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
+    /// <param name="cancellationToken">Cancels the query.</param>
+    /// <returns>The session; null when there is no session with that id.</returns>
     public Task<AuditSession?> GetAsync(Guid id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
         reads.QuerySingleOrDefaultAsync(GetSql, new Parameters { { "id", NpgsqlDbType.Uuid, id } }, Map, transaction, cancellationToken);
 
     /// <summary>Lists sessions by their time of creation, a page at a time.</summary>
-    /// <param name="filter">Which sessions; all when null. Give the same filter with every page of a listing.</param>
+    /// <remarks>A session that is inserted or deleted meanwhile makes no other session appear twice or get lost. It relies on the cursor, which holds the last
+    /// session's key and not a row number.</remarks>
+    /// <param name="filter">Which sessions; all when null. Pass the same filter with every page of a listing.</param>
     /// <param name="pageSize">The most sessions on the page, 1 to <see cref="MaxPageSize"/>.</param>
-    /// <param name="cursor">The page before's <see cref="Page{T}.NextCursor"/>; null for the first page. A page starts after a session, not at a number: rows
-    /// that come or go meanwhile make no other row appear twice or be passed over.</param>
-    /// <param name="order">Newest or oldest first. Give the same with every page of a listing.</param>
+    /// <param name="cursor">The last page's <see cref="Page{T}.NextCursor"/>; null for the first page.</param>
+    /// <param name="order">Newest or oldest first. Pass the same order with every page of a listing.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
-    /// <exception cref="InvalidValueException">The cursor is not one that this method returned, the page size is out of range, or the order is
-    /// none.</exception>
+    /// <returns>The page. It has no <see cref="Page{T}.NextCursor"/> when it is the last.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The page size is out of range, or the order is not defined.</exception>
+    /// <exception cref="InvalidValueException">The cursor is not one that this method returned for this order.</exception>
     public async Task<Page<AuditSession>> ListAsync(
         AuditSessionFilter? filter = null,
         int pageSize = 50,
@@ -171,7 +196,7 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDa
     /// <param name="filter">Which sessions; all when null.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
-    /// <returns>A count for every status, 0 where there is no session.</returns>
+    /// <returns>A count for each status; 0 for a status without sessions.</returns>
     public Task<IReadOnlyDictionary<AuditSessionStatus, long>> CountByStatusAsync(
         AuditSessionFilter? filter = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
         reads.CountByLabelAsync<AuditSessionStatus>(CountByStatusSql, ToParameters(filter, default, null), transaction, cancellationToken);
@@ -185,16 +210,21 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDa
         AuditSessionFilter? filter = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
         reads.CountByTextAsync(CountByCrawlPolicyVersionSql, ToParameters(filter, default, null), transaction, cancellationToken);
 
-    /// <summary>Deletes a session with its pages, artifacts and log lines, in one statement. With the artifacts' rows go their storage URIs: what lies there is
-    /// to be deleted before.</summary>
-    /// <returns>Whether there was such a session.</returns>
+    /// <summary>Deletes a session and its pages, artifacts and log lines, in one statement.</summary>
+    /// <remarks>It deletes the rows of the artifacts, not their files. Delete the files first: afterwards the database does not have their storage
+    /// URIs.</remarks>
+    /// <param name="id">The session.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
+    /// <param name="cancellationToken">Cancels the statement.</param>
+    /// <returns>Whether the session existed.</returns>
     public async Task<bool> DeleteAsync(Guid id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         var parameters = new Parameters { { "id", NpgsqlDbType.Uuid, id } };
         return await dataSource.ExecuteAsync(DeleteSql, parameters, transaction, cancellationToken).ConfigureAwait(false) == 1;
     }
 
-    /// <summary>Inserts sessions as they are, whatever their status; one whose <see cref="AuditSession.CreatedAt"/> is <c>default</c> is created now.</summary>
+    /// <summary>Inserts sessions as they are, in any status. A session gets the time of the database's clock when its <see cref="AuditSession.CreatedAt"/> is
+    /// <c>default</c>.</summary>
     internal async Task<IReadOnlyList<AuditSession>> InsertAsync(
         IReadOnlyList<AuditSession> sessions, NpgsqlTransaction? transaction, CancellationToken cancellationToken)
     {

@@ -1,34 +1,54 @@
 using CrawlData.Storage;
+
 namespace CrawlData.Audits;
 
-/// <summary>An audit session to be enqueued. Each property is checked where it is set and throws <see cref="InvalidValueException"/>, which names the column
-/// and the limit.</summary>
+/// <summary>An audit session to insert into the queue.</summary>
+/// <remarks>Each property is checked when it is set.</remarks>
+/// <example>
+/// <code>
+/// await sessions.InsertAsync(new NewAuditSession
+/// {
+///     Url = "https://example.org/",
+///     CrawlPolicyVersion = "2026.11",
+///     ConfigSnapshot = Jsonb.From(new { timeout_ms = 5_000 }),
+/// });
+/// </code>
+/// </example>
 public sealed record NewAuditSession
 {
-    /// <summary>The most characters of a crawl policy's version: so many fit into its index, whatever they are.</summary>
+    /// <summary>The most characters of a crawl policy's version. That many fit into an entry of its index, whatever the characters are.</summary>
     internal const int LongestCrawlPolicyVersion = 500;
 
-    /// <summary>The session's id; a new UUID version 7 when null.</summary>
+    /// <summary>The session's id.</summary>
+    /// <value>The default is null: the library makes a new UUID version 7.</value>
     public Guid? Id { get; init; }
 
-    /// <summary>The URL to be audited: absolute, http or https. It is kept as <see cref="Uri.AbsoluteUri"/> writes it (scheme and host in lower case, no default
-    /// port, no dot segments, what must be escaped escaped), without its fragment.</summary>
-    /// <exception cref="InvalidValueException">The value is anything else, or holds U+0000 or a lone surrogate.</exception>
+    /// <summary>The URL to audit: an absolute http or https URL. It is normalized.</summary>
+    /// <remarks>The normalized URL is <see cref="Uri.AbsoluteUri"/> without the fragment. Scheme and host are in lower case. The default port and dot segments
+    /// are removed. Characters that a URL may not hold are percent-encoded.</remarks>
+    /// <exception cref="InvalidValueException">The value is not an absolute http or https URL, or holds U+0000 or a lone surrogate.</exception>
     public required string Url { get; init => field = Normalize(value); }
 
-    /// <summary>How much the audit keeps; standard unless set.</summary>
+    /// <summary>The mode of the audit.</summary>
+    /// <value>The default is <see cref="AuditMode.Standard"/>.</value>
+    /// <exception cref="InvalidValueException">The value is not defined.</exception>
     public AuditMode Mode { get; init => field = EnumLabels.Require(value, "mode"); }
 
-    /// <summary>How long its artifacts are kept; standard unless set.</summary>
+    /// <summary>The retention policy of the session's artifacts.</summary>
+    /// <value>The default is <see cref="RetentionPolicy.Standard"/>.</value>
+    /// <exception cref="InvalidValueException">The value is not defined.</exception>
     public RetentionPolicy RetentionPolicy { get; init => field = EnumLabels.Require(value, "retention_policy"); }
 
-    /// <summary>The version of the crawl policy that it follows: 1 to 500 characters (Unicode code points).</summary>
+    /// <summary>The version of the session's crawl policy: 1 to 500 characters. A character is one Unicode code point.</summary>
+    /// <exception cref="InvalidValueException">The value is empty, is too long, or holds U+0000 or a lone surrogate.</exception>
     public required string CrawlPolicyVersion { get; init => field = CrawledText.Require(value, "crawl_policy_version", LongestCrawlPolicyVersion); }
 
-    /// <summary>The crawl policy as it stands now, frozen for this session.</summary>
+    /// <summary>The crawl policy as it is now, as JSON in the auditor's format. Later changes of the policy do not change the session.</summary>
     public required Jsonb ConfigSnapshot { get; init; }
 
-    /// <summary>When it was made, in any offset, kept in UTC and cut to microseconds; the database's clock when null. The queue goes by it.</summary>
+    /// <summary>The time at which the session was created, in any offset. It is stored in UTC and truncated to microseconds. The queue is ordered by
+    /// it.</summary>
+    /// <value>The default is null: the database's clock when the session is inserted.</value>
     /// <exception cref="InvalidValueException">The value is <see cref="DateTimeOffset.MinValue"/> or <see cref="DateTimeOffset.MaxValue"/>.</exception>
     public DateTimeOffset? CreatedAt { get; init => field = Timestamps.Require(value, "created_at"); }
 
@@ -41,7 +61,7 @@ public sealed record NewAuditSession
             : throw new InvalidValueException("url", "is not an absolute http or https URL");
     }
 
-    // A host of characters that System.Uri drops is none, and of some it says only when it is asked for their form in ASCII that they have none.
+    // System.Uri drops some characters of a host, which can leave it empty. For some hosts only IdnHost shows that they are invalid: it throws.
     private static bool HasHost(Uri uri)
     {
         try

@@ -3,19 +3,20 @@ using CrawlData.Storage;
 
 namespace CrawlData.Audits;
 
-/// <summary>How long a session's artifacts are kept: PostgreSQL's <c>retention_policy_enum</c>. <see cref="RetentionDurations"/> says how long each is.</summary>
+/// <summary>The retention policy of a session's artifacts: PostgreSQL's enum <c>retention_policy_enum</c>. <see cref="RetentionDurations"/> has the duration of
+/// each policy.</summary>
 [JsonConverter(typeof(LabelConverter<RetentionPolicy>))]
 public enum RetentionPolicy
 {
-    /// <summary>The usual time.</summary>
+    /// <summary>Artifacts are kept for <see cref="RetentionDurations.Standard"/>: 90 days by default.</summary>
     [JsonStringEnumMemberName("standard")]
     Standard,
 
-    /// <summary>A shorter time.</summary>
+    /// <summary>Artifacts are kept for <see cref="RetentionDurations.Short"/>: 14 days by default.</summary>
     [JsonStringEnumMemberName("short")]
     Short,
 
-    /// <summary>A longer time.</summary>
+    /// <summary>Artifacts are kept for <see cref="RetentionDurations.Long"/>: 365 days by default.</summary>
     [JsonStringEnumMemberName("long")]
     Long,
 }

@@ -15,11 +15,11 @@ public sealed record CrawlEventFollowOptions
         init => field = ArgumentRange.Require(value, TimeSpan.FromMilliseconds(1), TimeSpan.FromHours(1), nameof(PollInterval));
     } = TimeSpan.FromMilliseconds(250);
 
-    /// <summary>Whether to listen for notifications, and to read at once when one arrives. Repositories send them that were made with
-    /// <c>notify: true</c>.</summary>
+    /// <summary>Whether to listen for notifications, and to read at once when one arrives. A repository that was made with <c>notify: true</c>
+    /// sends them.</summary>
     /// <value>The default is false.</value>
-    /// <remarks>A notification is a hint: it changes when events are read, and not which. It may be lost, so reads at <see cref="PollInterval"/> go on. All
-    /// followers over one data source share one connection, which is held while one of them listens. Through PgBouncer in transaction mode no notification
+    /// <remarks>A notification is a hint: it changes when events are read, but not which events. It may get lost, so the follower also polls at
+    /// <see cref="PollInterval"/>. All listening followers over one data source share one connection. Through PgBouncer in transaction mode no notification
     /// arrives. A data source that multiplexes is refused.</remarks>
     public bool Listen { get; init; }
 

@@ -12,7 +12,7 @@ namespace CrawlData.Crawls;
 /// <param name="retry">Which errors of a read are transient, and for how long it is retried.</param>
 /// <param name="timeProvider">Measures the pauses between reads.</param>
 /// <param name="telemetry">Counts the events that followers read.</param>
-/// <param name="logger">Logs what the listener does.</param>
+/// <param name="logger">Logs when the listener connects, and its errors.</param>
 internal sealed class CrawlEventFollower(
     NpgsqlDataSource dataSource, RetryPolicy retry, TimeProvider timeProvider, Telemetry telemetry, ILogger logger)
 {

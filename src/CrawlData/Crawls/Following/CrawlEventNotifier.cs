@@ -12,7 +12,7 @@ internal sealed class CrawlEventNotifier(NpgsqlDataSource dataSource, TimeProvid
 {
     public const string Channel = "crawldata_events";
 
-    // A crash loses nothing but a hint, so nobody waits for the disk.
+    // A crash loses only a hint, so the commit does not wait for the disk.
     internal const string NotifySql = $"select pg_notify('{Channel}', @payload_text), set_config('synchronous_commit', 'off', true)";
 
     // A payload has at most 7,999 bytes.
@@ -77,7 +77,7 @@ internal sealed class CrawlEventNotifier(NpgsqlDataSource dataSource, TimeProvid
             }
             catch (Exception exception)
             {
-                // Any error, also of the application's data source. A lost hint costs one poll interval. A task that ended would cost each of them.
+                // Any error, also of the application's data source. A lost hint costs one poll interval. If the task ended, every later hint would be lost.
                 Log.NotifyingFailed(logger, Telemetry.ErrorType(exception));
             }
 

@@ -8,7 +8,7 @@ internal sealed class FollowWait(CrawlEventFollowOptions options, CrawlEventSubs
 {
     private static readonly TimeSpan FirstEventPause = TimeSpan.FromMilliseconds(10);
 
-    // Most transactions end soon, and nothing notifies of their end.
+    // Most transactions end soon, and no notification reports their end.
     private static readonly TimeSpan FirstTransactionPause = TimeSpan.FromMilliseconds(1);
     private static readonly TimeSpan LongestTransactionPause = TimeSpan.FromMilliseconds(16);
 

@@ -3,10 +3,10 @@ using Npgsql;
 
 namespace CrawlData.Crawls;
 
-/// <summary>The highest event id at or below which no event can appear any more: each such id is visible, or never will be.</summary>
-/// <remarks>It relies on the table's lock. A transaction takes it before it draws an event's id, and holds it to its end. So the transactions that hold the lock
-/// after the newest id was read include all that drew a lower id. When they have ended, the newest id becomes the mark. No id up to it is drawn again, even by a
-/// server that crashed.</remarks>
+/// <summary>The highest event id at or below which no further event can appear: each such id is visible, or never will be.</summary>
+/// <remarks>It relies on the table's lock. A transaction takes the lock before it draws an event's id, and holds it to its end. So the transactions that hold
+/// the lock after the newest id was read include all that drew a lower id. When they have ended, the newest id becomes the mark. No id up to the mark is drawn
+/// again, even after a crash of the server.</remarks>
 internal sealed class HighWaterMark(NpgsqlDataSource dataSource, RetryPolicy retry)
 {
     internal const string NewestSql = "select coalesce(max(id), 0), pg_sequence_last_value('crawl_events_id_seq'), pg_is_in_recovery() from crawl_events";
@@ -22,7 +22,7 @@ internal sealed class HighWaterMark(NpgsqlDataSource dataSource, RetryPolicy ret
           and granted
         """;
 
-    // The transactions that must end before the newest id becomes the mark; null when there is none.
+    // The transactions that must end before the newest id becomes the mark; null when the mark does not wait for any.
     private HashSet<string>? writers;
     private long newestId;
 
@@ -70,7 +70,7 @@ internal sealed class HighWaterMark(NpgsqlDataSource dataSource, RetryPolicy ret
         if (afterId > last)
         {
             throw new InvalidValueException(
-                "cursor", $"is after id {afterId}, and the last id is {last}: it belongs to another database, or to a server that was lost");
+                "cursor", $"is at id {afterId}, but the last id is {last}; it belongs to another database, or to a server that was lost");
         }
 
         newestId = newest;

@@ -64,7 +64,7 @@ internal sealed class CrawlEventQueue(CrawlEventWriterOptions options, Telemetry
         }
     }
 
-    /// <summary>Refuses further entries, those that wait included. The reader ends after the entries that were admitted.</summary>
+    /// <summary>Refuses further entries, and entries that wait for space. The reader ends after the entries that were admitted.</summary>
     public void Close()
     {
         lock (gate)

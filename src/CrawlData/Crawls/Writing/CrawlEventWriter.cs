@@ -6,14 +6,14 @@ namespace CrawlData.Crawls;
 
 /// <summary>Gathers events of many crawls from many tasks, and appends them in bulk. Make one for a process. It is thread-safe.</summary>
 /// <remarks>
-/// <para><b>Order.</b> Within a crawl, events are stored in the order of the calls that wrote them, also of calls that waited for space. One flush runs at a time.
-/// It stores the events of a crawl together, which makes them neighbours on disk.</para>
+/// <para><b>Order.</b> Within a crawl, events are stored in the order of the calls that wrote them, also of calls that waited for space. One flush runs at a
+/// time. It stores the events of a crawl together, which makes them neighbours on disk.</para>
 /// <para><b>Durability.</b> An event is stored when <see cref="AppendAsync"/>, or a later <see cref="FlushAsync"/>, has returned. Until then it is in this
 /// process's memory, and is lost with it. Flush before you complete the run: its followers stop when it has ended.</para>
-/// <para><b>Errors.</b> A flush is retried and verified as any append (<see cref="RetryOptions"/>). An event that cannot be stored fails alone: one of a crawl
-/// that does not exist, or one that the server refuses. A caller that awaits the event gets its error. Other events are kept until <see cref="TakeUnstored"/>
-/// returns them. Until then each <see cref="FlushAsync"/> throws, and the writer refuses events of their crawls. When a crawl's events could not be stored at all,
-/// as in a long outage, the events written behind them are not stored either. So all of them can be written again in their order.</para>
+/// <para><b>Errors.</b> A flush is retried and verified as any append (<see cref="RetryOptions"/>). An event fails alone when its crawl does not exist, or when
+/// the server refuses it. A caller that awaits the event gets its error. Other unstored events are kept until <see cref="TakeUnstored"/> returns them. Until
+/// then each <see cref="FlushAsync"/> throws, and the writer refuses events of their crawls. When a crawl's events could not be stored because of an outage,
+/// the events written behind them are not stored either. So all of them can be written again in their order.</para>
 /// </remarks>
 /// <example>
 /// <code>
@@ -62,12 +62,12 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
         }
     }
 
-    /// <summary>Writes an event into the buffer. It waits while the buffer is full, because the database is slower than the callers.</summary>
+    /// <summary>Writes an event into the buffer. While the buffer is full, it waits.</summary>
     /// <param name="crawlId">The crawl.</param>
     /// <param name="crawlEvent">The event.</param>
     /// <param name="cancellationToken">Cancels the wait. Then the event is not written.</param>
-    /// <exception cref="CrawlEventsNotStoredException">Events of this crawl, or as many events as the buffer holds, could not be stored and were not taken. This
-    /// event is not written.</exception>
+    /// <exception cref="CrawlEventsNotStoredException">The writer keeps unstored events of this crawl, or as many as its buffer holds. This event is not
+    /// written.</exception>
     /// <exception cref="ObjectDisposedException">The writer is disposed.</exception>
     public Task WriteAsync(Guid crawlId, NewCrawlEvent crawlEvent, CancellationToken cancellationToken = default) =>
         AddAsync(new QueuedEvent { CrawlId = crawlId, Event = Require(crawlEvent) }, cancellationToken);
@@ -76,11 +76,12 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
     /// transaction.</summary>
     /// <param name="crawlId">The crawl.</param>
     /// <param name="crawlEvent">The event.</param>
-    /// <param name="cancellationToken">Cancels until the event is in the buffer. Then it is not written, now or later. Afterwards the token has no effect.</param>
+    /// <param name="cancellationToken">Cancels until the event is in the buffer. Then it is not written, now or later. Afterwards the token has no
+    /// effect.</param>
     /// <returns>The event's id.</returns>
     /// <exception cref="RowNotFoundException">There is no such crawl.</exception>
-    /// <exception cref="CrawlEventsNotStoredException">Events of this crawl, or as many events as the buffer holds, could not be stored and were not taken. This
-    /// event is not written.</exception>
+    /// <exception cref="CrawlEventsNotStoredException">The writer keeps unstored events of this crawl, or as many as its buffer holds. This event is not
+    /// written.</exception>
     /// <exception cref="NpgsqlException">The event could not be stored.</exception>
     /// <exception cref="AppendOutcomeUnknownException">The connection was lost during COMMIT, and the outcome could not be verified.</exception>
     /// <exception cref="ObjectDisposedException">The writer is disposed.</exception>
@@ -93,8 +94,7 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
 
     /// <summary>Waits until all events that were written before are stored.</summary>
     /// <param name="cancellationToken">Ends the wait. The events stay written.</param>
-    /// <exception cref="CrawlEventsNotStoredException">Events could not be stored, and were not taken. All other events that were written before are
-    /// stored.</exception>
+    /// <exception cref="CrawlEventsNotStoredException">The writer keeps unstored events. All other events that were written before are stored.</exception>
     /// <exception cref="ObjectDisposedException">The writer is disposed.</exception>
     public async Task FlushAsync(CancellationToken cancellationToken = default)
     {
@@ -107,14 +107,14 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
         }
     }
 
-    /// <summary>Takes the events that could not be stored, to be kept elsewhere or written again. From then on the writer takes events of their crawls.</summary>
-    /// <returns>The events; those of each crawl in the order in which they were written. Empty when there are none.</returns>
+    /// <summary>Takes the events that could not be stored out of the writer, to be kept elsewhere or written again. From then on the writer accepts events of
+    /// their crawls.</summary>
+    /// <returns>The events. The events of each crawl are in the order in which they were written. Empty when all events were stored.</returns>
     public IReadOnlyList<UnstoredCrawlEvent> TakeUnstored() => unstored.Take();
 
     /// <summary>Refuses further events, and waits until all events that were written are stored. Calls that wait for space throw
     /// <see cref="ObjectDisposedException"/>.</summary>
-    /// <exception cref="CrawlEventsNotStoredException">Events could not be stored, and were not taken. <see cref="TakeUnstored"/> still returns
-    /// them.</exception>
+    /// <exception cref="CrawlEventsNotStoredException">The writer keeps unstored events. <see cref="TakeUnstored"/> still returns them.</exception>
     public async ValueTask DisposeAsync()
     {
         queue.Close();
@@ -173,8 +173,8 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
         }
     }
 
-    /// <summary>Takes entries from the queue. While no caller awaits one of them, it lingers for more. Otherwise it only yields once to callers that are about to
-    /// write, because the last flush has just answered them.</summary>
+    /// <summary>Takes entries from the queue. While no caller awaits one of them, it lingers for more. Otherwise it only yields once to callers that are about
+    /// to write, because the last flush has just answered them.</summary>
     private async Task GatherAsync(FlushBatch batch)
     {
         using var linger = new CancellationTokenSource(options.Linger, timeProvider);

@@ -1,6 +1,7 @@
 namespace CrawlData.Crawls;
 
-/// <summary>Thrown when events that were written to a <see cref="CrawlEventWriter"/> could not be stored, and were not taken yet.</summary>
+/// <summary>Thrown when a <see cref="CrawlEventWriter"/> keeps events that it could not store. <see cref="CrawlEventWriter.TakeUnstored"/> takes them
+/// out.</summary>
 public sealed class CrawlEventsNotStoredException : CrawlDataException
 {
     internal CrawlEventsNotStoredException(IReadOnlyList<UnstoredCrawlEvent> events)
@@ -10,6 +11,6 @@ public sealed class CrawlEventsNotStoredException : CrawlDataException
             events[0].Error) =>
         Events = events;
 
-    /// <summary>The events. Those of each crawl are in the order in which they were written.</summary>
+    /// <summary>The events. The events of each crawl are in the order in which they were written.</summary>
     public IReadOnlyList<UnstoredCrawlEvent> Events { get; }
 }

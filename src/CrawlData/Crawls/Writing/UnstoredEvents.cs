@@ -2,8 +2,8 @@ using CrawlData.Instrumentation;
 
 namespace CrawlData.Crawls;
 
-/// <summary>The events that a writer could not store and that no caller awaited, until they are taken.</summary>
-/// <remarks>A crawl is held when its events could not be stored at all, as in a long outage. Its later events are not stored either, so that all of them can be
+/// <summary>Keeps the events that a writer could not store and that no caller awaited, until they are taken out.</summary>
+/// <remarks>A crawl is held when its events could not be stored because of an outage. Its later events are not stored either, so that all of them can be
 /// written again in their order.</remarks>
 internal sealed class UnstoredEvents(CrawlEventWriterOptions options, Telemetry telemetry)
 {
@@ -63,7 +63,7 @@ internal sealed class UnstoredEvents(CrawlEventWriterOptions options, Telemetry 
         }
     }
 
-    /// <summary>Takes all events. From then on no crawl is held.</summary>
+    /// <summary>Takes all events out. From then on no crawl is held.</summary>
     public IReadOnlyList<UnstoredCrawlEvent> Take()
     {
         lock (gate)
@@ -89,7 +89,7 @@ internal sealed class UnstoredEvents(CrawlEventWriterOptions options, Telemetry 
         }
     }
 
-    /// <summary>Throws when the writer takes no more events of a crawl. The events that are kept are bounded as the queue is.</summary>
+    /// <summary>Throws when the writer accepts no more events of a crawl. Kept events have the same bounds as the queue.</summary>
     /// <exception cref="CrawlEventsNotStoredException">There are events of this crawl, or as many events as the buffer holds.</exception>
     public void ThrowIfRefused(Guid crawlId)
     {
