@@ -13,7 +13,7 @@ internal sealed class NdjsonWriter : IDisposable
     private readonly Stream output;
     private readonly Utf8JsonWriter writer;
 
-    /// <summary>Makes a writer.</summary>
+    /// <summary>Initializes a writer.</summary>
     /// <param name="output">Receives NDJSON in UTF-8. It is left open.</param>
     public NdjsonWriter(Stream output)
     {

@@ -44,7 +44,7 @@ internal static class RowStream
             finally
             {
                 // The consumer left early. Disposal reads the remaining rows, and a cancelled query has few left. A cancel request costs a connection, so none
-                // is sent after the last row. It aborts a transaction of the caller's, so there it is sent only when the caller cancels.
+                // is sent after the last row. It aborts the caller's transaction, so there it is sent only when the caller cancels.
                 if (yielding && (own is not null || cancellationToken.IsCancellationRequested))
                 {
                     command.Cancel();

@@ -55,7 +55,7 @@ internal static class Sql
         (await dataSource.QueryAsync(sql, parameters, map, transaction, cancellationToken).ConfigureAwait(false)).Single();
 
     /// <summary>Runs a query that returns at most one row.</summary>
-    /// <returns>The row; null when there is none.</returns>
+    /// <returns>The row; null when no row matches.</returns>
     public static async Task<T?> QuerySingleOrDefaultAsync<T>(
         this NpgsqlDataSource dataSource,
         string sql,

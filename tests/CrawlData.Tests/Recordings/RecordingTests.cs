@@ -112,7 +112,8 @@ public sealed class RecordingTests : DatabaseTest
         "Line 3: status: has a value that the column does not accept.")]
     [TestCase(
         """{"table":"audit_sessions","row":"""
-            + """{"url":"http://a","status":"queued","mode":"debug","retention_policy":"long","crawl_policy_version":"1","config_snapshot":{},"attempts":-1}}""",
+            + """{"url":"http://a","status":"queued","mode":"debug","retention_policy":"long","crawl_policy_version":"1","config_snapshot":"""
+            + """{},"attempts":-1}}""",
         "Line 3: attempts: is -1; the least is 0.")]
     [TestCase(
         """{"table":"audit_pages","row":"""

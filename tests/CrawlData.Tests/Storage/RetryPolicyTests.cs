@@ -15,11 +15,21 @@ public sealed class RetryPolicyTests
     public void Reset() => attempts = 0;
 
     [Test]
-    public async Task Work_is_retried_until_the_limit_and_then_its_error_is_thrown()
+    public async Task Work_is_retried_until_the_limit_after_its_first_failure_and_then_its_error_is_thrown()
     {
         await Assert.ThatAsync(() => Policy().RunAsync(() => FailAsync(TimeSpan.FromSeconds(3)), CancellationToken.None), Throws.InstanceOf<NpgsqlException>());
 
-        Assert.That(attempts, Is.EqualTo(4), "attempts that end after 3, 6, 9 and 12 s");
+        Assert.That(attempts, Is.EqualTo(5), "attempts that end after 0, 3, 6, 9 and 12 s, counted from the first failure");
+    }
+
+    [Test]
+    public async Task A_first_attempt_that_takes_longer_than_the_limit_is_retried()
+    {
+        Assert.That(
+            await Policy().RunAsync(
+                async () => attempts == 0 ? await FailAsync(Limit * 1.1) : 1,
+                CancellationToken.None),
+            Is.EqualTo(1));
     }
 
     [Test]
@@ -57,9 +67,14 @@ public sealed class RetryPolicyTests
     [TestCase(PostgresErrorCodes.AdminShutdown, ExpectedResult = true)]
     [TestCase(PostgresErrorCodes.TooManyConnections, ExpectedResult = true)]
     [TestCase(PostgresErrorCodes.ReadOnlySqlTransaction, ExpectedResult = true)]
+    [TestCase(PostgresErrorCodes.LockNotAvailable, ExpectedResult = true)]
+    [TestCase(PostgresErrorCodes.QueryCanceled, ExpectedResult = true, Description = "statement_timeout")]
+    [TestCase("25P03", ExpectedResult = true, Description = "idle_in_transaction_session_timeout")]
+    [TestCase("25P04", ExpectedResult = true, Description = "transaction_timeout")]
     [TestCase(PostgresErrorCodes.CheckViolation, ExpectedResult = false)]
     [TestCase(PostgresErrorCodes.UndefinedTable, ExpectedResult = false)]
-    public bool Transient_errors_are_told_by_their_SQLSTATE(string sqlState) => Policy().IsTransient(new PostgresException("text", "ERROR", "ERROR", sqlState));
+    public bool Transient_errors_are_recognised_by_their_SQLSTATE(string sqlState) =>
+        Policy().IsTransient(new PostgresException("text", "ERROR", "ERROR", sqlState));
 
     private async Task<int> FailAsync(TimeSpan duration, NpgsqlException? error = null)
     {

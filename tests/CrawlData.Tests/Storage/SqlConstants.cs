@@ -100,6 +100,9 @@ public static partial class SqlConstants
         ["transaction_start"] = "timestamp with time zone",
         ["types"] = "text[]",
         ["up_to_id"] = "bigint",
+        ["wal_position"] = "pg_lsn",
+        ["server_start"] = "timestamp with time zone",
+        ["backend_id"] = "integer",
         ["urls"] = "text[]",
         ["viewports"] = "text[]",
     };

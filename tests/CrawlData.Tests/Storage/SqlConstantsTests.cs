@@ -37,7 +37,8 @@ public sealed class SqlConstantsTests : DatabaseTest
         ["SchemaComparison"] = 2,
         ["SchemaJournal"] = 6,
         ["SchemaMigrator"] = 2,
-        ["CommitVerifier"] = 2,
+        ["CommitVerifier"] = 3,
+        ["ConfirmedCommit"] = 1,
     };
 
     [Test]

@@ -183,7 +183,7 @@ internal sealed class BulkAppender<T>(
             return await InsertChunksAsync(connection, transaction, batch, cancellationToken).ConfigureAwait(false);
         }
 
-        // Cancelled between rows only. A cancel inside a write breaks the connection, and with it a transaction of the caller's.
+        // Cancelled between rows only. A cancel inside a write breaks the connection, and with it the caller's transaction.
         var importer = await connection.BeginBinaryImportAsync(statements.Copy, CancellationToken.None).ConfigureAwait(false);
         await using (importer.ConfigureAwait(false))
         {

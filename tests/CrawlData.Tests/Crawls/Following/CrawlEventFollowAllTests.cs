@@ -201,8 +201,8 @@ public sealed class CrawlEventFollowAllTests : EmptiedDatabaseTest
             await using var connection = await DataSource.OpenConnectionAsync();
             for (long after = 0; !drained.IsCancellationRequested;)
             {
-                await using var read = new NpgsqlCommand(
-                    "select id from crawl_events where id > $1 order by id limit 1000", connection) { Parameters = { new() { Value = after } } };
+                await using var read = new NpgsqlCommand("select id from crawl_events where id > $1 order by id limit 1000", connection);
+                read.Parameters.Add(new() { Value = after });
                 await using var reader = await read.ExecuteReaderAsync();
                 while (await reader.ReadAsync())
                 {

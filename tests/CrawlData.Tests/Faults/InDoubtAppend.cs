@@ -1,0 +1,30 @@
+using CrawlData.Crawls;
+using CrawlData.Instrumentation;
+using CrawlData.Storage;
+using Npgsql;
+
+namespace CrawlData.Tests.Faults;
+
+/// <summary>Appends an event as the library does, without its COMMIT, and verifies it.</summary>
+internal static class InDoubtAppend
+{
+    public static async Task<AppendedRows> InsertAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, Guid crawl, DateTime? createdAt = null)
+    {
+        await using var insert = new NpgsqlCommand(CrawlEventStatements.InsertOneSql, connection, transaction);
+        SqlConstants.AddParameters(insert);
+        insert.Parameters["crawl_id"].Value = crawl;
+        insert.Parameters["event_type"].Value = "step";
+        insert.Parameters["payload"].Value = "{}";
+        insert.Parameters["created_at"].Value = createdAt ?? (object)DBNull.Value;
+        await using var reader = await insert.ExecuteReaderAsync();
+        await reader.ReadAsync();
+        return new AppendedRows([reader.GetInt64(0)], TransactionIdentity.Read(reader, 1), crawl, HasTransactionTime: createdAt is null);
+    }
+
+    public static Task<CommitOutcome> VerifyAsync(NpgsqlDataSource dataSource, AppendedRows rows)
+    {
+        var retry = new RetryPolicy(
+            dataSource, TimeSpan.FromSeconds(10), TimeProvider.System, new Telemetry(dataSource, "crawl_events"), TestLog.Instance);
+        return new CommitVerifier(dataSource, retry, CrawlEventStatements.RowIsOfTransactionSql).VerifyAsync(rows);
+    }
+}
