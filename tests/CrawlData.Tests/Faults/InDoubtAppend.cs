@@ -1,7 +1,6 @@
 using CrawlData.Crawls;
 using CrawlData.Instrumentation;
 using CrawlData.Storage;
-using CrawlData.Tests.Storage;
 using Npgsql;
 
 namespace CrawlData.Tests.Faults;
