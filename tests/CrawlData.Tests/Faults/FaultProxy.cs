@@ -38,6 +38,7 @@ internal sealed class FaultProxy : IAsyncDisposable
     private readonly Task accepting;
     private readonly List<IDisposable> silent = [];
     private int sent;
+    private int generation;
 
     public FaultProxy(string connectionString)
     {
@@ -50,6 +51,9 @@ internal sealed class FaultProxy : IAsyncDisposable
     /// <summary>Chooses the fault of each piece that a client sends after its session has started, from its number since <see cref="Restart"/> and its
     /// bytes.</summary>
     public Func<int, byte[], Fault> OnSent { get; set; } = (_, _) => Fault.None;
+
+    /// <summary>Freezes the connections that are open: no piece passes in either direction, and none of them is closed. New connections work.</summary>
+    public void FreezeOpenConnections() => Interlocked.Increment(ref generation);
 
     /// <summary>Whether connections are refused.</summary>
     public bool Down { get; set; }
@@ -142,11 +146,16 @@ internal sealed class FaultProxy : IAsyncDisposable
                 answered.TrySetResult();
                 client.Close();
             });
+            var born = Volatile.Read(ref generation);
             var piece = new byte[64 * 1024];
             var started = false;
             for (int read; (read = await client.GetStream().ReadAsync(piece, cut.Token)) > 0;)
             {
                 var sending = piece.AsSpan(0, read).ToArray();
+                if (born != Volatile.Read(ref generation))
+                {
+                    await Task.Delay(Timeout.InfiniteTimeSpan, cut.Token);
+                }
 
                 // Start-up messages, passwords and cancel requests are not counted.
                 started = started || (sending[0] is not (0 or (byte)'p'));

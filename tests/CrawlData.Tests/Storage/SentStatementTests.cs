@@ -7,13 +7,13 @@ public sealed class SentStatementTests : MigratorTest
     // Other tests send these: after a lost connection, and in a script that psql runs.
     private static readonly string[] OutsideTheScenario =
     [
+        "CrawlEventStatements.RowIsOfTransactionSql",
+        "CrawlLogStatements.RowIsOfTransactionSql",
+        "MigrationLock.TransactionLockSql",
         "CommitVerifier.StatusSql",
         "CommitVerifier.TerminateSql",
         "CommitVerifier.WriteWalSql",
         "ConfirmedCommit.ShowWarningsSql",
-        "CrawlEventStatements.RowIsOfTransactionSql",
-        "CrawlLogStatements.RowIsOfTransactionSql",
-        "MigrationLock.TransactionLockSql",
     ];
 
     [Test]

@@ -8,8 +8,8 @@ internal static class ConfirmedCommit
     internal const string ShowWarningsSql = "set local client_min_messages to warning";
 
     /// <summary>Commits a transaction whose session shows warnings.</summary>
-    /// <returns>Whether it is confirmed. The server stops waiting for its standbys after a command time-out, or when an operator cancels. It then warns, and the
-    /// transaction is committed on this server alone.</returns>
+    /// <returns>Whether it is confirmed. The server stops waiting for its standbys after a command time-out, or when an operator cancels. It then sends a
+    /// warning, and the transaction is committed on this server alone.</returns>
     public static async Task<bool> CommitConfirmedAsync(this NpgsqlTransaction transaction)
     {
         var connection = transaction.Connection!;

@@ -38,7 +38,8 @@ internal sealed class RetryAttempts(NpgsqlDataSource dataSource, TimeSpan limit,
         pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
     }
 
-    /// <summary>Drops the pool's idle connections after an error that they are likely to share: silence, or a prepared statement whose plan is outdated.</summary>
+    /// <summary>Drops the pool's idle connections after an error that they are likely to share. That is silence, or the outdated plan of a prepared
+    /// statement.</summary>
     public void ClearPoolAfter(Exception exception)
     {
         if (exception is NpgsqlException { InnerException: TimeoutException } || RetryPolicy.IsOutdatedPlan(exception))
