@@ -45,6 +45,13 @@ internal static partial class Log
     public static partial void Flushed(ILogger logger, int events, TimeSpan elapsed);
 
     [LoggerMessage(
+        22,
+        LogLevel.Critical,
+        "The writer's flush loop failed with {Error}. {Events} events are not stored. The writer accepts no more events.",
+        EventName = "FlushLoopFailed")]
+    public static partial void FlushLoopFailed(ILogger logger, int events, string error);
+
+    [LoggerMessage(
         30, LogLevel.Warning, "Listening for events failed with {Error}. Followers poll until it is restored.", EventName = "ListeningFailed")]
     public static partial void ListeningFailed(ILogger logger, string error);
 

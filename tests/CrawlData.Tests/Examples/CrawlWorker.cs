@@ -49,12 +49,12 @@ public sealed class CrawlWorker(CrawlRunRepository runs, CrawlEventWriter events
             }
 
             // Before the run ends: its followers stop there.
-            await events.FlushAsync(stoppingToken);
+            await events.FlushAsync(run.Id, stoppingToken);
             await runs.CompleteAsync(run.Id, cancellationToken: CancellationToken.None);
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {
-            await events.FlushAsync(CancellationToken.None);
+            await events.FlushAsync(run.Id, CancellationToken.None);
             await runs.CancelAsync(run.Id, cancellationToken: CancellationToken.None);
             throw;
         }
@@ -63,12 +63,12 @@ public sealed class CrawlWorker(CrawlRunRepository runs, CrawlEventWriter events
             logger.LogError(exception, "Crawl {CrawlId} failed.", run.Id);
             try
             {
-                await events.FlushAsync(CancellationToken.None);
+                await events.FlushAsync(run.Id, CancellationToken.None);
             }
             catch (CrawlEventsNotStoredException)
             {
-                // All crawls share the writer. Every flush throws until these events are taken.
-                foreach (var unstored in events.TakeUnstored())
+                // Each flush of this crawl throws until these events are taken.
+                foreach (var unstored in events.TakeUnstored(run.Id))
                 {
                     logger.LogError(unstored.Error, "An event of crawl {CrawlId} could not be stored.", unstored.CrawlId);
                 }

@@ -8,19 +8,21 @@ namespace CrawlData.Crawls;
 /// <remarks>
 /// <para><b>Order.</b> Within a crawl, events are stored in the order of the calls that wrote them, also of calls that waited for space. One flush runs at a
 /// time. It stores the events of a crawl together, which makes them neighbours on disk.</para>
-/// <para><b>Durability.</b> An event is stored when <see cref="AppendAsync"/>, or a later <see cref="FlushAsync"/>, has returned. Until then it is in this
+/// <para><b>Durability.</b> An event is stored when <see cref="AppendAsync"/>, or a later flush, has returned. Until then it is in this
 /// process's memory, and is lost with it. Flush before you complete the run: its followers stop when it has ended.</para>
 /// <para><b>Errors.</b> A flush is retried and verified as any append (<see cref="RetryOptions"/>). An event fails alone when its crawl does not exist, or when
-/// the server refuses it. A caller that awaits the event gets its error. Other unstored events are kept until <see cref="TakeUnstored"/> returns them. Until
-/// then each <see cref="FlushAsync"/> throws, and the writer refuses events of their crawls. When a crawl's events could not be stored because of an outage,
-/// the events written behind them are not stored either. So all of them can be written again in their order.</para>
+/// the server refuses it. A caller that awaits the event gets its error. Other unstored events are kept until <see cref="TakeUnstored(Guid)"/> returns them.
+/// Until then the writer refuses events of their crawls, and each flush of their crawls throws. After an outage, all events of the crawl that were written
+/// until then fail together. So all of them can be written again in their order.</para>
+/// <para><b>Several workers.</b> Workers on different crawls can share a writer: <see cref="FlushAsync(Guid, CancellationToken)"/> and
+/// <see cref="TakeUnstored(Guid)"/> look at one crawl.</para>
 /// </remarks>
 /// <example>
 /// <code>
 /// await using var writer = new CrawlEventWriter(events);
 /// await writer.WriteAsync(run.Id, opened);              // buffered
 /// var id = await writer.AppendAsync(run.Id, clicked);   // stored
-/// await writer.FlushAsync();                            // everything before it is stored
+/// await writer.FlushAsync(run.Id);                      // all of the crawl's events before it are stored
 /// await runs.CompleteAsync(run.Id);
 /// </code>
 /// </example>
@@ -31,8 +33,7 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
     private readonly TimeProvider timeProvider;
     private readonly Telemetry telemetry;
     private readonly ILogger logger;
-    private readonly CrawlEventQueue queue;
-    private readonly UnstoredEvents unstored;
+    private readonly CrawlEventBuffer buffer;
     private readonly Task flushing;
 
     /// <summary>Makes a writer.</summary>
@@ -52,8 +53,7 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
         this.logger = logger.Guarded();
         this.timeProvider = timeProvider ?? TimeProvider.System;
         telemetry = events.Telemetry;
-        queue = new CrawlEventQueue(this.options, telemetry);
-        unstored = new UnstoredEvents(this.options, telemetry);
+        buffer = new CrawlEventBuffer(this.options, telemetry);
 
         // Without the caller's execution context, whose ambient values would live as long as the writer.
         using (ExecutionContext.SuppressFlow())
@@ -94,32 +94,45 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
 
     /// <summary>Waits until all events that were written before are stored.</summary>
     /// <param name="cancellationToken">Ends the wait. The events stay written.</param>
-    /// <exception cref="CrawlEventsNotStoredException">The writer keeps unstored events. All other events that were written before are stored.</exception>
+    /// <exception cref="CrawlEventsNotStoredException">Events that were written before could not be stored. The writer keeps them, or another caller took them
+    /// during the wait. All other events that were written before are stored.</exception>
     /// <exception cref="ObjectDisposedException">The writer is disposed.</exception>
-    public async Task FlushAsync(CancellationToken cancellationToken = default)
-    {
-        var stored = new TaskCompletionSource<long>(TaskCreationOptions.RunContinuationsAsynchronously);
-        await AddAsync(new QueuedEvent { Stored = stored }, cancellationToken).ConfigureAwait(false);
-        var registration = cancellationToken.UnsafeRegister(static (state, token) => ((TaskCompletionSource<long>)state!).TrySetCanceled(token), stored);
-        await using (registration.ConfigureAwait(false))
-        {
-            await stored.Task.ConfigureAwait(false);
-        }
-    }
+    public Task FlushAsync(CancellationToken cancellationToken = default) => WaitForFlushAsync(null, cancellationToken);
+
+    /// <summary>Waits until all events of a crawl that were written before are stored. It ignores failures of other crawls.</summary>
+    /// <param name="crawlId">The crawl.</param>
+    /// <param name="cancellationToken">Ends the wait. The events stay written.</param>
+    /// <exception cref="CrawlEventsNotStoredException">Events of the crawl that were written before could not be stored. The writer keeps them, or another
+    /// caller took them during the wait. All other events of the crawl that were written before are stored.</exception>
+    /// <exception cref="ObjectDisposedException">The writer is disposed.</exception>
+    public Task FlushAsync(Guid crawlId, CancellationToken cancellationToken = default) => WaitForFlushAsync(crawlId, cancellationToken);
 
     /// <summary>Takes the events that could not be stored out of the writer, to be kept elsewhere or written again. From then on the writer accepts events of
     /// their crawls.</summary>
+    /// <remarks>It takes the events of all crawls, also those that other callers wrote. Those callers' flushes still throw if they wait at this moment. A
+    /// worker that shares the writer calls <see cref="TakeUnstored(Guid)"/> instead.</remarks>
     /// <returns>The events. The events of each crawl are in the order in which they were written. Empty when all events were stored.</returns>
-    public IReadOnlyList<UnstoredCrawlEvent> TakeUnstored() => unstored.Take();
+    public IReadOnlyList<UnstoredCrawlEvent> TakeUnstored() => buffer.Take(null);
+
+    /// <summary>Takes the events of a crawl that could not be stored out of the writer, to be kept elsewhere or written again. From then on the writer accepts
+    /// events of the crawl.</summary>
+    /// <remarks>After an outage these are all events of the crawl that were written before it was noticed, without those that a caller awaits. A flush that
+    /// waits at this moment still throws.</remarks>
+    /// <param name="crawlId">The crawl.</param>
+    /// <returns>The events, in the order in which they were written. Empty when all events were stored.</returns>
+    public IReadOnlyList<UnstoredCrawlEvent> TakeUnstored(Guid crawlId) => buffer.Take(crawlId);
 
     /// <summary>Refuses further events, and waits until all events that were written are stored. Calls that wait for space throw
     /// <see cref="ObjectDisposedException"/>.</summary>
-    /// <exception cref="CrawlEventsNotStoredException">The writer keeps unstored events. <see cref="TakeUnstored"/> still returns them.</exception>
+    /// <exception cref="CrawlEventsNotStoredException">Events could not be stored. The writer keeps them, and <see cref="TakeUnstored()"/> still returns them.
+    /// Or another caller took them during the wait.</exception>
     public async ValueTask DisposeAsync()
     {
-        queue.Close();
+        var flush = buffer.Close();
         await flushing.ConfigureAwait(false);
-        unstored.ThrowIfAny();
+        buffer.CompleteFlushes();
+        await flush.Completed.ConfigureAwait(false);
+        buffer.ThrowIfFailed();
     }
 
     /// <inheritdoc cref="DisposeAsync"/>
@@ -136,13 +149,7 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
     {
         try
         {
-            queue.ThrowIfClosed();
-            if (entry.Event is not null)
-            {
-                unstored.ThrowIfRefused(entry.CrawlId);
-            }
-
-            return queue.AddAsync(entry, cancellationToken);
+            return buffer.AddAsync(entry, cancellationToken);
         }
         catch (Exception exception)
         {
@@ -150,30 +157,54 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
         }
     }
 
-    private async Task FlushAllAsync()
+    private async Task WaitForFlushAsync(Guid? crawlId, CancellationToken cancellationToken)
     {
-        var batch = new FlushBatch(options);
-        while (await queue.Reader.WaitToReadAsync().ConfigureAwait(false))
+        var flush = buffer.RequestFlush(crawlId);
+        var registration = cancellationToken.UnsafeRegister(static (state, token) => ((FlushRequest)state!).Cancel(token), flush);
+        await using (registration.ConfigureAwait(false))
         {
-            await GatherAsync(batch).ConfigureAwait(false);
-            if (batch.Events.Count > 0)
-            {
-                var started = timeProvider.GetTimestamp();
-                await telemetry.RunAsync("flush", batch.Events.Count, async () =>
-                {
-                    await StoreAsync(WithoutHeld(batch.ByCrawl())).ConfigureAwait(false);
-                    return true;
-                }).ConfigureAwait(false);
-                Log.Flushed(logger, batch.Events.Count, timeProvider.GetElapsedTime(started));
-            }
-
-            queue.Free(batch.Size);
-            CompleteFlushes(batch.Flushes);
-            batch.Clear();
+            await flush.Completed.ConfigureAwait(false);
         }
     }
 
-    /// <summary>Takes entries from the queue. While no caller awaits one of them, it lingers for more. Otherwise it only yields once to callers that are about
+    private async Task FlushAllAsync()
+    {
+        var batch = new FlushBatch(options);
+        try
+        {
+            while (await buffer.WaitToReadAsync().ConfigureAwait(false))
+            {
+                await GatherAsync(batch).ConfigureAwait(false);
+                if (batch.Events.Count > 0)
+                {
+                    await FlushAsync(batch).ConfigureAwait(false);
+                }
+
+                buffer.Free(batch.Size);
+                buffer.CompleteFlushes();
+                batch.Clear();
+            }
+        }
+        catch (Exception exception)
+        {
+            // For example, a TimeProvider of the application's has thrown. Nobody would flush the events that wait.
+            var failed = buffer.Abort(batch.Events, exception);
+            Log.FlushLoopFailed(logger, failed.Count, Telemetry.ErrorType(exception));
+        }
+    }
+
+    private async Task FlushAsync(FlushBatch batch)
+    {
+        var started = timeProvider.GetTimestamp();
+        await telemetry.RunAsync("flush", batch.Events.Count, async () =>
+        {
+            await StoreAsync(batch).ConfigureAwait(false);
+            return true;
+        }).ConfigureAwait(false);
+        Log.Flushed(logger, batch.Events.Count, timeProvider.GetElapsedTime(started));
+    }
+
+    /// <summary>Reads events into a batch. While no caller awaits one of them, it lingers for more. Otherwise it only yields once to callers that are about
     /// to write, because the last flush has just answered them.</summary>
     private async Task GatherAsync(FlushBatch batch)
     {
@@ -181,13 +212,7 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
         bool more;
         do
         {
-            more = false;
-            while (!batch.IsFull && queue.Reader.TryRead(out var entry))
-            {
-                batch.Add(entry);
-                more = true;
-            }
-
+            more = buffer.Read(batch);
             if (batch.IsFull)
             {
                 return;
@@ -209,7 +234,7 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
     {
         try
         {
-            return await queue.Reader.WaitToReadAsync(until).ConfigureAwait(false);
+            return await buffer.WaitToReadAsync(until).ConfigureAwait(false);
         }
         catch (OperationCanceledException)
         {
@@ -217,37 +242,53 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
         }
     }
 
-    /// <summary>Stores entries, and completes the calls that await them. An event that cannot be stored fails alone.</summary>
-    private async Task StoreAsync(ArraySegment<QueuedEvent> entries)
+    /// <summary>Stores events, and completes the calls that await them. An event that cannot be stored fails alone.</summary>
+    private async Task StoreAsync(FlushBatch batch)
     {
-        if (entries.Count == 0)
+        var pieces = new Stack<IEnumerable<QueuedEvent>>([batch.ByCrawl()]);
+        while (pieces.TryPop(out var next))
         {
-            return;
-        }
-
-        try
-        {
-            var ids = await events.AppendAsync([.. entries.Select(entry => (entry.CrawlId, entry.Event!))]).ConfigureAwait(false);
-            for (var index = 0; index < ids.Count; index++)
+            // Events that have failed meanwhile, with their crawl, are left out.
+            ArraySegment<QueuedEvent> piece = next.Where(entry => !entry.IsDone).ToArray();
+            if (piece.Count == 0)
             {
-                entries[index].Stored?.SetResult(ids[index]);
+                continue;
             }
-        }
-        catch (RowNotFoundException exception) when (entries.Any(entry => !exception.Ids.Contains(entry.CrawlId)))
-        {
-            var unknown = exception.Ids.ToHashSet();
-            Fail([.. entries.Where(entry => unknown.Contains(entry.CrawlId))], exception, hold: false);
-            await StoreAsync(entries.Where(entry => !unknown.Contains(entry.CrawlId)).ToArray()).ConfigureAwait(false);
-        }
-        catch (Exception exception) when (entries.Count > 1 && MayConcernSome(exception, entries))
-        {
-            await StoreAsync(entries[..(entries.Count / 2)]).ConfigureAwait(false);
-            await StoreAsync(entries[(entries.Count / 2)..]).ConfigureAwait(false);
-        }
-        catch (Exception exception)
-        {
-            // Whatever the error is, each event's caller gets it, or the event is kept.
-            Fail(entries, exception, hold: !ConcernsAnEvent(exception));
+
+            try
+            {
+                var ids = await events.AppendAsync([.. piece.Select(entry => (entry.CrawlId, entry.Event))]).ConfigureAwait(false);
+                for (var index = 0; index < ids.Count; index++)
+                {
+                    piece[index].Complete(ids[index]);
+                }
+            }
+            catch (RowNotFoundException exception) when (piece.Any(entry => !exception.Ids.Contains(entry.CrawlId)))
+            {
+                var unknown = exception.Ids.ToHashSet();
+                Fail([.. piece.Where(entry => unknown.Contains(entry.CrawlId))], exception);
+                pieces.Push(piece);
+            }
+            catch (Exception exception) when (piece.Count > 1 && MayConcernSome(exception, piece))
+            {
+                pieces.Push(piece[(piece.Count / 2)..]);
+                pieces.Push(piece[..(piece.Count / 2)]);
+            }
+            catch (Exception exception) when (ConcernsAnEvent(exception))
+            {
+                Fail(piece, exception);
+            }
+            catch (Exception exception)
+            {
+                // Whatever the error is, each event's caller gets it, or the event is kept.
+                var failed = buffer.FailCrawls(piece.Select(entry => entry.CrawlId).ToHashSet(), batch.Events, exception);
+                LogNotStored(failed, exception);
+
+                // Each attempt may last until the limit, so the other crawls share one.
+                var others = pieces.SelectMany(waiting => waiting).ToArray();
+                pieces.Clear();
+                pieces.Push(others);
+            }
         }
     }
 
@@ -259,37 +300,12 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
     private static bool ConcernsAnEvent(Exception exception) =>
         exception is RowNotFoundException || (exception is PostgresException server && server.SqlState[..2] is "22" or "23" or "54");
 
-    /// <summary>Fails the entries of held crawls, as the events before them failed.</summary>
-    private ArraySegment<QueuedEvent> WithoutHeld(ArraySegment<QueuedEvent> entries)
+    private void Fail(IReadOnlyCollection<QueuedEvent> entries, Exception error)
     {
-        var (held, free) = unstored.Split(entries);
-        foreach (var (behind, error) in held)
-        {
-            Fail(behind, error, hold: true);
-        }
-
-        return free;
+        buffer.Fail(entries, error);
+        LogNotStored(entries, error);
     }
 
-    private void Fail(IReadOnlyCollection<QueuedEvent> entries, Exception error, bool hold)
-    {
+    private void LogNotStored(IReadOnlyCollection<QueuedEvent> entries, Exception error) =>
         Log.EventsNotStored(logger, entries.Count, entries.Select(entry => entry.CrawlId).Distinct().Count(), Telemetry.ErrorType(error));
-        unstored.Fail(entries, error, hold);
-    }
-
-    private void CompleteFlushes(List<QueuedEvent> flushes)
-    {
-        foreach (var flush in flushes)
-        {
-            try
-            {
-                unstored.ThrowIfAny();
-                flush.Stored!.TrySetResult(0);
-            }
-            catch (CrawlEventsNotStoredException exception)
-            {
-                flush.Stored!.TrySetException(exception);
-            }
-        }
-    }
 }

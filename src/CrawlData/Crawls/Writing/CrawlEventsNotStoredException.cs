@@ -1,7 +1,7 @@
 namespace CrawlData.Crawls;
 
-/// <summary>Thrown when a <see cref="CrawlEventWriter"/> keeps events that it could not store. <see cref="CrawlEventWriter.TakeUnstored"/> takes them
-/// out.</summary>
+/// <summary>Thrown when a <see cref="CrawlEventWriter"/> could not store events. It keeps them until <see cref="CrawlEventWriter.TakeUnstored(Guid)"/> takes
+/// them out.</summary>
 public sealed class CrawlEventsNotStoredException : CrawlDataException
 {
     internal CrawlEventsNotStoredException(IReadOnlyList<UnstoredCrawlEvent> events)

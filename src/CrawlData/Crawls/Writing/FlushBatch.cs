@@ -1,34 +1,31 @@
 namespace CrawlData.Crawls;
 
-/// <summary>The entries that one flush stores.</summary>
+/// <summary>The events that one flush stores.</summary>
 internal sealed class FlushBatch(CrawlEventWriterOptions options)
 {
     public List<QueuedEvent> Events { get; } = [];
 
-    public List<QueuedEvent> Flushes { get; } = [];
-
     public EventSize Size { get; private set; }
 
-    /// <summary>Whether a caller awaits one of the entries.</summary>
-    public bool IsAwaited { get; private set; }
+    /// <summary>Whether a caller awaits one of the events, or a flush.</summary>
+    public bool IsAwaited { get; set; }
 
-    /// <summary>Whether no more entries are gathered. A batch that occupies the whole buffer is full too: nothing can be written behind it.</summary>
+    /// <summary>Whether no more events are gathered. A batch that occupies the whole buffer is full too: nothing can be written behind it.</summary>
     public bool IsFull => Events.Count >= Math.Min(options.BatchSize, options.Capacity) || Size.Bytes >= Math.Min(options.BatchBytes, options.CapacityBytes);
 
     public void Add(QueuedEvent entry)
     {
         IsAwaited |= entry.Stored is not null;
         Size += entry.Size;
-        (entry.Event is null ? Flushes : Events).Add(entry);
+        Events.Add(entry);
     }
 
     /// <summary>Gets the events of each crawl together, in their order, and the crawls in the order of their first events.</summary>
-    public ArraySegment<QueuedEvent> ByCrawl() => Events.GroupBy(entry => entry.CrawlId).SelectMany(ofCrawl => ofCrawl).ToArray();
+    public IEnumerable<QueuedEvent> ByCrawl() => Events.GroupBy(entry => entry.CrawlId).SelectMany(ofCrawl => ofCrawl);
 
     public void Clear()
     {
         Events.Clear();
-        Flushes.Clear();
         (Size, IsAwaited) = (default, false);
     }
 }

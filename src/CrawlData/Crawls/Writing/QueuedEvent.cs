@@ -1,15 +1,32 @@
 namespace CrawlData.Crawls;
 
-/// <summary>An entry of a writer's queue: an event, or a flush.</summary>
+/// <summary>An event in a writer, from the call that wrote it until it is stored or failed.</summary>
 internal sealed class QueuedEvent
 {
-    public Guid CrawlId { get; init; }
+    public required Guid CrawlId { get; init; }
 
-    /// <summary>The event; null for a flush.</summary>
-    public NewCrawlEvent? Event { get; init; }
+    public required NewCrawlEvent Event { get; init; }
 
     /// <summary>Gets the event's id or the error, for a caller that awaits it; null when no caller does.</summary>
     public TaskCompletionSource<long>? Stored { get; init; }
 
-    public EventSize Size => Event is null ? default : new EventSize(1, Event.Payload.Utf8.Length);
+    /// <summary>The position among all calls of the writer.</summary>
+    public long Sequence { get; set; }
+
+    /// <summary>Whether the event is stored or failed. Then no flush stores it.</summary>
+    public bool IsDone { get; private set; }
+
+    public EventSize Size => new(1, Event.Payload.Utf8.Length);
+
+    public void Complete(long id)
+    {
+        IsDone = true;
+        Stored?.SetResult(id);
+    }
+
+    public void Fail(Exception error)
+    {
+        IsDone = true;
+        Stored?.SetException(error);
+    }
 }

@@ -1,6 +1,4 @@
 using CrawlData.Crawls;
-using CrawlData.Instrumentation;
-using Npgsql;
 
 namespace CrawlData.Tests.Crawls;
 
@@ -15,61 +13,60 @@ public sealed class UnstoredEventsTests
         var unstored = Unstored();
         var stored = new TaskCompletionSource<long>();
 
-        unstored.Fail([new QueuedEvent { CrawlId = Guid.NewGuid(), Event = Event, Stored = stored }], Error, hold: true);
+        Assert.That(unstored.Fail([new QueuedEvent { CrawlId = Guid.NewGuid(), Event = Event, Stored = stored }], Error), Is.Zero);
 
         await Assert.ThatAsync(() => stored.Task, Throws.Exception.SameAs(Error));
-        Assert.That(unstored.Take(), Is.Empty);
+        Assert.That(unstored.Take(null), Is.Empty);
     }
 
     [Test]
-    public void Events_of_a_crawl_are_taken_in_their_order_once()
+    public void Events_of_a_crawl_are_taken_in_the_order_of_their_writes_once()
     {
         var unstored = Unstored();
         var crawl = Guid.NewGuid();
         var events = Enumerable.Range(0, 3).Select(_ => Event with { }).ToArray();
-        unstored.Fail([.. events.Select(crawlEvent => new QueuedEvent { CrawlId = crawl, Event = crawlEvent })], Error, hold: false);
+        var entries = events.Select((crawlEvent, index) => new QueuedEvent { CrawlId = crawl, Event = crawlEvent, Sequence = index }).ToArray();
+        unstored.Fail([entries[1], entries[2]], Error);
+        unstored.Fail([entries[0]], new IOException("another"));
 
-        Assert.That(unstored.ThrowIfAny, Throws.InstanceOf<CrawlEventsNotStoredException>().With.InnerException.SameAs(Error));
-        Assert.That(() => unstored.ThrowIfRefused(crawl), Throws.InstanceOf<CrawlEventsNotStoredException>());
+        Assert.That(entries.All(entry => entry.IsDone), Is.True);
+        Assert.That(() => unstored.ThrowIfRefused(crawl), Throws.InstanceOf<CrawlEventsNotStoredException>().With.Property("Events").Count.EqualTo(3));
         Assert.That(() => unstored.ThrowIfRefused(Guid.NewGuid()), Throws.Nothing);
 
-        var taken = unstored.Take();
+        var taken = unstored.Take(crawl);
 
-        Assert.That(taken.Select(one => one.Event), Is.EqualTo(events));
-        Assert.That(unstored.ThrowIfAny, Throws.Nothing);
+        Assert.That(taken.Select(one => one.Entry.Event), Is.EqualTo(events));
+        Assert.That(taken.Skip(1).Select(one => one.Error), Is.All.SameAs(Error));
         Assert.That(() => unstored.ThrowIfRefused(crawl), Throws.Nothing);
-        Assert.That(unstored.Take(), Is.Empty);
+        Assert.That(unstored.Take(crawl), Is.Empty);
+        Assert.That(unstored.Take(null), Is.Empty);
     }
 
     [Test]
-    public void Later_events_of_a_held_crawl_are_split_off_until_its_events_are_taken()
+    public void The_events_of_one_crawl_are_taken_and_the_others_stay()
     {
         var unstored = Unstored();
-        var (held, free) = (Entry(), Entry());
-        unstored.Fail([held], Error, hold: true);
-        QueuedEvent[] entries = [new QueuedEvent { CrawlId = held.CrawlId, Event = Event }, free];
+        QueuedEvent[] entries = [Entry(), Entry()];
+        unstored.Fail(entries, Error);
 
-        var split = unstored.Split(entries);
-
-        Assert.That(split.Held.Single().Entries, Is.EqualTo(entries[..1]));
-        Assert.That(split.Held.Single().Error, Is.SameAs(Error));
-        Assert.That(split.Free, Is.EqualTo(new[] { free }));
-
-        unstored.Take();
-        Assert.That(unstored.Split(entries).Free, Is.EqualTo(entries));
+        Assert.That(unstored.Take(entries[1].CrawlId).Select(one => one.Entry), Is.EqualTo(entries[1..]));
+        Assert.That(unstored.Of(null).Select(one => one.Entry), Is.EqualTo(entries[..1]));
+        Assert.That(() => unstored.ThrowIfRefused(entries[0].CrawlId), Throws.InstanceOf<CrawlEventsNotStoredException>().With.InnerException.SameAs(Error));
     }
 
     [Test]
     public void As_many_events_as_the_buffer_holds_refuse_every_crawl()
     {
         var unstored = Unstored(capacity: 2);
-        unstored.Fail([Entry(), Entry()], Error, hold: false);
+        QueuedEvent[] entries = [Entry(), Entry()];
+        unstored.Fail(entries, Error);
 
         Assert.That(() => unstored.ThrowIfRefused(Guid.NewGuid()), Throws.InstanceOf<CrawlEventsNotStoredException>().With.Property("Events").Count.EqualTo(2));
+        unstored.Take(entries[0].CrawlId);
+        Assert.That(() => unstored.ThrowIfRefused(Guid.NewGuid()), Throws.Nothing);
     }
 
     private static QueuedEvent Entry() => new() { CrawlId = Guid.NewGuid(), Event = Event };
 
-    private static UnstoredEvents Unstored(int capacity = 100) =>
-        new(new CrawlEventWriterOptions { Capacity = capacity }, new Telemetry(NpgsqlDataSource.Create("Host=localhost"), "crawl_events"));
+    private static UnstoredEvents Unstored(int capacity = 100) => new(new CrawlEventWriterOptions { Capacity = capacity });
 }
