@@ -76,7 +76,13 @@ internal sealed class EndToEndScenario
         await events.AppendAsync(run.Id, [Step, Step]);
         await events.AppendAsync(run.Id, Enumerable.Repeat(Step, 1_500));
         await events.AppendStreamAsync(run.Id, Enumerable.Repeat(Step, 10).ToAsyncEnumerable());
-        await Get<CrawlEventWriter>().AppendAsync(run.Id, Step);
+        var writer = Get<CrawlEventWriter>();
+        foreach (var count in new[] { 1, 2, 1_500 })
+        {
+            await Task.WhenAll(Enumerable.Range(0, count - 1).Select(_ => writer.WriteAsync(run.Id, Step)));
+            await writer.AppendAsync(run.Id, Step);
+        }
+
         await Assert.ThrowsAsync<RowNotFoundException>(() => events.AppendAsync([(Guid.CreateVersion7(), Step)]));
         await Assert.ThrowsAsync<RowNotFoundException>(() => events.AppendAsync([(run.Id, Step), (Guid.CreateVersion7(), Step)]));
         (await runs.CompleteAsync(run.Id)).EnsureApplied();
@@ -87,14 +93,14 @@ internal sealed class EndToEndScenario
         Assert.That(newest.Items.Single().DeviceConfig, Is.EqualTo(Step.Payload));
         Assert.That((await runs.ListAsync(order: ListOrder.OldestFirst)).Items, Has.Count.EqualTo(1));
         Assert.That((await runs.CountByStatusAsync())[CrawlStatus.Completed], Is.EqualTo(1));
-        Assert.That(await events.CountAsync(run.Id), Is.EqualTo(1_514));
-        Assert.That(await events.CountByTypeAsync(run.Id), Is.EquivalentTo(new Dictionary<string, long> { [" Step "] = 1_514 }));
+        Assert.That(await events.CountAsync(run.Id), Is.EqualTo(3_016));
+        Assert.That(await events.CountByTypeAsync(run.Id), Is.EquivalentTo(new Dictionary<string, long> { [" Step "] = 3_016 }));
         Assert.That((await events.GetAsync(run.Id, first))!.Payload, Is.EqualTo(Step.Payload));
         Assert.That((await events.GetLastAsync(run.Id))!.EventType, Is.EqualTo(" Step "));
         Assert.That((await events.ListAsync(run.Id, new CrawlEventFilter { EventTypes = [" Step "] }, pageSize: 2)).Items, Has.Count.EqualTo(2));
-        Assert.That(await events.StreamAsync(run.Id).CountAsync(), Is.EqualTo(1_514));
-        Assert.That(await following.WaitAsync(TimeSpan.FromSeconds(30)), Is.EqualTo(1_514));
-        Assert.That((await events.ListAllAsync(limit: 2_000)).Events, Has.Count.EqualTo(1_514));
+        Assert.That(await events.StreamAsync(run.Id).CountAsync(), Is.EqualTo(3_016));
+        Assert.That(await following.WaitAsync(TimeSpan.FromSeconds(30)), Is.EqualTo(3_016));
+        Assert.That((await events.ListAllAsync(limit: 5_000)).Events, Has.Count.EqualTo(3_016));
         Assert.That((await events.FollowAllAsync().FirstAsync()).Events, Is.Not.Empty);
 
         using var recording = new MemoryStream();

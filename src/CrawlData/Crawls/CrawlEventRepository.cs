@@ -65,13 +65,22 @@ public sealed class CrawlEventRepository
         var time = timeProvider ?? TimeProvider.System;
         var guarded = logger.Guarded();
         Telemetry = new Telemetry(dataSource, EventsTable);
-        var policy = new RetryPolicy(dataSource, (retry ?? new RetryOptions()).Limit, time, Telemetry, guarded);
+        var limit = (retry ?? new RetryOptions()).Limit;
+        var policy = new RetryPolicy(dataSource, limit, time, Telemetry, guarded);
+        LockLimit = ToLockLimit(limit);
         follower = new CrawlEventFollower(dataSource, policy, time, Telemetry, guarded);
         notifier = notify ? new CrawlEventNotifier(dataSource, time, guarded) : null;
         appender = new BulkAppender<NewCrawlEvent>(dataSource, Instance, policy, Telemetry, guarded, notifier is null ? null : notifier.Notify);
     }
 
     internal Telemetry Telemetry { get; }
+
+    /// <summary>How long an append waits for a locked run, retries included.</summary>
+    internal TimeSpan LockLimit { get; }
+
+    /// <summary>Appends the events of the crawls that exist and that no other transaction has locked.</summary>
+    internal Task<PartialAppend> AppendAvailableAsync(IReadOnlyList<(Guid CrawlId, NewCrawlEvent Event)> events) =>
+        appender.AppendAvailableAsync(new RowBatch<NewCrawlEvent>(events), CancellationToken.None);
 
     /// <summary>Appends one event.</summary>
     /// <param name="crawlId">The crawl.</param>
@@ -309,4 +318,11 @@ public sealed class CrawlEventRepository
     public Task<IReadOnlyDictionary<string, long>> CountByTypeAsync(
         Guid crawlId, CrawlEventFilter? filter = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
         reads.CountByTextAsync(CountByTypeSql, ToFilterParameters(crawlId, filter), transaction, cancellationToken);
+
+    // As long as a single append: it waits for the lock until its command times out, and is retried until the limit.
+    private TimeSpan ToLockLimit(TimeSpan limit)
+    {
+        var seconds = new NpgsqlConnectionStringBuilder(dataSource.ConnectionString).CommandTimeout;
+        return seconds == 0 ? TimeSpan.MaxValue : TimeSpan.FromSeconds(Math.Max(seconds, limit.TotalSeconds));
+    }
 }

@@ -26,6 +26,17 @@ internal sealed class CrawlEventStatements : AppendStatements<NewCrawlEvent>
         returning id, {TransactionIdentity.Columns}
         """;
 
+    // As above, and does not wait for a run that another transaction has locked. No row means an unknown or a locked crawl.
+    internal const string InsertOneAvailableSql =
+        $"""
+        with run as materialized (
+            select id from crawl_runs where id = @crawl_id for no key update skip locked
+        )
+        insert into crawl_events (crawl_id, event_type, payload, created_at)
+        select id, @event_type, @payload, coalesce(@created_at, now() at time zone 'utc') from run
+        returning id, {TransactionIdentity.Columns}
+        """;
+
     // All locks come first, in id order, so that calls with several crawls cannot deadlock. The count takes the locks before the first id is drawn. It also
     // leaves out every row when a crawl is unknown. The call of nextval runs above the sort, in the order of the events.
     internal const string InsertSql =
@@ -44,6 +55,23 @@ internal sealed class CrawlEventStatements : AppendStatements<NewCrawlEvent>
         select array_agg(id order by id), {TransactionIdentity.Columns} from inserted
         """;
 
+    // As above, for the events of the runs that it locks. The sort reads all of them before the first id is drawn, and so takes all locks before it.
+    internal const string InsertAvailableSql =
+        $"""
+        with runs as materialized (
+            select id from crawl_runs where id = any (@parent_ids) order by id for no key update skip locked
+        ), inserted as (
+            insert into crawl_events (crawl_id, event_type, payload, created_at)
+            select crawl_id, event_type, payload::jsonb, coalesce(created_at, now() at time zone 'utc')
+            from unnest(@row_parent_ids, @event_types, @payloads, @created_ats)
+                with ordinality as events (crawl_id, event_type, payload, created_at, position)
+            where crawl_id in (select id from runs)
+            order by position
+            returning id
+        )
+        select array_agg(id order by id), {TransactionIdentity.Columns}, array(select id from runs) from inserted
+        """;
+
     // As above: generate_series needs the count, and nextval needs both. The empty insert takes the table's lock first, as the other statements do.
     // HighWaterMark waits for the transactions that hold that lock.
     internal const string ReserveSql =
@@ -57,6 +85,24 @@ internal sealed class CrawlEventStatements : AppendStatements<NewCrawlEvent>
                row_security_active('crawl_events'),
                {TransactionIdentity.Columns}
         from (select count(*) as runs from runs) as locked
+        """;
+
+    // As above, for the events of the runs that it locks. The sum takes the locks.
+    internal const string ReserveAvailableSql =
+        $"""
+        with table_lock as (
+            insert into crawl_events (crawl_id, event_type, payload) select null::uuid, null, null::jsonb where false
+        ), runs as materialized (
+            select id from crawl_runs where id = any (@parent_ids) order by id for no key update skip locked
+        )
+        select array(select nextval('crawl_events_id_seq') from generate_series(1, locked.rows)),
+               row_security_active('crawl_events'),
+               {TransactionIdentity.Columns},
+               array(select id from runs)
+        from (
+            select coalesce(sum(asked.rows), 0)::integer as rows
+            from runs join unnest(@parent_ids, @parent_rows) as asked (id, rows) using (id)
+        ) as locked
         """;
 
     internal const string RowIsOfTransactionSql =
@@ -104,6 +150,12 @@ internal sealed class CrawlEventStatements : AppendStatements<NewCrawlEvent>
     public override string Insert => InsertSql;
 
     public override string Reserve => ReserveSql;
+
+    public override string InsertOneAvailable => InsertOneAvailableSql;
+
+    public override string InsertAvailable => InsertAvailableSql;
+
+    public override string ReserveAvailable => ReserveAvailableSql;
 
     public override string Copy => CopySql;
 

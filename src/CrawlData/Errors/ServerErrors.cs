@@ -22,6 +22,17 @@ public static class ServerErrors
         return exception is PostgresException server ? $"{server.SqlState}: {TextOf(server)}" : exception.Message;
     }
 
+    /// <summary>Whether the server refused a row for what it holds, or a function of the application's raised an exception for it.</summary>
+    /// <remarks>The row is refused again when it is sent again. The errors are those of the SQLSTATE classes 22, 23, 2F, 38, 39, 44, 54 and P0: data exceptions,
+    /// violated constraints and views, exceeded limits, and exceptions of functions and triggers.</remarks>
+    /// <param name="exception">The error. Its inner exceptions are not looked at.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="exception"/> is null.</exception>
+    public static bool IsRefusal(Exception exception)
+    {
+        ArgumentNullException.ThrowIfNull(exception);
+        return exception is PostgresException server && server.SqlState[..2] is "22" or "23" or "2F" or "38" or "39" or "44" or "54" or "P0";
+    }
+
     /// <summary>Copies an error without its detail, its context and its hint. The detail has the row, and the context may have the statement's
     /// parameters.</summary>
     internal static PostgresException WithoutValues(PostgresException error) => new(

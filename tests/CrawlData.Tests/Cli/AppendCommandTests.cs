@@ -4,6 +4,18 @@ namespace CrawlData.Tests.Cli;
 
 public sealed class AppendCommandTests : ToolTest
 {
+    [OneTimeSetUp]
+    public async Task MakeTriggerAsync()
+    {
+        await using var trigger = DataSource.CreateCommand(
+            """
+            create function refuse() returns trigger language plpgsql as
+                'begin if new.event_type = ''refused'' then raise exception ''no''; end if; return new; end';
+            create trigger refuse before insert on crawl_events for each row execute function refuse()
+            """);
+        await trigger.ExecuteNonQueryAsync();
+    }
+
     [Test]
     public async Task Lines_are_stored_as_events_in_their_order()
     {
@@ -46,6 +58,28 @@ public sealed class AppendCommandTests : ToolTest
             "crawldata: 3 lines refused, of 6 lines.",
         ]));
         Assert.That((await Events.StreamAsync(crawl).ToListAsync()).Select(one => one.EventType), Is.EqualTo(["a", "e"]));
+    }
+
+    [Test]
+    public async Task An_event_that_a_trigger_refuses_is_reported_and_the_others_are_stored([Values] bool acknowledge)
+    {
+        var crawl = await CreateCrawlAsync();
+        var lines = Enumerable.Range(1, 8).Select(line => $$$"""{"event_type":"{{{(line is 4 ? "refused" : $"step{line}")}}}","payload":{}}""");
+
+        var result = await RunWithInputAsync(string.Join('\n', lines), ["append", $"{crawl}", .. acknowledge ? new[] { "--acknowledge" } : []]);
+
+        Assert.That(result.ExitCode, Is.EqualTo(1));
+        Assert.That(result.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries), Is.EqualTo(
+        [
+            "<stdin>:4: P0001: the server's text is left out, because it may quote a value",
+            "crawldata: 1 line refused, of 8 lines.",
+        ]));
+        var stored = await Events.StreamAsync(crawl).ToListAsync();
+        Assert.That(stored.Select(one => one.EventType), Is.EqualTo(new[] { "step1", "step2", "step3", "step5", "step6", "step7", "step8" }));
+        var acknowledged = result.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(row => Jsonb.Parse(row).ToElement());
+        Assert.That(
+            acknowledged.Select(row => row.GetProperty("id").GetInt64()),
+            Is.EqualTo(acknowledge ? stored.Select(one => one.Id) : []));
     }
 
     [Test]

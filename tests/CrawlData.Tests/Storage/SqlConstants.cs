@@ -72,6 +72,7 @@ public static partial class SqlConstants
         ["page_types"] = "text[]",
         ["parent_id"] = "uuid",
         ["parent_ids"] = "uuid[]",
+        ["parent_rows"] = "integer[]",
         ["payload"] = "jsonb",
         ["payload_text"] = "text",
         ["payloads"] = "text[]",
@@ -111,6 +112,7 @@ public static partial class SqlConstants
     private static readonly Dictionary<(string Statement, string Parameter), string> TypesOfStatements = new()
     {
         [("CrawlEventStatements.InsertOneSql", "event_type")] = "character varying",
+        [("CrawlEventStatements.InsertOneAvailableSql", "event_type")] = "character varying",
         [("CrawlEventStatements.ReadSql", "limit")] = "bigint",
         [("CrawlEventFollower.ReadAllSql", "limit")] = "bigint",
         [("CrawlEventFollower.FollowSql", "limit")] = "bigint",

@@ -13,10 +13,12 @@ internal sealed class CrawlEventBuffer(CrawlEventWriterOptions options, Telemetr
     private readonly LinkedList<(QueuedEvent Entry, TaskCompletionSource Admitted)> waiting = [];
     private readonly List<FlushRequest> flushes = [];
     private readonly UnstoredEvents unstored = new(options);
+    private readonly Dictionary<Guid, LockedCrawl> locked = [];
     private EventSize size;
+    private EventSize lockedSize;
     private long sequence;
     private TaskCompletionSource<bool>? readable;
-    private bool isFlushRequested;
+    private bool isWoken;
     private bool isClosed;
     private Exception? failure;
 
@@ -28,31 +30,28 @@ internal sealed class CrawlEventBuffer(CrawlEventWriterOptions options, Telemetr
     /// <exception cref="InvalidOperationException">The flush loop has failed.</exception>
     public Task AddAsync(QueuedEvent entry, CancellationToken cancellationToken)
     {
-        LinkedListNode<(QueuedEvent, TaskCompletionSource)> node;
+        LinkedListNode<(QueuedEvent, TaskCompletionSource)>? node;
+        int admitted;
         lock (gate)
         {
             ThrowIfClosed();
             unstored.ThrowIfRefused(entry.CrawlId);
             cancellationToken.ThrowIfCancellationRequested();
             entry.Sequence = ++sequence;
-            if (waiting.Count > 0 || size.Fills(options))
+            if (waiting.Count > 0 || !HasSpaceFor(entry))
             {
                 node = waiting.AddLast((entry, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)));
+                admitted = AdmitWaiting();
             }
             else
             {
                 Admit(entry);
-                node = null!;
+                (node, admitted) = (null, 1);
             }
         }
 
-        if (node is not null)
-        {
-            return WaitAsync(node, cancellationToken);
-        }
-
-        telemetry.Queued(1);
-        return Task.CompletedTask;
+        telemetry.Queued(admitted);
+        return node is null ? Task.CompletedTask : WaitAsync(node, cancellationToken);
     }
 
     /// <summary>Requests a flush of the events that were written before.</summary>
@@ -68,18 +67,18 @@ internal sealed class CrawlEventBuffer(CrawlEventWriterOptions options, Telemetr
         }
     }
 
-    /// <summary>Waits until there are events to read, or a flush is requested.</summary>
+    /// <summary>Waits until there are events to read, a flush is requested, or <see cref="Wake"/> is called.</summary>
     /// <returns>False when the buffer is closed, and all its events were read.</returns>
     public ValueTask<bool> WaitToReadAsync(CancellationToken cancellationToken = default)
     {
         lock (gate)
         {
-            if (queue.Count > 0 || isFlushRequested)
+            if (queue.Count > 0 || isWoken)
             {
                 return new(true);
             }
 
-            if (isClosed)
+            if (isClosed && locked.Count == 0)
             {
                 return new(false);
             }
@@ -89,22 +88,111 @@ internal sealed class CrawlEventBuffer(CrawlEventWriterOptions options, Telemetr
         }
     }
 
-    /// <summary>Moves events into a batch until it is full.</summary>
-    /// <returns>Whether there was any.</returns>
-    public bool Read(FlushBatch batch)
+    /// <summary>Lets <see cref="WaitToReadAsync"/> return.</summary>
+    public void Wake()
     {
         lock (gate)
         {
-            isFlushRequested = false;
+            isWoken = true;
+            WakeReader();
+        }
+    }
+
+    /// <summary>Moves events into a batch until it is full. Events of locked crawls go to the events that wait for the lock.</summary>
+    /// <returns>Whether there was any.</returns>
+    public bool Read(FlushBatch batch)
+    {
+        bool any;
+        int admitted;
+        lock (gate)
+        {
+            isWoken = false;
             batch.IsAwaited |= flushes.Count > 0;
-            var before = batch.Events.Count;
+            any = queue.Count > 0;
             while (!batch.IsFull && queue.TryDequeue(out var entry))
             {
-                batch.Add(entry);
+                if (locked.TryGetValue(entry.CrawlId, out var crawl))
+                {
+                    MoveTo(crawl, entry);
+                }
+                else
+                {
+                    batch.Add(entry);
+                }
             }
 
-            return batch.Events.Count > before;
+            admitted = AdmitWaiting();
         }
+
+        telemetry.Queued(admitted);
+        return any;
+    }
+
+    /// <summary>Moves the events of locked crawls out of a batch. They wait for the lock.</summary>
+    /// <param name="batch">The batch.</param>
+    /// <param name="crawls">The locked crawls.</param>
+    /// <param name="now">The timestamp.</param>
+    public void Lock(FlushBatch batch, IReadOnlySet<Guid> crawls, long now)
+    {
+        int admitted;
+        lock (gate)
+        {
+            var moved = batch.Events.Where(entry => !entry.IsDone && crawls.Contains(entry.CrawlId)).ToHashSet();
+            foreach (var entry in moved)
+            {
+                if (!locked.TryGetValue(entry.CrawlId, out var crawl))
+                {
+                    locked.Add(entry.CrawlId, crawl = new LockedCrawl(entry.CrawlId, now));
+                }
+
+                MoveTo(crawl, entry);
+            }
+
+            batch.Remove(moved);
+            admitted = AdmitWaiting();
+        }
+
+        telemetry.Queued(admitted);
+    }
+
+    /// <summary>Gets the locked crawls, and their events that wait at this moment.</summary>
+    public IReadOnlyList<(LockedCrawl Crawl, QueuedEvent[] Events)> Locked()
+    {
+        lock (gate)
+        {
+            return [.. locked.Values.Select(crawl => (crawl, crawl.Events.ToArray()))];
+        }
+    }
+
+    /// <summary>Frees the space of locked crawls' events that are stored or failed. A crawl without events left is no longer locked.</summary>
+    /// <param name="now">The timestamp.</param>
+    public void FreeLocked(long now)
+    {
+        EventSize freed = default;
+        int admitted;
+        lock (gate)
+        {
+            foreach (var crawl in locked.Values)
+            {
+                var done = crawl.Events.Where(entry => entry.IsDone).Aggregate(default(EventSize), (sum, entry) => sum + entry.Size);
+                if (done.Events > 0)
+                {
+                    crawl.Events.RemoveAll(entry => entry.IsDone);
+                    crawl.Since = now;
+                    freed += done;
+                }
+
+                if (crawl.Events.Count == 0)
+                {
+                    locked.Remove(crawl.CrawlId);
+                }
+            }
+
+            lockedSize -= freed;
+            admitted = AdmitWaiting();
+        }
+
+        telemetry.Queued(admitted - freed.Events);
     }
 
     /// <summary>Frees the space of events that were read, and admits waiting events.</summary>
@@ -132,7 +220,7 @@ internal sealed class CrawlEventBuffer(CrawlEventWriterOptions options, Telemetr
         telemetry.Unstored(kept);
     }
 
-    /// <summary>Fails all events of crawls that are not stored, also those that wait to be read, or for space. So later events are not stored before
+    /// <summary>Fails all events of crawls that are not stored, also those that wait to be read, for space, or for a lock. So later events are not stored before
     /// them.</summary>
     /// <param name="crawls">The crawls; null for all.</param>
     /// <param name="read">Events that were read, in their order. Events that are stored or failed are passed over.</param>
@@ -147,6 +235,21 @@ internal sealed class CrawlEventBuffer(CrawlEventWriterOptions options, Telemetr
         lock (gate)
         {
             failed.AddRange(read.Where(entry => !entry.IsDone && Concerns(entry)));
+            foreach (var entry in locked.Values.SelectMany(crawl => crawl.Events).Where(Concerns))
+            {
+                freed += entry.Size;
+                lockedSize -= entry.Size;
+                if (!entry.IsDone)
+                {
+                    failed.Add(entry);
+                }
+            }
+
+            foreach (var crawl in locked.Keys.Where(crawl => crawls is null || crawls.Contains(crawl)))
+            {
+                locked.Remove(crawl);
+            }
+
             for (var left = queue.Count; left > 0; left--)
             {
                 var entry = queue.Dequeue();
@@ -154,6 +257,7 @@ internal sealed class CrawlEventBuffer(CrawlEventWriterOptions options, Telemetr
                 {
                     failed.Add(entry);
                     freed += entry.Size;
+                    size -= entry.Size;
                 }
                 else
                 {
@@ -161,7 +265,8 @@ internal sealed class CrawlEventBuffer(CrawlEventWriterOptions options, Telemetr
                 }
             }
 
-            for (var (node, next) = (waiting.First, (LinkedListNode<(QueuedEvent Entry, TaskCompletionSource Admitted)>?)null); node is not null; node = next)
+            LinkedListNode<(QueuedEvent Entry, TaskCompletionSource Admitted)>? next;
+            for (var node = waiting.First; node is not null; node = next)
             {
                 next = node.Next;
                 if (Concerns(node.Value.Entry))
@@ -172,7 +277,6 @@ internal sealed class CrawlEventBuffer(CrawlEventWriterOptions options, Telemetr
                 }
             }
 
-            size -= freed;
             admitted = AdmitWaiting();
             kept = unstored.Fail(failed, error);
         }
@@ -189,10 +293,9 @@ internal sealed class CrawlEventBuffer(CrawlEventWriterOptions options, Telemetr
     {
         lock (gate)
         {
-            var pending = queue.TryPeek(out var next) ? next.Sequence : waiting.First?.Value.Entry.Sequence ?? long.MaxValue;
             flushes.RemoveAll(flush =>
             {
-                if (flush.Sequence > pending)
+                if (IsPending(flush))
                 {
                     return false;
                 }
@@ -274,7 +377,7 @@ internal sealed class CrawlEventBuffer(CrawlEventWriterOptions options, Telemetr
     {
         var flush = new FlushRequest(crawlId, ++sequence);
         flushes.Add(flush);
-        isFlushRequested = true;
+        isWoken = true;
         WakeReader();
         return flush;
     }
@@ -299,14 +402,37 @@ internal sealed class CrawlEventBuffer(CrawlEventWriterOptions options, Telemetr
         }
     }
 
+    /// <summary>Whether events wait that were written before a flush. Events of locked crawls that others wait behind do not count for other crawls.</summary>
+    private bool IsPending(FlushRequest flush) =>
+        (queue.TryPeek(out var next) && next.Sequence < flush.Sequence)
+        || locked.Values.Any(crawl => flush.Concerns(crawl.CrawlId) && crawl.Events[0].Sequence < flush.Sequence)
+        || waiting.TakeWhile(one => one.Entry.Sequence < flush.Sequence)
+            .Any(one => flush.Concerns(one.Entry.CrawlId) || !locked.ContainsKey(one.Entry.CrawlId));
+
+    // The locked crawls share a capacity of their own, so that they do not fill the buffer for the others.
+    private bool HasSpaceFor(QueuedEvent entry) => !size.Fills(options) && (!lockedSize.Fills(options) || !locked.ContainsKey(entry.CrawlId));
+
+    private void MoveTo(LockedCrawl crawl, QueuedEvent entry)
+    {
+        crawl.Events.Add(entry);
+        size -= entry.Size;
+        lockedSize += entry.Size;
+    }
+
     private int AdmitWaiting()
     {
         var admitted = 0;
-        for (; waiting.First is { } first && !size.Fills(options); admitted++)
+        LinkedListNode<(QueuedEvent Entry, TaskCompletionSource Admitted)>? next;
+        for (var node = waiting.First; node is not null && !size.Fills(options); node = next)
         {
-            waiting.RemoveFirst();
-            Admit(first.Value.Entry);
-            first.Value.Admitted.SetResult();
+            next = node.Next;
+            if (HasSpaceFor(node.Value.Entry))
+            {
+                waiting.Remove(node);
+                Admit(node.Value.Entry);
+                node.Value.Admitted.SetResult();
+                admitted++;
+            }
         }
 
         return admitted;

@@ -34,6 +34,8 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
     private readonly Telemetry telemetry;
     private readonly ILogger logger;
     private readonly CrawlEventBuffer buffer;
+    private readonly PiecewiseAppend pieces;
+    private readonly LockedCrawlAppends lockedAppends;
     private readonly Task flushing;
 
     /// <summary>Makes a writer.</summary>
@@ -54,6 +56,8 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
         this.timeProvider = timeProvider ?? TimeProvider.System;
         telemetry = events.Telemetry;
         buffer = new CrawlEventBuffer(this.options, telemetry);
+        pieces = new PiecewiseAppend(buffer, this.logger);
+        lockedAppends = new LockedCrawlAppends(events, buffer, pieces, this.options, this.timeProvider);
 
         // Without the caller's execution context, whose ambient values would live as long as the writer.
         using (ExecutionContext.SuppressFlow())
@@ -174,6 +178,7 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
         {
             while (await buffer.WaitToReadAsync().ConfigureAwait(false))
             {
+                await lockedAppends.StartAsync().ConfigureAwait(false);
                 await GatherAsync(batch).ConfigureAwait(false);
                 if (batch.Events.Count > 0)
                 {
@@ -188,6 +193,7 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
         catch (Exception exception)
         {
             // For example, a TimeProvider of the application's has thrown. Nobody would flush the events that wait.
+            await lockedAppends.EndAsync().ConfigureAwait(false);
             var failed = buffer.Abort(batch.Events, exception);
             Log.FlushLoopFailed(logger, failed.Count, Telemetry.ErrorType(exception));
         }
@@ -198,7 +204,13 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
         var started = timeProvider.GetTimestamp();
         await telemetry.RunAsync("flush", batch.Events.Count, async () =>
         {
-            await StoreAsync(batch).ConfigureAwait(false);
+            var locked = await pieces.StoreAsync([.. batch.ByCrawl()], events.AppendAvailableAsync, batch.Events).ConfigureAwait(false);
+            if (locked.Count > 0)
+            {
+                buffer.Lock(batch, locked, timeProvider.GetTimestamp());
+                await lockedAppends.StartAsync().ConfigureAwait(false);
+            }
+
             return true;
         }).ConfigureAwait(false);
         Log.Flushed(logger, batch.Events.Count, timeProvider.GetElapsedTime(started));
@@ -241,71 +253,4 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
             return false;
         }
     }
-
-    /// <summary>Stores events, and completes the calls that await them. An event that cannot be stored fails alone.</summary>
-    private async Task StoreAsync(FlushBatch batch)
-    {
-        var pieces = new Stack<IEnumerable<QueuedEvent>>([batch.ByCrawl()]);
-        while (pieces.TryPop(out var next))
-        {
-            // Events that have failed meanwhile, with their crawl, are left out.
-            ArraySegment<QueuedEvent> piece = next.Where(entry => !entry.IsDone).ToArray();
-            if (piece.Count == 0)
-            {
-                continue;
-            }
-
-            try
-            {
-                var ids = await events.AppendAsync([.. piece.Select(entry => (entry.CrawlId, entry.Event))]).ConfigureAwait(false);
-                for (var index = 0; index < ids.Count; index++)
-                {
-                    piece[index].Complete(ids[index]);
-                }
-            }
-            catch (RowNotFoundException exception) when (piece.Any(entry => !exception.Ids.Contains(entry.CrawlId)))
-            {
-                var unknown = exception.Ids.ToHashSet();
-                Fail([.. piece.Where(entry => unknown.Contains(entry.CrawlId))], exception);
-                pieces.Push(piece);
-            }
-            catch (Exception exception) when (piece.Count > 1 && MayConcernSome(exception, piece))
-            {
-                pieces.Push(piece[(piece.Count / 2)..]);
-                pieces.Push(piece[..(piece.Count / 2)]);
-            }
-            catch (Exception exception) when (ConcernsAnEvent(exception))
-            {
-                Fail(piece, exception);
-            }
-            catch (Exception exception)
-            {
-                // Whatever the error is, each event's caller gets it, or the event is kept.
-                var failed = buffer.FailCrawls(piece.Select(entry => entry.CrawlId).ToHashSet(), batch.Events, exception);
-                LogNotStored(failed, exception);
-
-                // Each attempt may last until the limit, so the other crawls share one.
-                var others = pieces.SelectMany(waiting => waiting).ToArray();
-                pieces.Clear();
-                pieces.Push(others);
-            }
-        }
-    }
-
-    // Of several crawls that are all reported as unknown, some may have been created since.
-    private static bool MayConcernSome(Exception exception, ArraySegment<QueuedEvent> entries) =>
-        exception is RowNotFoundException ? entries[0].CrawlId != entries[^1].CrawlId : ConcernsAnEvent(exception);
-
-    // An unknown crawl, a data exception, a violated constraint, or an exceeded limit.
-    private static bool ConcernsAnEvent(Exception exception) =>
-        exception is RowNotFoundException || (exception is PostgresException server && server.SqlState[..2] is "22" or "23" or "54");
-
-    private void Fail(IReadOnlyCollection<QueuedEvent> entries, Exception error)
-    {
-        buffer.Fail(entries, error);
-        LogNotStored(entries, error);
-    }
-
-    private void LogNotStored(IReadOnlyCollection<QueuedEvent> entries, Exception error) =>
-        Log.EventsNotStored(logger, entries.Count, entries.Select(entry => entry.CrawlId).Distinct().Count(), Telemetry.ErrorType(error));
 }

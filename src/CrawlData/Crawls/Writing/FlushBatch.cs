@@ -23,6 +23,13 @@ internal sealed class FlushBatch(CrawlEventWriterOptions options)
     /// <summary>Gets the events of each crawl together, in their order, and the crawls in the order of their first events.</summary>
     public IEnumerable<QueuedEvent> ByCrawl() => Events.GroupBy(entry => entry.CrawlId).SelectMany(ofCrawl => ofCrawl);
 
+    /// <summary>Removes events.</summary>
+    public void Remove(IReadOnlySet<QueuedEvent> entries)
+    {
+        Events.RemoveAll(entries.Contains);
+        Size = entries.Aggregate(Size, (left, entry) => left - entry.Size);
+    }
+
     public void Clear()
     {
         Events.Clear();

@@ -12,6 +12,9 @@ internal sealed class FlushRequest(Guid? crawlId, long sequence)
 
     public Task Completed => completed.Task;
 
+    /// <summary>Whether it waits for the events of a crawl.</summary>
+    public bool Concerns(Guid crawl) => crawlId is null || crawlId == crawl;
+
     /// <summary>Notes unstored events that a caller takes during the wait. The flush fails although they are no longer kept.</summary>
     public void NoteTaken(IEnumerable<KeptEvent> events) => taken.AddRange(events.Where(IsBefore));
 
@@ -32,5 +35,5 @@ internal sealed class FlushRequest(Guid? crawlId, long sequence)
 
     public void Cancel(CancellationToken cancellationToken) => completed.TrySetCanceled(cancellationToken);
 
-    private bool IsBefore(KeptEvent one) => one.Entry.Sequence < sequence && (crawlId is null || crawlId == one.Entry.CrawlId);
+    private bool IsBefore(KeptEvent one) => one.Entry.Sequence < sequence && Concerns(one.Entry.CrawlId);
 }

@@ -27,6 +27,18 @@ internal abstract class AppendStatements<T> where T : class
     /// array is empty when a parent is unknown.</summary>
     public abstract string Reserve { get; }
 
+    /// <summary>Does as <see cref="InsertOne"/>, and returns no row when another transaction has locked the parent. For tables that append what is
+    /// available.</summary>
+    public virtual string InsertOneAvailable => throw new NotSupportedException();
+
+    /// <summary>Does as <see cref="Insert"/> for the rows of the parents that it can lock without waiting, and returns an array of these parents in its last
+    /// column. For tables that append what is available.</summary>
+    public virtual string InsertAvailable => throw new NotSupportedException();
+
+    /// <summary>Does as <see cref="Reserve"/> for the parents that it can lock without waiting, of which each has a number of rows in <c>@parent_rows</c>, and
+    /// returns an array of these parents in its last column. For tables that append what is available.</summary>
+    public virtual string ReserveAvailable => throw new NotSupportedException();
+
     /// <summary>Copies rows with reserved ids.</summary>
     public abstract string Copy { get; }
 

@@ -19,10 +19,10 @@ internal sealed class AppendTransaction(
     /// <param name="work">Appends on the connection. Runs again after its transaction was rolled back for a transient reason.</param>
     /// <param name="repeatable">Whether the work can run again. If not, the first error is thrown.</param>
     /// <param name="cancellationToken">Cancels up to the COMMIT. A cancelled append is not stored, now or later.</param>
-    /// <returns>The ids of the rows.</returns>
+    /// <returns>The rows.</returns>
     /// <exception cref="AppendOutcomeUnknownException">The connection was lost during COMMIT, and the outcome could not be verified; or the server stopped
     /// waiting for its standbys.</exception>
-    public async Task<IReadOnlyList<long>> RunAsync(
+    public async Task<AppendedRows> RunAsync(
         Func<NpgsqlConnection, NpgsqlTransaction, Task<AppendedRows>> work, bool repeatable, CancellationToken cancellationToken)
     {
         var attempts = retry.Begin();
@@ -47,7 +47,7 @@ internal sealed class AppendTransaction(
             // On another connection, after this one was returned: the pool may have only one.
             if (attempt.Lost is not { } lost || await IsCommittedAsync(attempt.Rows, lost.SourceException).ConfigureAwait(false))
             {
-                return attempt.Rows.Ids;
+                return attempt.Rows;
             }
 
             // The transaction was rolled back, so it may be repeated whatever the error was.
@@ -74,6 +74,12 @@ internal sealed class AppendTransaction(
 
     private static async Task<Attempt> CommitAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, AppendedRows rows)
     {
+        if (rows.Ids is [])
+        {
+            // Rolled back on disposal. Nothing waits for a COMMIT that writes nothing.
+            return new Attempt(rows, Lost: null, IsConfirmed: true);
+        }
+
         if (rows.Transaction is { HidesWarnings: true })
         {
             await connection.ExecuteAsync(ConfirmedCommit.ShowWarningsSql, null, transaction, CancellationToken.None).ConfigureAwait(false);

@@ -1,4 +1,5 @@
 using System.Data;
+using System.Data.Common;
 using System.Runtime.CompilerServices;
 using CrawlData.Instrumentation;
 using Microsoft.Extensions.Logging;
@@ -55,10 +56,36 @@ internal sealed class BulkAppender<T>(
         return await RunAsync(
             batch.ParentIds,
             batch.Count,
-            (connection, inTransaction) => append(connection, inTransaction, batch, cancellationToken),
+            (connection, inTransaction) => append(connection, inTransaction, batch, false, cancellationToken),
             repeatable: true,
             transaction,
             cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Appends the rows of the parents that are available: those that exist, and that no other transaction has locked. It never waits for a
+    /// lock.</summary>
+    public async Task<PartialAppend> AppendAvailableAsync(RowBatch<T> batch, CancellationToken cancellationToken)
+    {
+        Connections.ThrowIfAmbient(null);
+        IReadOnlyCollection<Guid> unknown = [];
+        var appended = await telemetry.RunAsync("append", batch.Count, () => transactions.RunAsync(
+            async (connection, transaction) =>
+            {
+                var rows = await ChooseAppend(batch)(connection, transaction, batch, true, cancellationToken).ConfigureAwait(false);
+                unknown = rows.ParentIds.Count == batch.ParentIds.Length
+                    ? []
+                    : await UnknownAsync(connection, transaction, [.. batch.ParentIds.Except(rows.ParentIds)], cancellationToken).ConfigureAwait(false);
+                return rows;
+            },
+            repeatable: true,
+            cancellationToken)).ConfigureAwait(false);
+        if (appended.Ids.Count > 0)
+        {
+            telemetry.Appended(appended.Ids.Count);
+            onCommitted?.Invoke([.. appended.ParentIds]);
+        }
+
+        return new PartialAppend(appended.Ids, appended.ParentIds.ToHashSet(), unknown.ToHashSet());
     }
 
     /// <summary>Appends a stream of one parent's rows, a chunk at a time. In the caller's transaction, a failed append is rolled back to a savepoint.</summary>
@@ -83,7 +110,7 @@ internal sealed class BulkAppender<T>(
             AppendedRows last = default;
             await foreach (var chunk in ChunkAsync(rows, cancellationToken).ConfigureAwait(false))
             {
-                last = await CopyAsync(connection, inTransaction, new RowBatch<T>(parentId, chunk), cancellationToken).ConfigureAwait(false);
+                last = await CopyAsync(connection, inTransaction, new RowBatch<T>(parentId, chunk), false, cancellationToken).ConfigureAwait(false);
                 appended += chunk.Count;
             }
 
@@ -101,9 +128,9 @@ internal sealed class BulkAppender<T>(
         CancellationToken cancellationToken)
     {
         Connections.ThrowIfAmbient(transaction);
-        var ids = await telemetry.RunAsync("append", rows ?? 0, async () => transaction is null
-            ? await transactions.RunAsync(append, repeatable, cancellationToken).ConfigureAwait(false)
-            : (await append(transaction.Connection!, transaction).ConfigureAwait(false)).Ids).ConfigureAwait(false);
+        var appended = await telemetry.RunAsync("append", rows ?? 0, () => transaction is null
+            ? transactions.RunAsync(append, repeatable, cancellationToken)
+            : append(transaction.Connection!, transaction)).ConfigureAwait(false);
         if (rows is { } count)
         {
             telemetry.Appended(count);
@@ -114,33 +141,39 @@ internal sealed class BulkAppender<T>(
             onCommitted?.Invoke(parentIds);
         }
 
-        return ids;
+        return appended.Ids;
     }
 
-    private Func<NpgsqlConnection, NpgsqlTransaction, RowBatch<T>, CancellationToken, Task<AppendedRows>> ChooseAppend(RowBatch<T> batch) => batch.Count switch
+    // The flag is whether only the rows of available parents are appended.
+    private Func<NpgsqlConnection, NpgsqlTransaction, RowBatch<T>, bool, CancellationToken, Task<AppendedRows>> ChooseAppend(RowBatch<T> batch)
     {
-        1 when statements.InsertOne is not null => InsertOneAsync,
-        >= CopyFromRows => CopyAsync,
-        _ when batch.Rows.Sum(row => (long)statements.BytesOf(row)) > ChunkBytes => CopyAsync,
-        _ => InsertAsync,
-    };
+        if (batch.Count == 1 && statements.InsertOne is not null)
+        {
+            return InsertOneAsync;
+        }
+
+        return batch.Count >= CopyFromRows || batch.Rows.Sum(row => (long)statements.BytesOf(row)) > ChunkBytes ? CopyAsync : InsertAsync;
+    }
 
     private async Task<AppendedRows> InsertOneAsync(
-        NpgsqlConnection connection, NpgsqlTransaction transaction, RowBatch<T> batch, CancellationToken cancellationToken)
+        NpgsqlConnection connection, NpgsqlTransaction transaction, RowBatch<T> batch, bool available, CancellationToken cancellationToken)
     {
         var inserted = await connection.QueryAsync(
-            statements.InsertOne!,
+            available ? statements.InsertOneAvailable : statements.InsertOne!,
             statements.ToParameters(batch.ParentId(0), batch.Row(0)),
             row => (Id: row.GetInt64(0), Transaction: TransactionIdentity.Read(row, 1)),
             transaction,
             cancellationToken).ConfigureAwait(false);
-        return inserted is [var (id, identity)]
-            ? Appended([id], identity, batch)
-            : throw new RowNotFoundException(statements.ParentTable, batch.ParentIds);
+        return inserted switch
+        {
+            [var (id, identity)] => Appended([id], identity, batch),
+            _ when available => AppendedRows.None,
+            _ => throw new RowNotFoundException(statements.ParentTable, batch.ParentIds),
+        };
     }
 
     private async Task<AppendedRows> InsertAsync(
-        NpgsqlConnection connection, NpgsqlTransaction transaction, RowBatch<T> batch, CancellationToken cancellationToken)
+        NpgsqlConnection connection, NpgsqlTransaction transaction, RowBatch<T> batch, bool available, CancellationToken cancellationToken)
     {
         var parameters = new Parameters
         {
@@ -148,36 +181,49 @@ internal sealed class BulkAppender<T>(
             { "row_parent_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, batch.RowParentIds.ToArray() },
         };
         statements.AddColumns(parameters, batch.Rows);
-        var (ids, identity) = await connection.QuerySingleAsync(
-            statements.Insert,
+        var (ids, identity, parentIds) = await connection.QuerySingleAsync(
+            available ? statements.InsertAvailable : statements.Insert,
             parameters,
-            row => (row.GetNullable<long[]>(0), TransactionIdentity.Read(row, 1)),
+            row => (row.GetNullable<long[]>(0), TransactionIdentity.Read(row, 1), available ? ReadParents(row) : batch.ParentIds),
             transaction,
             cancellationToken).ConfigureAwait(false);
-        return ids is null
-            ? throw await UnknownParentsAsync(connection, transaction, batch.ParentIds, cancellationToken).ConfigureAwait(false)
-            : Appended(ids, identity, batch);
+        return ids switch
+        {
+            not null => Appended(ids, identity, batch.Of(parentIds)),
+            null when available => AppendedRows.None,
+            null => throw await UnknownParentsAsync(connection, transaction, batch.ParentIds, cancellationToken).ConfigureAwait(false),
+        };
     }
 
     private async Task<AppendedRows> CopyAsync(
-        NpgsqlConnection connection, NpgsqlTransaction transaction, RowBatch<T> batch, CancellationToken cancellationToken)
+        NpgsqlConnection connection, NpgsqlTransaction transaction, RowBatch<T> batch, bool available, CancellationToken cancellationToken)
     {
-        var parameters = new Parameters
+        var parameters = new Parameters { { "parent_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, batch.ParentIds } };
+        if (available)
         {
-            { "parent_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, batch.ParentIds },
-            { "rows", NpgsqlDbType.Integer, batch.Count },
-        };
-        var (ids, forbidsCopy, identity) = await connection.QuerySingleAsync(
-            statements.Reserve,
+            var rows = batch.RowParentIds.CountBy(parentId => parentId).ToDictionary();
+            parameters.Add("parent_rows", NpgsqlDbType.Array | NpgsqlDbType.Integer, batch.ParentIds.Select(parentId => rows[parentId]).ToArray());
+        }
+        else
+        {
+            parameters.Add("rows", NpgsqlDbType.Integer, batch.Count);
+        }
+
+        var (ids, forbidsCopy, identity, parentIds) = await connection.QuerySingleAsync(
+            available ? statements.ReserveAvailable : statements.Reserve,
             parameters,
-            row => (row.GetFieldValue<long[]>(0), row.GetBoolean(1), TransactionIdentity.Read(row, 2)),
+            row => (
+                row.GetFieldValue<long[]>(0), row.GetBoolean(1), TransactionIdentity.Read(row, 2), available ? ReadParents(row) : batch.ParentIds),
             transaction,
             cancellationToken).ConfigureAwait(false);
         if (ids.Length == 0)
         {
-            throw await UnknownParentsAsync(connection, transaction, batch.ParentIds, cancellationToken).ConfigureAwait(false);
+            return available
+                ? AppendedRows.None
+                : throw await UnknownParentsAsync(connection, transaction, batch.ParentIds, cancellationToken).ConfigureAwait(false);
         }
 
+        batch = batch.Of(parentIds);
         if (forbidsCopy)
         {
             return await InsertChunksAsync(connection, transaction, batch, cancellationToken).ConfigureAwait(false);
@@ -215,12 +261,12 @@ internal sealed class BulkAppender<T>(
         AppendedRows first = default;
         foreach (var chunk in Enumerable.Range(0, batch.Count).Select(index => (batch.ParentId(index), batch.Row(index))).Chunk(CopyFromRows))
         {
-            var inserted = await InsertAsync(connection, transaction, new RowBatch<T>(chunk), cancellationToken).ConfigureAwait(false);
+            var inserted = await InsertAsync(connection, transaction, new RowBatch<T>(chunk), false, cancellationToken).ConfigureAwait(false);
             first = ids.Count == 0 ? inserted : first;
             ids.AddRange(inserted.Ids);
         }
 
-        return first with { Ids = ids };
+        return first with { Ids = ids, ParentIds = batch.ParentIds };
     }
 
     /// <summary>Gathers rows into chunks. Each chunk is valid until the next.</summary>
@@ -270,7 +316,9 @@ internal sealed class BulkAppender<T>(
     }
 
     private AppendedRows Appended(IReadOnlyList<long> ids, TransactionIdentity identity, RowBatch<T> batch) =>
-        new(ids, identity, batch.ParentId(0), HasTransactionTime: statements.TimeOf(batch.Row(0)) is null);
+        new(ids, identity, batch.ParentId(0), HasTransactionTime: statements.TimeOf(batch.Row(0)) is null, batch.ParentIds);
+
+    private static Guid[] ReadParents(DbDataReader row) => row.GetFieldValue<Guid[]>(row.FieldCount - 1);
 
     private void RequireNotNull(T? row, long index)
     {
@@ -283,11 +331,16 @@ internal sealed class BulkAppender<T>(
     private async Task<RowNotFoundException> UnknownParentsAsync(
         NpgsqlConnection connection, NpgsqlTransaction transaction, Guid[] parentIds, CancellationToken cancellationToken)
     {
-        var parameters = new Parameters { { "parent_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, parentIds } };
-        var unknown = await connection.QueryAsync(statements.UnknownParents, parameters, row => row.GetGuid(0), transaction, cancellationToken)
-            .ConfigureAwait(false);
+        var unknown = await UnknownAsync(connection, transaction, parentIds, cancellationToken).ConfigureAwait(false);
 
         // Empty when the parents were created in the meantime.
         return new RowNotFoundException(statements.ParentTable, unknown.Count > 0 ? unknown : parentIds);
+    }
+
+    private Task<List<Guid>> UnknownAsync(
+        NpgsqlConnection connection, NpgsqlTransaction transaction, Guid[] parentIds, CancellationToken cancellationToken)
+    {
+        var parameters = new Parameters { { "parent_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, parentIds } };
+        return connection.QueryAsync(statements.UnknownParents, parameters, row => row.GetGuid(0), transaction, cancellationToken);
     }
 }

@@ -30,6 +30,18 @@ internal sealed class RowBatch<T> where T : class
     /// <summary>The parent of each row.</summary>
     public IEnumerable<Guid> RowParentIds => rows is not null ? Enumerable.Repeat(ParentIds[0], rows.Count) : pairs!.Select(pair => pair.ParentId);
 
+    /// <summary>Gets the rows of some of the parents, in their order.</summary>
+    public RowBatch<T> Of(IReadOnlyCollection<Guid> parentIds)
+    {
+        if (parentIds.Count == ParentIds.Length)
+        {
+            return this;
+        }
+
+        var some = parentIds.ToHashSet();
+        return new RowBatch<T>([.. Enumerable.Range(0, Count).Where(index => some.Contains(ParentId(index))).Select(index => (ParentId(index), Row(index)))]);
+    }
+
     public T Row(int index) => rows is not null ? rows[index] : pairs![index].Row;
 
     public Guid ParentId(int index) => rows is not null ? ParentIds[0] : pairs![index].ParentId;

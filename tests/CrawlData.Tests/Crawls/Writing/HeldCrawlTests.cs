@@ -4,8 +4,8 @@ using Npgsql;
 
 namespace CrawlData.Tests.Crawls;
 
-/// <summary>What a writer does with the events of a crawl after an outage. The writer makes one attempt. The lock of another crawl's run stops it between two
-/// flushes.</summary>
+/// <summary>What a writer does with the events of a crawl after an outage. The writer makes one attempt. An event of another crawl, whose run is locked, keeps
+/// flushes of all crawls waiting.</summary>
 public sealed class HeldCrawlTests : DatabaseTest
 {
     private static readonly TimeSpan Patient = TimeSpan.FromMinutes(1);
@@ -22,7 +22,7 @@ public sealed class HeldCrawlTests : DatabaseTest
             await writer.WriteAsync(crawl, Event(number));
         }
 
-        await outage.UntilFailedAsync();
+        await outage.BeginAsync();
         foreach (var unstored in writer.TakeUnstored())
         {
             await writer.WriteAsync(unstored.CrawlId, unstored.Event);
@@ -63,7 +63,7 @@ public sealed class HeldCrawlTests : DatabaseTest
         await writer.WriteAsync(outage.Crawl, Event(0));
         await writer.WriteAsync(outage.Locked, Event(0));
         var flush = writer.FlushAsync();
-        await outage.UntilFailedAsync();
+        await outage.BeginAsync();
 
         var taken = writer.TakeUnstored();
         await outage.UnlockAsync();
@@ -80,7 +80,7 @@ public sealed class HeldCrawlTests : DatabaseTest
         var (writer, failed, complete) = (outage.Writer, outage.Crawl, await CreateCrawlAsync());
         await writer.WriteAsync(failed, Event(0));
         await writer.WriteAsync(outage.Locked, Event(0));
-        await outage.UntilFailedAsync();
+        await outage.BeginAsync();
         await outage.UnlockAsync();
         await writer.WriteAsync(complete, Event(1));
 
@@ -112,20 +112,26 @@ public sealed class HeldCrawlTests : DatabaseTest
     }
 
     /// <param name="configure">Changes the writer's options. By default a flush stores one event.</param>
-    /// <param name="isLost">Whether a piece that the writer sends is lost with its connection. By default the first one is lost.</param>
+    /// <param name="isLost">Whether a piece that the writer sends is lost with its connection. By default the first one is lost, once the outage
+    /// begins.</param>
     private async Task<Outage> StartAsync(Action<CrawlEventWriterOptions>? configure = null, Func<byte[], bool>? isLost = null)
     {
         var options = new CrawlEventWriterOptions { BatchSize = 1, Linger = TimeSpan.Zero };
         configure?.Invoke(options);
         var pieces = 0;
-        isLost ??= _ => Interlocked.Increment(ref pieces) == 1;
+        var begun = new TaskCompletionSource();
+        isLost ??= _ =>
+        {
+            begun.Task.GetAwaiter().GetResult();
+            return Interlocked.Increment(ref pieces) == 1;
+        };
         var proxy = new FaultProxy(Database.ConnectionString) { OnSent = (_, piece) => isLost(piece) ? Fault.CutBefore : Fault.None };
         var holder = await DataSource.OpenConnectionAsync();
         var (crawl, locked) = (await CreateCrawlAsync(), await CreateCrawlAsync());
         await holder.BeginTransactionAsync();
         await using var locking = new NpgsqlCommand("select from crawl_runs where id = $1 for update", holder) { Parameters = { new() { Value = locked } } };
         await locking.ExecuteNonQueryAsync();
-        return new Outage(proxy, proxy.CreateDataSource(Database.ConnectionString), DataSource, holder, options, crawl, locked);
+        return new Outage(proxy, proxy.CreateDataSource(Database.ConnectionString), DataSource, holder, options, crawl, locked, begun);
     }
 
     /// <summary>A writer behind a proxy, a crawl, and a crawl whose run is locked.</summary>
@@ -135,6 +141,7 @@ public sealed class HeldCrawlTests : DatabaseTest
         private readonly NpgsqlDataSource dataSource;
         private readonly NpgsqlDataSource witness;
         private readonly NpgsqlConnection holder;
+        private readonly TaskCompletionSource begun;
         private readonly LogSignal failed = new("EventsNotStored");
 
         public Outage(
@@ -144,9 +151,11 @@ public sealed class HeldCrawlTests : DatabaseTest
             NpgsqlConnection holder,
             CrawlEventWriterOptions options,
             Guid crawl,
-            Guid locked)
+            Guid locked,
+            TaskCompletionSource begun)
         {
-            (this.proxy, this.dataSource, this.witness, this.holder, Crawl, Locked) = (proxy, dataSource, witness, holder, crawl, locked);
+            (this.proxy, this.dataSource, this.witness, this.holder, this.begun) = (proxy, dataSource, witness, holder, begun);
+            (Crawl, Locked) = (crawl, locked);
             Writer = new CrawlEventWriter(new CrawlEventRepository(dataSource, retry: new RetryOptions { Limit = TimeSpan.Zero }), options, failed);
         }
 
@@ -156,9 +165,10 @@ public sealed class HeldCrawlTests : DatabaseTest
 
         public Guid Locked { get; }
 
-        /// <summary>Waits until events could not be stored, and an event of the locked crawl waits for the lock.</summary>
-        public async Task UntilFailedAsync()
+        /// <summary>Begins the outage, and waits until events could not be stored, and an event of the locked crawl waits for the lock.</summary>
+        public async Task BeginAsync()
         {
+            begun.SetResult();
             await failed.Logged.WaitAsync(TimeSpan.FromSeconds(20));
             await Wait.UntilBlockedByAsync(witness, holder);
         }

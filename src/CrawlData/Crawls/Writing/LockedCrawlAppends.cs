@@ -1,0 +1,125 @@
+using CrawlData.Storage;
+using Npgsql;
+
+namespace CrawlData.Crawls;
+
+/// <summary>Appends the events of crawls whose runs other transactions have locked, beside the writer's flushes. At each moment it waits for one crawl, on one
+/// connection: in the server's queue for the lock, so that it gets its turn when many contend.</summary>
+/// <param name="events">Appends the events.</param>
+/// <param name="buffer">Has the locked crawls.</param>
+/// <param name="pieces">Appends in pieces.</param>
+/// <param name="options">How many events an append has at most.</param>
+/// <param name="timeProvider">Measures how long a crawl is locked.</param>
+internal sealed class LockedCrawlAppends(
+    CrawlEventRepository events, CrawlEventBuffer buffer, PiecewiseAppend pieces, CrawlEventWriterOptions options, TimeProvider timeProvider)
+{
+    // While several crawls are locked, each wait is short. The longest is for a crawl alone, and leaves time to notice others.
+    private static readonly TimeSpan ShortestWait = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(5);
+
+    private Task attempt = Task.CompletedTask;
+
+    /// <summary>Starts an attempt when there are locked crawls, and no attempt is under way. At its end the buffer is woken.</summary>
+    public async Task StartAsync()
+    {
+        if (attempt.IsCompleted)
+        {
+            await attempt.ConfigureAwait(false);
+            var locked = buffer.Locked();
+            attempt = locked.Count > 0 ? Task.Run(() => AttemptAsync(locked)) : Task.CompletedTask;
+        }
+    }
+
+    /// <summary>Waits until no attempt is under way.</summary>
+    public async Task EndAsync() => await attempt.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+
+    private async Task AttemptAsync(IReadOnlyList<(LockedCrawl Crawl, QueuedEvent[] Events)> locked)
+    {
+        try
+        {
+            var (next, others) = (locked.MinBy(one => one.Crawl.Attempts), locked.OrderBy(one => one.Crawl.Attempts).Skip(1));
+            if (locked.Count > 1)
+            {
+                // Some of them may be available again.
+                await pieces.StoreAsync(Take(others), events.AppendAvailableAsync, []).ConfigureAwait(false);
+            }
+
+            await AppendAsync(next.Crawl, next.Events, alone: locked.Count == 1).ConfigureAwait(false);
+            FailAtLimit(locked);
+        }
+        finally
+        {
+            Free();
+        }
+    }
+
+    private void Free()
+    {
+        try
+        {
+            buffer.FreeLocked(timeProvider.GetTimestamp());
+        }
+        finally
+        {
+            buffer.Wake();
+        }
+    }
+
+    /// <summary>Waits for the lock, and appends events of the crawl.</summary>
+    private async Task AppendAsync(LockedCrawl crawl, QueuedEvent[] entries, bool alone)
+    {
+        var elapsed = timeProvider.GetElapsedTime(crawl.Since);
+        var wait = alone && elapsed > ShortestWait ? elapsed : ShortestWait;
+        using var end = new CancellationTokenSource(wait < LongestWait ? wait : LongestWait, timeProvider);
+        await pieces.StoreAsync(Take([(crawl, entries)]), AppendPieceAsync, []).ConfigureAwait(false);
+
+        async Task<PartialAppend> AppendPieceAsync(IReadOnlyList<(Guid CrawlId, NewCrawlEvent Event)> piece)
+        {
+            HashSet<Guid> ofCrawl = [crawl.CrawlId];
+            try
+            {
+                return new PartialAppend(await events.AppendAsync(piece, cancellationToken: end.Token).ConfigureAwait(false), ofCrawl, new HashSet<Guid>());
+            }
+            catch (OperationCanceledException) when (end.IsCancellationRequested)
+            {
+                return new PartialAppend([], new HashSet<Guid>(), new HashSet<Guid>());
+            }
+            catch (RowNotFoundException)
+            {
+                return new PartialAppend([], new HashSet<Guid>(), ofCrawl);
+            }
+        }
+    }
+
+    private List<QueuedEvent> Take(IEnumerable<(LockedCrawl Crawl, QueuedEvent[] Events)> locked)
+    {
+        var batch = new FlushBatch(options);
+        foreach (var (crawl, entries) in locked)
+        {
+            if (batch.IsFull)
+            {
+                break;
+            }
+
+            crawl.Attempts++;
+            foreach (var entry in entries.TakeWhile(_ => !batch.IsFull))
+            {
+                batch.Add(entry);
+            }
+        }
+
+        return batch.Events;
+    }
+
+    private void FailAtLimit(IReadOnlyList<(LockedCrawl Crawl, QueuedEvent[] Events)> locked)
+    {
+        var late = locked.Where(one => !one.Events[0].IsDone && timeProvider.GetElapsedTime(one.Crawl.Since) >= events.LockLimit)
+            .Select(one => one.Crawl.CrawlId)
+            .ToHashSet();
+        if (late.Count > 0)
+        {
+            var error = new TimeoutException($"Another transaction has locked the run of the crawl for {events.LockLimit.TotalSeconds:0} s.");
+            pieces.FailCrawls(late, [], new NpgsqlException("The events could not be stored in time.", error));
+        }
+    }
+}

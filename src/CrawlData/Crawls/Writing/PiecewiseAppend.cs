@@ -1,0 +1,96 @@
+using CrawlData.Instrumentation;
+using CrawlData.Storage;
+using Microsoft.Extensions.Logging;
+
+namespace CrawlData.Crawls;
+
+/// <summary>Appends a writer's events, and completes the calls that await them. When the server refuses a batch, it appends the batch in pieces, so that an
+/// event that cannot be stored fails alone.</summary>
+internal sealed class PiecewiseAppend(CrawlEventBuffer buffer, ILogger logger)
+{
+    /// <summary>Appends events. Afterwards each one is stored or failed, or its crawl is locked.</summary>
+    /// <param name="entries">The events. The events of each crawl are together, in the order in which they were written.</param>
+    /// <param name="append">Appends a piece, as far as its crawls are available.</param>
+    /// <param name="read">The events that only the caller holds, and that fail with their crawl.</param>
+    /// <returns>The crawls that are locked.</returns>
+    public async Task<IReadOnlySet<Guid>> StoreAsync(
+        IReadOnlyList<QueuedEvent> entries,
+        Func<IReadOnlyList<(Guid CrawlId, NewCrawlEvent Event)>, Task<PartialAppend>> append,
+        IEnumerable<QueuedEvent> read)
+    {
+        var locked = new HashSet<Guid>();
+        var pieces = new Stack<IEnumerable<QueuedEvent>>([entries]);
+        while (pieces.TryPop(out var next))
+        {
+            // Events that have failed meanwhile, with their crawl, are left out.
+            ArraySegment<QueuedEvent> piece = next.Where(entry => !entry.IsDone && !locked.Contains(entry.CrawlId)).ToArray();
+            if (piece.Count == 0)
+            {
+                continue;
+            }
+
+            try
+            {
+                var appended = await append([.. piece.Select(entry => (entry.CrawlId, entry.Event))]).ConfigureAwait(false);
+                Complete([.. piece.Where(entry => appended.Appended.Contains(entry.CrawlId))], appended.Ids);
+                FailUnknown(piece, appended.Unknown);
+                locked.UnionWith(piece.Where(entry => !entry.IsDone).Select(entry => entry.CrawlId));
+            }
+            catch (Exception exception) when (ServerErrors.IsRefusal(exception) && piece.Count > 1)
+            {
+                pieces.Push(piece[(piece.Count / 2)..]);
+                pieces.Push(piece[..(piece.Count / 2)]);
+            }
+            catch (Exception exception) when (ServerErrors.IsRefusal(exception))
+            {
+                Fail(piece, exception);
+            }
+            catch (Exception exception)
+            {
+                // Whatever the error is, each event's caller gets it, or the event is kept.
+                FailCrawls(piece.Select(entry => entry.CrawlId).ToHashSet(), read, exception);
+
+                // Each attempt may last until the limit, so the other crawls share one.
+                var others = pieces.SelectMany(waiting => waiting).ToArray();
+                pieces.Clear();
+                pieces.Push(others);
+            }
+        }
+
+        return locked;
+    }
+
+    /// <summary>Fails all events of crawls that are not stored.</summary>
+    public void FailCrawls(IReadOnlySet<Guid> crawls, IEnumerable<QueuedEvent> read, Exception error) =>
+        LogNotStored(buffer.FailCrawls(crawls, read, error), error);
+
+    private static void Complete(QueuedEvent[] entries, IReadOnlyList<long> ids)
+    {
+        if (entries.Length != ids.Count)
+        {
+            throw new InvalidOperationException($"The server stored {ids.Count} of {entries.Length} events. A trigger has left out the others.");
+        }
+
+        for (var index = 0; index < ids.Count; index++)
+        {
+            entries[index].Complete(ids[index]);
+        }
+    }
+
+    private void FailUnknown(ArraySegment<QueuedEvent> piece, IReadOnlySet<Guid> unknown)
+    {
+        foreach (var ofCrawl in piece.Where(entry => unknown.Contains(entry.CrawlId)).GroupBy(entry => entry.CrawlId))
+        {
+            Fail([.. ofCrawl], new RowNotFoundException(CrawlEventStatements.RunsTable, [ofCrawl.Key]));
+        }
+    }
+
+    private void Fail(IReadOnlyCollection<QueuedEvent> entries, Exception error)
+    {
+        buffer.Fail(entries, error);
+        LogNotStored(entries, error);
+    }
+
+    private void LogNotStored(IReadOnlyCollection<QueuedEvent> entries, Exception error) =>
+        Log.EventsNotStored(logger, entries.Count, entries.Select(entry => entry.CrawlId).Distinct().Count(), Telemetry.ErrorType(error));
+}
