@@ -68,7 +68,8 @@ internal sealed class EndToEndScenario
         var runs = Get<CrawlRunRepository>();
         var events = Get<CrawlEventRepository>();
         var run = await runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app", DeviceConfig = Step.Payload });
-        await Assert.ThatAsync(() => runs.InsertAsync(new NewCrawlRun { Id = run.Id, AppPackage = "org.example.app" }), Throws.InstanceOf<RowAlreadyExistsException>());
+        await Assert.ThatAsync(
+            () => runs.InsertAsync(new NewCrawlRun { Id = run.Id, AppPackage = "org.example.app" }), Throws.InstanceOf<RowAlreadyExistsException>());
         (await runs.StartAsync(run.Id)).EnsureApplied();
         var following = events.FollowAsync(run.Id, options: new CrawlEventFollowOptions { Listen = true }).CountAsync().AsTask();
         var first = await events.AppendAsync(run.Id, Step);
@@ -121,7 +122,14 @@ internal sealed class EndToEndScenario
         await Assert.ThrowsAsync<RowNotFoundException>(
             () => pages.InsertAsync(Guid.CreateVersion7(), new NewAuditPage { PageType = PageType.Pdp, Viewport = Viewport.Mobile }));
 
-        var screenshot = new NewArtifact { PageId = page.Id, Type = ArtifactType.Screenshot, StorageUri = "s3://a", SizeBytes = 1, RetentionUntil = DateTimeOffset.UnixEpoch };
+        var screenshot = new NewArtifact
+        {
+            PageId = page.Id,
+            Type = ArtifactType.Screenshot,
+            StorageUri = "s3://a",
+            SizeBytes = 1,
+            RetentionUntil = DateTimeOffset.UnixEpoch,
+        };
         var artifact = await artifacts.InsertAsync(session.Id, screenshot);
         var marked = await artifacts.InsertAsync(session.Id, screenshot with { Type = ArtifactType.HtmlGz });
         Assert.That(await artifacts.MarkDeletedAsync(session.Id, [marked.Id]), Is.EqualTo(1));

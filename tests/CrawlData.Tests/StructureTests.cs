@@ -43,7 +43,10 @@ public sealed class StructureTests
     {
         var arrows = Files.SelectMany(Uses).Select(use => (use.User, use.Used)).Distinct().ToLookup(use => use.User, use => use.Used);
         var circles = arrows.Select(group => group.Key)
-            .Where(file => Reachable(file, arrows).Any(other => Path.GetDirectoryName(other) != Path.GetDirectoryName(file) && Reachable(other, arrows).Contains(file)))
+            .Where(
+                file =>
+                    Reachable(file, arrows)
+                        .Any(other => Path.GetDirectoryName(other) != Path.GetDirectoryName(file) && Reachable(other, arrows).Contains(file)))
             .Select(Relative);
 
         Assert.That(string.Join("\n", circles), Is.Empty);

@@ -90,14 +90,20 @@ public sealed class QueryPlanTests : DatabaseTest
 
     [Test]
     public async Task The_query_for_the_newest_event_uses_the_primary_key() =>
-        Assert.That(await ExplainAsync("force_custom_plan", DatabaseStatusReader.NewestEventSql, []), Does.Contain("Scan Backward using crawl_events_pkey").And.Not.Contain("Seq Scan"));
+        Assert.That(
+            await ExplainAsync("force_custom_plan", DatabaseStatusReader.NewestEventSql, []),
+            Does.Contain("Scan Backward using crawl_events_pkey").And.Not.Contain("Seq Scan"));
 
     /// <summary>The append takes its locks before it draws the first id: the plan counts them in a one-time filter below the insert.</summary>
     [Test]
     public async Task An_append_takes_its_locks_before_it_draws_an_id()
     {
-        var plan = await ExplainAsync("force_custom_plan", CrawlEventStatements.InsertSql,
-            ["parent_ids", $"array['{Crawl}']::uuid[]", "row_parent_ids", $"array['{Crawl}']::uuid[]", "event_types", "array['step']", "payloads", "array['{}']", "created_ats", "array[null]::timestamp[]"]);
+        string[] literals =
+        [
+            "parent_ids", $"array['{Crawl}']::uuid[]", "row_parent_ids", $"array['{Crawl}']::uuid[]", "event_types", "array['step']",
+            "payloads", "array['{}']", "created_ats", "array[null]::timestamp[]",
+        ];
+        var plan = await ExplainAsync("force_custom_plan", CrawlEventStatements.InsertSql, literals);
 
         Assert.That(plan, Does.Contain("LockRows").And.Contain("One-Time Filter"), plan);
     }

@@ -373,7 +373,9 @@ public sealed class AuditSessionRepositoryTests : DatabaseTest
             await transaction.DisposeAsync();
         }
 
-        await Assert.ThatAsync(() => Sessions.InsertAsync(Session() with { CrawlPolicyVersion = "of an ended transaction" }, transaction), Throws.InstanceOf<InvalidOperationException>());
+        await Assert.ThatAsync(
+            () => Sessions.InsertAsync(Session() with { CrawlPolicyVersion = "of an ended transaction" }, transaction),
+            Throws.InstanceOf<InvalidOperationException>());
         Assert.That((await Sessions.ListAsync(new AuditSessionFilter { CrawlPolicyVersion = "of an ended transaction" })).Items, Is.Empty);
     }
 
