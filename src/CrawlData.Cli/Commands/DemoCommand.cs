@@ -17,7 +17,7 @@ internal sealed class DemoCommand : ToolCommand
     private const int TypesShown = 5;
 
     // A clone runs the project's own program. An installed tool is started by a program with the tool's name, or by dotnet.
-    private static readonly string Tool = Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "CrawlData.Cli"
+    private static readonly string Tool = Path.GetFileName(Environment.ProcessPath) is "CrawlData.Cli" or "CrawlData.Cli.exe"
         ? "dotnet run --project src/CrawlData.Cli --"
         : "crawldata";
 
