@@ -23,8 +23,8 @@ public static class ServerErrors
     }
 
     /// <summary>Whether the server refused a row for what it holds, or a function of the application's raised an exception for it.</summary>
-    /// <remarks>The row is refused again when it is sent again. The errors are those of the SQLSTATE classes 22, 23, 2F, 38, 39, 44, 54 and P0: data exceptions,
-    /// violated constraints and views, exceeded limits, and exceptions of functions and triggers.</remarks>
+    /// <remarks>The row is refused again when it is sent again. The errors are those of the SQLSTATE classes 22, 23, 2F, 38, 39, 44, 54 and P0: data
+    /// exceptions, violated constraints and views, exceeded limits, and exceptions of functions and triggers.</remarks>
     /// <param name="exception">The error. Its inner exceptions are not looked at.</param>
     /// <exception cref="ArgumentNullException"><paramref name="exception"/> is null.</exception>
     public static bool IsRefusal(Exception exception)

@@ -18,7 +18,7 @@ internal static class InDoubtAppend
         insert.Parameters["created_at"].Value = createdAt ?? (object)DBNull.Value;
         await using var reader = await insert.ExecuteReaderAsync();
         await reader.ReadAsync();
-        return new AppendedRows([reader.GetInt64(0)], TransactionIdentity.Read(reader, 1), crawl, HasTransactionTime: createdAt is null);
+        return new AppendedRows([reader.GetInt64(0)], TransactionIdentity.Read(reader, 1), crawl, createdAt is null, [crawl]);
     }
 
     public static Task<CommitOutcome> VerifyAsync(NpgsqlDataSource dataSource, AppendedRows rows)

@@ -25,7 +25,7 @@ public sealed class SqlConstantsTests : DatabaseTest
         ["CrawlEventFollower"] = 2,
         ["CrawlEventListener"] = 2,
         ["CrawlEventNotifier"] = 1,
-        ["CrawlEventStatements"] = 11,
+        ["CrawlEventStatements"] = 14,
         ["CrawlLogStatements"] = 6,
         ["CrawlRunRepository"] = 7,
         ["DatabaseStatusReader"] = 6,

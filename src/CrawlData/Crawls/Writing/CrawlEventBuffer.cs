@@ -220,8 +220,8 @@ internal sealed class CrawlEventBuffer(CrawlEventWriterOptions options, Telemetr
         telemetry.Unstored(kept);
     }
 
-    /// <summary>Fails all events of crawls that are not stored, also those that wait to be read, for space, or for a lock. So later events are not stored before
-    /// them.</summary>
+    /// <summary>Fails all events of crawls that are not stored, also those that wait to be read, for space, or for a lock. So later events are not stored
+    /// before them.</summary>
     /// <param name="crawls">The crawls; null for all.</param>
     /// <param name="read">Events that were read, in their order. Events that are stored or failed are passed over.</param>
     /// <param name="error">The reason.</param>

@@ -178,7 +178,7 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
         {
             while (await buffer.WaitToReadAsync().ConfigureAwait(false))
             {
-                await lockedAppends.StartAsync().ConfigureAwait(false);
+                lockedAppends.ThrowIfFailed();
                 await GatherAsync(batch).ConfigureAwait(false);
                 if (batch.Events.Count > 0)
                 {
@@ -208,7 +208,7 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
             if (locked.Count > 0)
             {
                 buffer.Lock(batch, locked, timeProvider.GetTimestamp());
-                await lockedAppends.StartAsync().ConfigureAwait(false);
+                lockedAppends.Start();
             }
 
             return true;

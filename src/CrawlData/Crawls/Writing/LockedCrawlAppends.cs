@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using CrawlData.Storage;
 using Npgsql;
 
@@ -17,52 +18,82 @@ internal sealed class LockedCrawlAppends(
     private static readonly TimeSpan ShortestWait = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(5);
 
-    private Task attempt = Task.CompletedTask;
+    // It guards the fields below.
+    private readonly Lock gate = new();
+    private Task running = Task.CompletedTask;
+    private bool isRunning;
+    private ExceptionDispatchInfo? failure;
 
-    /// <summary>Starts an attempt when there are locked crawls, and no attempt is under way. At its end the buffer is woken.</summary>
-    public async Task StartAsync()
+    /// <summary>Starts to append the events of locked crawls. It ends when there are none left. After each attempt it wakes the buffer.</summary>
+    public void Start()
     {
-        if (attempt.IsCompleted)
+        lock (gate)
         {
-            await attempt.ConfigureAwait(false);
-            var locked = buffer.Locked();
-            attempt = locked.Count > 0 ? Task.Run(() => AttemptAsync(locked)) : Task.CompletedTask;
+            if (!isRunning)
+            {
+                isRunning = true;
+                running = Task.Run(RunAsync);
+            }
         }
     }
 
-    /// <summary>Waits until no attempt is under way.</summary>
-    public async Task EndAsync() => await attempt.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    /// <summary>Throws an error that escaped, so that it ends the writer's flush loop.</summary>
+    public void ThrowIfFailed()
+    {
+        lock (gate)
+        {
+            failure?.Throw();
+        }
+    }
+
+    /// <summary>Waits until it has ended.</summary>
+    public Task EndAsync() => running;
+
+    private async Task RunAsync()
+    {
+        try
+        {
+            while (TryReadLocked(out var locked))
+            {
+                await AttemptAsync(locked).ConfigureAwait(false);
+                buffer.FreeLocked(timeProvider.GetTimestamp());
+                buffer.Wake();
+            }
+        }
+        catch (Exception exception)
+        {
+            lock (gate)
+            {
+                failure = ExceptionDispatchInfo.Capture(exception);
+            }
+
+            buffer.Wake();
+        }
+    }
+
+    // A crawl that is locked later finds it ended, and starts it again.
+    private bool TryReadLocked(out IReadOnlyList<(LockedCrawl Crawl, QueuedEvent[] Events)> locked)
+    {
+        lock (gate)
+        {
+            locked = buffer.Locked();
+            isRunning = locked.Count > 0;
+            return isRunning;
+        }
+    }
 
     private async Task AttemptAsync(IReadOnlyList<(LockedCrawl Crawl, QueuedEvent[] Events)> locked)
     {
-        try
+        var next = locked.MinBy(one => one.Crawl.Attempts);
+        if (locked.Count > 1)
         {
-            var (next, others) = (locked.MinBy(one => one.Crawl.Attempts), locked.OrderBy(one => one.Crawl.Attempts).Skip(1));
-            if (locked.Count > 1)
-            {
-                // Some of them may be available again.
-                await pieces.StoreAsync(Take(others), events.AppendAvailableAsync, []).ConfigureAwait(false);
-            }
+            // Some of them may be available again.
+            var others = locked.Where(one => one.Crawl != next.Crawl).OrderBy(one => one.Crawl.Attempts);
+            await pieces.StoreAsync(Take(others), events.AppendAvailableAsync, []).ConfigureAwait(false);
+        }
 
-            await AppendAsync(next.Crawl, next.Events, alone: locked.Count == 1).ConfigureAwait(false);
-            FailAtLimit(locked);
-        }
-        finally
-        {
-            Free();
-        }
-    }
-
-    private void Free()
-    {
-        try
-        {
-            buffer.FreeLocked(timeProvider.GetTimestamp());
-        }
-        finally
-        {
-            buffer.Wake();
-        }
+        await AppendAsync(next.Crawl, next.Events, alone: locked.Count == 1).ConfigureAwait(false);
+        FailAtLimit(locked);
     }
 
     /// <summary>Waits for the lock, and appends events of the crawl.</summary>

@@ -192,7 +192,8 @@ public sealed class FlushIsolationTests : DatabaseTest
     {
         var holder = await DataSource.OpenConnectionAsync();
         await holder.BeginTransactionAsync();
-        await using var locking = new NpgsqlCommand("select from crawl_runs where id = $1 for no key update", holder) { Parameters = { new() { Value = crawl } } };
+        await using var locking = new NpgsqlCommand("select from crawl_runs where id = $1 for no key update", holder);
+        locking.Parameters.AddWithValue(crawl);
         await locking.ExecuteNonQueryAsync();
         return holder;
     }
