@@ -1,0 +1,11 @@
+namespace CrawlData.Tests.Faults.Checker;
+
+/// <summary>Inserts runs, sessions or pages.</summary>
+internal sealed class InsertOperation(int client, string table, IReadOnlyList<Guid> ids) : Operation(client)
+{
+    public string Table => table;
+
+    public IReadOnlyList<Guid> Ids => ids;
+
+    protected override string Describe() => $"insert into {table} [{List(ids.Select(Short))}]";
+}
