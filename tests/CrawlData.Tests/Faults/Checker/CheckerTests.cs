@@ -45,6 +45,7 @@ public sealed class CheckerTests
         var (elapsed, broken) = (TimeSpan.Zero, "");
         for (var seed = Seed; elapsed < Duration && broken.Length == 0; seed++)
         {
+            TestContext.Out.WriteLine($"seed {seed}");
             var duration = Duration - elapsed < LongestRound ? Duration - elapsed : LongestRound;
             var (history, state) = await new Round(server, ConnectionString(server), witness, counts.Faults, seed).RunAsync(duration);
             elapsed += duration;

@@ -1,4 +1,3 @@
-using CrawlData.Crawls;
 using Npgsql;
 
 namespace CrawlData.Tests.Faults.Checker;

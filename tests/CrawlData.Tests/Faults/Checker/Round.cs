@@ -13,6 +13,7 @@ internal sealed class Round(RestartableServer server, string connectionString, N
     private const int Owners = 2;
     private const int SessionClients = 3;
     private const int LastClient = 99;
+    private const string OfClients = $"application_name = '{Workload.Name}'";
 
     // A writer fails after this time. So an outage leaves it with unstored events.
     private static readonly RetryOptions Impatient = new() { Limit = TimeSpan.FromMilliseconds(100) };
@@ -97,9 +98,9 @@ internal sealed class Round(RestartableServer server, string connectionString, N
         witness.Clear();
         await Wait.UntilAsync(
             witness,
-            "select not exists (select from pg_stat_activity where application_name = 'checker' and state = 'active')",
+            $"select not exists (select from pg_stat_activity where {OfClients} and state = 'active')",
             TimeSpan.FromSeconds(20));
-        await ExecuteAsync("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'checker' and state like 'idle in transaction%'");
+        await ExecuteAsync($"select pg_terminate_backend(pid) from pg_stat_activity where {OfClients} and state like 'idle in transaction%'");
     }
 
     /// <summary>Appends the last event. The followers of all crawls end with it.</summary>

@@ -21,6 +21,9 @@ internal sealed class Workload(History history, FaultCounter counter, FaultProxy
     /// <summary>The clients' event type that a trigger refuses.</summary>
     public const string Refused = "refused";
 
+    /// <summary>The name of the clients' sessions, without the followers'.</summary>
+    public const string Name = "checker";
+
     private const string IdleLimit = "-c idle_in_transaction_session_timeout=1500";
 
     // It bounds the memory of a history.
@@ -42,7 +45,7 @@ internal sealed class Workload(History history, FaultCounter counter, FaultProxy
         CreateDataSource(proxy, connectionString, $"{IdleLimit} -c statement_timeout=500 -c lock_timeout=300 -c client_min_messages=error");
 
     /// <summary>The data source of the followers.</summary>
-    public NpgsqlDataSource OfFollowers { get; } = CreateDataSource(proxy, connectionString, IdleLimit);
+    public NpgsqlDataSource OfFollowers { get; } = CreateDataSource(proxy, connectionString, IdleLimit, "followers");
 
     /// <summary>The crawls that do not end while clients append to them. Many clients share the first ones.</summary>
     public IReadOnlyList<Guid> Crawls { get; set; } = [];
@@ -72,11 +75,11 @@ internal sealed class Workload(History history, FaultCounter counter, FaultProxy
         await OfFollowers.DisposeAsync();
     }
 
-    private static NpgsqlDataSource CreateDataSource(FaultProxy proxy, string connectionString, string options) => proxy.CreateDataSource(
+    private static NpgsqlDataSource CreateDataSource(FaultProxy proxy, string connectionString, string options, string name = Name) => proxy.CreateDataSource(
         connectionString,
         settings =>
         {
-            (settings.Options, settings.ApplicationName, settings.MaxPoolSize) = (options, "checker", 20);
+            (settings.Options, settings.ApplicationName, settings.MaxPoolSize) = (options, name, 20);
             (settings.Timeout, settings.CommandTimeout, settings.CancellationTimeout) = (2, 2, -1);
         });
 }
