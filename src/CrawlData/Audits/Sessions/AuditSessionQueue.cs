@@ -41,11 +41,14 @@ public sealed class AuditSessionQueue(NpgsqlDataSource dataSource, ILogger<Audit
         where status = 'running'
         """;
 
+    // A session whose attempts cannot rise is passed over. Otherwise the oldest one would fail every claim with 22003.
     // Not FOR UPDATE: it conflicts with the lock of a foreign key's check, which the insert of a log line takes. Then skip locked would skip the session.
     internal const string ClaimNextSql =
         $"""
         with oldest as materialized (
-            select id from audit_sessions where status = 'queued' order by created_at limit 1 for no key update skip locked
+            select id from audit_sessions
+            where status = 'queued' and attempts < 2147483647
+            order by created_at limit 1 for no key update skip locked
         ), changed as (
             update audit_sessions set status = 'running', attempts = attempts + 1 from oldest where audit_sessions.id = oldest.id returning audit_sessions.*
         ), logged as (
@@ -68,6 +71,7 @@ public sealed class AuditSessionQueue(NpgsqlDataSource dataSource, ILogger<Audit
             where audit_sessions.id = standing.id
               and standing.status = any (@from::audit_session_status_enum[])
               and standing.attempts = coalesce(@attempt, standing.attempts)
+              and (@to <> 'running' or standing.attempts < 2147483647)
             returning audit_sessions.*
         ), logged as (
             {LogAttempt}
