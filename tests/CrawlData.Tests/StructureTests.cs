@@ -72,9 +72,9 @@ public sealed class StructureTests
         var wide = new[] { "src", "tests", "benchmarks" }.SelectMany(SourceFiles)
             .SelectMany(file => File.ReadLines(file).Select((line, index) => (Line: $"{Path.GetRelativePath(Root, file)}:{index + 1}", line.Length)))
             .Where(line => line.Length > Columns)
-            .Select(line => line.Line);
+            .Select(line => $"{line.Line} has {line.Length}");
 
-        Assert.That(string.Join("\n", wide), Is.Empty);
+        Assert.That(string.Join("\n", wide), Is.Empty, $"lines of more than {Columns} columns");
     }
 
     /// <summary>Finds the symbols that a file uses and another file declares.</summary>

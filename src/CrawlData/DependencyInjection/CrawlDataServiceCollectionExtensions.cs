@@ -125,7 +125,7 @@ public static class CrawlDataServiceCollectionExtensions
         }
         catch (Exception exception) when (exception is ArgumentException or FormatException or InvalidOperationException or NotSupportedException)
         {
-            // Without the cause, whose message may quote the string.
+            // The cause is left out, because its message may quote the string.
             throw new InvalidValueException(
                 "connection_string", "is refused by Npgsql; an example of a valid one is 'Host=localhost;Username=me;Password=…;Database=crawls'");
         }

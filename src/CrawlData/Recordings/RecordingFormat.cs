@@ -69,7 +69,7 @@ internal static class RecordingFormat
             var column = exception.Path?.TrimStart('$', '.');
             var known = Rows.GetTypeInfo(typeof(T)).Properties.Any(property => property.Name == column);
 
-            // Without the cause, because its message may quote the line.
+            // The cause is left out, because its message may quote the line.
             throw new RecordingException(line, known ? $"{column}: has a value that the column does not accept." : $"is not a row of {table}.");
         }
     }

@@ -46,7 +46,8 @@ public sealed record NewAuditSession
     /// <exception cref="InvalidValueException">The value is empty, is too long, or holds U+0000 or a lone surrogate.</exception>
     public required string CrawlPolicyVersion { get; init => field = CrawledText.Require(value, "crawl_policy_version", LongestCrawlPolicyVersion); }
 
-    /// <summary>The crawl policy as it is now, as JSON in the auditor's format. Later changes of the policy do not change the session.</summary>
+    /// <summary>The crawl policy as it is now, as JSON. Your auditing program chooses its form. Later changes of the policy do not change the
+    /// session.</summary>
     public required Jsonb ConfigSnapshot { get; init; }
 
     /// <summary>The time at which the session was created, in any offset. It is stored in UTC and truncated to microseconds. The queue is ordered by
