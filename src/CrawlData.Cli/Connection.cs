@@ -43,7 +43,7 @@ internal static class Connection
         }
         catch (Exception exception) when (exception is ArgumentException or FormatException or InvalidOperationException or NotSupportedException)
         {
-            // Without the cause: its message may quote the string.
+            // The cause is left out, because its message may quote the string.
             throw new UsageException($"the connection string is invalid: write it as '{Example}', not as a URI.");
         }
     }

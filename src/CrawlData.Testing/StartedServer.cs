@@ -8,6 +8,7 @@ namespace CrawlData.Testing;
 /// exits.</param>
 internal sealed record StartedServer(string ConnectionString, string Source, string DatabasePrefix, Func<ValueTask> StopAsync)
 {
-    /// <summary>The prefix on a server that only this process uses. On a named server, the prefix starts with it.</summary>
+    /// <summary>The prefix of database names on a server that only this process uses. On a named server, the prefix is longer and
+    /// starts with this one.</summary>
     public const string OwnDatabasePrefix = "crawldata_test_";
 }

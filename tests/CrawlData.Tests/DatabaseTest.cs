@@ -57,14 +57,16 @@ public abstract class DatabaseTest
     [OneTimeTearDown]
     public async Task DropDatabaseAsync() => await Database.DisposeAsync();
 
-    protected async Task<Guid> CreateCrawlAsync(string appPackage = "org.example.app") => (await Runs.InsertAsync(new NewCrawlRun { AppPackage = appPackage })).Id;
+    protected async Task<Guid> CreateCrawlAsync(string appPackage = "org.example.app") =>
+        (await Runs.InsertAsync(new NewCrawlRun { AppPackage = appPackage })).Id;
 
     protected static NewAuditSession Session(string url = "https://example.org/") =>
         new() { Url = url, CrawlPolicyVersion = "2026.11", ConfigSnapshot = Jsonb.Parse("""{"timeout_ms": 5000}""") };
 
     protected async Task<Guid> EnqueueAsync(string url = "https://example.org/") => (await Sessions.InsertAsync(Session(url))).Id;
 
-    protected static NewAuditPage Page(PageType pageType = PageType.Homepage, Viewport viewport = Viewport.Desktop) => new() { PageType = pageType, Viewport = viewport };
+    protected static NewAuditPage Page(PageType pageType = PageType.Homepage, Viewport viewport = Viewport.Desktop) =>
+        new() { PageType = pageType, Viewport = viewport };
 
     protected static NewArtifact Artifact(Guid pageId, int number = 1) =>
         new() { PageId = pageId, Type = ArtifactType.Screenshot, StorageUri = $"s3://audits/{number}.png", SizeBytes = number };

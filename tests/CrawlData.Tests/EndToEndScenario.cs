@@ -24,11 +24,19 @@ internal sealed class EndToEndScenario
     /// <param name="connectionString">A database without crawls and sessions.</param>
     /// <param name="migrate">Whether the application migrates it; its connections have to be direct ones then.</param>
     /// <param name="health">What the health check reports; degraded for a role that may not read the journal.</param>
-    public static Task RunAsync(string connectionString, bool migrate = false, HealthStatus health = HealthStatus.Healthy) =>
+    /// <param name="configure">Adds services of the application's; may be null.</param>
+    public static Task RunAsync(
+        string connectionString, bool migrate = false, HealthStatus health = HealthStatus.Healthy, Action<IServiceCollection>? configure = null) =>
         RunAsync(
-            services => services.AddCrawlData(connectionString, options => (options.MigrateAtStartup, options.Notify) = (migrate, true)), migrate, health);
+            services =>
+            {
+                configure?.Invoke(services);
+                services.AddCrawlData(connectionString, options => (options.MigrateAtStartup, options.Notify) = (migrate, true));
+            },
+            migrate,
+            health);
 
-    /// <inheritdoc cref="RunAsync(string, bool, HealthStatus)"/>
+    /// <inheritdoc cref="RunAsync(string, bool, HealthStatus, Action{IServiceCollection})"/>
     public static Task RunAsync(NpgsqlDataSource dataSource, bool migrate = false) =>
         RunAsync(
             services => services.AddSingleton(dataSource).AddCrawlData(options => (options.MigrateAtStartup, options.Notify) = (migrate, true)),
@@ -68,7 +76,8 @@ internal sealed class EndToEndScenario
         var runs = Get<CrawlRunRepository>();
         var events = Get<CrawlEventRepository>();
         var run = await runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app", DeviceConfig = Step.Payload });
-        await Assert.ThatAsync(() => runs.InsertAsync(new NewCrawlRun { Id = run.Id, AppPackage = "org.example.app" }), Throws.InstanceOf<RowAlreadyExistsException>());
+        await Assert.ThatAsync(
+            () => runs.InsertAsync(new NewCrawlRun { Id = run.Id, AppPackage = "org.example.app" }), Throws.InstanceOf<RowAlreadyExistsException>());
         (await runs.StartAsync(run.Id)).EnsureApplied();
         var following = events.FollowAsync(run.Id, options: new CrawlEventFollowOptions { Listen = true }).CountAsync().AsTask();
         var first = await events.AppendAsync(run.Id, Step);
@@ -121,7 +130,14 @@ internal sealed class EndToEndScenario
         await Assert.ThrowsAsync<RowNotFoundException>(
             () => pages.InsertAsync(Guid.CreateVersion7(), new NewAuditPage { PageType = PageType.Pdp, Viewport = Viewport.Mobile }));
 
-        var screenshot = new NewArtifact { PageId = page.Id, Type = ArtifactType.Screenshot, StorageUri = "s3://a", SizeBytes = 1, RetentionUntil = DateTimeOffset.UnixEpoch };
+        var screenshot = new NewArtifact
+        {
+            PageId = page.Id,
+            Type = ArtifactType.Screenshot,
+            StorageUri = "s3://a",
+            SizeBytes = 1,
+            RetentionUntil = DateTimeOffset.UnixEpoch,
+        };
         var artifact = await artifacts.InsertAsync(session.Id, screenshot);
         var marked = await artifacts.InsertAsync(session.Id, screenshot with { Type = ArtifactType.HtmlGz });
         Assert.That(await artifacts.MarkDeletedAsync(session.Id, [marked.Id]), Is.EqualTo(1));
@@ -157,6 +173,7 @@ internal sealed class EndToEndScenario
         Assert.That(await queue.ListStaleAsync(TimeSpan.FromDays(1)), Is.Empty);
         Assert.That(await queue.RescueStaleAsync(TimeSpan.FromDays(1), maxAttempts: 3), Is.Empty);
         var imported = (await sessions.ListAsync(new AuditSessionFilter { Statuses = [AuditSessionStatus.Running] })).Items.Single();
+        Assert.That((await queue.RescueStaleAsync(TimeSpan.FromMicroseconds(1), maxAttempts: 3)).Single().Id, Is.EqualTo(imported.Id));
         Assert.That(await sessions.DeleteAsync(imported.Id), Is.True);
     }
 

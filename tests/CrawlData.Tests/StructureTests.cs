@@ -43,7 +43,10 @@ public sealed class StructureTests
     {
         var arrows = Files.SelectMany(Uses).Select(use => (use.User, use.Used)).Distinct().ToLookup(use => use.User, use => use.Used);
         var circles = arrows.Select(group => group.Key)
-            .Where(file => Reachable(file, arrows).Any(other => Path.GetDirectoryName(other) != Path.GetDirectoryName(file) && Reachable(other, arrows).Contains(file)))
+            .Where(
+                file =>
+                    Reachable(file, arrows)
+                        .Any(other => Path.GetDirectoryName(other) != Path.GetDirectoryName(file) && Reachable(other, arrows).Contains(file)))
             .Select(Relative);
 
         Assert.That(string.Join("\n", circles), Is.Empty);
@@ -69,9 +72,9 @@ public sealed class StructureTests
         var wide = new[] { "src", "tests", "benchmarks" }.SelectMany(SourceFiles)
             .SelectMany(file => File.ReadLines(file).Select((line, index) => (Line: $"{Path.GetRelativePath(Root, file)}:{index + 1}", line.Length)))
             .Where(line => line.Length > Columns)
-            .Select(line => line.Line);
+            .Select(line => $"{line.Line} has {line.Length}");
 
-        Assert.That(string.Join("\n", wide), Is.Empty);
+        Assert.That(string.Join("\n", wide), Is.Empty, $"lines of more than {Columns} columns");
     }
 
     /// <summary>Finds the symbols that a file uses and another file declares.</summary>

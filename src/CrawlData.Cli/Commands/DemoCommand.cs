@@ -16,6 +16,11 @@ internal sealed class DemoCommand : ToolCommand
     private const int EventsRead = 10_000;
     private const int TypesShown = 5;
 
+    // A clone runs the project's own program. An installed tool is started by a program with the tool's name, or by dotnet.
+    private static readonly string Tool = Path.GetFileName(Environment.ProcessPath) is "CrawlData.Cli" or "CrawlData.Cli.exe"
+        ? "dotnet run --project src/CrawlData.Cli --"
+        : "crawldata";
+
     private readonly Argument<string?> file = new("FILE")
     {
         Description = "The recording to import. The default is two embedded recordings: a real crawl and real audits of PostgreSQL's documentation.",
@@ -58,13 +63,13 @@ internal sealed class DemoCommand : ToolCommand
             await RunAsync(arguments, database.DataSource, parts, cancellationToken);
         }
 
-        Console.WriteLine("""
+        Console.WriteLine($"""
             The throwaway database (fsync off) is removed. Next, with a database of
             yours:
 
               export CRAWLDATA_CONNECTION='Host=localhost;Username=me;Database=crawls'
-              crawldata demo
-              crawldata runs
+              {Tool} demo
+              {Tool} runs
             """);
     }
 
@@ -99,13 +104,13 @@ internal sealed class DemoCommand : ToolCommand
         if (crawlIds is [var crawlId, ..])
         {
             counts.Add(await ReadCrawlAsync(new CrawlEventRepository(dataSource), crawlId, parts, cancellationToken));
-            commands.Add($"crawldata events {crawlId}");
+            commands.Add($"{Tool} events {crawlId}");
         }
 
         if (sessionIds is [var sessionId, ..])
         {
             counts.Add(await ReadSessionsAsync(dataSource, sessionIds, parts, cancellationToken));
-            commands.Add($"crawldata logs {sessionId}");
+            commands.Add($"{Tool} logs {sessionId}");
         }
 
         Console.WriteLine();

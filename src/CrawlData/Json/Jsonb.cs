@@ -231,7 +231,8 @@ public readonly struct Jsonb : IEquatable<Jsonb>
             catch (Exception exception) when (exception is (ArgumentException or InvalidOperationException) and { Source: "System.Text.Json" }
                 or JsonException { InnerException: InvalidOperationException })
             {
-                // Only the serializer's own exceptions. An exception from a property of the object is the application's, and its message may quote anything.
+                // The filter catches only the serializer's own exceptions. An exception from a property of the object is the application's, and its message
+                // may quote anything.
                 throw new InvalidValueException(
                     Field,
                     "could not be serialized. It holds NaN, an infinite number, or a JsonElement that is default, nested too deep, or has a lone surrogate",

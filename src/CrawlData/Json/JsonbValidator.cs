@@ -45,7 +45,7 @@ internal static class JsonbValidator
         }
         catch (JsonException)
         {
-            // Without the cause, because its message quotes the text.
+            // The cause is left out, because its message quotes the text.
             throw new InvalidValueException(Jsonb.Field, $"is not well-formed, at or after byte {reader.BytesConsumed}");
         }
 

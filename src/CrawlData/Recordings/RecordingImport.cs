@@ -21,7 +21,7 @@ internal sealed class RecordingImport(
     private readonly List<Guid> crawlIds = [];
     private readonly List<Guid> sessionIds = [];
 
-    // The stored ids by the ids in the recording. A page has the stored id of its session beside its own.
+    // Maps each id in the recording to the id of the stored row. For a page, the value also holds the stored id of its session.
     private readonly Dictionary<Guid, Guid> crawls = [];
     private readonly Dictionary<Guid, Guid> sessions = [];
     private readonly Dictionary<Guid, (Guid Id, Guid SessionId)> pages = [];
@@ -102,7 +102,7 @@ internal sealed class RecordingImport(
         }
         catch (JsonException)
         {
-            // Without the cause, because its message may quote the line.
+            // The cause is left out, because its message may quote the line.
             throw new RecordingException(Line, "is not of the form {\"table\": name, \"row\": {column: value}}.");
         }
     }

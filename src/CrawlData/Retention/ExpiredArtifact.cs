@@ -12,7 +12,7 @@ public sealed record ExpiredArtifact
     /// <summary>Where it lies.</summary>
     public required string StorageUri { get; init; }
 
-    /// <summary>Its checksum, as the auditor wrote it.</summary>
+    /// <summary>Its checksum, as your auditing program wrote it.</summary>
     public string? Checksum { get; init; }
 
     /// <summary>How large it is, in bytes.</summary>

@@ -3,7 +3,7 @@ using Npgsql;
 
 namespace CrawlData.Storage;
 
-/// <summary>Runs work on the caller's connection or on a pooled one, with or without a transaction. No connection of the library's own enlists in an ambient
+/// <summary>Calls work with the caller's connection or a pooled one, with or without a transaction. No connection of the library's own enlists in an ambient
 /// <see cref="TransactionScope"/>: its isolation level and its snapshot would void what the statements rely on.</summary>
 internal static class Connections
 {
@@ -22,7 +22,8 @@ internal static class Connections
         }
     }
 
-    /// <summary>Runs work on the transaction's connection. Without a transaction, runs it on a connection from the pool and returns that afterwards.</summary>
+    /// <summary>Calls the work with the transaction's connection. Without a transaction, calls it with a connection from the pool, which goes back
+    /// afterwards.</summary>
     /// <exception cref="InvalidOperationException">The transaction has ended.</exception>
     public static async Task<T> UseAsync<T>(
         this NpgsqlDataSource dataSource, NpgsqlTransaction? transaction, Func<NpgsqlConnection, Task<T>> work, CancellationToken cancellationToken)
@@ -39,7 +40,7 @@ internal static class Connections
         }
     }
 
-    /// <summary>Runs work in a transaction. Commits at the end, and rolls back on an exception.</summary>
+    /// <summary>Calls the work in a transaction: commits when it returns, rolls back when it throws.</summary>
     public static async Task<T> InTransactionAsync<T>(
         this NpgsqlConnection connection, Func<NpgsqlTransaction, Task<T>> work, CancellationToken cancellationToken)
     {
@@ -55,7 +56,7 @@ internal static class Connections
         }
     }
 
-    /// <summary>Opens a connection, and runs work in a transaction on it.</summary>
+    /// <summary>Opens a connection, and calls the work in a transaction on it.</summary>
     public static Task<T> InTransactionAsync<T>(
         this NpgsqlDataSource dataSource, Func<NpgsqlConnection, NpgsqlTransaction, Task<T>> work, CancellationToken cancellationToken)
     {

@@ -29,7 +29,7 @@ internal sealed class Parameters : SqlMapper.IDynamicParameters, IEnumerable<Npg
 
     void SqlMapper.IDynamicParameters.AddParameters(IDbCommand command, SqlMapper.Identity identity)
     {
-        // Dapper has set its own time-out, which is process-wide. The time-out of the connection is restored.
+        // Dapper may have set a process-wide time-out, which the application chose for its own statements. The connection's time-out is restored.
         command.CommandTimeout = ((NpgsqlConnection)command.Connection!).CommandTimeout;
         AddTo(command);
     }

@@ -4,8 +4,8 @@ using Npgsql;
 
 namespace CrawlData.Storage;
 
-/// <summary>Runs statements. Dapper executes them. Rows are mapped by hand, because Dapper's own mapping uses type handlers and conventions that are
-/// process-wide, and the application may change those.</summary>
+/// <summary>Runs SQL statements with Dapper. It maps rows by hand, because Dapper's mapping uses process-wide type handlers and conventions, which the
+/// application may change.</summary>
 internal static class Sql
 {
     /// <summary>Runs a query, and maps each row.</summary>
@@ -84,7 +84,8 @@ internal static class Sql
         return dataSource.UseAsync(transaction, connection => connection.ExecuteAsync(sql, parameters, transaction, cancellationToken), cancellationToken);
     }
 
-    // Parameters also restores the connection's time-out, so a statement without parameters gets an empty one.
+    // Dapper may set a process-wide time-out on the command. The class Parameters restores the connection's time-out, so a statement without parameters gets
+    // an empty Parameters.
     private static CommandDefinition Command(string sql, Parameters? parameters, NpgsqlTransaction? transaction, CancellationToken cancellationToken) =>
         new(sql, parameters ?? new Parameters(), transaction, cancellationToken: cancellationToken);
 }

@@ -17,6 +17,7 @@ public sealed class DemoCommandTests : ToolTest
             "25 sessions, 1,025 rows in all",
             "screenshot",
             "CRAWLDATA_CONNECTION",
+            "  crawldata demo",
         ];
         Assert.That(expected.Where(text => !result.Output.Contains(text, StringComparison.Ordinal)), Is.Empty);
         Assert.That(result.Output, Has.None.EqualTo('\u001b'));
@@ -41,5 +42,18 @@ public sealed class DemoCommandTests : ToolTest
         var crawlId = Guid.Parse(command.Split(' ')[^1]);
         Assert.That(crawlId, Is.Not.EqualTo(recorded));
         Assert.That((await Events.StreamAsync(crawlId).ToListAsync()).Select(stored => stored.EventType), Is.EqualTo(["only"]));
+    }
+
+    [Test]
+    public async Task In_a_clone_it_names_commands_that_need_no_installed_tool()
+    {
+        var file = TemporaryFile("crawl.ndjson");
+        await File.WriteAllTextAsync(file, $$$"""{"table":"crawl_runs","row":{"id":"{{{Guid.NewGuid()}}}","app_package":"org.example.app"}}""");
+
+        using var process = Tool.StartAsDotNetRun(Database.ConnectionString, "demo", file);
+        var output = await process.StandardOutput.ReadToEndAsync();
+
+        Assert.That(await Tool.WaitAsync(process), Is.Zero);
+        Assert.That(output, Does.Contain("\n  dotnet run --project src/CrawlData.Cli -- events "));
     }
 }

@@ -13,6 +13,8 @@ internal static class Tool
     /// <summary>Gets the names of the embedded recordings: of a crawl, and of audits.</summary>
     public static string[] EmbeddedRecordings { get; } = ["postgresql-docs.crawl.ndjson.gz", "postgresql-docs.audit.ndjson.gz"];
 
+    private static string Host { get; } = Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet";
+
     /// <summary>Opens an embedded recording, decompressed.</summary>
     public static Stream OpenRecording(string name) =>
         new GZipStream(System.Reflection.Assembly.Load("CrawlData.Cli").GetManifestResourceStream(name)!, CompressionMode.Decompress);
@@ -30,10 +32,20 @@ internal static class Tool
         return new ToolResult { ExitCode = exitCode, Output = await output, Error = await error };
     }
 
-    public static Process Start(string? connection, string[] arguments, IReadOnlyDictionary<string, string?>? environment = null)
+    public static Process Start(string? connection, string[] arguments, IReadOnlyDictionary<string, string?>? environment = null) =>
+        Start(Host, [Path.Combine(AppContext.BaseDirectory, "CrawlData.Cli.dll"), .. arguments], connection, environment);
+
+    /// <summary>Starts the program that the build makes of the project, as <c>dotnet run</c> does.</summary>
+    public static Process StartAsDotNetRun(string? connection, params string[] arguments) =>
+        Start(
+            Path.Combine(AppContext.BaseDirectory, "CrawlData.Cli"),
+            arguments,
+            connection,
+            new Dictionary<string, string?> { ["DOTNET_ROOT"] = Path.GetDirectoryName(Host) });
+
+    private static Process Start(string program, string[] arguments, string? connection, IReadOnlyDictionary<string, string?>? environment)
     {
-        var host = Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet";
-        var start = new ProcessStartInfo(host, [Path.Combine(AppContext.BaseDirectory, "CrawlData.Cli.dll"), .. arguments])
+        var start = new ProcessStartInfo(program, arguments)
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,

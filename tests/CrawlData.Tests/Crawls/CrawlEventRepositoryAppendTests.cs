@@ -16,7 +16,8 @@ public sealed class CrawlEventRepositoryAppendTests : DatabaseTest
         var crawl = await CreateCrawlAsync();
         var createdAt = new DateTimeOffset(2026, 3, 29, 2, 30, 0, TimeSpan.FromHours(-9.5)).AddTicks(1_234_567);
 
-        var id = await Events.AppendAsync(crawl, new NewCrawlEvent { EventType = "step.navigated", Payload = Jsonb.Parse("""{"url": "https://example.org/é"}"""), CreatedAt = createdAt });
+        var id = await Events.AppendAsync(
+            crawl, new NewCrawlEvent { EventType = "step.navigated", Payload = Jsonb.Parse("""{"url": "https://example.org/é"}"""), CreatedAt = createdAt });
 
         Assert.That(await Events.GetLastAsync(crawl), Is.EqualTo(new CrawlEvent
         {
@@ -65,7 +66,8 @@ public sealed class CrawlEventRepositoryAppendTests : DatabaseTest
         var known = await CreateCrawlAsync();
         var unknown = Guid.CreateVersion7();
 
-        var exception = await Assert.ThrowsAsync<RowNotFoundException>(() => Events.AppendAsync([(unknown, Event(0)), .. EventsOf(count).Select(crawlEvent => (known, crawlEvent))]));
+        var exception = await Assert.ThrowsAsync<RowNotFoundException>(
+            () => Events.AppendAsync([(unknown, Event(0)), .. EventsOf(count).Select(crawlEvent => (known, crawlEvent))]));
 
         Assert.That(exception!.Ids, Is.EqualTo(new[] { unknown }));
         Assert.That(await Events.CountAsync(known), Is.Zero);
@@ -81,11 +83,14 @@ public sealed class CrawlEventRepositoryAppendTests : DatabaseTest
 
         var read = await Events.StreamAsync(crawl).ToListAsync();
         Assert.That(read.Where((_, index) => index % 2 == 0).Select(crawlEvent => crawlEvent.CreatedAt), Is.All.EqualTo(long_ago));
-        Assert.That(read.Where((_, index) => index % 2 == 1).Select(crawlEvent => crawlEvent.CreatedAt), Is.All.EqualTo(DateTimeOffset.UtcNow).Within(TimeSpan.FromSeconds(30)));
+        Assert.That(
+            read.Where((_, index) => index % 2 == 1).Select(crawlEvent => crawlEvent.CreatedAt),
+            Is.All.EqualTo(DateTimeOffset.UtcNow).Within(TimeSpan.FromSeconds(30)));
     }
 
     [Test]
-    public async Task An_empty_batch_appends_nothing() => Assert.That(await Events.AppendAsync(Guid.CreateVersion7(), (IEnumerable<NewCrawlEvent>)[]), Is.Empty);
+    public async Task An_empty_batch_appends_nothing() =>
+        Assert.That(await Events.AppendAsync(Guid.CreateVersion7(), (IEnumerable<NewCrawlEvent>)[]), Is.Empty);
 
     [Test]
     public async Task A_null_event_is_named_by_its_index_and_nothing_is_stored()
@@ -93,7 +98,8 @@ public sealed class CrawlEventRepositoryAppendTests : DatabaseTest
         var crawl = await CreateCrawlAsync();
         NewCrawlEvent[] events = [Event(1), Event(2), null!];
 
-        await Assert.ThatAsync(() => Events.AppendAsync(crawl, events), Throws.InstanceOf<InvalidValueException>().With.Message.EqualTo("events: has null at index 2."));
+        await Assert.ThatAsync(
+            () => Events.AppendAsync(crawl, events), Throws.InstanceOf<InvalidValueException>().With.Message.EqualTo("events: has null at index 2."));
         await Assert.ThatAsync(() => Events.AppendStreamAsync(crawl, events.ToAsyncEnumerable()), Throws.InstanceOf<InvalidValueException>());
 
         Assert.That(await Events.CountAsync(crawl), Is.Zero);
@@ -323,9 +329,11 @@ public sealed class CrawlEventRepositoryAppendTests : DatabaseTest
     public async Task A_batch_that_the_server_refuses_throws_its_exception_and_stores_nothing()
     {
         var crawl = await CreateCrawlAsync();
-        await using var readOnly = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { Options = "-c default_transaction_read_only=on" });
+        await using var readOnly = NpgsqlDataSource.Create(
+            new NpgsqlConnectionStringBuilder(Database.ConnectionString) { Options = "-c default_transaction_read_only=on" });
 
-        var exception = await Assert.ThrowsAsync<PostgresException>(() => new CrawlEventRepository(readOnly, retry: new RetryOptions { Limit = TimeSpan.Zero }).AppendAsync(crawl, EventsOf(3)));
+        var exception = await Assert.ThrowsAsync<PostgresException>(
+            () => new CrawlEventRepository(readOnly, retry: new RetryOptions { Limit = TimeSpan.Zero }).AppendAsync(crawl, EventsOf(3)));
 
         Assert.That(exception!.SqlState, Is.EqualTo(PostgresErrorCodes.ReadOnlySqlTransaction));
         Assert.That(await Events.CountAsync(crawl), Is.Zero);

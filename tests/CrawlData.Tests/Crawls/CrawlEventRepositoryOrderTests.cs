@@ -18,7 +18,8 @@ public sealed class CrawlEventRepositoryOrderTests : DatabaseTest
             var seen = new List<long>();
             for (var last = false; ;)
             {
-                var page = (await Events.ListAsync(crawl, new CrawlEventFilter { AfterId = seen.Count > 0 ? seen[^1] : null }, CrawlEventRepository.MaxPageSize)).Items;
+                var page = (
+                    await Events.ListAsync(crawl, new CrawlEventFilter { AfterId = seen.Count > 0 ? seen[^1] : null }, CrawlEventRepository.MaxPageSize)).Items;
                 seen.AddRange(page.Select(crawlEvent => crawlEvent.Id));
                 if (last)
                 {

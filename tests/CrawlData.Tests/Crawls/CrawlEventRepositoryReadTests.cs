@@ -71,7 +71,8 @@ public sealed class CrawlEventRepositoryReadTests : DatabaseTest
 
     [Test]
     public async Task A_page_size_out_of_range_is_refused([Values(-1, 0, CrawlEventRepository.MaxPageSize + 1)] int pageSize) => await Assert.ThatAsync(
-        () => Events.ListAsync(Guid.Empty, pageSize: pageSize), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("pageSize"));
+        () => Events.ListAsync(Guid.Empty, pageSize: pageSize),
+        Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("pageSize"));
 
     [Test]
     public async Task Events_are_counted_in_total_and_by_type()
@@ -81,7 +82,9 @@ public sealed class CrawlEventRepositoryReadTests : DatabaseTest
         Assert.That(await Events.CountAsync(crawl), Is.EqualTo(10));
         Assert.That(await Events.CountAsync(crawl, new CrawlEventFilter { AfterId = ids[6], EventTypes = ["odd"] }), Is.EqualTo(2));
         Assert.That(await Events.CountByTypeAsync(crawl), Is.EquivalentTo(new Dictionary<string, long> { ["even"] = 5, ["odd"] = 5 }));
-        Assert.That(await Events.CountByTypeAsync(crawl, new CrawlEventFilter { UpToId = ids[2] }), Is.EquivalentTo(new Dictionary<string, long> { ["even"] = 2, ["odd"] = 1 }));
+        Assert.That(
+            await Events.CountByTypeAsync(crawl, new CrawlEventFilter { UpToId = ids[2] }),
+            Is.EquivalentTo(new Dictionary<string, long> { ["even"] = 2, ["odd"] = 1 }));
     }
 
     [Test]
@@ -107,11 +110,17 @@ public sealed class CrawlEventRepositoryReadTests : DatabaseTest
     public async Task Events_with_an_infinite_time_can_be_read()
     {
         var crawl = await CreateCrawlAsync();
-        await using var insert = DataSource.CreateCommand("insert into crawl_events (crawl_id, event_type, payload, created_at) select $1, 'step', '{}', unnest(array['infinity', '-infinity']::timestamp[])");
+        await using var insert = DataSource.CreateCommand(
+            """
+            insert into crawl_events (crawl_id, event_type, payload, created_at)
+            select $1, 'step', '{}', unnest(array['infinity', '-infinity']::timestamp[])
+            """);
         insert.Parameters.Add(new NpgsqlParameter { Value = crawl });
         await insert.ExecuteNonQueryAsync();
 
-        Assert.That((await Events.StreamAsync(crawl).ToListAsync()).Select(crawlEvent => crawlEvent.CreatedAt), Is.EqualTo(new[] { DateTimeOffset.MaxValue, DateTimeOffset.MinValue }));
+        Assert.That(
+            (await Events.StreamAsync(crawl).ToListAsync()).Select(crawlEvent => crawlEvent.CreatedAt),
+            Is.EqualTo(new[] { DateTimeOffset.MaxValue, DateTimeOffset.MinValue }));
         Assert.That(await Events.CountAsync(crawl), Is.EqualTo(2));
     }
 
@@ -159,7 +168,8 @@ public sealed class CrawlEventRepositoryReadTests : DatabaseTest
 
     [Test]
     public void A_filter_by_an_invalid_event_type_is_refused() =>
-        Assert.That(() => new CrawlEventFilter { EventTypes = ["a", "b\0"] }, Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("event_types"));
+        Assert.That(
+            () => new CrawlEventFilter { EventTypes = ["a", "b\0"] }, Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("event_types"));
 
     [Test]
     public async Task A_cancelled_stream_ends_at_the_next_event()
@@ -267,7 +277,8 @@ public sealed class CrawlEventRepositoryReadTests : DatabaseTest
     public async Task Event_types_are_read_back_unchanged_however_many_there_are([Values(1, 16, 17, 40)] int types)
     {
         var crawl = await CreateCrawlAsync();
-        var eventTypes = Enumerable.Range(0, 120).Select(number => number % 10 == 9 ? $"{number % types:00}{string.Concat(Enumerable.Repeat("\U0001F600", 48))}" : $"é{number % types}").ToList();
+        var eventTypes = Enumerable.Range(0, 120)
+            .Select(number => number % 10 == 9 ? $"{number % types:00}{string.Concat(Enumerable.Repeat("\U0001F600", 48))}" : $"é{number % types}").ToList();
         await Events.AppendAsync(crawl, eventTypes.Select(eventType => Event(1, eventType)));
         var stream = Events.StreamAsync(crawl);
         await using var other = stream.GetAsyncEnumerator();
@@ -289,7 +300,8 @@ public sealed class CrawlEventRepositoryReadTests : DatabaseTest
             {
                 await foreach (var _ in events.StreamAsync(crawl))
                 {
-                    await using var terminate = DataSource.CreateCommand("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'breaks off'");
+                    await using var terminate = DataSource.CreateCommand(
+                        "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'breaks off'");
                     await terminate.ExecuteNonQueryAsync();
                 }
             },

@@ -74,7 +74,8 @@ public sealed class CrawlRunRepositoryTests : DatabaseTest
     {
         var id = await CreateCrawlAsync();
 
-        var exception = await Assert.ThrowsAsync<RowAlreadyExistsException>(() => Runs.InsertAsync(new NewCrawlRun { Id = id, AppPackage = "org.example.app" }));
+        var exception = await Assert.ThrowsAsync<RowAlreadyExistsException>(
+            () => Runs.InsertAsync(new NewCrawlRun { Id = id, AppPackage = "org.example.app" }));
 
         Assert.That(exception!.Ids, Is.EqualTo(new[] { id }));
     }
@@ -132,7 +133,8 @@ public sealed class CrawlRunRepositoryTests : DatabaseTest
 
     [Test]
     public async Task A_page_size_out_of_range_is_refused([Values(0, 1_001)] int pageSize) =>
-        await Assert.ThatAsync(() => Runs.ListAsync(pageSize: pageSize), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("pageSize"));
+        await Assert.ThatAsync(
+            () => Runs.ListAsync(pageSize: pageSize), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("pageSize"));
 
     [Test]
     public void An_invalid_value_is_refused_by_its_property()
@@ -183,7 +185,8 @@ public sealed class CrawlRunRepositoryTests : DatabaseTest
 
     [Test]
     public async Task An_undefined_order_is_refused() =>
-        await Assert.ThatAsync(() => Runs.ListAsync(order: (ListOrder)2), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("order"));
+        await Assert.ThatAsync(
+            () => Runs.ListAsync(order: (ListOrder)2), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("order"));
 
     [Test]
     public async Task Runs_created_at_the_same_time_are_each_listed_once([Values] ListOrder order)
@@ -269,7 +272,8 @@ public sealed class CrawlRunRepositoryTests : DatabaseTest
         var app = $"app.{Guid.NewGuid():N}";
         for (var index = 0; index < count; index++)
         {
-            await Runs.InsertAsync(new NewCrawlRun { AppPackage = app, Goal = $"run {index}", CreatedAt = Start.AddMinutes(index), Status = (CrawlStatus)(index % 5) });
+            await Runs.InsertAsync(
+                new NewCrawlRun { AppPackage = app, Goal = $"run {index}", CreatedAt = Start.AddMinutes(index), Status = (CrawlStatus)(index % 5) });
         }
 
         return app;

@@ -88,7 +88,10 @@ public sealed class CrawlRunRepositoryTransitionTests : DatabaseTest
     {
         var crawl = await CreateCrawlAsync();
 
-        Assert.That((await Runs.CompleteAsync(crawl)).EnsureApplied, Throws.InstanceOf<TransitionRefusedException>().With.Message.EqualTo($"Crawl {crawl} is PENDING. The transition 'complete' is allowed for: RUNNING."));
+        Assert.That(
+            (await Runs.CompleteAsync(crawl)).EnsureApplied,
+            Throws.InstanceOf<TransitionRefusedException>()
+                .With.Message.EqualTo($"Crawl {crawl} is PENDING. The transition 'complete' is allowed for: RUNNING."));
         Assert.That((await Runs.StartAsync(crawl)).EnsureApplied().Status, Is.EqualTo(CrawlStatus.Running));
     }
 
@@ -100,7 +103,8 @@ public sealed class CrawlRunRepositoryTransitionTests : DatabaseTest
             var crawl = await CreateCrawlAsync();
             await Runs.StartAsync(crawl);
 
-            var transitions = await Task.WhenAll(Enumerable.Range(0, 8).Select(racer => Task.Run(() => racer % 2 == 0 ? Runs.CompleteAsync(crawl) : Runs.FailAsync(crawl, $"racer {racer}"))));
+            var transitions = await Task.WhenAll(
+                Enumerable.Range(0, 8).Select(racer => Task.Run(() => racer % 2 == 0 ? Runs.CompleteAsync(crawl) : Runs.FailAsync(crawl, $"racer {racer}"))));
 
             var winner = transitions.Single(transition => transition.Outcome == TransitionOutcome.Applied).Row;
             Assert.That(transitions.Select(transition => transition.Row), Is.All.EqualTo(winner));
@@ -130,7 +134,8 @@ public sealed class CrawlRunRepositoryTransitionTests : DatabaseTest
 
     [Test]
     public void An_invalid_error_message_is_refused_before_anything_is_sent() =>
-        Assert.That(() => Runs.FailAsync(Guid.CreateVersion7(), "a\0b"), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("error_message"));
+        Assert.That(
+            () => Runs.FailAsync(Guid.CreateVersion7(), "a\0b"), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("error_message"));
 
     private Task<Transition<CrawlRun>> MoveAsync(Guid crawl, CrawlStatus to) => to switch
     {

@@ -1,5 +1,6 @@
 using CrawlData.Crawls;
 using CrawlData.Diagnostics;
+using CrawlData.Retention;
 using Dapper;
 
 namespace CrawlData.Tests.Crawls;
@@ -88,16 +89,36 @@ public sealed class QueryPlanTests : DatabaseTest
         }
     }
 
+    [TestCase(nameof(RetentionPurger.ListOldCrawlsSql), "idx_crawl_runs_created_at")]
+    [TestCase(nameof(RetentionPurger.ListDeletableCrawlsSql), "crawl_runs_pkey")]
+    public async Task A_purge_finds_crawls_and_their_last_events_by_indexes(string name, string index)
+    {
+        var sql = name == nameof(RetentionPurger.ListOldCrawlsSql) ? RetentionPurger.ListOldCrawlsSql : RetentionPurger.ListDeletableCrawlsSql;
+        foreach (var mode in QueryPlan.Modes)
+        {
+            var plan = await ExplainAsync(mode, sql, ["cutoff", "'2026-01-02'", "ids", $"array['{Crawl}']::uuid[]"]);
+
+            Assert.That(plan, Does.Contain(index).And.Contain("Backward using idx_crawl_events_crawl_id"), mode);
+            Assert.That(plan, Does.Not.Contain("Seq Scan").And.Not.Contain("crawl_events_pkey"), mode);
+        }
+    }
+
     [Test]
     public async Task The_query_for_the_newest_event_uses_the_primary_key() =>
-        Assert.That(await ExplainAsync("force_custom_plan", DatabaseStatusReader.NewestEventSql, []), Does.Contain("Scan Backward using crawl_events_pkey").And.Not.Contain("Seq Scan"));
+        Assert.That(
+            await ExplainAsync("force_custom_plan", DatabaseStatusReader.NewestEventSql, []),
+            Does.Contain("Scan Backward using crawl_events_pkey").And.Not.Contain("Seq Scan"));
 
     /// <summary>The append takes its locks before it draws the first id: the plan counts them in a one-time filter below the insert.</summary>
     [Test]
     public async Task An_append_takes_its_locks_before_it_draws_an_id()
     {
-        var plan = await ExplainAsync("force_custom_plan", CrawlEventStatements.InsertSql,
-            ["parent_ids", $"array['{Crawl}']::uuid[]", "row_parent_ids", $"array['{Crawl}']::uuid[]", "event_types", "array['step']", "payloads", "array['{}']", "created_ats", "array[null]::timestamp[]"]);
+        string[] literals =
+        [
+            "parent_ids", $"array['{Crawl}']::uuid[]", "row_parent_ids", $"array['{Crawl}']::uuid[]", "event_types", "array['step']",
+            "payloads", "array['{}']", "created_ats", "array[null]::timestamp[]",
+        ];
+        var plan = await ExplainAsync("force_custom_plan", CrawlEventStatements.InsertSql, literals);
 
         Assert.That(plan, Does.Contain("LockRows").And.Contain("One-Time Filter"), plan);
     }

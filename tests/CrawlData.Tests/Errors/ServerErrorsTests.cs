@@ -9,7 +9,13 @@ public sealed class ServerErrorsTests
     public void An_error_is_its_SQLSTATE_and_message_without_its_detail()
     {
         var error = new PostgresException(
-            "duplicate key value violates unique constraint", "ERROR", "ERROR", "23505", detail: "Key (goal)=(secret) already exists.", hint: "secret", where: "secret");
+            "duplicate key value violates unique constraint",
+            "ERROR",
+            "ERROR",
+            "23505",
+            detail: "Key (goal)=(secret) already exists.",
+            hint: "secret",
+            where: "secret");
 
         Assert.That(ServerErrors.Describe(error), Is.EqualTo("23505: duplicate key value violates unique constraint"));
     }

@@ -31,7 +31,8 @@ public sealed class AppendFaultTests : DatabaseTest
             var crawl = await CreateCrawlAsync();
             var faults = 0;
             proxy.Restart();
-            proxy.OnSent = (number, piece) => (step == 0 ? FaultProxy.IsCommit(piece) : number == step) && Interlocked.Exchange(ref faults, 1) == 0 ? fault : Fault.None;
+            proxy.OnSent = (number, piece) =>
+                (step == 0 ? FaultProxy.IsCommit(piece) : number == step) && Interlocked.Exchange(ref faults, 1) == 0 ? fault : Fault.None;
 
             var ids = await AppendAsync(events, crawl, count);
 
@@ -100,7 +101,8 @@ public sealed class AppendFaultTests : DatabaseTest
 
         Assert.That(watch.Elapsed, Is.LessThan(TimeSpan.FromSeconds(10)));
         Assert.That(exception!.Ids, Has.Count.EqualTo(3));
-        Assert.That((await Events.StreamAsync(crawl).ToListAsync()).Select(crawlEvent => crawlEvent.Id), Is.EqualTo(fault == Fault.CutAfter ? exception.Ids : []));
+        Assert.That(
+            (await Events.StreamAsync(crawl).ToListAsync()).Select(crawlEvent => crawlEvent.Id), Is.EqualTo(fault == Fault.CutAfter ? exception.Ids : []));
     }
 
     /// <summary>Appends one event, some and many of several crawls, and a stream, whose exception has the ids of its last chunk.</summary>
@@ -206,7 +208,8 @@ public sealed class AppendFaultTests : DatabaseTest
         var watch = Stopwatch.StartNew();
 
         await Assert.ThatAsync(
-            () => new CrawlEventRepository(dataSource, retry: new RetryOptions { Limit = TimeSpan.FromSeconds(1) }).AppendAsync(Guid.NewGuid(), EventsOf(3)), Throws.InstanceOf<NpgsqlException>());
+            () => new CrawlEventRepository(dataSource, retry: new RetryOptions { Limit = TimeSpan.FromSeconds(1) }).AppendAsync(Guid.NewGuid(), EventsOf(3)),
+            Throws.InstanceOf<NpgsqlException>());
 
         Assert.That(watch.Elapsed, Is.GreaterThan(TimeSpan.FromSeconds(0.9)));
     }
@@ -301,7 +304,8 @@ public sealed class AppendFaultTests : DatabaseTest
     {
         var telemetry = new Telemetry(dataSource, "crawl_events");
         var retry = new RetryPolicy(dataSource, limit, timeProvider ?? TimeProvider.System, telemetry, TestLog.Instance);
-        return new AppendTransaction(dataSource, retry, new CommitVerifier(dataSource, retry, CrawlEventStatements.RowIsOfTransactionSql), telemetry, TestLog.Instance);
+        var verifier = new CommitVerifier(dataSource, retry, CrawlEventStatements.RowIsOfTransactionSql);
+        return new AppendTransaction(dataSource, retry, verifier, telemetry, TestLog.Instance);
     }
 
     /// <summary>Counts the pieces that an append sends on an open connection.</summary>

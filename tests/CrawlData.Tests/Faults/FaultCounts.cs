@@ -42,7 +42,8 @@ internal sealed record FaultCounts
     public int Misdelivered { get; init; }
 
     public static string Header =>
-        $"{"fault",-52}{"crawls",7}{"acknowledged",14}{"stored",9}{"refused",9}{"unknown",9} |{"failed",8}{"lost",6}{"duplicated",12}{"out of order",14}{"unexpected",12} |{"followed",10}{"missed",8}{"misdelivered",10}";
+        $"{"fault",-52}{"crawls",7}{"acknowledged",14}{"stored",9}{"refused",9}{"unknown",9} |"
+        + $"{"failed",8}{"lost",6}{"duplicated",12}{"out of order",14}{"unexpected",12} |{"followed",10}{"missed",8}{"misdelivered",10}";
 
     public FaultCounts AndFollowed(List<long> stored, List<long> followed) => this with
     {
@@ -59,5 +60,6 @@ internal sealed record FaultCounts
     }
 
     public override string ToString() =>
-        $"{Fault,-52}{Crawls,7}{Acknowledged,14:N0}{Stored,9:N0}{Refused,9:N0}{Unknown,9:N0} |{Failed,8:N0}{Lost,6:N0}{Duplicated,12:N0}{OutOfOrder,14:N0}{Unexpected,12:N0} |{Followed,10:N0}{Missed,8:N0}{Misdelivered,10:N0}";
+        $"{Fault,-52}{Crawls,7}{Acknowledged,14:N0}{Stored,9:N0}{Refused,9:N0}{Unknown,9:N0} |"
+        + $"{Failed,8:N0}{Lost,6:N0}{Duplicated,12:N0}{OutOfOrder,14:N0}{Unexpected,12:N0} |{Followed,10:N0}{Missed,8:N0}{Misdelivered,10:N0}";
 }

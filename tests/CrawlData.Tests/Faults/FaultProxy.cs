@@ -48,7 +48,8 @@ internal sealed class FaultProxy : IAsyncDisposable
         accepting = Task.Run(AcceptAsync);
     }
 
-    /// <summary>Chooses the fault of each piece that a client sends after its session has started, from its number since <see cref="Restart"/> and its bytes.</summary>
+    /// <summary>Chooses the fault of each piece that a client sends after its session has started, from its number since <see cref="Restart"/> and its
+    /// bytes.</summary>
     public Func<int, byte[], Fault> OnSent { get; set; } = (_, _) => Fault.None;
 
     /// <summary>Freezes the connections that are open: no piece passes in either direction, and none of them is closed. New connections work.</summary>
@@ -185,7 +186,8 @@ internal sealed class FaultProxy : IAsyncDisposable
                 }
             }
         }
-        catch (Exception exception) when (exception is IOException or SocketException or OperationCanceledException or ObjectDisposedException or InvalidOperationException)
+        catch (Exception exception) when (
+            exception is IOException or SocketException or OperationCanceledException or ObjectDisposedException or InvalidOperationException)
         {
         }
         finally

@@ -83,7 +83,8 @@ internal sealed class Load(NpgsqlDataSource dataSource, NpgsqlDataSource witness
         witness.Clear();
         await Wait.UntilAsync(
             witness,
-            "select not exists (select from pg_stat_activity where datname = current_database() and state <> 'idle' and pid <> pg_backend_pid() and backend_type = 'client backend')",
+            "select not exists (select from pg_stat_activity where datname = current_database() and state <> 'idle' and pid <> pg_backend_pid() and "
+                + "backend_type = 'client backend')",
             TimeSpan.FromSeconds(10));
         var stored = new List<(Guid Crawl, int Writer, int Number)>();
         var storedIds = new List<long>();
@@ -98,7 +99,9 @@ internal sealed class Load(NpgsqlDataSource dataSource, NpgsqlDataSource witness
             var ofCrawl = await new CrawlEventRepository(witness).StreamAsync(crawl).ToListAsync();
             var payloads = ofCrawl.Select(crawlEvent => crawlEvent.Payload.ToElement())
                 .Select(payload => (Crawl: crawl, Writer: payload.GetProperty("writer").GetInt32(), Number: payload.GetProperty("number").GetInt32())).ToList();
-            counts = counts with { OutOfOrder = counts.OutOfOrder + payloads.GroupBy(one => one.Writer).Sum(one => one.Zip(one.Skip(1)).Count(pair => pair.First.Number >= pair.Second.Number)) };
+            var outOfOrder = payloads.GroupBy(one => one.Writer)
+                .Sum(one => one.Zip(one.Skip(1)).Count(pair => pair.First.Number >= pair.Second.Number));
+            counts = counts with { OutOfOrder = counts.OutOfOrder + outOfOrder };
             stored.AddRange(payloads);
             storedIds.AddRange(ofCrawl.Select(crawlEvent => crawlEvent.Id));
             counts = counts.AndFollowed([.. ofCrawl.Select(crawlEvent => crawlEvent.Id)], await followed.WaitAsync(Longest));
@@ -122,7 +125,8 @@ internal sealed class Load(NpgsqlDataSource dataSource, NpgsqlDataSource witness
             Stored = stored.Count,
             Lost = acknowledged.Count(one => !distinct.Contains(one)),
             Duplicated = stored.Count - distinct.Count,
-            Unexpected = reported.Count(one => one.Value == ReportedOutcome.NotStored && distinct.Contains(one.Key)) + distinct.Count(one => !reported.ContainsKey(one)),
+            Unexpected = reported.Count(
+                one => one.Value == ReportedOutcome.NotStored && distinct.Contains(one.Key)) + distinct.Count(one => !reported.ContainsKey(one)),
         };
         counts.Check();
         await CheckPoolAsync();
@@ -160,7 +164,8 @@ internal sealed class Load(NpgsqlDataSource dataSource, NpgsqlDataSource witness
             number += count;
             using var cancellation = Cancellation(random);
             Note(writer, batch, random.Next(4) == 0
-                ? await ReportAsync(() => AppendInTransactionAsync(writer, batch, rollback: random.Next(2) == 0, random, cancellation.Token), inCallersTransaction: true)
+                ? await ReportAsync(
+                    () => AppendInTransactionAsync(writer, batch, rollback: random.Next(2) == 0, random, cancellation.Token), inCallersTransaction: true)
                 : await ReportAsync(() => AppendAsync(writer, batch, null, cancellation.Token)));
         }
     }
@@ -260,7 +265,8 @@ internal sealed class Load(NpgsqlDataSource dataSource, NpgsqlDataSource witness
         }
     }
 
-    private void Note(int writer, List<(Guid Crawl, int Number)> batch, ReportedOutcome outcome) => batch.ForEach(one => reported[(one.Crawl, writer, one.Number)] = outcome);
+    private void Note(int writer, List<(Guid Crawl, int Number)> batch, ReportedOutcome outcome) =>
+        batch.ForEach(one => reported[(one.Crawl, writer, one.Number)] = outcome);
 
     private void Note(CrawlEventWriter writer)
     {

@@ -51,7 +51,8 @@ public sealed class PromotionTests
         await ended.CancelAsync();
         await writing;
 
-        counted.Add($"{await load.CheckAsync($"The primary is lost, its standby{(cutOffBefore ? ", cut off," : "")} promoted")} | {gap.Elapsed.TotalSeconds,9:N1} s");
+        counted.Add(
+            $"{await load.CheckAsync($"The primary is lost, its standby{(cutOffBefore ? ", cut off," : "")} promoted")} | {gap.Elapsed.TotalSeconds,9:N1} s");
     }
 
     /// <summary>Lets the writers write for a part of the test's duration.</summary>

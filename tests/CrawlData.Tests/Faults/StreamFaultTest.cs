@@ -4,8 +4,8 @@ using Npgsql;
 
 namespace CrawlData.Tests.Faults;
 
-/// <summary>A fixture in which many tasks write to one crawl and to many, and others follow them, while a fault occurs. For each fault it counts the events that were
-/// acknowledged, stored, lost, duplicated, reordered and delivered, and prints the counts at the end.</summary>
+/// <summary>A fixture in which many tasks write to one crawl and to many, and others follow them, while a fault occurs. For each fault it counts the events
+/// that were acknowledged, stored, lost, duplicated, reordered and delivered, and prints the counts at the end.</summary>
 public abstract class StreamFaultTest : DatabaseTest
 {
     protected const int PoolSize = 24;
@@ -16,8 +16,13 @@ public abstract class StreamFaultTest : DatabaseTest
     private readonly ConcurrentBag<FaultCounts> counted = [];
 
     [OneTimeTearDown]
-    public void Print() => TestContext.Progress.WriteLine(string.Join('\n', counted.OrderBy(counts => counts.Fault, StringComparer.Ordinal).ThenBy(counts => counts.Crawls)
-        .Select(counts => $"{counts}").Prepend(FaultCounts.Header).Prepend("")));
+    public void Print() =>
+        TestContext.Progress.WriteLine(string.Join('\n', counted
+            .OrderBy(counts => counts.Fault, StringComparer.Ordinal)
+            .ThenBy(counts => counts.Crawls)
+            .Select(counts => $"{counts}")
+            .Prepend(FaultCounts.Header)
+            .Prepend("")));
 
     internal void Add(FaultCounts counts) => counted.Add(counts);
 

@@ -29,7 +29,9 @@ public sealed class LogTests : DatabaseTest
 
         var (level, id, text) = log.Lines.Single(line => line.Level == LogLevel.Error);
         Assert.That((level, id), Is.EqualTo((LogLevel.Error, 20)));
-        Assert.That(text, Is.EqualTo("1 events of 1 crawls could not be stored: CrawlData.RowNotFoundException. Awaiting callers get the error. The other events are kept until they are taken."));
+        Assert.That(text, Is.EqualTo(
+            "1 events of 1 crawls could not be stored: CrawlData.RowNotFoundException. "
+            + "Awaiting callers get the error. The other events are kept until they are taken."));
     }
 
     [Test]

@@ -12,7 +12,8 @@ using OpenTelemetry.Trace;
 
 namespace CrawlData.Tests.Diagnostics;
 
-/// <summary>OpenTelemetry's own SDK collects the spans and metrics. The tests select those of their database, because other fixtures run in the same process.</summary>
+/// <summary>OpenTelemetry's own SDK collects the spans and metrics. The tests select those of their database, because other fixtures run in the same
+/// process.</summary>
 public sealed class TelemetryTests : EmptiedDatabaseTest
 {
     private readonly List<Activity> spans = [];
@@ -53,7 +54,8 @@ public sealed class TelemetryTests : EmptiedDatabaseTest
             ["server.port"] = Settings.Port,
         }));
         Assert.That(appends[0].GetTagItem("db.operation.batch.size"), Is.Null);
-        Assert.That((appends[3].Status, appends[3].GetTagItem("error.type")), Is.EqualTo((ActivityStatusCode.Error, (object)typeof(RowNotFoundException).FullName!)));
+        Assert.That(
+            (appends[3].Status, appends[3].GetTagItem("error.type")), Is.EqualTo((ActivityStatusCode.Error, (object)typeof(RowNotFoundException).FullName!)));
         Assert.That(Sum("crawldata.append.rows", ("db.collection.name", "crawl_events")), Is.EqualTo(28));
         Assert.That(Histogram("crawldata.append.batch_size"), Is.EqualTo((3, 28.0)));
         Assert.That(Histogram("crawldata.operation.duration", ("db.operation.name", "append")).Count, Is.EqualTo(4));
@@ -172,7 +174,9 @@ public sealed class TelemetryTests : EmptiedDatabaseTest
         Assert.That(Sum("crawldata.sweep.artifacts", ("crawldata.deleted", false)), Is.EqualTo(1));
         Assert.That(Sum("crawldata.purge.rows", ("db.collection.name", "artifacts")), Is.EqualTo(2));
         Assert.That(Sum("crawldata.purge.rows", ("db.collection.name", "audit_sessions")), Is.EqualTo(4), "the session, its page, its artifact, its log line");
-        Assert.That(spans.Select(span => span.DisplayName), Is.SupersetOf(new[] { "claim audit_sessions", "sweep artifacts", "purge artifacts", "rescue audit_sessions", "purge audit_sessions" }));
+        Assert.That(
+            spans.Select(span => span.DisplayName),
+            Is.SupersetOf(new[] { "claim audit_sessions", "sweep artifacts", "purge artifacts", "rescue audit_sessions", "purge audit_sessions" }));
     }
 
     [Test]
@@ -244,7 +248,8 @@ public sealed class TelemetryTests : EmptiedDatabaseTest
 
         public Watched(TelemetryTests test)
         {
-            tracers = Sdk.CreateTracerProviderBuilder().AddSource("CrawlData", "Npgsql").AddProcessor(new SimpleActivityExportProcessor(new Ours(test))).Build();
+            tracers = Sdk.CreateTracerProviderBuilder().AddSource("CrawlData", "Npgsql").AddProcessor(new SimpleActivityExportProcessor(new Ours(test)))
+                .Build();
             meters = Sdk.CreateMeterProviderBuilder().AddMeter("CrawlData").AddInMemoryExporter(test.metrics).Build();
         }
 

@@ -73,10 +73,15 @@ public sealed partial class JsonbTests : DatabaseTest
             Assert.That(() => Jsonb.Parse(deep), Throws.InstanceOf<InvalidValueException>().With.Message.Contains("64 levels"));
             Assert.That(() => Jsonb.Parse(deep[1..^1]), Throws.Nothing);
             Assert.That(() => Jsonb.Parse(deep, new JsonbOptions { MaxDepth = 65 }), Throws.Nothing);
-            Assert.That(() => Jsonb.Parse("\"12345678\"", new JsonbOptions { MaxBytes = 9 }), Throws.InstanceOf<InvalidValueException>().With.Message.Contains("10 bytes"));
+            Assert.That(
+                () => Jsonb.Parse("\"12345678\"", new JsonbOptions { MaxBytes = 9 }),
+                Throws.InstanceOf<InvalidValueException>().With.Message.Contains("10 bytes"));
             Assert.That(() => Jsonb.Parse("\"12345678\"", new JsonbOptions { MaxBytes = 10 }), Throws.Nothing);
-            Assert.That(() => new JsonbOptions { MaxDepth = 0 }, Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("MaxDepth"));
-            Assert.That(() => new JsonbOptions { MaxBytes = int.MaxValue }, Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("MaxBytes"));
+            Assert.That(
+                () => new JsonbOptions { MaxDepth = 0 }, Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("MaxDepth"));
+            Assert.That(
+                () => new JsonbOptions { MaxBytes = int.MaxValue },
+                Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("MaxBytes"));
         });
     }
 
@@ -94,7 +99,9 @@ public sealed partial class JsonbTests : DatabaseTest
     [Test]
     public async Task JSON_of_the_largest_size_limit_is_stored()
     {
-        var largest = Jsonb.Parse("[" + string.Join(',', Enumerable.Repeat("1", (JsonbOptions.LargestMaxBytes / 2) - 1)) + "]", new JsonbOptions { MaxBytes = JsonbOptions.LargestMaxBytes });
+        var largest = Jsonb.Parse(
+            "[" + string.Join(',', Enumerable.Repeat("1", (JsonbOptions.LargestMaxBytes / 2) - 1)) + "]",
+            new JsonbOptions { MaxBytes = JsonbOptions.LargestMaxBytes });
 
         await using var command = DataSource.CreateCommand("select jsonb_array_length($1)");
         command.Parameters.Add(new NpgsqlParameter { Value = largest.Utf8, NpgsqlDbType = NpgsqlDbType.Jsonb });

@@ -67,11 +67,14 @@ public sealed class CrawlDataHealthCheckTests : MigratorTest
         await ExecuteAsync($"create role {role} login password 'blind'");
         try
         {
-            await using var blind = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { Username = role, Password = "blind", Pooling = false });
+            await using var blind = NpgsqlDataSource.Create(
+                new NpgsqlConnectionStringBuilder(Database.ConnectionString) { Username = role, Password = "blind", Pooling = false });
 
             var result = await CheckAsync(blind);
 
-            Assert.That((result.Status, result.Description), Is.EqualTo((HealthStatus.Degraded, "The role may not read crawldata_journal. It is unknown whether the schema is up to date.")));
+            Assert.That(
+                (result.Status, result.Description),
+                Is.EqualTo((HealthStatus.Degraded, "The role may not read crawldata_journal. It is unknown whether the schema is up to date.")));
         }
         finally
         {

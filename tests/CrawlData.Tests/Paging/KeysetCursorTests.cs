@@ -60,5 +60,7 @@ public sealed class KeysetCursorTests : DatabaseTest
     [TestCase("nonsense!")]
     [TestCase("")]
     public void Text_that_is_not_a_cursor_is_refused(string text) =>
-        Assert.That(() => KeysetCursor<Guid>.Decode(text, CursorKind.RunsNewestFirst), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("cursor"));
+        Assert.That(
+            () => KeysetCursor<Guid>.Decode(text, CursorKind.RunsNewestFirst),
+            Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("cursor"));
 }

@@ -10,7 +10,16 @@ public sealed class RecordingTests : DatabaseTest
 {
     private static readonly Guid Recorded = new("db893442-4075-4ab8-8b1e-865d89f72223");
 
-    private static readonly string Run = $$$"""{"table":"crawl_runs","row":{"id":"{{{Recorded}}}","status":"COMPLETED","app_package":"org.example.app","device_config":null,"max_steps":300,"goal":null,"created_at":"2026-11-23T00:18:58.819Z","started_at":"2026-11-23T00:19:00.884123Z","completed_at":null,"cancelled_at":null,"error_message":null}}""";
+    private static readonly string Run =
+        $$$"""
+        {"table":"crawl_runs","row":{"id":"{{{Recorded}}}","status":"COMPLETED","app_package":"org.example.app","device_config":null,
+        """ +
+        """
+        "max_steps":300,"goal":null,"created_at":"2026-11-23T00:18:58.819Z","started_at":"2026-11-23T00:19:00.884123Z",
+        """ +
+        """
+        "completed_at":null,"cancelled_at":null,"error_message":null}}
+        """;
 
     private RecordingImporter Importer => new(DataSource);
 
@@ -22,7 +31,12 @@ public sealed class RecordingTests : DatabaseTest
         var crawl = await CreateCrawlAsync();
         await Runs.StartAsync(crawl);
         await Events.AppendAsync(crawl, EventsOf(2_345));
-        await Events.AppendAsync(crawl, new NewCrawlEvent { EventType = "é😀", Payload = Jsonb.Parse("""{"raw": "<&\u00e9\"\\", "n": 1e-7}"""), CreatedAt = DateTimeOffset.UnixEpoch.AddMicroseconds(1) });
+        await Events.AppendAsync(crawl, new NewCrawlEvent
+        {
+            EventType = "é😀",
+            Payload = Jsonb.Parse("""{"raw": "<&\u00e9\"\\", "n": 1e-7}"""),
+            CreatedAt = DateTimeOffset.UnixEpoch.AddMicroseconds(1),
+        });
         await Runs.FailAsync(crawl, "a \"reason\"\nof two lines");
 
         var result = await ImportAsync(await ExportAsync(crawl), new RecordingImportOptions { NewIds = true });
@@ -42,7 +56,9 @@ public sealed class RecordingTests : DatabaseTest
 
         var crawl = (await ImportAsync(recording, new RecordingImportOptions { NewIds = true })).CrawlIds.Single();
 
-        Assert.That((await ExportAsync(crawl)).Replace(crawl.ToString(), Recorded.ToString(), StringComparison.Ordinal), Is.EqualTo(recording.Replace("{\"a\":1}", "{\"a\": 1}", StringComparison.Ordinal)));
+        Assert.That(
+            (await ExportAsync(crawl)).Replace(crawl.ToString(), Recorded.ToString(), StringComparison.Ordinal),
+            Is.EqualTo(recording.Replace("{\"a\":1}", "{\"a\": 1}", StringComparison.Ordinal)));
     }
 
     [Test]
@@ -67,7 +83,9 @@ public sealed class RecordingTests : DatabaseTest
         var all = new ArtifactFilter { IncludeDeleted = true };
         var copies = await Pages.ListAsync(copy);
         Assert.That(await Sessions.GetAsync(copy), Is.EqualTo((await Sessions.GetAsync(session))! with { Id = copy }));
-        Assert.That(copies.Select(page => page with { Id = default }), Is.EqualTo((await Pages.ListAsync(session)).Select(page => page with { Id = default, SessionId = copy })));
+        Assert.That(
+            copies.Select(page => page with { Id = default }),
+            Is.EqualTo((await Pages.ListAsync(session)).Select(page => page with { Id = default, SessionId = copy })));
         Assert.That(
             (await Artifacts.ListAsync(copy, all)).Select(artifact => artifact with { Id = default }),
             Is.EquivalentTo((await Artifacts.ListAsync(session, all)).Select(artifact => artifact with
@@ -84,17 +102,69 @@ public sealed class RecordingTests : DatabaseTest
 
     [TestCase("""{"table":"audit_sessions","row":SESSION}""", "Line 3: Session 11111111-1111-1111-1111-111111111111 occurs twice in the recording.")]
     [TestCase("""{"table":"audit_pages","row":PAGE}""", "Line 3: Page 22222222-2222-2222-2222-222222222222 occurs twice in the recording.")]
-    [TestCase("""{"table":"audit_sessions","row":{"url":"ftp://a","status":"queued","mode":"debug","retention_policy":"long","crawl_policy_version":"1","config_snapshot":{}}}""", "Line 3: url: is not an absolute http or https URL.")]
-    [TestCase("""{"table":"audit_sessions","row":{"url":"http://a","status":"waiting","mode":"debug","retention_policy":"long","crawl_policy_version":"1","config_snapshot":{}}}""", "Line 3: status: has a value that the column does not accept.")]
-    [TestCase("""{"table":"audit_sessions","row":{"url":"http://a","status":"queued","mode":"debug","retention_policy":"long","crawl_policy_version":"1","config_snapshot":{},"attempts":-1}}""", "Line 3: attempts: is -1; the least is 0.")]
-    [TestCase("""{"table":"audit_pages","row":{"session_id":"33333333-3333-3333-3333-333333333333","page_type":"pdp","viewport":"mobile","status":"ok","load_timings":{},"low_confidence_reasons":[]}}""", "Line 3: There is no session 33333333-3333-3333-3333-333333333333 in the recording before this line.")]
-    [TestCase("""{"table":"artifacts","row":{"session_id":"11111111-1111-1111-1111-111111111111","page_id":"33333333-3333-3333-3333-333333333333","type":"html_gz","storage_uri":"s3://a","size_bytes":1}}""", "Line 3: There is no page 33333333-3333-3333-3333-333333333333 in the recording before this line.")]
-    [TestCase("""{"table":"artifacts","row":{"session_id":"11111111-1111-1111-1111-111111111111","page_id":"22222222-2222-2222-2222-222222222222","type":"html_gz","storage_uri":"","size_bytes":1}}""", "Line 3: storage_uri: is empty.")]
-    [TestCase("""{"table":"crawl_logs","row":{"session_id":"11111111-1111-1111-1111-111111111111","level":"info","event_type":"popup","message":"a"}}""", "Line 3: is not a row of crawl_logs.")]
+    [TestCase(
+        """{"table":"audit_sessions","row":"""
+            + """{"url":"ftp://a","status":"queued","mode":"debug","retention_policy":"long","crawl_policy_version":"1","config_snapshot":{}}}""",
+        "Line 3: url: is not an absolute http or https URL.")]
+    [TestCase(
+        """{"table":"audit_sessions","row":"""
+            + """{"url":"http://a","status":"waiting","mode":"debug","retention_policy":"long","crawl_policy_version":"1","config_snapshot":{}}}""",
+        "Line 3: status: has a value that the column does not accept.")]
+    [TestCase(
+        """{"table":"audit_sessions","row":"""
+            + """{"url":"http://a","status":"queued","mode":"debug","retention_policy":"long","crawl_policy_version":"1","config_snapshot":"""
+            + """{},"attempts":-1}}""",
+        "Line 3: attempts: is -1; the least is 0.")]
+    [TestCase(
+        """{"table":"audit_sessions","row":"""
+            + """{"url":"http://a","status":"queued","mode":"debug","retention_policy":"long","crawl_policy_version":"1","config_snapshot":"""
+            + """{},"attempts":1000001}}""",
+        "Line 3: attempts: is 1000001; the most is 1000000.")]
+    [TestCase(
+        """{"table":"audit_sessions","row":"""
+            + """{"url":"http://a","status":"queued","mode":"debug","retention_policy":"long","crawl_policy_version":"1","config_snapshot":"""
+            + """{},"attempts":2147483647}}""",
+        "Line 3: attempts: is 2147483647; the most is 1000000.")]
+    [TestCase(
+        """{"table":"audit_pages","row":"""
+            + """{"session_id":"33333333-3333-3333-3333-333333333333","page_type":"pdp","viewport":"mobile","status":"ok","load_timings":{}"""
+            + ""","low_confidence_reasons":[]}}""",
+        "Line 3: There is no session 33333333-3333-3333-3333-333333333333 in the recording before this line.")]
+    [TestCase(
+        """
+        {"table":"artifacts","row":{"session_id":"11111111-1111-1111-1111-111111111111","page_id":"33333333-3333-3333-3333-333333333333",
+        """ +
+        """
+        "type":"html_gz","storage_uri":"s3://a","size_bytes":1}}
+        """,
+        "Line 3: There is no page 33333333-3333-3333-3333-333333333333 in the recording before this line.")]
+    [TestCase(
+        """
+        {"table":"artifacts","row":{"session_id":"11111111-1111-1111-1111-111111111111","page_id":"22222222-2222-2222-2222-222222222222",
+        """ +
+        """
+        "type":"html_gz","storage_uri":"","size_bytes":1}}
+        """,
+        "Line 3: storage_uri: is empty.")]
+    [TestCase(
+        """{"table":"crawl_logs","row":{"session_id":"11111111-1111-1111-1111-111111111111","level":"info","event_type":"popup","message":"a"}}""",
+        "Line 3: is not a row of crawl_logs.")]
     public async Task An_invalid_audit_line_is_an_error_with_its_number_and_nothing_is_stored(string line, string message)
     {
-        const string session = """{"id":"11111111-1111-1111-1111-111111111111","url":"http://a","status":"queued","mode":"debug","retention_policy":"long","crawl_policy_version":"1","config_snapshot":{}}""";
-        const string page = """{"id":"22222222-2222-2222-2222-222222222222","session_id":"11111111-1111-1111-1111-111111111111","page_type":"pdp","viewport":"mobile","status":"ok","load_timings":{},"low_confidence_reasons":[]}""";
+        const string session =
+            """
+            {"id":"11111111-1111-1111-1111-111111111111","url":"http://a","status":"queued","mode":"debug","retention_policy":"long",
+            """ +
+            """
+            "crawl_policy_version":"1","config_snapshot":{}}
+            """;
+        const string page =
+            """
+            {"id":"22222222-2222-2222-2222-222222222222","session_id":"11111111-1111-1111-1111-111111111111","page_type":"pdp",
+            """ +
+            """
+            "viewport":"mobile","status":"ok","load_timings":{},"low_confidence_reasons":[]}
+            """;
         var bad = line.Replace("SESSION", session, StringComparison.Ordinal).Replace("PAGE", page, StringComparison.Ordinal);
 
         var exception = await Assert.ThrowsAsync<RecordingException>(() => ImportAsync(
@@ -114,10 +184,14 @@ public sealed class RecordingTests : DatabaseTest
         var (one, other) = (await EnqueueAsync(), await EnqueueAsync());
         var page = await Pages.InsertAsync(one, Page());
         await Artifacts.InsertAsync(one, Artifact(page.Id));
-        var recording = await ExportSessionAsync(other) + (await ExportSessionAsync(one)).Replace($$$"""artifacts","row":{"id":"{{{(await Artifacts.ListAsync(one)).Single().Id}}}","session_id":"{{{one}}}""", $$$"""artifacts","row":{"id":null,"session_id":"{{{other}}}""", StringComparison.Ordinal);
+        var recording = await ExportSessionAsync(other) + (await ExportSessionAsync(one)).Replace(
+            $$$"""artifacts","row":{"id":"{{{(await Artifacts.ListAsync(one)).Single().Id}}}","session_id":"{{{one}}}""",
+            $$$"""artifacts","row":{"id":null,"session_id":"{{{other}}}""",
+            StringComparison.Ordinal);
 
         await Assert.ThatAsync(
-            () => ImportAsync(recording, new RecordingImportOptions { NewIds = true }), Throws.InstanceOf<RecordingException>().With.Message.EndsWith($"Page {page.Id} belongs to another session."));
+            () => ImportAsync(recording, new RecordingImportOptions { NewIds = true }),
+            Throws.InstanceOf<RecordingException>().With.Message.EndsWith($"Page {page.Id} belongs to another session."));
     }
 
     [Test]
@@ -138,18 +212,37 @@ public sealed class RecordingTests : DatabaseTest
     [TestCase("{\"row\":{}}", "Line 3: is not of the form {\"table\": name, \"row\": {column: value}}.")]
     [TestCase("null", "Line 3: is not of the form {\"table\": name, \"row\": {column: value}}.")]
     [TestCase("{\"table\":\"crawl_runs\",\"row\":null}", "Line 3: is not a row of crawl_runs.")]
-    [TestCase("""{"table":"crawl_events","row":{"crawl_id":"db893442-4075-4ab8-8b1e-865d89f72223","event_type":"a"}}""", "Line 3: is not a row of crawl_events.")]
-    [TestCase("""{"table":"crawl_events","row":{"crawl_id":"db893442-4075-4ab8-8b1e-865d89f72223","event_type":"a","payload":1,"payload":2}}""", "Line 3: payload: has a value that the column does not accept.")]
-    [TestCase("""{"table":"crawl_events","row":{"crawl_id":"db893442-4075-4ab8-8b1e-865d89f72223","event_type":"a","payload":1,"secret":1}}""", "Line 3: is not a row of crawl_events.")]
-    [TestCase("""{"table":"crawl_events","row":{"crawl_id":"db893442-4075-4ab8-8b1e-865d89f72223","event_type":"a","payload":1,"created_at":"2026-11-23T00:18:58"}}""", "Line 3: created_at: has a value that the column does not accept.")]
-    [TestCase("""{"table":"crawl_events","row":{"crawl_id":"db893442-4075-4ab8-8b1e-865d89f72223","event_type":null,"payload":1}}""", "Line 3: event_type: has a value that the column does not accept.")]
-    [TestCase("""{"table":"crawl_events","row":{"crawl_id":"db893442-4075-4ab8-8b1e-865d89f72223","event_type":"","payload":1}}""", "Line 3: event_type: is empty; it takes 1 to 50 characters.")]
-    [TestCase("""{"table":"crawl_events","row":{"crawl_id":"db893442-4075-4ab8-8b1e-865d89f72223","event_type":"a","payload":"\u0000"}}""", "Line 3: json: holds U+0000 at byte 109, which jsonb cannot store (repair would replace it).")]
-    [TestCase("""{"table":"crawl_events","row":{"crawl_id":"11111111-4075-4ab8-8b1e-865d89f72223","event_type":"a","payload":1}}""", "Line 3: There is no crawl 11111111-4075-4ab8-8b1e-865d89f72223 in the recording before this line.")]
+    [TestCase(
+        """{"table":"crawl_events","row":{"crawl_id":"db893442-4075-4ab8-8b1e-865d89f72223","event_type":"a"}}""",
+        "Line 3: is not a row of crawl_events.")]
+    [TestCase(
+        """{"table":"crawl_events","row":{"crawl_id":"db893442-4075-4ab8-8b1e-865d89f72223","event_type":"a","payload":1,"payload":2}}""",
+        "Line 3: payload: has a value that the column does not accept.")]
+    [TestCase(
+        """{"table":"crawl_events","row":{"crawl_id":"db893442-4075-4ab8-8b1e-865d89f72223","event_type":"a","payload":1,"secret":1}}""",
+        "Line 3: is not a row of crawl_events.")]
+    [TestCase(
+        """{"table":"crawl_events","row":{"crawl_id":"db893442-4075-4ab8-8b1e-865d89f72223","event_type":"a","payload":1,"created_at":"2026-11-23T00:"""
+            + """18:58"}}""",
+        "Line 3: created_at: has a value that the column does not accept.")]
+    [TestCase(
+        """{"table":"crawl_events","row":{"crawl_id":"db893442-4075-4ab8-8b1e-865d89f72223","event_type":null,"payload":1}}""",
+        "Line 3: event_type: has a value that the column does not accept.")]
+    [TestCase(
+        """{"table":"crawl_events","row":{"crawl_id":"db893442-4075-4ab8-8b1e-865d89f72223","event_type":"","payload":1}}""",
+        "Line 3: event_type: is empty; it takes 1 to 50 characters.")]
+    [TestCase(
+        """{"table":"crawl_events","row":{"crawl_id":"db893442-4075-4ab8-8b1e-865d89f72223","event_type":"a","payload":"\u0000"}}""",
+        "Line 3: json: holds U+0000 at byte 109, which jsonb cannot store (repair would replace it).")]
+    [TestCase(
+        """{"table":"crawl_events","row":{"crawl_id":"11111111-4075-4ab8-8b1e-865d89f72223","event_type":"a","payload":1}}""",
+        "Line 3: There is no crawl 11111111-4075-4ab8-8b1e-865d89f72223 in the recording before this line.")]
     public async Task An_invalid_line_is_an_error_with_its_number_and_nothing_is_stored(string line, string message)
     {
         var app = $"app.{Guid.NewGuid():N}";
-        var recording = $"{Run.Replace("org.example.app", app, StringComparison.Ordinal).Replace(Recorded.ToString(), Guid.NewGuid().ToString(), StringComparison.Ordinal)}\n\n{line}\n{Run}\n";
+        var first = Run.Replace("org.example.app", app, StringComparison.Ordinal)
+            .Replace(Recorded.ToString(), Guid.NewGuid().ToString(), StringComparison.Ordinal);
+        var recording = $"{first}\n\n{line}\n{Run}\n";
 
         var exception = await Assert.ThrowsAsync<RecordingException>(() => ImportAsync(recording));
 
@@ -197,9 +290,11 @@ public sealed class RecordingTests : DatabaseTest
     {
         var crawl = await CreateCrawlAsync();
         var largest = new JsonbOptions { MaxDepth = JsonbOptions.LargestMaxDepth, MaxBytes = JsonbOptions.LargestMaxBytes };
-        await Events.AppendAsync(crawl, new NewCrawlEvent { EventType = "deep", Payload = Jsonb.Parse(new string('[', 1_000) + new string(']', 1_000), largest) });
+        await Events.AppendAsync(
+            crawl, new NewCrawlEvent { EventType = "deep", Payload = Jsonb.Parse(new string('[', 1_000) + new string(']', 1_000), largest) });
         await Events.AppendAsync(crawl, new NewCrawlEvent { EventType = "long", Payload = Jsonb.From(new string('x', 20_000_000), options: largest) });
-        await Events.AppendAsync(crawl, new NewCrawlEvent { EventType = "wide", Payload = Jsonb.Parse("[" + string.Join(',', Enumerable.Repeat("1234567", (JsonbOptions.LargestMaxBytes / 8) - 1)) + "]", largest) });
+        var wide = "[" + string.Join(',', Enumerable.Repeat("1234567", (JsonbOptions.LargestMaxBytes / 8) - 1)) + "]";
+        await Events.AppendAsync(crawl, new NewCrawlEvent { EventType = "wide", Payload = Jsonb.Parse(wide, largest) });
         await Events.AppendAsync(crawl, new NewCrawlEvent { EventType = "twice", Payload = Jsonb.Parse("""{"a": 1, "a": 2}""") });
 
         var copy = (await ImportAsync(await ExportAsync(crawl), new RecordingImportOptions { NewIds = true })).CrawlIds.Single();
@@ -284,7 +379,12 @@ public sealed class RecordingTests : DatabaseTest
     }
 
     private static string EventLine(string eventType, string payload) =>
-        $$$"""{"table":"crawl_events","row":{"crawl_id":"{{{Recorded}}}","event_type":"{{{eventType}}}","payload":{{{payload}}},"created_at":"2026-11-23T00:19:00.949Z"}}""";
+        $$$"""
+        {"table":"crawl_events","row":{"crawl_id":"{{{Recorded}}}","event_type":"{{{eventType}}}","payload":{{{payload}}},
+        """ +
+        """
+        "created_at":"2026-11-23T00:19:00.949Z"}}
+        """;
 
     private async Task<RecordingImportResult> ImportAsync(string recording, RecordingImportOptions? options = null)
     {
@@ -308,6 +408,7 @@ public sealed class RecordingTests : DatabaseTest
 
     private sealed class OneByteAtATime(byte[] bytes) : MemoryStream(bytes)
     {
-        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => base.ReadAsync(buffer[..1], cancellationToken);
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+            base.ReadAsync(buffer[..1], cancellationToken);
     }
 }

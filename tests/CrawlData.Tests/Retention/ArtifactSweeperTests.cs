@@ -42,7 +42,8 @@ public sealed class ArtifactSweeperTests : EmptiedDatabaseTest
         var refused = expired.Where(artifact => artifact.SizeBytes % 3 == 0).Select(artifact => artifact.Id).ToHashSet();
         var batches = new List<IReadOnlyList<ExpiredArtifact>>();
 
-        var first = await Sweeper.SweepAsync(new DelegateStore((batch, _) => Note(batches, batch, batch.Where(artifact => !refused.Contains(artifact.Id)))), batchSize: 7);
+        var first = await Sweeper.SweepAsync(
+            new DelegateStore((batch, _) => Note(batches, batch, batch.Where(artifact => !refused.Contains(artifact.Id)))), batchSize: 7);
         var second = await Sweeper.SweepAsync(new DelegateStore((batch, _) => Note(batches, batch, [])), batchSize: 7);
 
         Assert.That(batches.Take(3).SelectMany(batch => batch).Select(artifact => artifact.Id), Is.EqualTo(expired.Select(artifact => artifact.Id)));
@@ -51,13 +52,37 @@ public sealed class ArtifactSweeperTests : EmptiedDatabaseTest
         Assert.That(await MarkedAsync(), Is.EquivalentTo(expired.Select(artifact => artifact.Id).Except(refused)));
     }
 
+    /// <summary>A sum of bytes over the largest number is that number.</summary>
+    [Test]
+    public async Task Artifacts_of_any_size_are_swept()
+    {
+        await InsertAsync(4, artifact => artifact with { SizeBytes = long.MaxValue });
+
+        var total = await Sweeper.SweepAsync(new DelegateStore((batch, _) => Acknowledge(batch)), batchSize: 2);
+
+        Assert.That(total, Is.EqualTo(new SweepTotal { Expired = 4, ExpiredBytes = long.MaxValue, Deleted = 4, DeletedBytes = long.MaxValue }));
+    }
+
+    [Test]
+    public async Task A_progress_that_throws_ends_the_sweep_after_its_batch_was_marked()
+    {
+        var expired = await InsertAsync(20);
+
+        await Assert.ThatAsync(
+            () => Sweeper.SweepAsync(new DelegateStore((batch, _) => Acknowledge(batch)), batchSize: 8, progress: new ThrowingProgress()),
+            Throws.InstanceOf<TimeoutException>());
+
+        Assert.That(await MarkedAsync(), Is.EquivalentTo(expired.Take(8).Select(artifact => artifact.Id)));
+    }
+
     [Test]
     public async Task A_store_that_reports_other_artifacts_marks_nothing()
     {
         await InsertAsync(1);
         var other = (await InsertAsync(1, artifact => artifact with { RetentionUntil = null, KeepForever = true }))[0];
 
-        var total = await Sweeper.SweepAsync(new DelegateStore((batch, _) => Acknowledge([batch[0] with { Id = other.Id }, batch[0] with { Id = Guid.NewGuid() }])));
+        var total = await Sweeper.SweepAsync(
+            new DelegateStore((batch, _) => Acknowledge([batch[0] with { Id = other.Id }, batch[0] with { Id = Guid.NewGuid() }])));
 
         Assert.That((total.Expired, total.Deleted), Is.EqualTo((1, 0)));
         Assert.That(await MarkedAsync(), Is.Empty);
@@ -149,7 +174,8 @@ public sealed class ArtifactSweeperTests : EmptiedDatabaseTest
     {
         var random = new Random(7);
         var expired = await InsertAsync(400);
-        var kept = (await InsertAsync(50, artifact => artifact with { RetentionUntil = DateTimeOffset.UtcNow.AddDays(1) })).Select(artifact => artifact.Id).ToHashSet();
+        var kept = (await InsertAsync(50, artifact => artifact with { RetentionUntil = DateTimeOffset.UtcNow.AddDays(1) })).Select(artifact => artifact.Id)
+            .ToHashSet();
         var stuck = expired.Where(artifact => artifact.SizeBytes % 40 == 0).Select(artifact => artifact.Id).ToHashSet();
         var storage = expired.Select(artifact => artifact.Id).Concat(kept).ToHashSet();
         var (ended, deaths) = (false, 0);
@@ -175,7 +201,8 @@ public sealed class ArtifactSweeperTests : EmptiedDatabaseTest
 
             if (deaf == 2)
             {
-                await ExecuteAsync("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and state = 'idle in transaction'");
+                await ExecuteAsync(
+                    "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and state = 'idle in transaction'");
             }
 
             return acknowledged;
@@ -203,7 +230,9 @@ public sealed class ArtifactSweeperTests : EmptiedDatabaseTest
     [TestCase(0)]
     [TestCase(ArtifactSweeper.MaxBatchSize + 1)]
     public void A_batch_size_out_of_range_is_refused(int batchSize) =>
-        Assert.That(() => Sweeper.SweepAsync(new DelegateStore((batch, _) => Acknowledge(batch)), batchSize), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("batchSize"));
+        Assert.That(
+            () => Sweeper.SweepAsync(new DelegateStore((batch, _) => Acknowledge(batch)), batchSize),
+            Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("batchSize"));
 
     /// <summary>Inserts artifacts of one page, of sizes from 1 on, that expired one second after the other.</summary>
     private async Task<IReadOnlyList<Artifact>> InsertAsync(int count, Func<NewArtifact, NewArtifact>? change = null)
@@ -222,9 +251,15 @@ public sealed class ArtifactSweeperTests : EmptiedDatabaseTest
     private static Task<IReadOnlyList<ExpiredArtifact>> Acknowledge(IEnumerable<ExpiredArtifact> batch) =>
         Task.FromResult<IReadOnlyList<ExpiredArtifact>>([.. batch]);
 
-    private static Task<IReadOnlyList<ExpiredArtifact>> Note(List<IReadOnlyList<ExpiredArtifact>> batches, IReadOnlyList<ExpiredArtifact> batch, IEnumerable<ExpiredArtifact> acknowledged)
+    private static Task<IReadOnlyList<ExpiredArtifact>> Note(
+        List<IReadOnlyList<ExpiredArtifact>> batches, IReadOnlyList<ExpiredArtifact> batch, IEnumerable<ExpiredArtifact> acknowledged)
     {
         batches.Add(batch);
         return Acknowledge(acknowledged);
+    }
+
+    private sealed class ThrowingProgress : IProgress<SweepTotal>
+    {
+        public void Report(SweepTotal value) => throw new TimeoutException();
     }
 }

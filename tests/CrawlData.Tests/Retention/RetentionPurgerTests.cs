@@ -102,7 +102,8 @@ public sealed class RetentionPurgerTests : EmptiedDatabaseTest
     {
         var old = await EndedCrawlAsync(daysAgo: 31, events: 1_234);
         var oldToo = await EndedCrawlAsync(daysAgo: 35, events: 10, status: CrawlStatus.Cancelled);
-        var endedLately = (await Runs.InsertAsync(new NewCrawlRun { AppPackage = "a", Status = CrawlStatus.Completed, CreatedAt = Ago(50), CompletedAt = Ago(1) })).Id;
+        var endedLately = (
+            await Runs.InsertAsync(new NewCrawlRun { AppPackage = "a", Status = CrawlStatus.Completed, CreatedAt = Ago(50), CompletedAt = Ago(1) })).Id;
         var running = (await Runs.InsertAsync(new NewCrawlRun { AppPackage = "a", Status = CrawlStatus.Running, CreatedAt = Ago(50) })).Id;
 
         var dry = await Purger.PurgeCrawlsAsync(Month, dryRun: true);
@@ -111,7 +112,9 @@ public sealed class RetentionPurgerTests : EmptiedDatabaseTest
         Assert.That(total, Is.EqualTo(new PurgeTotal { Deleted = 2, Rows = 1_244 }));
         Assert.That(dry, Is.EqualTo(total));
         Assert.That(await LargestTransactionAsync(), Is.LessThanOrEqualTo(100 + 2));
-        Assert.That(await QueryAsync<Guid>("select id from crawl_runs"), Is.EquivalentTo(new[] { endedLately, running }).And.Not.Contains(old).And.Not.Contains(oldToo));
+        Assert.That(
+            await QueryAsync<Guid>("select id from crawl_runs"),
+            Is.EquivalentTo(new[] { endedLately, running }).And.Not.Contains(old).And.Not.Contains(oldToo));
         Assert.That(await CountAsync("crawl_events"), Is.Zero);
     }
 
@@ -211,7 +214,8 @@ public sealed class RetentionPurgerTests : EmptiedDatabaseTest
             await flush.ExecuteNonQueryAsync();
         }
 
-        await using var read = new NpgsqlCommand("select sum(seq_tup_read)::bigint from pg_stat_user_tables where relname in ('artifacts', 'audit_pages', 'crawl_logs')", connection);
+        await using var read = new NpgsqlCommand(
+            "select sum(seq_tup_read)::bigint from pg_stat_user_tables where relname in ('artifacts', 'audit_pages', 'crawl_logs')", connection);
         return (long)(await read.ExecuteScalarAsync())!;
     }
 
@@ -232,8 +236,9 @@ public sealed class RetentionPurgerTests : EmptiedDatabaseTest
 
     private async Task<Guid> EndedCrawlAsync(int daysAgo, int events, CrawlStatus status = CrawlStatus.Completed)
     {
-        var crawl = (await Runs.InsertAsync(new NewCrawlRun { AppPackage = "a", Status = status, CreatedAt = Ago(daysAgo + 1), CompletedAt = Ago(daysAgo) })).Id;
-        await Events.AppendAsync(crawl, EventsOf(events));
+        var crawl = (await Runs.InsertAsync(new NewCrawlRun { AppPackage = "a", Status = status, CreatedAt = Ago(daysAgo + 1), CompletedAt = Ago(daysAgo) }))
+            .Id;
+        await Events.AppendAsync(crawl, EventsOf(events).Select(crawlEvent => crawlEvent with { CreatedAt = Ago(daysAgo) }));
         return crawl;
     }
 

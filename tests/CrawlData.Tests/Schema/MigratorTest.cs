@@ -17,7 +17,8 @@ public abstract class MigratorTest
     protected NpgsqlDataSource DataSource => Database.DataSource;
 
     [SetUp]
-    public async Task StartDatabaseAsync() => Database = await ThrowawayDatabase.StartAsync(new ThrowawayDatabaseOptions { Migrate = false, Logger = TestLog.Instance });
+    public async Task StartDatabaseAsync() =>
+        Database = await ThrowawayDatabase.StartAsync(new ThrowawayDatabaseOptions { Migrate = false, Logger = TestLog.Instance });
 
     [TearDown]
     public async Task DropDatabaseAsync() => await Database.DisposeAsync();

@@ -8,7 +8,8 @@ public sealed class SchemaAdoptionTests : MigratorTest
     public async Task Tables_made_by_hand_are_adopted_and_the_rest_is_migrated()
     {
         await ExecuteAsync(Sql("001_crawl_schema.sql"));
-        await ExecuteAsync("insert into crawl_runs (app_package) values ('org.example.app'); create index of_ours on crawl_runs (app_package); create table ours (id int)");
+        await ExecuteAsync(
+            "insert into crawl_runs (app_package) values ('org.example.app'); create index of_ours on crawl_runs (app_package); create table ours (id int)");
         var migrator = new SchemaMigrator(DataSource);
 
         Assert.That(await migrator.AdoptAsync(), Is.EqualTo(AllScripts.Take(1)));
@@ -44,10 +45,16 @@ public sealed class SchemaAdoptionTests : MigratorTest
         Assert.That(await ExistsAsync("crawldata_journal"), Is.False);
     }
 
-    [TestCase("alter table crawl_runs alter max_steps type bigint", "changed: column crawl_runs.max_steps: expected integer not null default 100, is bigint not null default 100")]
+    [TestCase(
+        "alter table crawl_runs alter max_steps type bigint",
+        "changed: column crawl_runs.max_steps: expected integer not null default 100, is bigint not null default 100")]
     [TestCase("alter table crawl_runs add owner text not null", "extra: column crawl_runs.owner: text not null")]
-    [TestCase("alter table crawl_events drop constraint crawl_events_crawl_id_fkey", "missing: constraint crawl_events.crawl_events_crawl_id_fkey: FOREIGN KEY (crawl_id) REFERENCES crawl_runs(id) ON DELETE CASCADE")]
-    [TestCase("drop index idx_crawl_events_crawl_id", "missing: index idx_crawl_events_crawl_id: CREATE INDEX idx_crawl_events_crawl_id ON crawl_events USING btree (crawl_id, id)")]
+    [TestCase(
+        "alter table crawl_events drop constraint crawl_events_crawl_id_fkey",
+        "missing: constraint crawl_events.crawl_events_crawl_id_fkey: FOREIGN KEY (crawl_id) REFERENCES crawl_runs(id) ON DELETE CASCADE")]
+    [TestCase(
+        "drop index idx_crawl_events_crawl_id",
+        "missing: index idx_crawl_events_crawl_id: CREATE INDEX idx_crawl_events_crawl_id ON crawl_events USING btree (crawl_id, id)")]
     [TestCase("create table artifacts (id int)", "changed: column artifacts.id: expected uuid not null default gen_random_uuid(), is integer")]
     public async Task A_database_that_differs_is_not_adopted_and_the_difference_is_named(string change, string difference)
     {

@@ -147,7 +147,12 @@ public sealed class SchemaContractTests : DatabaseTest
     [Test]
     public async Task Enums_have_the_contract_s_labels_in_its_order() =>
         Assert.That(
-            await QueryAsync("select typname || ': ' || string_agg(enumlabel, ', ' order by enumsortorder) from pg_enum join pg_type on pg_type.oid = enumtypid group by typname"),
+            await QueryAsync(
+                """
+                select typname || ': ' || string_agg(enumlabel, ', ' order by enumsortorder)
+                from pg_enum join pg_type on pg_type.oid = enumtypid
+                group by typname
+                """),
             Is.EquivalentTo(Enums));
 
     [Test]
@@ -185,7 +190,10 @@ public sealed class SchemaContractTests : DatabaseTest
         Assert.That(
             typeof(CrawlStatus).Assembly.GetTypes()
                 .Where(type => type.IsEnum && type.GetFields().Any(field => field.IsDefined(typeof(JsonStringEnumMemberNameAttribute), false)))
-                .Select(type => string.Join(", ", Enum.GetNames(type).Select(name => type.GetField(name)!.GetCustomAttribute<JsonStringEnumMemberNameAttribute>()!.Name))),
+                .Select(
+                    type =>
+                        string.Join(
+                            ", ", Enum.GetNames(type).Select(name => type.GetField(name)!.GetCustomAttribute<JsonStringEnumMemberNameAttribute>()!.Name))),
             Is.EquivalentTo(await QueryAsync("select string_agg(enumlabel, ', ' order by enumsortorder) from pg_enum group by enumtypid")));
 
     private async Task<List<string>> QueryAsync(string sql, object? parameters = null)

@@ -20,13 +20,15 @@ public sealed class SchemaMigratorTests : MigratorTest
         Assert.That(await migrator.MigrateAsync(), Is.EqualTo(AllScripts));
         Assert.That(await migrator.ListPendingAsync(), Is.Empty);
         Assert.That(await migrator.MigrateAsync(), Is.Empty);
-        Assert.That(await ScalarAsync<long>("select count(*) from crawldata_journal where applied_at > now() - interval '1 minute'"), Is.EqualTo(AllScripts.Length));
+        Assert.That(
+            await ScalarAsync<long>("select count(*) from crawldata_journal where applied_at > now() - interval '1 minute'"), Is.EqualTo(AllScripts.Length));
     }
 
     [Test]
     public async Task Instances_that_start_at_once_all_succeed_and_run_each_script_once()
     {
-        var script = new SchemaScript("001_data.sql", "create table ran (at timestamptz default clock_timestamp()); insert into ran default values; select pg_sleep(0.2)");
+        var script = new SchemaScript(
+            "001_data.sql", "create table ran (at timestamptz default clock_timestamp()); insert into ran default values; select pg_sleep(0.2)");
 
         var applied = await Task.WhenAll(Enumerable.Range(0, 8).Select(async _ =>
         {
@@ -42,7 +44,10 @@ public sealed class SchemaMigratorTests : MigratorTest
     public async Task A_script_edited_after_it_ran_is_an_error_that_names_it()
     {
         await Migrator(new SchemaScript("001_a.sql", "create table a ()\n;"), new SchemaScript("002_b.sql", "create table b ()")).MigrateAsync();
-        var edited = Migrator(new SchemaScript("001_a.sql", "create table a ()\n;"), new SchemaScript("002_b.sql", "create table b (id int)"), new SchemaScript("003_c.sql", "create table c ()"));
+        var edited = Migrator(
+            new SchemaScript("001_a.sql", "create table a ()\n;"),
+            new SchemaScript("002_b.sql", "create table b (id int)"),
+            new SchemaScript("003_c.sql", "create table c ()"));
 
         var exception = await Assert.ThrowsAsync<ScriptChangedException>(() => edited.MigrateAsync());
 
@@ -75,7 +80,8 @@ public sealed class SchemaMigratorTests : MigratorTest
     [Test]
     public async Task A_script_and_its_journal_line_are_committed_together()
     {
-        var migrator = Migrator(new SchemaScript("001_twice.sql", "create table twice (); insert into crawldata_journal values ('001_twice.sql', 'another hash')"));
+        var migrator = Migrator(
+            new SchemaScript("001_twice.sql", "create table twice (); insert into crawldata_journal values ('001_twice.sql', 'another hash')"));
 
         await Assert.ThrowsAsync<MigrationException>(() => migrator.MigrateAsync());
 
@@ -86,7 +92,8 @@ public sealed class SchemaMigratorTests : MigratorTest
     [Test]
     public async Task A_dollar_quoted_body_is_not_a_variable()
     {
-        var script = new SchemaScript("001_function.sql", "create function one() returns int language plpgsql as $body$ begin return 1; end $body$; select one();");
+        var script = new SchemaScript(
+            "001_function.sql", "create function one() returns int language plpgsql as $body$ begin return 1; end $body$; select one();");
 
         Assert.That(await Migrator(script).MigrateAsync(), Has.Count.EqualTo(1));
         Assert.That(await ScalarAsync<int>("select one()"), Is.EqualTo(1));
@@ -110,7 +117,8 @@ public sealed class SchemaMigratorTests : MigratorTest
     {
         using var cancellation = new CancellationTokenSource();
         var migrating = Migrator(new SchemaScript("001_slow.sql", "create table slow (); select pg_sleep(60)")).MigrateAsync(cancellation.Token);
-        await Wait.UntilAsync(DataSource, "select exists (select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep')", Longest);
+        await Wait.UntilAsync(
+            DataSource, "select exists (select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep')", Longest);
         var watch = Stopwatch.StartNew();
 
         await cancellation.CancelAsync();
@@ -205,7 +213,8 @@ public sealed class SchemaMigratorTests : MigratorTest
         await ExecuteAsync($"create database {latin} template template0 encoding 'LATIN1' lc_collate 'C' lc_ctype 'C'");
         try
         {
-            await using var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { Database = latin, Pooling = false });
+            await using var source = NpgsqlDataSource.Create(
+                new NpgsqlConnectionStringBuilder(Database.ConnectionString) { Database = latin, Pooling = false });
 
             var exception = await Assert.ThrowsAsync<MigrationException>(() => new SchemaMigrator(source).MigrateAsync());
 
@@ -223,9 +232,11 @@ public sealed class SchemaMigratorTests : MigratorTest
     {
         await using var other = await DataSource.OpenConnectionAsync();
         await other.ExecuteAsync(MigrationLock.TryLockSql);
-        await using var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { NoResetOnClose = true, MaxPoolSize = 1 });
+        await using var source = NpgsqlDataSource.Create(
+            new NpgsqlConnectionStringBuilder(Database.ConnectionString) { NoResetOnClose = true, MaxPoolSize = 1 });
 
-        await Assert.ThrowsAsync<MigrationLockTimeoutException>(() => new SchemaMigrator(source, new SchemaMigratorOptions { LockTimeout = TimeSpan.Zero }).MigrateAsync());
+        await Assert.ThrowsAsync<MigrationLockTimeoutException>(
+            () => new SchemaMigrator(source, new SchemaMigratorOptions { LockTimeout = TimeSpan.Zero }).MigrateAsync());
 
         await using var show = source.CreateCommand("show client_connection_check_interval");
         Assert.That(await show.ExecuteScalarAsync(), Is.EqualTo("0"));
@@ -235,11 +246,20 @@ public sealed class SchemaMigratorTests : MigratorTest
     public void Scripts_are_numbered_from_001_without_gap_and_named_in_snake_case()
     {
         Assert.That(SchemaScript.All.Select(script => script.Name), Is.All.Match(@"^\d{3}_[a-z0-9_]+\.sql$"));
-        Assert.That(SchemaScript.All.Select(script => int.Parse(script.Name[..3], System.Globalization.CultureInfo.InvariantCulture)), Is.EqualTo(Enumerable.Range(1, SchemaScript.All.Count)));
+        Assert.That(
+            SchemaScript.All.Select(script => int.Parse(script.Name[..3], System.Globalization.CultureInfo.InvariantCulture)),
+            Is.EqualTo(Enumerable.Range(1, SchemaScript.All.Count)));
         Assert.That(SchemaScript.All.Select(script => script.Name), Is.EqualTo(AllScripts));
     }
 
-    private Task AssertUnlockedAsync() => Wait.UntilAsync(DataSource, "select not exists (select from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database()))", Longest);
+    private Task AssertUnlockedAsync() =>
+        Wait.UntilAsync(
+            DataSource,
+            """
+            select not exists (
+                select from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database()))
+            """,
+            Longest);
 
     private sealed class UpperCase : INpgsqlNameTranslator
     {

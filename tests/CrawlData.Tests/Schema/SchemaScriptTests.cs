@@ -6,7 +6,9 @@ namespace CrawlData.Tests.Schema;
 
 public sealed class SchemaScriptTests : MigratorTest
 {
-    private const string JournalSql = "select string_agg(script_name || ' ' || script_hash, ', ' order by script_name) from crawldata_journal where applied_at > now() - interval '1 minute'";
+    private const string JournalSql =
+        "select string_agg(script_name || ' ' || script_hash, ', ' order by script_name) from crawldata_journal where applied_at > now() - interval "
+        + "'1 minute'";
 
     [Test]
     public async Task Psql_produces_the_same_database_as_a_migration()
@@ -38,7 +40,9 @@ public sealed class SchemaScriptTests : MigratorTest
     [Test]
     public async Task Only_pending_scripts_are_written_and_scripts_run_since_are_not_repeated()
     {
-        SchemaScript first = new("001_a.sql", "create table a (id int);\n"), second = new("002_b.sql", "insert into a values (1);\n"), third = new("003_c.sql", "create table c ();\n");
+        SchemaScript first = new("001_a.sql", "create table a (id int);\n"),
+        second = new("002_b.sql", "insert into a values (1);\n"),
+        third = new("003_c.sql", "create table c ();\n");
         await Migrator(first).MigrateAsync();
         var sql = await Migrator(first, second, third).GetPendingSqlAsync();
         await Migrator(first, second).MigrateAsync();
@@ -59,7 +63,12 @@ public sealed class SchemaScriptTests : MigratorTest
 
         var running = RunPsqlAsync(SchemaMigrator.GetAllSql());
         await Wait.UntilAsync(
-            DataSource, "select exists (select from pg_locks where locktype = 'advisory' and not granted and database = (select oid from pg_database where datname = current_database()))",
+            DataSource,
+            """
+            select exists (
+                select from pg_locks
+                where locktype = 'advisory' and not granted and database = (select oid from pg_database where datname = current_database()))
+            """,
             TimeSpan.FromSeconds(20));
         Assert.That(await ExistsAsync("crawl_runs"), Is.False);
         await using var unlocking = new NpgsqlCommand(MigrationLock.UnlockSql, other);
@@ -77,7 +86,8 @@ public sealed class SchemaScriptTests : MigratorTest
         await Assert.ThrowsAsync<ScriptChangedException>(() => Migrator(new SchemaScript("001_a.sql", "create table b ();")).GetPendingSqlAsync());
     }
 
-    private NpgsqlDataSource Source(string searchPath) => NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { SearchPath = searchPath });
+    private NpgsqlDataSource Source(string searchPath) =>
+        NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { SearchPath = searchPath });
 
     private async Task RunPsqlAsync(string sql, int exitCode = 0)
     {

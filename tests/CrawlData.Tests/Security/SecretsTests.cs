@@ -14,7 +14,8 @@ using Npgsql;
 
 namespace CrawlData.Tests.Security;
 
-/// <summary>Causes each kind of failure with marked payloads and passwords, and searches exceptions, logs and output for the marks. The server reports as much as
+/// <summary>Causes each kind of failure with marked payloads and passwords, and searches exceptions, logs and output for the marks. The server reports as much
+/// as
 /// it can: the context of its errors has the statements' parameters.</summary>
 public sealed class SecretsTests : ToolTest
 {

@@ -79,7 +79,8 @@ public sealed class StandbyTests
         await using var create = servers.Primary.DataSource.CreateCommand("create database everything");
         await create.ExecuteNonQueryAsync();
 
-        await EndToEndScenario.RunAsync(new NpgsqlConnectionStringBuilder(servers.ConnectionString) { Database = "everything" }.ConnectionString, migrate: true);
+        await EndToEndScenario.RunAsync(
+            new NpgsqlConnectionStringBuilder(servers.ConnectionString) { Database = "everything" }.ConnectionString, migrate: true);
     }
 
     [Test]

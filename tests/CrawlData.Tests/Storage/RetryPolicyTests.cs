@@ -35,7 +35,8 @@ public sealed class RetryPolicyTests
     [Test]
     public async Task A_limit_of_zero_makes_one_attempt()
     {
-        await Assert.ThatAsync(() => Policy(TimeSpan.Zero).RunAsync(() => FailAsync(TimeSpan.Zero), CancellationToken.None), Throws.InstanceOf<NpgsqlException>());
+        await Assert.ThatAsync(
+            () => Policy(TimeSpan.Zero).RunAsync(() => FailAsync(TimeSpan.Zero), CancellationToken.None), Throws.InstanceOf<NpgsqlException>());
 
         Assert.That(attempts, Is.EqualTo(1));
     }
@@ -72,7 +73,8 @@ public sealed class RetryPolicyTests
     [TestCase("25P04", ExpectedResult = true, Description = "transaction_timeout")]
     [TestCase(PostgresErrorCodes.CheckViolation, ExpectedResult = false)]
     [TestCase(PostgresErrorCodes.UndefinedTable, ExpectedResult = false)]
-    public bool Transient_errors_are_recognised_by_their_SQLSTATE(string sqlState) => Policy().IsTransient(new PostgresException("text", "ERROR", "ERROR", sqlState));
+    public bool Transient_errors_are_recognised_by_their_SQLSTATE(string sqlState) =>
+        Policy().IsTransient(new PostgresException("text", "ERROR", "ERROR", sqlState));
 
     private async Task<int> FailAsync(TimeSpan duration, NpgsqlException? error = null)
     {

@@ -133,7 +133,11 @@ public static partial class SqlConstants
     public static IReadOnlyList<KeyValuePair<string, string>> ParameterTypes(string sql)
     {
         var name = Statements.First(statement => statement.Sql == sql).Name;
-        return [.. ParameterNames(sql).Select(parameter => KeyValuePair.Create(parameter, TypesOfStatements.GetValueOrDefault((name, parameter)) ?? TypeNames[parameter]))];
+        return
+        [
+            .. ParameterNames(sql).Select(
+                parameter => KeyValuePair.Create(parameter, TypesOfStatements.GetValueOrDefault((name, parameter)) ?? TypeNames[parameter])),
+        ];
     }
 
     /// <summary>Adds a statement's parameters, each null and with the type that the library sends.</summary>

@@ -50,7 +50,8 @@ public sealed class KilledProcessTests
         }
     }
 
-    private static bool IsRunning(int processId) => Directory.Exists($"/proc/{processId}") || (!OperatingSystem.IsLinux() && Process.GetProcesses().Any(process => process.Id == processId));
+    private static bool IsRunning(int processId) =>
+        Directory.Exists($"/proc/{processId}") || (!OperatingSystem.IsLinux() && Process.GetProcesses().Any(process => process.Id == processId));
 
     private static string? ProcessIdOfServer(DirectoryInfo folder)
     {

@@ -31,6 +31,6 @@ public sealed record Artifact
     /// <summary>The time at which the artifact was marked as deleted from its storage; null when it is not.</summary>
     public DateTimeOffset? DeletedAt { get; init; }
 
-    /// <summary>The checksum of the file, in the auditor's format; null when none was given.</summary>
+    /// <summary>The checksum of the file, as your auditing program wrote it; null when none was given.</summary>
     public string? Checksum { get; init; }
 }

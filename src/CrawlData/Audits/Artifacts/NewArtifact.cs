@@ -33,7 +33,7 @@ public sealed record NewArtifact
         init => field = value >= 0 ? value : throw new InvalidValueException("size_bytes", $"is {value}; the least is 0");
     }
 
-    /// <summary>The checksum of the file, in the auditor's format.</summary>
+    /// <summary>The checksum of the file, as your auditing program wrote it.</summary>
     /// <value>The default is null.</value>
     /// <exception cref="InvalidValueException">The value holds U+0000 or a lone surrogate.</exception>
     public string? Checksum { get; init => field = value is null ? null : CrawledText.Require(value, "checksum"); }

@@ -18,7 +18,7 @@ public sealed record AuditPage
     /// <summary>The page's status: whether it was loaded.</summary>
     public required PageStatus Status { get; init; }
 
-    /// <summary>The timestamps and durations of the page load, as JSON in the auditor's format.</summary>
+    /// <summary>The timestamps and durations of the page load, as JSON. Your auditing program chooses its form.</summary>
     public required Jsonb LoadTimings { get; init; }
 
     /// <summary>The reasons for low confidence in the page's findings, as JSON: an array, or structured reasons.</summary>

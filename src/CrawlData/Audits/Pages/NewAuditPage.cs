@@ -26,7 +26,7 @@ public sealed record NewAuditPage
     /// <exception cref="InvalidValueException">The value is not defined.</exception>
     public PageStatus Status { get; init => field = EnumLabels.Require(value, "status"); } = PageStatus.Pending;
 
-    /// <summary>The timestamps and durations of the page load, as JSON in the auditor's format.</summary>
+    /// <summary>The timestamps and durations of the page load, as JSON. Your auditing program chooses its form.</summary>
     /// <value>The default is <c>{}</c>.</value>
     public Jsonb LoadTimings { get; init; } = EmptyObject;
 

@@ -3,7 +3,7 @@ using CrawlData.Storage;
 
 namespace CrawlData.Audits;
 
-/// <summary>The mode of an audit: PostgreSQL's enum <c>audit_mode_enum</c>. The library stores it for the auditor, and does not act on it.</summary>
+/// <summary>The mode of an audit: PostgreSQL's enum <c>audit_mode_enum</c>. The library stores it for your auditing program, and does not act on it.</summary>
 [JsonConverter(typeof(LabelConverter<AuditMode>))]
 public enum AuditMode
 {

@@ -35,7 +35,7 @@ public sealed record AuditSession
     /// <summary>The version of the session's crawl policy.</summary>
     public required string CrawlPolicyVersion { get; init; }
 
-    /// <summary>The crawl policy as it was when the session was inserted, as JSON in the auditor's format.</summary>
+    /// <summary>The crawl policy as it was when the session was inserted, as JSON. Your auditing program chooses its form.</summary>
     public required Jsonb ConfigSnapshot { get; init; }
 
     /// <summary>Whether confidence in the session's findings is low.</summary>

@@ -41,11 +41,14 @@ public sealed class AuditSessionQueue(NpgsqlDataSource dataSource, ILogger<Audit
         where status = 'running'
         """;
 
+    // A session whose attempts cannot rise is passed over. Otherwise the oldest one would fail every claim with 22003.
     // Not FOR UPDATE: it conflicts with the lock of a foreign key's check, which the insert of a log line takes. Then skip locked would skip the session.
     internal const string ClaimNextSql =
         $"""
         with oldest as materialized (
-            select id from audit_sessions where status = 'queued' order by created_at limit 1 for no key update skip locked
+            select id from audit_sessions
+            where status = 'queued' and attempts < 2147483647
+            order by created_at limit 1 for no key update skip locked
         ), changed as (
             update audit_sessions set status = 'running', attempts = attempts + 1 from oldest where audit_sessions.id = oldest.id returning audit_sessions.*
         ), logged as (
@@ -68,6 +71,7 @@ public sealed class AuditSessionQueue(NpgsqlDataSource dataSource, ILogger<Audit
             where audit_sessions.id = standing.id
               and standing.status = any (@from::audit_session_status_enum[])
               and standing.attempts = coalesce(@attempt, standing.attempts)
+              and (@to <> 'running' or standing.attempts < 2147483647)
             returning audit_sessions.*
         ), logged as (
             {LogAttempt}
@@ -104,26 +108,16 @@ public sealed class AuditSessionQueue(NpgsqlDataSource dataSource, ILogger<Audit
 
     internal const string ListStaleSql = $"select {AuditSessionRepository.Columns} from audit_sessions where {Stale} order by created_at limit @limit";
 
-    // While the statement waits, a session may start another attempt. The snapshot lacks that attempt's log line, but the locked row shows the attempt. Hence
-    // the comparison of attempts.
+    internal const string LockStaleSql = $"select id from audit_sessions where {Stale} order by created_at limit @limit for no key update skip locked";
+
+    // The locked sessions are checked again, in a second statement. Its snapshot holds the log lines that were committed before the locks.
     internal const string RescueStaleSql =
         $"""
-        with stale as materialized (
-            select id, attempts from audit_sessions where {Stale} order by created_at limit @limit
-        ), locked as materialized (
-            select audit_sessions.id
-            from audit_sessions join stale on stale.id = audit_sessions.id
-            where audit_sessions.status = 'running' and audit_sessions.attempts = stale.attempts
-            for no key update of audit_sessions skip locked
-        ), changed as (
-            update audit_sessions
-            set status = case when attempts < @max_attempts then 'queued' else 'failed' end::audit_session_status_enum,
-                error_summary = 'attempt ' || attempts || ' was stale: it wrote no log line for ' || @silent_for
-            from locked
-            where audit_sessions.id = locked.id
-            returning audit_sessions.*
-        )
-        select {AuditSessionRepository.Columns} from changed
+        update audit_sessions
+        set status = case when attempts < @max_attempts then 'queued' else 'failed' end::audit_session_status_enum,
+            error_summary = 'attempt ' || attempts || ' was stale: it wrote no log line for ' || @silent_for
+        where id = any (@ids) and {Stale}
+        returning {AuditSessionRepository.Columns}
         """;
 
     private readonly NpgsqlDataSource dataSource = dataSource ?? throw new ArgumentNullException(nameof(dataSource));
@@ -273,8 +267,12 @@ public sealed class AuditSessionQueue(NpgsqlDataSource dataSource, ILogger<Audit
     }
 
     /// <summary>Rescues stale sessions: running → queued or, after the last attempt, running → failed.</summary>
-    /// <remarks>A worker may be only slow. When its session was rescued, its changes are refused. Rescues may run concurrently. Each session is rescued
-    /// once.</remarks>
+    /// <remarks>
+    /// <para>A worker may be only slow. When its session was rescued, its changes are refused. Rescues may run concurrently. Each session is rescued
+    /// once.</para>
+    /// <para>A session whose log gets a line while the rescue runs is not rescued. It relies on the session's row lock, and on a check of the log after the
+    /// lock. In a transaction at REPEATABLE READ or above, that check does not see lines that were committed after the transaction's snapshot.</para>
+    /// </remarks>
     /// <param name="silentFor">The time without a log line, by the database's clock and the lines' timestamps. From 1 µs to 36,500 days. Choose more than the
     /// longest pause between two lines of a healthy worker.</param>
     /// <param name="maxAttempts">The most attempts, 1 or more. A stale session that has had this many attempts fails.</param>
@@ -287,12 +285,14 @@ public sealed class AuditSessionQueue(NpgsqlDataSource dataSource, ILogger<Audit
         TimeSpan silentFor, int maxAttempts, int limit = 100, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         var parameters = StaleParameters(silentFor, limit);
-        parameters.Add("max_attempts", NpgsqlDbType.Integer, ArgumentRange.RequireAtLeastOne(maxAttempts));
+        ArgumentRange.RequireAtLeastOne(maxAttempts);
         Connections.ThrowIfAmbient(transaction);
-        var rescued = await telemetry.RunAsync(
-            "rescue",
-            0,
-            () => dataSource.QueryAsync(RescueStaleSql, parameters, AuditSessionRepository.Map, transaction, cancellationToken)).ConfigureAwait(false);
+        var rescued = await telemetry.RunAsync("rescue", 0, () => dataSource.UseAsync(
+            transaction,
+            connection => transaction is null
+                ? connection.InTransactionAsync(own => RescueAsync(connection, own), cancellationToken)
+                : RescueAsync(connection, transaction),
+            cancellationToken)).ConfigureAwait(false);
         rescued.Sort(static (one, other) => one.CreatedAt.CompareTo(other.CreatedAt));
         foreach (var session in rescued)
         {
@@ -302,6 +302,23 @@ public sealed class AuditSessionQueue(NpgsqlDataSource dataSource, ILogger<Audit
         }
 
         return rescued;
+
+        async Task<List<AuditSession>> RescueAsync(NpgsqlConnection connection, NpgsqlTransaction inTransaction)
+        {
+            var locked = await connection.QueryAsync(LockStaleSql, parameters, row => row.GetGuid(0), inTransaction, cancellationToken).ConfigureAwait(false);
+            if (locked.Count == 0)
+            {
+                return [];
+            }
+
+            var rescue = new Parameters
+            {
+                { "ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, locked.ToArray() },
+                { "silent_for", NpgsqlDbType.Interval, silentFor },
+                { "max_attempts", NpgsqlDbType.Integer, maxAttempts },
+            };
+            return await connection.QueryAsync(RescueStaleSql, rescue, AuditSessionRepository.Map, inTransaction, cancellationToken).ConfigureAwait(false);
+        }
     }
 
     private Task<Transition<AuditSession>> TransitionAsync(

@@ -15,9 +15,9 @@ namespace CrawlData.Storage;
 internal sealed class AppendTransaction(
     NpgsqlDataSource dataSource, RetryPolicy retry, CommitVerifier verifier, Telemetry telemetry, ILogger logger)
 {
-    /// <summary>Runs work in a transaction, and commits it.</summary>
-    /// <param name="work">Appends on the connection. Runs again after its transaction was rolled back for a transient reason.</param>
-    /// <param name="repeatable">Whether the work can run again. If not, the first error is thrown.</param>
+    /// <summary>Calls the work in a transaction: commits when it returns, rolls back when it throws.</summary>
+    /// <param name="work">Appends on the connection. It is called again after a transient error has rolled back its transaction.</param>
+    /// <param name="repeatable">Whether the work can be called again. If not, the first error is thrown.</param>
     /// <param name="cancellationToken">Cancels up to the COMMIT. A cancelled append is not stored, now or later.</param>
     /// <returns>The ids of the rows.</returns>
     /// <exception cref="AppendOutcomeUnknownException">The connection was lost during COMMIT, and the outcome could not be verified; or the server stopped
@@ -44,7 +44,7 @@ internal sealed class AppendTransaction(
                 throw OutcomeUnknown(attempt.Rows, "they are stored on this server, and its standbys have not confirmed them", cause: null);
             }
 
-            // On another connection, after this one was returned: the pool may have only one.
+            // The commit is verified on another connection. This one went back to the pool first, because the pool may hold only one.
             if (attempt.Lost is not { } lost || await IsCommittedAsync(attempt.Rows, lost.SourceException).ConfigureAwait(false))
             {
                 return attempt.Rows.Ids;

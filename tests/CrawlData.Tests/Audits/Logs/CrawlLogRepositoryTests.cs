@@ -27,7 +27,8 @@ public sealed class CrawlLogRepositoryTests : DatabaseTest
 
         Assert.That(appended, Is.EqualTo(count));
         Assert.That(
-            await Logs.StreamAsync(session).Select(line => line.Message).ToListAsync(), Is.EqualTo(Enumerable.Range(1, count).Select(number => $"line {number}")));
+            await Logs.StreamAsync(session).Select(line => line.Message).ToListAsync(),
+            Is.EqualTo(Enumerable.Range(1, count).Select(number => $"line {number}")));
     }
 
     [Test]
@@ -206,10 +207,18 @@ public sealed class CrawlLogRepositoryTests : DatabaseTest
     [
         Query("all", null, _ => true),
         Query("from", new CrawlLogFilter { TimestampFrom = Start.AddMinutes(2) }, line => line.Timestamp >= Start.AddMinutes(2)),
-        Query("before", new CrawlLogFilter { TimestampBefore = Start.AddMinutes(2).ToOffset(TimeSpan.FromHours(14)) }, line => line.Timestamp < Start.AddMinutes(2)),
+        Query(
+            "before",
+            new CrawlLogFilter { TimestampBefore = Start.AddMinutes(2).ToOffset(TimeSpan.FromHours(14)) },
+            line => line.Timestamp < Start.AddMinutes(2)),
         Query(
             "a range of some levels",
-            new CrawlLogFilter { TimestampFrom = Start.AddMinutes(1), TimestampBefore = Start.AddMinutes(4), Levels = [CrawlLogLevel.Error, CrawlLogLevel.Warn] },
+            new CrawlLogFilter
+            {
+                TimestampFrom = Start.AddMinutes(1),
+                TimestampBefore = Start.AddMinutes(4),
+                Levels = [CrawlLogLevel.Error, CrawlLogLevel.Warn],
+            },
             line => line.Timestamp >= Start.AddMinutes(1) && line.Timestamp < Start.AddMinutes(4) && line.Level != CrawlLogLevel.Info),
         Query("a range that is empty", new CrawlLogFilter { TimestampFrom = Start.AddMinutes(2), TimestampBefore = Start.AddMinutes(2) }, _ => false),
         Query(

@@ -9,7 +9,12 @@ public sealed class AuditSessionQueueClaimTests : EmptiedDatabaseTest
     [Test]
     public async Task The_oldest_queued_session_is_claimed_and_runs_its_next_attempt()
     {
-        var sessions = await Sessions.InsertAsync([Session("https://example.org/1"), Session("https://example.org/2"), Session("https://example.org/0") with { CreatedAt = DateTimeOffset.UnixEpoch }]);
+        var sessions = await Sessions.InsertAsync(
+        [
+            Session("https://example.org/1"),
+            Session("https://example.org/2"),
+            Session("https://example.org/0") with { CreatedAt = DateTimeOffset.UnixEpoch },
+        ]);
 
         var claimed = new[] { await Queue.ClaimNextAsync(), await Queue.ClaimNextAsync(), await Queue.ClaimNextAsync() };
 
@@ -17,6 +22,35 @@ public sealed class AuditSessionQueueClaimTests : EmptiedDatabaseTest
         Assert.That(claimed[0], Is.EqualTo(sessions[2] with { Status = AuditSessionStatus.Running, Attempts = 1 }));
         Assert.That(await Sessions.GetAsync(sessions[2].Id), Is.EqualTo(claimed[0]));
         Assert.That(await Queue.ClaimNextAsync(), Is.Null);
+    }
+
+    [Test]
+    public async Task A_session_whose_attempts_cannot_rise_is_passed_over_and_stops_no_claim()
+    {
+        var exhausted = await EnqueueAsync("https://example.org/exhausted");
+        var next = await EnqueueAsync("https://example.org/next");
+        await ExecuteAsync("update audit_sessions set attempts = 2147483647 where id = @exhausted", new { exhausted });
+
+        Assert.That((await Queue.ClaimNextAsync())?.Id, Is.EqualTo(next));
+        Assert.That(await Queue.ClaimNextAsync(), Is.Null);
+        var refused = await Queue.StartAsync(exhausted);
+        Assert.That((refused.Outcome, refused.Row!.Status), Is.EqualTo((TransitionOutcome.Refused, AuditSessionStatus.Queued)));
+    }
+
+    [Test]
+    public async Task A_stale_session_whose_attempts_cannot_rise_fails_and_stops_no_rescue()
+    {
+        var exhausted = await ClaimNewAsync("https://example.org/exhausted");
+        var other = await ClaimNewAsync("https://example.org/other");
+        await ExecuteAsync("update audit_sessions set attempts = 2147483647 where id = @Id", new { exhausted.Id });
+        await SilenceAsync(exhausted.Id);
+        await SilenceAsync(other.Id);
+
+        var rescued = await Queue.RescueStaleAsync(Silence, maxAttempts: int.MaxValue);
+
+        Assert.That(
+            rescued.Select(session => (session.Id, session.Status)),
+            Is.EqualTo(new[] { (exhausted.Id, AuditSessionStatus.Failed), (other.Id, AuditSessionStatus.Queued) }));
     }
 
     [Test]
@@ -30,7 +64,9 @@ public sealed class AuditSessionQueueClaimTests : EmptiedDatabaseTest
 
         var lines = (await Logs.ListAsync(id)).Items;
 
-        Assert.That(lines.Select(line => (line.EventType, line.Message)), Is.EqualTo(new[] { (CrawlLogEventType.Navigation, "attempt 1 begins"), (CrawlLogEventType.Retry, "attempt 2 begins") }));
+        Assert.That(
+            lines.Select(line => (line.EventType, line.Message)),
+            Is.EqualTo(new[] { (CrawlLogEventType.Navigation, "attempt 1 begins"), (CrawlLogEventType.Retry, "attempt 2 begins") }));
         Assert.That(lines.Select(line => line.Details), Is.EqualTo(new[] { Jsonb.Parse("""{"attempt": 1}"""), Jsonb.Parse("""{"attempt": 2}""") }));
     }
 
@@ -137,9 +173,13 @@ public sealed class AuditSessionQueueClaimTests : EmptiedDatabaseTest
         await SilenceAsync(id);
         var failed = (await Queue.RescueStaleAsync(Silence, maxAttempts: 2)).Single();
 
-        Assert.That((released.Status, released.Attempts, released.ErrorSummary), Is.EqualTo((AuditSessionStatus.Queued, 1, "attempt 1 was stale: it wrote no log line for 00:05:00")));
+        Assert.That(
+            (released.Status, released.Attempts, released.ErrorSummary),
+            Is.EqualTo((AuditSessionStatus.Queued, 1, "attempt 1 was stale: it wrote no log line for 00:05:00")));
         Assert.That((claimed!.Id, claimed.Attempts), Is.EqualTo((id, 2)));
-        Assert.That((failed.Status, failed.Attempts, failed.ErrorSummary), Is.EqualTo((AuditSessionStatus.Failed, 2, "attempt 2 was stale: it wrote no log line for 00:05:00")));
+        Assert.That(
+            (failed.Status, failed.Attempts, failed.ErrorSummary),
+            Is.EqualTo((AuditSessionStatus.Failed, 2, "attempt 2 was stale: it wrote no log line for 00:05:00")));
         Assert.That(await Sessions.GetAsync(id), Is.EqualTo(failed));
     }
 
@@ -159,8 +199,10 @@ public sealed class AuditSessionQueueClaimTests : EmptiedDatabaseTest
     [Test]
     public void Durations_and_numbers_out_of_range_are_refused() => Assert.Multiple(() =>
     {
-        Assert.That(() => Queue.ListStaleAsync(TimeSpan.Zero), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("silentFor"));
-        Assert.That(() => Queue.RescueStaleAsync(Silence, 0), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("maxAttempts"));
+        Assert.That(
+            () => Queue.ListStaleAsync(TimeSpan.Zero), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("silentFor"));
+        Assert.That(
+            () => Queue.RescueStaleAsync(Silence, 0), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("maxAttempts"));
         Assert.That(() => Queue.RescueStaleAsync(Silence, 1, 0), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("limit"));
     });
 
@@ -171,5 +213,6 @@ public sealed class AuditSessionQueueClaimTests : EmptiedDatabaseTest
     }
 
     /// <summary>Moves the lines of a session's log into the past.</summary>
-    private Task SilenceAsync(Guid id) => ExecuteAsync("update crawl_logs set timestamp = timestamp - @ago where session_id = @id", new { id, ago = 2 * Silence });
+    private Task SilenceAsync(Guid id) =>
+        ExecuteAsync("update crawl_logs set timestamp = timestamp - @ago where session_id = @id", new { id, ago = 2 * Silence });
 }

@@ -76,7 +76,8 @@ public sealed class AuditSessionQueueTransitionTests : DatabaseTest
         Assert.That((await Queue.StartAsync(id)).EnsureApplied().Status, Is.EqualTo(AuditSessionStatus.Running));
         Assert.That(
             (await Queue.CompleteAsync(id, 2)).EnsureApplied,
-            Throws.InstanceOf<TransitionRefusedException>().With.Message.EqualTo($"Session {id} is running at attempt 1. The transition 'complete' is allowed for: running."));
+            Throws.InstanceOf<TransitionRefusedException>()
+                .With.Message.EqualTo($"Session {id} is running at attempt 1. The transition 'complete' is allowed for: running."));
     }
 
     [Test]

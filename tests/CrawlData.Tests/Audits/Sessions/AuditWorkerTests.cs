@@ -33,7 +33,8 @@ public sealed class AuditWorkerTests : EmptiedDatabaseTest
                 when (old.status = 'running' and new.status in ('completed', 'partial', 'failed')) execute function note_finish();
             """);
         await Sessions.InsertAsync(Enumerable.Range(1, SessionCount).Select(number => Session($"https://example.org/{number}")));
-        await using var workers = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { ApplicationName = "worker", MaxPoolSize = WorkerCount });
+        await using var workers = NpgsqlDataSource.Create(
+            new NpgsqlConnectionStringBuilder(Database.ConnectionString) { ApplicationName = "worker", MaxPoolSize = WorkerCount });
 
         using var ended = new CancellationTokenSource();
         var killer = KillConnectionsAsync(ended.Token);
@@ -44,7 +45,8 @@ public sealed class AuditWorkerTests : EmptiedDatabaseTest
 
         var finishes = await QueryAsync<(Guid Id, int Attempt)>("select session_id, attempt from finishes");
         var attempts = await QueryAsync<(Guid Id, int Attempt)>("select id, attempts from audit_sessions");
-        TestContext.Out.WriteLine($"{attempts.Sum(session => session.Attempt)} attempts, {died} workers died, {lost} connections lost, {refused} late finishes refused");
+        TestContext.Out.WriteLine(
+            $"{attempts.Sum(session => session.Attempt)} attempts, {died} workers died, {lost} connections lost, {refused} late finishes refused");
         Assert.That(finishes, Has.Count.EqualTo(SessionCount));
         Assert.That(finishes, Is.EquivalentTo(attempts));
         Assert.That(applied, Is.Unique.And.SubsetOf(finishes));
@@ -98,7 +100,9 @@ public sealed class AuditWorkerTests : EmptiedDatabaseTest
         }
 
         // Slow: a rescue has taken the session before this worker finishes it.
-        for (var slow = fate < 8; slow; slow = await sessions.GetAsync(session.Id) is { Status: AuditSessionStatus.Running } same && same.Attempts == session.Attempts)
+        for (
+            var slow = fate < 8; slow; slow = await sessions.GetAsync(
+                session.Id) is { Status: AuditSessionStatus.Running } same && same.Attempts == session.Attempts)
         {
             await rescue.Task;
         }

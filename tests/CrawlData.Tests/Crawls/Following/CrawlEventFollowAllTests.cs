@@ -3,7 +3,8 @@ using Npgsql;
 
 namespace CrawlData.Tests.Crawls;
 
-/// <summary>Reading the events of all crawls in the order of their ids misses none. The cases run one after the other, because each sees the others' events.</summary>
+/// <summary>Reading the events of all crawls in the order of their ids misses none. The cases run one after the other, because each sees the others'
+/// events.</summary>
 public sealed class CrawlEventFollowAllTests : EmptiedDatabaseTest
 {
     [Test]
@@ -26,7 +27,8 @@ public sealed class CrawlEventFollowAllTests : EmptiedDatabaseTest
         Assert.That(await Events.FollowAllAsync(options: options).SelectMany(one => one.Events).Take(10).Select(one => one.Id).ToListAsync(), Is.EqualTo(ids));
     }
 
-    /// <summary>Goes red when open transactions are not waited for, or when an append of a thousand events draws its ids before it takes the table's lock.</summary>
+    /// <summary>Goes red when open transactions are not waited for, or when an append of a thousand events draws its ids before it takes the table's
+    /// lock.</summary>
     [Test]
     public async Task An_uncommitted_event_holds_back_later_ones_and_comes_first([Values(1, 3, 1_000)] int count)
     {
@@ -157,9 +159,11 @@ public sealed class CrawlEventFollowAllTests : EmptiedDatabaseTest
         var id = await Events.AppendAsync(await CreateCrawlAsync(), Event(1));
 
         Assert.That((await Events.ListAllAsync(CursorAfter(id))).Events, Is.Empty);
-        await Assert.ThatAsync(() => Events.ListAllAsync(CursorAfter(id + 1)), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("cursor"));
         await Assert.ThatAsync(
-            async () => await Events.FollowAllAsync(CursorAfter(id + 1)).AnyAsync(), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("cursor"));
+            () => Events.ListAllAsync(CursorAfter(id + 1)), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("cursor"));
+        await Assert.ThatAsync(
+            async () => await Events.FollowAllAsync(CursorAfter(id + 1)).AnyAsync(),
+            Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("cursor"));
     }
 
     [Test]
@@ -174,7 +178,8 @@ public sealed class CrawlEventFollowAllTests : EmptiedDatabaseTest
 
     [Test]
     public async Task A_limit_below_one_is_refused() =>
-        await Assert.ThatAsync(() => Events.ListAllAsync(limit: 0), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("limit"));
+        await Assert.ThatAsync(
+            () => Events.ListAllAsync(limit: 0), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("limit"));
 
     /// <summary>Transactions roll back at random, and a long one stays open. A naive reader by id misses thousands of events.</summary>
     [Test]
@@ -196,7 +201,8 @@ public sealed class CrawlEventFollowAllTests : EmptiedDatabaseTest
             await using var connection = await DataSource.OpenConnectionAsync();
             for (long after = 0; !drained.IsCancellationRequested;)
             {
-                await using var read = new NpgsqlCommand("select id from crawl_events where id > $1 order by id limit 1000", connection) { Parameters = { new() { Value = after } } };
+                await using var read = new NpgsqlCommand("select id from crawl_events where id > $1 order by id limit 1000", connection);
+                read.Parameters.Add(new() { Value = after });
                 await using var reader = await read.ExecuteReaderAsync();
                 while (await reader.ReadAsync())
                 {

@@ -51,7 +51,8 @@ public sealed class CrawlEventFollowerTests : DatabaseTest
         for (var attempt = 0; attempt < 50; attempt++)
         {
             var crawl = await CreateCrawlAsync();
-            var following = Task.Run(async () => await Events.FollowAsync(crawl, options: new CrawlEventFollowOptions { PollInterval = TimeSpan.FromMilliseconds(1) }).CountAsync());
+            var following = Task.Run(
+                async () => await Events.FollowAsync(crawl, options: new CrawlEventFollowOptions { PollInterval = TimeSpan.FromMilliseconds(1) }).CountAsync());
             await Events.AppendAsync(crawl, EventsOf(round));
             await Runs.CancelAsync(crawl);
 
@@ -142,7 +143,8 @@ public sealed class CrawlEventFollowerTests : DatabaseTest
         var following = Task.Run(async () =>
         {
             var stream = all
-                ? followed.FollowAllAsync(options: Listening, cancellationToken: enough.Token).SelectMany(batch => batch.Events).Where(one => one.CrawlId == crawl)
+                ? followed.FollowAllAsync(options: Listening, cancellationToken: enough.Token).SelectMany(batch => batch.Events)
+                    .Where(one => one.CrawlId == crawl)
                 : followed.FollowAsync(crawl, options: Listening, cancellationToken: enough.Token);
             await foreach (var _ in stream)
             {
@@ -176,12 +178,18 @@ public sealed class CrawlEventFollowerTests : DatabaseTest
         var following = crawls.Select(
             crawl => FollowAsync(WithoutPolls(dataSource).FollowAsync(crawl, options: Listening, cancellationToken: enough.Token), received)).ToList();
 
-        await Wait.UntilAsync(DataSource, "select count(*) = 1 from pg_stat_activity where application_name = 'sharing' and query = 'listen crawldata_events'", TimeSpan.FromSeconds(10));
+        await Wait.UntilAsync(
+            DataSource,
+            "select count(*) = 1 from pg_stat_activity where application_name = 'sharing' and query = 'listen crawldata_events'",
+            TimeSpan.FromSeconds(10));
         await events.AppendAsync([.. crawls.Select(crawl => (crawl, Event(1)))]);
         await received.UntilCountAsync(20);
         await enough.CancelAsync();
         await Task.WhenAll(following).ContinueWith(_ => { }, TaskScheduler.Default);
-        await Wait.UntilAsync(DataSource, "select count(*) = 0 from pg_stat_activity where application_name = 'sharing' and query = 'listen crawldata_events'", TimeSpan.FromSeconds(10));
+        await Wait.UntilAsync(
+            DataSource,
+            "select count(*) = 0 from pg_stat_activity where application_name = 'sharing' and query = 'listen crawldata_events'",
+            TimeSpan.FromSeconds(10));
     }
 
     [Test]
@@ -244,14 +252,19 @@ public sealed class CrawlEventFollowerTests : DatabaseTest
         var crawl = await CreateCrawlAsync();
 
         await Assert.ThatAsync(
-            async () => await new CrawlEventRepository(dataSource).FollowAsync(crawl, options: Listening).CountAsync(), Throws.InstanceOf<InvalidOperationException>());
+            async () => await new CrawlEventRepository(dataSource).FollowAsync(crawl, options: Listening).CountAsync(),
+            Throws.InstanceOf<InvalidOperationException>());
     }
 
     [Test]
     public void Options_out_of_range_are_refused() => Assert.Multiple(() =>
     {
-        Assert.That(() => new CrawlEventFollowOptions { PollInterval = TimeSpan.Zero }, Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("PollInterval"));
-        Assert.That(() => new CrawlEventFollowOptions { PageSize = 0 }, Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("PageSize"));
+        Assert.That(
+            () => new CrawlEventFollowOptions { PollInterval = TimeSpan.Zero },
+            Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("PollInterval"));
+        Assert.That(
+            () => new CrawlEventFollowOptions { PageSize = 0 },
+            Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("PageSize"));
     });
 
     private static Task FollowAsync(IAsyncEnumerable<CrawlEvent> events, ReceivedItems<long> received) => Task.Run(async () =>

@@ -118,7 +118,10 @@ public sealed class CrawlEventWriterTests : DatabaseTest
 
         Assert.That(exception!.Events.Select(unstored => (unstored.CrawlId, unstored.Event)), Is.EqualTo(new[] { (unknown, Event(2)), (unknown, Event(4)) }));
         Assert.That(exception.Events.Select(unstored => unstored.Error), Is.All.InstanceOf<RowNotFoundException>());
-        Assert.That((await NumbersAsync(crawl), await NumbersAsync(other)), Is.EqualTo((new[] { 1, 5 }, new[] { 3 })).Using<(int[], int[])>((one, two) => one.Item1.SequenceEqual(two.Item1) && one.Item2.SequenceEqual(two.Item2)));
+        Assert.That(
+            (await NumbersAsync(crawl), await NumbersAsync(other)),
+            Is.EqualTo((new[] { 1, 5 }, new[] { 3 }))
+                .Using<(int[], int[])>((one, two) => one.Item1.SequenceEqual(two.Item1) && one.Item2.SequenceEqual(two.Item2)));
 
         // Each later flush reports them as well.
         await Assert.ThatAsync(() => writer.FlushAsync(), Throws.InstanceOf<CrawlEventsNotStoredException>());
@@ -172,7 +175,9 @@ public sealed class CrawlEventWriterTests : DatabaseTest
 
         var exception = await Assert.ThrowsAsync<CrawlEventsNotStoredException>(() => writer.FlushAsync());
 
-        Assert.That(exception!.Events.Select(unstored => unstored.Event), Is.EquivalentTo(new[] { Event(700, "refused"), Event(701, "refused"), Event(1_400, "refused") }));
+        Assert.That(
+            exception!.Events.Select(unstored => unstored.Event),
+            Is.EquivalentTo(new[] { Event(700, "refused"), Event(701, "refused"), Event(1_400, "refused") }));
         writer.TakeUnstored();
         Assert.That(await NumbersAsync(crawls[0]), Is.EqualTo(Enumerable.Range(0, 1_500).Where(number => number % 2 == 0 && number is not (700 or 1_400))));
         Assert.That(await NumbersAsync(crawls[1]), Is.EqualTo(Enumerable.Range(0, 1_500).Where(number => number % 2 == 1 && number != 701)));
@@ -267,7 +272,8 @@ public sealed class CrawlEventWriterTests : DatabaseTest
         await using var dataSource = proxy.CreateDataSource(Database.ConnectionString);
         var (crawl, other) = (await CreateCrawlAsync(), await CreateCrawlAsync());
         await using var writer = new CrawlEventWriter(
-            new CrawlEventRepository(dataSource, retry: new RetryOptions { Limit = TimeSpan.FromMilliseconds(300) }), new CrawlEventWriterOptions { Linger = TimeSpan.Zero, BatchSize = 1 });
+            new CrawlEventRepository(dataSource, retry: new RetryOptions { Limit = TimeSpan.FromMilliseconds(300) }),
+            new CrawlEventWriterOptions { Linger = TimeSpan.Zero, BatchSize = 1 });
         (proxy.Down, proxy.OnSent) = (true, (_, _) => Fault.CutBefore);
 
         // The first batch fails. The second one is flushed when the server is available again.
@@ -401,9 +407,15 @@ public sealed class CrawlEventWriterTests : DatabaseTest
     [Test]
     public void Options_out_of_range_are_refused() => Assert.Multiple(() =>
     {
-        Assert.That(() => new CrawlEventWriterOptions { BatchSize = 0 }, Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("BatchSize"));
-        Assert.That(() => new CrawlEventWriterOptions { Linger = TimeSpan.FromHours(1) }, Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("Linger"));
-        Assert.That(() => new CrawlEventWriterOptions { CapacityBytes = -1 }, Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("CapacityBytes"));
+        Assert.That(
+            () => new CrawlEventWriterOptions { BatchSize = 0 },
+            Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("BatchSize"));
+        Assert.That(
+            () => new CrawlEventWriterOptions { Linger = TimeSpan.FromHours(1) },
+            Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("Linger"));
+        Assert.That(
+            () => new CrawlEventWriterOptions { CapacityBytes = -1 },
+            Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("CapacityBytes"));
     });
 
     private CrawlEventWriter Writer(Action<CrawlEventWriterOptions>? configure = null)
