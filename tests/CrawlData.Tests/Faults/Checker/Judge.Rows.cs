@@ -144,11 +144,17 @@ internal sealed partial class Judge
     }
 
     /// <summary>Whether a purge may have deleted a row.</summary>
-    private bool MayVanish(Guid parent, List<Operation> mentions) => mentions is [AppendOperation { IsLog: true } line]
-        ? MayBePurged("audit_sessions", line.Timestamp)
-        : EndedRuns.TryGetValue(parent, out var ended) && MayBePurged("crawl_runs", ended);
+    private bool MayVanish(Guid parent, List<Operation> mentions)
+    {
+        var timestamp = mentions is [AppendOperation append] ? append.Timestamp : TimeSpan.Zero;
+        return mentions is [AppendOperation { IsLog: true }]
+            ? MayBePurged("audit_sessions", timestamp)
+            : EndedRuns.TryGetValue(parent, out var ended) && MayBePurged("crawl_runs", ended > timestamp ? ended : timestamp);
+    }
 
     /// <summary>The runs that may have ended, and the earliest time of it.</summary>
     private Dictionary<Guid, TimeSpan> EndedRuns => field ??= Of<StatusOperation>().Where(status => !status.IsStart && status.MayBeApplied)
-        .GroupBy(status => status.Run).ToDictionary(group => group.Key, group => group.Min(status => status.Invoked));
+        .Select(status => (status.Run, Ended: status.Invoked))
+        .Concat(Of<InsertOperation>().Where(insert => insert.HaveEnded).SelectMany(insert => insert.Ids.Select(id => (Run: id, Ended: TimeSpan.MinValue))))
+        .GroupBy(one => one.Run).ToDictionary(group => group.Key, group => group.Min(one => one.Ended));
 }

@@ -53,6 +53,18 @@ public sealed class JudgeTests
         At(6, 7, new PurgeOperation(1, "crawl_runs", TimeSpan.FromSeconds(5))));
 
     [Test]
+    public void An_acknowledged_event_whose_time_is_ahead_is_not_purged()
+    {
+        var append = new AppendOperation(1, "append", [(Crawl, Key(1))]) { Timestamp = TimeSpan.FromSeconds(6), Ids = [1] };
+        Expect(
+            Promise.Lost,
+            Stored(),
+            At(0, 1, new InsertOperation(1, "crawl_runs", [Crawl]) { HaveEnded = true }),
+            At(1, 2, append),
+            At(6, 7, new PurgeOperation(1, "crawl_runs", TimeSpan.FromSeconds(2))));
+    }
+
+    [Test]
     public void An_event_that_is_stored_twice_is_doubled([Values] bool isUnknown) => Expect(
         Promise.Doubled, Stored((1, 1), (2, 1)), isUnknown ? Failed(1, 2, OutcomeUnknown, 1) : Append(1, 2, [1], 1));
 

@@ -1,12 +1,14 @@
 using CrawlData.Audits;
+using CrawlData.Crawls;
 using CrawlData.Retention;
 
 namespace CrawlData.Tests.Faults.Checker;
 
-/// <summary>Ends many sessions, and then adds artifacts and log lines to them while it purges them.</summary>
+/// <summary>Ends many sessions, and then adds artifacts and log lines to them while it purges them. Likewise it adds events to runs.</summary>
 internal sealed class LateClient(Workload workload, int number) : Client(workload, number)
 {
     private const int Sessions = 40;
+    private const int Runs = 100;
     private const int Writers = 4;
 
     private static readonly TimeSpan Age = TimeSpan.FromMilliseconds(1);
@@ -16,10 +18,44 @@ internal sealed class LateClient(Workload workload, int number) : Client(workloa
     private readonly AuditPageRepository pages = new(workload.DataSource);
     private readonly ArtifactRepository artifacts = new(workload.DataSource);
     private readonly CrawlLogRepository logs = new(workload.DataSource);
+    private readonly CrawlRunRepository runs = new(workload.DataSource);
+    private readonly CrawlEventRepository events = workload.Events(number);
     private readonly RetentionPurger purger = new(workload.DataSource);
     private int added;
 
+    private TimeSpan Ahead => History.Now + TimeSpan.FromHours(1);
+
     protected override async Task StepAsync()
+    {
+        await (OneIn(2) ? PurgeSessionsAsync() : PurgeRunsAsync());
+        await ThinkAsync(50);
+    }
+
+    private async Task PurgeRunsAsync()
+    {
+        var ids = Enumerable.Range(0, Runs).Select(_ => Guid.NewGuid()).ToArray();
+        var hasRuns = await History.RunAsync(
+            new InsertOperation(Number, "crawl_runs", ids) { HaveEnded = true },
+            () => runs.InsertAsync(ids.Select(id => new NewCrawlRun
+            {
+                Id = id,
+                AppPackage = "org.example.app",
+                Status = CrawlStatus.Completed,
+                CreatedAt = DateTimeOffset.UtcNow.AddHours(-2),
+                CompletedAt = DateTimeOffset.UtcNow.AddHours(-1),
+            })));
+        if (hasRuns)
+        {
+            Random.Shuffle(ids);
+            await Task.WhenAll(
+            [
+                History.RunAsync(new PurgeOperation(Number, "crawl_runs", Age), () => purger.PurgeCrawlsAsync(Age, batchSize: 200)),
+                .. ids.Chunk(Runs / Writers).Select(part => Task.Run(() => AppendAsync(part))),
+            ]);
+        }
+    }
+
+    private async Task PurgeSessionsAsync()
     {
         var ended = (await Task.WhenAll(Enumerable.Range(0, Writers).Select(_ => Task.Run(() => EndAsync(Sessions / Writers))))).SelectMany(one => one).ToArray();
         Random.Shuffle(ended);
@@ -28,7 +64,6 @@ internal sealed class LateClient(Workload workload, int number) : Client(workloa
             History.RunAsync(new PurgeOperation(Number, "audit_sessions", Age), () => purger.PurgeSessionsAsync(Age, batchSize: 200)),
             .. ended.Chunk(Math.Max(1, ended.Length / Writers)).Select(part => Task.Run(() => AddAsync(part))),
         ]);
-        await ThinkAsync(50);
     }
 
     /// <summary>Inserts sessions that end at once.</summary>
@@ -72,6 +107,23 @@ internal sealed class LateClient(Workload workload, int number) : Client(workloa
         return ended;
     }
 
+    /// <summary>Appends an event whose time is ahead to each run. It may not disappear.</summary>
+    private async Task AppendAsync(Guid[] ended)
+    {
+        foreach (var run in ended)
+        {
+            var key = NextKey();
+            Workload.Added(1);
+            var append = new AppendOperation(Number, "append to a run that ended", [(run, key)]) { Timestamp = Ahead };
+            await History.RunAsync(append, async () => append.Ids = [await events.AppendAsync(run, new NewCrawlEvent
+            {
+                EventType = "late",
+                Payload = Jsonb.From(new { client = key.Client, number = key.Number }),
+                CreatedAt = DateTimeOffset.UtcNow.AddHours(1),
+            })]);
+        }
+    }
+
     /// <summary>Adds an unexpired artifact, or a line whose timestamp is ahead, to each session. Neither may disappear.</summary>
     private async Task AddAsync((Guid Session, Guid Page)[] ended)
     {
@@ -86,7 +138,7 @@ internal sealed class LateClient(Workload workload, int number) : Client(workloa
             else
             {
                 var key = NextKey();
-                var append = new AppendOperation(Number, "append a line", [(session, key)]) { IsLog = true, Timestamp = History.Now + TimeSpan.FromHours(1) };
+                var append = new AppendOperation(Number, "append a line", [(session, key)]) { IsLog = true, Timestamp = Ahead };
                 await History.RunAsync(append, async () =>
                     append.Ids = [await logs.AppendAsync(session, Line(key) with { Timestamp = DateTimeOffset.UtcNow.AddHours(1) })]);
             }

@@ -13,7 +13,7 @@ internal sealed class AppendOperation(int client, string name, IReadOnlyList<(Gu
     /// <summary>Whether the rows are lines of logs. Otherwise they are events.</summary>
     public bool IsLog { get; init; }
 
-    /// <summary>For lines: their timestamp. A purge keeps a session while the last line is not old enough.</summary>
+    /// <summary>The rows' time, where it matters to a purge. A purge keeps a session, or a run, whose last row is not old enough.</summary>
     public TimeSpan Timestamp { get; init; }
 
     /// <summary>Whether the rows are valid, their parents exist, and the library retries for longer than any fault lasts.</summary>

@@ -7,5 +7,8 @@ internal sealed class InsertOperation(int client, string table, IReadOnlyList<Gu
 
     public IReadOnlyList<Guid> Ids => ids;
 
+    /// <summary>Whether they are runs that ended long ago.</summary>
+    public bool HaveEnded { get; init; }
+
     protected override string Describe() => $"insert into {table} [{List(ids.Select(Short))}]";
 }
