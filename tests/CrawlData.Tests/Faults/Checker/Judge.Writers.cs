@@ -28,9 +28,23 @@ internal sealed partial class Judge
         CheckHeld(writes, taken);
     }
 
-    /// <summary>What a client wrote to a crawl before its flush is stored when it reads, or was given back.</summary>
+    /// <summary>What was written before a flush that succeeds is stored, or was given back before. So a client finds what it wrote.</summary>
     private void CheckFlushes(List<WriteOperation> writes, ILookup<EventKey, (EventKey Key, TakeOperation Take, Exception Error)> taken)
     {
+        var ofWriter = Of<FlushOperation>().Where(flush => flush.IsAcknowledged).ToLookup(flush => flush.Writer);
+        foreach (var write in writes)
+        {
+            var given = taken[write.Key].Select(one => one.Take).Where(take => take.Completed > write.Invoked).MinBy(take => take.Invoked);
+            var flush = given is null ? null : ofWriter[write.Writer].FirstOrDefault(flush =>
+                (flush.Crawl is null || flush.Crawl == write.Crawl)
+                && write.Completed < flush.Invoked
+                && flush.Invoked < given.Invoked);
+            if (flush is not null)
+            {
+                Add(Promise.FlushedEarly, $"{write.Key} was flushed, and was given back afterwards", write, flush, given!);
+            }
+        }
+
         var byClient = writes.ToLookup(write => (write.Client, write.Crawl));
         var flushes = Of<FlushOperation>().Where(flush => flush.IsAcknowledged).ToLookup(flush => (flush.Client, flush.Writer));
         foreach (var read in Of<ReadOperation>().Where(read => read.IsAcknowledged))

@@ -137,6 +137,14 @@ public sealed class JudgeTests
         Stored(), Write(1, 1), At(2, 3, new FlushOperation(1, 0)), Take(4, Outage, 1), At(5, 6, new ReadOperation(1, 0, Crawl)));
 
     [Test]
+    public void An_event_that_is_given_back_after_its_flush_was_flushed_early([Values(3, 5)] int taken) =>
+        Expect(Promise.FlushedEarly, Stored(), Write(1, 1), At(2, 4, new FlushOperation(1, 0)), Take(taken, Outage, 1));
+
+    [Test]
+    public void An_event_that_is_written_after_a_flush_was_not_flushed_early() =>
+        ExpectNone(Stored(), At(1, 2, new FlushOperation(1, 0)), Write(3, 1), Take(4, Outage, 1));
+
+    [Test]
     public void An_event_behind_one_that_an_outage_held_is_not_stored() => Expect(
         Promise.StoredBehindHeld, Stored((1, 2)), Write(1, 1), Write(2, 2), Take(3, Outage, 1));
 

@@ -27,7 +27,7 @@ internal enum Promise
     /// <summary>A follower got an event twice, out of order, or one that is not stored.</summary>
     Misdelivered,
 
-    /// <summary>A flush succeeded before an event was stored or given back.</summary>
+    /// <summary>A flush succeeded before an event was stored, or given back.</summary>
     FlushedEarly,
 
     /// <summary>The writer stored an event behind one that it gave back after an outage.</summary>
