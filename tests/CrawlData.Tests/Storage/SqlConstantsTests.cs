@@ -37,6 +37,7 @@ public sealed class SqlConstantsTests : DatabaseTest
         ["SchemaComparison"] = 2,
         ["SchemaJournal"] = 6,
         ["SchemaMigrator"] = 2,
+        ["SequencePositions"] = 3,
         ["CommitVerifier"] = 3,
         ["ConfirmedCommit"] = 1,
     };
