@@ -113,7 +113,8 @@ public sealed class RestartedServerTests
         proxy.OnSent = (_, piece) => FaultProxy.IsCommit(piece) ? Fault.CutDuring : Fault.None;
 
         await Assert.ThatAsync(
-            () => new CrawlEventRepository(dataSource, retry: new RetryOptions { Limit = TimeSpan.FromSeconds(2) }).AppendAsync(crawl, Enumerable.Repeat(Event, 3)),
+            () => new CrawlEventRepository(dataSource, retry: new RetryOptions { Limit = TimeSpan.FromSeconds(2) })
+                .AppendAsync(crawl, Enumerable.Repeat(Event, 3)),
             Throws.InstanceOf<AppendOutcomeUnknownException>());
 
         Assert.That(await new CrawlEventRepository(server.DataSource).CountAsync(crawl), Is.Zero);
@@ -132,7 +133,8 @@ public sealed class RestartedServerTests
         await ExecuteAsync(server.DataSource, "alter system set synchronous_standby_names = 'nobody'");
         await ExecuteAsync(server.DataSource, "select pg_reload_conf()");
 
-        await Assert.ThatAsync(() => new CrawlEventRepository(dataSource).AppendAsync(crawl, Enumerable.Repeat(Event, 3)), Throws.InstanceOf<AppendOutcomeUnknownException>());
+        await Assert.ThatAsync(
+            () => new CrawlEventRepository(dataSource).AppendAsync(crawl, Enumerable.Repeat(Event, 3)), Throws.InstanceOf<AppendOutcomeUnknownException>());
     }
 
     private static async Task<Guid> CreateCrawlAsync(NpgsqlDataSource dataSource) =>

@@ -38,7 +38,7 @@ internal sealed class CrawlEventFollower(
     public async IAsyncEnumerable<CrawlEvent> FollowAsync(
         Guid crawlId, long? afterId, CrawlEventFollowOptions options, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        using var wait = Wait(crawlId, options);
+        using var pauses = Pauses(crawlId, options);
         while (true)
         {
             var (page, ended) = await StandbyReadException.RetryAsync(
@@ -62,7 +62,7 @@ internal sealed class CrawlEventFollower(
                     yield break;
                 }
 
-                await wait.ForEventsAsync(hadEvents, cancellationToken).ConfigureAwait(false);
+                await pauses.ForEventsAsync(hadEvents, cancellationToken).ConfigureAwait(false);
             }
         }
     }
@@ -72,7 +72,7 @@ internal sealed class CrawlEventFollower(
         string? cursor, CrawlEventFollowOptions options, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var afterId = Decode(cursor);
-        using var wait = Wait(crawlId: null, options);
+        using var pauses = Pauses(crawlId: null, options);
         var mark = new HighWaterMark(dataSource, retry);
         while (true)
         {
@@ -88,11 +88,11 @@ internal sealed class CrawlEventFollower(
 
             if (mark.IsHeldBack)
             {
-                await wait.ForTransactionsAsync(hadEvents: events.Count > 0, cancellationToken).ConfigureAwait(false);
+                await pauses.ForTransactionsAsync(hadEvents: events.Count > 0, cancellationToken).ConfigureAwait(false);
             }
             else if (!isFull)
             {
-                await wait.ForEventsAsync(hadEvents: events.Count > 0, cancellationToken).ConfigureAwait(false);
+                await pauses.ForEventsAsync(hadEvents: events.Count > 0, cancellationToken).ConfigureAwait(false);
             }
         }
     }
@@ -103,7 +103,7 @@ internal sealed class CrawlEventFollower(
         var afterId = Decode(cursor);
         var mark = new HighWaterMark(dataSource, retry);
         var started = timeProvider.GetTimestamp();
-        using var wait = new FollowWait(CrawlEventFollowOptions.Default, subscription: null, timeProvider);
+        using var pauses = new FollowPauses(CrawlEventFollowOptions.Default, subscription: null, timeProvider);
         while (true)
         {
             await mark.AdvanceAsync(afterId, cancellationToken).ConfigureAwait(false);
@@ -113,11 +113,11 @@ internal sealed class CrawlEventFollower(
                 return Batch(events, events.Count > 0 ? events[^1].Id : afterId);
             }
 
-            await wait.ForTransactionsAsync(hadEvents: false, cancellationToken).ConfigureAwait(false);
+            await pauses.ForTransactionsAsync(hadEvents: false, cancellationToken).ConfigureAwait(false);
         }
     }
 
-    private FollowWait Wait(Guid? crawlId, CrawlEventFollowOptions options) =>
+    private FollowPauses Pauses(Guid? crawlId, CrawlEventFollowOptions options) =>
         new(options, options.Listen ? CrawlEventListener.Subscribe(dataSource, crawlId, timeProvider, logger) : null, timeProvider);
 
     private static long Decode(string? cursor) => cursor is null ? 0 : KeysetCursor<long>.Decode(cursor, CursorKind.AllEvents).Id;

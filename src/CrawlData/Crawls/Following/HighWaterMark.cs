@@ -6,7 +6,7 @@ namespace CrawlData.Crawls;
 /// <summary>The highest event id at or below which no further event can appear: each such id is visible, or never will be.</summary>
 /// <remarks>It relies on the table's lock. A transaction takes the lock before it draws an event's id, and holds it to its end. So the transactions that hold
 /// the lock after the newest id was read include all that drew a lower id. When they have ended, the newest id becomes the mark. No id up to the mark is drawn
-/// again, even after a crash of the server. A prepared transaction outlives its session and a restart, but its virtual transaction id does not.</remarks>
+/// again, even after a crash of the server. A prepared transaction gets another virtual transaction id, at the latest at a restart.</remarks>
 internal sealed class HighWaterMark(NpgsqlDataSource dataSource, RetryPolicy retry)
 {
     // The last value is null before the first id is drawn. On newer servers it is also null for a role without rights on the sequence.
@@ -47,7 +47,7 @@ internal sealed class HighWaterMark(NpgsqlDataSource dataSource, RetryPolicy ret
     /// <summary>Advances the mark as far as it goes now.</summary>
     /// <param name="afterId">The reader's cursor.</param>
     /// <param name="cancellationToken">Cancels the queries.</param>
-    /// <exception cref="InvalidOperationException">The server stayed a standby until the end of the retries. Or the sequence is behind the newest id.</exception>
+    /// <exception cref="InvalidOperationException">The server was a standby until the retries ended. Or the sequence is behind the newest id.</exception>
     /// <exception cref="InvalidValueException">The cursor is beyond all ids.</exception>
     public Task AdvanceAsync(long afterId, CancellationToken cancellationToken) =>
         StandbyReadException.RetryAsync(retry, dataSource, () => dataSource.UseAsync(null, async connection =>
