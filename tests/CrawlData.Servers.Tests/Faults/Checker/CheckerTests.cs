@@ -56,6 +56,7 @@ public sealed class CheckerTests
 
         TestContext.Progress.WriteLine($"checker, seed {Seed}: {counts}");
         Assert.That(broken, Is.Empty);
+        Assert.That(counts.Acknowledged, Is.GreaterThan(50), "the clients work");
     }
 
     private static async Task<NpgsqlDataSource> CreateDatabaseAsync(RestartableServer server)

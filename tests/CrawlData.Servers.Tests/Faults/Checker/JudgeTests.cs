@@ -133,8 +133,8 @@ public sealed class JudgeTests
         Promise.FlushedEarly, Stored((1, 1)), Write(1, 1), At(2, 3, new FlushOperation(1, 0)), At(4, 5, new ReadOperation(1, 0, Crawl)));
 
     [Test]
-    public void An_event_that_is_given_back_before_it_is_missed_was_not_flushed_early() => ExpectNone(
-        Stored(), Write(1, 1), At(2, 3, new FlushOperation(1, 0)), Take(4, Outage, 1), At(5, 6, new ReadOperation(1, 0, Crawl)));
+    public void An_event_that_is_given_back_before_a_flush_was_not_flushed_early() => ExpectNone(
+        Stored(), Write(1, 1), Take(2, Outage, 1), At(3, 4, new FlushOperation(1, 0)), At(5, 6, new ReadOperation(1, 0, Crawl)));
 
     [Test]
     public void An_event_that_is_given_back_after_its_flush_was_flushed_early([Values(3, 5)] int taken) =>

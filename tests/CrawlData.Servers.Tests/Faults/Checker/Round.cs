@@ -96,11 +96,16 @@ internal sealed class Round(RestartableServer server, string connectionString, N
     private async Task EndSessionsAsync()
     {
         witness.Clear();
-        await Wait.UntilAsync(
-            witness,
-            $"select not exists (select from pg_stat_activity where {OfClients} and state = 'active')",
-            TimeSpan.FromSeconds(20));
+        await Wait.UntilAsync(EndThoseThatWaitAsync, TimeSpan.FromSeconds(20), "the clients' sessions end");
+    }
+
+    /// <summary>Ends the sessions that wait for their clients. Others may wait for their locks.</summary>
+    /// <returns>Whether all sessions are idle.</returns>
+    private async Task<bool> EndThoseThatWaitAsync()
+    {
         await ExecuteAsync($"select pg_terminate_backend(pid) from pg_stat_activity where {OfClients} and state like 'idle in transaction%'");
+        await using var busy = witness.CreateCommand($"select exists (select from pg_stat_activity where {OfClients} and state <> 'idle')");
+        return history.HasHung || !(bool)(await busy.ExecuteScalarAsync())!;
     }
 
     /// <summary>Appends the last event. The followers of all crawls end with it.</summary>

@@ -35,6 +35,9 @@ internal class WriterClient(Workload workload, int number, CrawlEventWriter writ
                 await WriteAsync(Guid.NewGuid(), NextKey());
                 break;
             case 33:
+                await WriteAsync(crawl, NextKey(), cancels: true);
+                break;
+            case 34:
                 await TakeAsync();
                 break;
             default:
@@ -46,11 +49,12 @@ internal class WriterClient(Workload workload, int number, CrawlEventWriter writ
     }
 
     /// <summary>Writes an event. When the writer keeps unstored events of the crawl, it takes them.</summary>
-    protected async Task<bool> WriteAsync(Guid crawl, EventKey key, bool refused = false)
+    protected async Task<bool> WriteAsync(Guid crawl, EventKey key, bool refused = false, bool cancels = false)
     {
         Workload.Added(1);
+        using var cancellation = new CancellationTokenSource(cancels ? TimeSpan.FromMilliseconds(Random.Next(5)) : Timeout.InfiniteTimeSpan);
         var write = new WriteOperation(Number, writerNumber, crawl, key) { IsRefused = refused };
-        if (await History.RunAsync(write, () => writer.WriteAsync(crawl, Event(key, refused))))
+        if (await History.RunAsync(write, () => writer.WriteAsync(crawl, Event(key, refused), cancellation.Token)))
         {
             return true;
         }
