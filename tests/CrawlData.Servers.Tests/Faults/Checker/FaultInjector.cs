@@ -4,7 +4,8 @@ using Npgsql;
 namespace CrawlData.Tests.Faults.Checker;
 
 /// <summary>Injects faults at random moments, one at a time. Connections are cut at random pieces all the while.</summary>
-internal sealed class FaultInjector(RestartableServer server, FaultProxy proxy, NpgsqlDataSource witness, IReadOnlyList<Guid> crawls, FaultCounter counter, int seed)
+internal sealed class FaultInjector(
+    RestartableServer server, FaultProxy proxy, NpgsqlDataSource witness, IReadOnlyList<Guid> crawls, FaultCounter counter, int seed)
 {
     private static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(150);
 

@@ -42,7 +42,10 @@ internal sealed partial class Judge
                     {
                         var others = operations.Where(one => (one is PurgeOperation && one.Completed > insert.Invoked)
                             || (one is AttemptOperation attempt && attempt.Session == insert.Session));
-                        Add(Promise.Lost, $"artifact {Short(id)} of session {Short(insert.Session)} is in the storage, and its row is not stored", [insert, .. others]);
+                        Add(
+                            Promise.Lost,
+                            $"artifact {Short(id)} of session {Short(insert.Session)} is in the storage, and its row is not stored",
+                            [insert, .. others]);
                     }
                 }
                 else if (isMarked && returned.Count == 0)

@@ -28,7 +28,7 @@ internal sealed partial class Judge
                 Add(Promise.Misdelivered, $"{second} was delivered after {first}", follow);
             }
 
-            foreach (var row in delivered.Where(row => !stored.Contains(row) && !(EndedRuns.TryGetValue(row.Parent, out var ended) && MayBePurged("crawl_runs", ended))))
+            foreach (var row in delivered.Where(row => !stored.Contains(row) && !MayVanish(row.Parent, [])))
             {
                 Add(Promise.Misdelivered, $"{row} was delivered, and is not stored", [follow, .. Appended(row)]);
             }

@@ -19,7 +19,8 @@ internal sealed partial class Judge
             foreach (var refused in all.Where(status => status is { IsAcknowledged: true, Result: TransitionOutcome.Refused }))
             {
                 // Before the run was started, it may be too early. Otherwise another transition came first.
-                var hasReason = all.Any(other => other != refused && other.MayBeApplied && other.Invoked < refused.Completed && !(other.IsStart && !refused.IsStart))
+                var hasReason = all.Any(other =>
+                        other != refused && other.MayBeApplied && other.Invoked < refused.Completed && !(other.IsStart && !refused.IsStart))
                     || (refused.Transition == "complete" && !all.Any(other => other.IsStart && other.IsApplied && other.Completed < refused.Invoked));
                 if (!hasReason)
                 {

@@ -8,7 +8,8 @@ internal sealed partial class Judge
         var claims = Of<ClaimOperation>().Where(claim => claim is { IsAcknowledged: true, Session: not null }).ToLookup(claim => claim.Session!.Value);
         var changes = Of<AttemptOperation>().ToLookup(change => change.Session);
         var rescues = Of<RescueOperation>().ToList();
-        var rescuesOf = rescues.SelectMany(rescue => rescue.Rescued.Select(one => (one.Session, one.Attempt, one.Status, Rescue: rescue))).ToLookup(one => one.Session);
+        var rescuesOf = rescues.SelectMany(rescue => rescue.Rescued.Select(one => (one.Session, one.Attempt, Rescue: rescue)))
+            .ToLookup(one => one.Session);
         var requeues = Of<RequeueOperation>().Where(requeue => requeue.MayBeApplied).ToLookup(requeue => requeue.Session);
         foreach (var ofSession in claims)
         {
@@ -75,7 +76,8 @@ internal sealed partial class Judge
             Add(Promise.Lost, $"session {Short(session)} is at attempt {stored.Attempts}, and a later one was claimed", all);
         }
 
-        if (!mayBeRequeued && changes.Find(change => change.Ends && change.IsApplied && change.Attempt == stored.Attempts) is { } end && end.Status != stored.Status)
+        var end = changes.Find(change => change.Ends && change.IsApplied && change.Attempt == stored.Attempts);
+        if (!mayBeRequeued && end is not null && end.Status != stored.Status)
         {
             Add(Promise.WrongTransition, $"session {Short(session)} is {stored.Status}", all);
         }

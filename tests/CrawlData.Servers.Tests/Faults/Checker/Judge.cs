@@ -1,6 +1,7 @@
 namespace CrawlData.Tests.Faults.Checker;
 
-/// <summary>Compares a history with what is stored at its end. It knows the promises of <c>docs/guarantees.md</c>, and not how the library holds them.</summary>
+/// <summary>Compares a history with what is stored at its end. It knows the promises of <c>docs/guarantees.md</c>, and not how the library holds
+/// them.</summary>
 internal sealed partial class Judge
 {
     private readonly IReadOnlyCollection<Operation> operations;

@@ -186,7 +186,8 @@ public sealed class JudgeTests
         Expect(Promise.Missed, Stored((1, 1), (2, 2)), Append(1, 2, [1], 1), Append(3, 4, [2], 2), Follow((2, 2)));
 
     [Test]
-    public void An_event_that_a_follower_gets_twice_is_misdelivered() => Expect(Promise.Misdelivered, Stored((1, 1)), Append(1, 2, [1], 1), Follow((1, 1), (1, 1)));
+    public void An_event_that_a_follower_gets_twice_is_misdelivered() =>
+        Expect(Promise.Misdelivered, Stored((1, 1)), Append(1, 2, [1], 1), Follow((1, 1), (1, 1)));
 
     [Test]
     public void Events_that_a_follower_gets_out_of_order_are_misdelivered() =>
@@ -235,7 +236,8 @@ public sealed class JudgeTests
     public void A_session_that_is_claimed_twice_for_an_attempt_has_two_workers() => Expect(Promise.TwoWorkers, Audited(), Claim(1, 2, 1), Claim(3, 4, 1));
 
     [Test]
-    public void A_session_that_is_claimed_before_its_attempt_ended_has_two_workers() => Expect(Promise.TwoWorkers, Audited(attempts: 2), Claim(1, 2, 1), Claim(3, 4, 2));
+    public void A_session_that_is_claimed_before_its_attempt_ended_has_two_workers() =>
+        Expect(Promise.TwoWorkers, Audited(attempts: 2), Claim(1, 2, 1), Claim(3, 4, 2));
 
     [Test]
     public void A_session_that_is_rescued_has_one_worker() => ExpectNone(
@@ -304,7 +306,10 @@ public sealed class JudgeTests
 
     [Test]
     public void A_session_that_has_not_ended_is_not_purged() => Expect(
-        Promise.Lost, Stored(), At(1, 2, new InsertOperation(1, "audit_sessions", [Session])), At(3, 4, new PurgeOperation(1, "audit_sessions", TimeSpan.Zero)));
+        Promise.Lost,
+        Stored(),
+        At(1, 2, new InsertOperation(1, "audit_sessions", [Session])),
+        At(3, 4, new PurgeOperation(1, "audit_sessions", TimeSpan.Zero)));
 
     private static void Expect(Promise promise, StoredState state, params Operation[] history)
     {
@@ -370,7 +375,8 @@ public sealed class JudgeTests
         return follow;
     }
 
-    private static ClaimOperation Claim(int invoked, int completed, int attempt) => At(invoked, completed, new ClaimOperation(1) { Session = Session, Attempt = attempt });
+    private static ClaimOperation Claim(int invoked, int completed, int attempt) =>
+        At(invoked, completed, new ClaimOperation(1) { Session = Session, Attempt = attempt });
 
     private static AttemptOperation End(int invoked, int completed, int attempt, string change, TransitionOutcome result) =>
         At(invoked, completed, new AttemptOperation(1, Session, attempt, change) { Result = result });

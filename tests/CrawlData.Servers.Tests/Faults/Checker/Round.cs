@@ -28,8 +28,8 @@ internal sealed class Round(RestartableServer server, string connectionString, N
     {
         await ExecuteAsync("truncate crawl_runs, audit_sessions cascade");
         var runs = new CrawlRunRepository(witness);
-        var crawls = (await runs.InsertAsync(Enumerable.Range(0, Crawls).Select(_ => new NewCrawlRun { AppPackage = "org.example.app", Status = CrawlStatus.Running })))
-            .Select(run => run.Id).ToList();
+        var running = new NewCrawlRun { AppPackage = "org.example.app", Status = CrawlStatus.Running };
+        var crawls = (await runs.InsertAsync(Enumerable.Repeat(running, Crawls))).Select(run => run.Id).ToList();
         await using var proxy = new FaultProxy(connectionString);
         await using var workload = new Workload(history, counter, proxy, connectionString, witness, seed) { Crawls = crawls };
 
@@ -72,7 +72,8 @@ internal sealed class Round(RestartableServer server, string connectionString, N
     [
         .. Enumerable.Range(0, AppendClients).Select(_ => new AppendClient(workload, clients++)),
         .. Enumerable.Range(0, SharingClients).Select(_ => new WriterClient(workload, clients++, writers[0], 0, workload.Crawls.Take(4).ToList())),
-        .. Enumerable.Range(1, Owners).Select(owner => new OwnerClient(workload, clients++, writers[owner], owner, workload.Crawls.Skip(2 + (2 * owner)).Take(2).ToList())),
+        .. Enumerable.Range(1, Owners).Select(
+            owner => new OwnerClient(workload, clients++, writers[owner], owner, workload.Crawls.Skip(2 + (2 * owner)).Take(2).ToList())),
         new RunClient(workload, clients++),
         .. Enumerable.Range(0, SessionClients).Select(_ => new SessionClient(workload, clients++)),
         new SweepClient(workload, clients++),

@@ -57,7 +57,8 @@ internal sealed class LateClient(Workload workload, int number) : Client(workloa
 
     private async Task PurgeSessionsAsync()
     {
-        var ended = (await Task.WhenAll(Enumerable.Range(0, Writers).Select(_ => Task.Run(() => EndAsync(Sessions / Writers))))).SelectMany(one => one).ToArray();
+        var parts = await Task.WhenAll(Enumerable.Range(0, Writers).Select(_ => Task.Run(() => EndAsync(Sessions / Writers))));
+        var ended = parts.SelectMany(part => part).ToArray();
         Random.Shuffle(ended);
         await Task.WhenAll(
         [
@@ -133,7 +134,8 @@ internal sealed class LateClient(Workload workload, int number) : Client(workloa
             {
                 var id = Guid.NewGuid();
                 await History.RunAsync(
-                    new InsertArtifactsOperation(Number, session, [id], expired: false), () => artifacts.InsertAsync(session, Artifact(id, page, expired: false)));
+                    new InsertArtifactsOperation(Number, session, [id], expired: false),
+                    () => artifacts.InsertAsync(session, Artifact(id, page, expired: false)));
             }
             else
             {

@@ -34,6 +34,9 @@ internal sealed class AppendOperation(int client, string name, IReadOnlyList<(Gu
         return error is AppendOutcomeUnknownException || (InTransaction && error is NpgsqlException) ? Outcome.Unknown : Outcome.Refused;
     }
 
-    protected override string Describe() =>
-        $"{name}{(Writer is { } writer ? $" through writer {writer}" : "")} [{List(rows.Select(row => $"{row.Key} to {Short(row.Parent)}"))}] ids [{List(Ids ?? [])}]";
+    protected override string Describe()
+    {
+        var through = Writer is { } writer ? $" through writer {writer}" : "";
+        return $"{name}{through} [{List(rows.Select(row => $"{row.Key} to {Short(row.Parent)}"))}] ids [{List(Ids ?? [])}]";
+    }
 }

@@ -8,6 +8,9 @@ internal sealed class TakeOperation(int client, int writer) : Operation(client)
     /// <summary>The events that were handed out, and their errors.</summary>
     public IReadOnlyList<(Guid Crawl, EventKey Key, Exception Error)> Taken { get; set; } = [];
 
-    protected override string Describe() =>
-        $"take from writer {writer} [{List(Taken.Select(taken => $"{taken.Key} to {Short(taken.Crawl)}: {taken.Error.GetType().Name} {ServerErrors.Describe(taken.Error)}"), 3)}]";
+    protected override string Describe()
+    {
+        var events = Taken.Select(taken => $"{taken.Key} to {Short(taken.Crawl)}: {taken.Error.GetType().Name} {ServerErrors.Describe(taken.Error)}");
+        return $"take from writer {writer} [{List(events, most: 3)}]";
+    }
 }
