@@ -47,11 +47,11 @@ internal sealed class FileArtifactStore(IReadOnlySet<Guid> acknowledged, Func<Ex
     {
         try
         {
-            // Throws when the folder is missing: the volume may not be mounted, and the file may still exist there.
+            // Throws when the folder is missing: the volume may not be mounted, and the file may still exist there. Throws also for a path with U+0000.
             File.Delete(path);
             return true;
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
             FailureCount++;
             FirstFailure ??= exception.Message;

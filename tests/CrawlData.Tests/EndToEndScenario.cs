@@ -24,11 +24,19 @@ internal sealed class EndToEndScenario
     /// <param name="connectionString">A database without crawls and sessions.</param>
     /// <param name="migrate">Whether the application migrates it; its connections have to be direct ones then.</param>
     /// <param name="health">What the health check reports; degraded for a role that may not read the journal.</param>
-    public static Task RunAsync(string connectionString, bool migrate = false, HealthStatus health = HealthStatus.Healthy) =>
+    /// <param name="configure">Adds services of the application's; may be null.</param>
+    public static Task RunAsync(
+        string connectionString, bool migrate = false, HealthStatus health = HealthStatus.Healthy, Action<IServiceCollection>? configure = null) =>
         RunAsync(
-            services => services.AddCrawlData(connectionString, options => (options.MigrateAtStartup, options.Notify) = (migrate, true)), migrate, health);
+            services =>
+            {
+                configure?.Invoke(services);
+                services.AddCrawlData(connectionString, options => (options.MigrateAtStartup, options.Notify) = (migrate, true));
+            },
+            migrate,
+            health);
 
-    /// <inheritdoc cref="RunAsync(string, bool, HealthStatus)"/>
+    /// <inheritdoc cref="RunAsync(string, bool, HealthStatus, Action{IServiceCollection})"/>
     public static Task RunAsync(NpgsqlDataSource dataSource, bool migrate = false) =>
         RunAsync(
             services => services.AddSingleton(dataSource).AddCrawlData(options => (options.MigrateAtStartup, options.Notify) = (migrate, true)),
@@ -171,6 +179,7 @@ internal sealed class EndToEndScenario
         Assert.That(await queue.ListStaleAsync(TimeSpan.FromDays(1)), Is.Empty);
         Assert.That(await queue.RescueStaleAsync(TimeSpan.FromDays(1), maxAttempts: 3), Is.Empty);
         var imported = (await sessions.ListAsync(new AuditSessionFilter { Statuses = [AuditSessionStatus.Running] })).Items.Single();
+        Assert.That((await queue.RescueStaleAsync(TimeSpan.FromMicroseconds(1), maxAttempts: 3)).Single().Id, Is.EqualTo(imported.Id));
         Assert.That(await sessions.DeleteAsync(imported.Id), Is.True);
     }
 

@@ -209,8 +209,8 @@ public sealed class CrawlEventRepository
     /// <returns>The batches. Each has at least one event.</returns>
     /// <exception cref="InvalidValueException">The cursor is not a batch's, or it is greater than all ids. Then it belongs to another database, or to a server
     /// that was lost.</exception>
-    /// <exception cref="InvalidOperationException">The server is a standby. Or the data source multiplexes, and
-    /// <see cref="CrawlEventFollowOptions.Listen"/> is set.</exception>
+    /// <exception cref="InvalidOperationException">The server was a standby for <see cref="RetryOptions.Limit"/>. Or the sequence of ids is behind the newest
+    /// id. Or the data source multiplexes, and <see cref="CrawlEventFollowOptions.Listen"/> is set.</exception>
     public IAsyncEnumerable<CrawlEventBatch> FollowAllAsync(
         string? cursor = null, CrawlEventFollowOptions? options = null, CancellationToken cancellationToken = default) =>
         follower.FollowAllAsync(cursor, options ?? CrawlEventFollowOptions.Default, cancellationToken);
@@ -225,16 +225,18 @@ public sealed class CrawlEventRepository
     /// <para>An open transaction that appended, or that deleted events or a run, holds back all later events until it ends. A reader that starts meanwhile
     /// also waits for the events before it. Keep such transactions short, and import during calm hours. Other transactions hold nothing back.</para>
     /// <para>A read looks at the end of the primary key. When there are new events, it also looks at the server's locks. No connection is held while it waits.
-    /// A standby is refused.</para>
+    /// A standby counts as a transient error, because an address may lead to one for a while after a failover.</para>
+    /// <para>A sequence that was set back below the newest id is refused. New events would get ids that readers have passed.</para>
     /// </remarks>
     /// <param name="cursor">The <see cref="CrawlEventBatch.Cursor"/> of the last batch that was handled; null for all events.</param>
-    /// <param name="limit">The most events, 1 or more.</param>
+    /// <param name="limit">The most events, 1 or more. The batch also ends once it holds 16 MiB of payloads.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
     /// <returns>The events. The batch is empty when no event is after the cursor, or when later events are held back for more than a second.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The limit is less than 1.</exception>
     /// <exception cref="InvalidValueException">The cursor is not a batch's, or it is greater than all ids. Then it belongs to another database, or to a server
     /// that was lost.</exception>
-    /// <exception cref="InvalidOperationException">The server is a standby.</exception>
+    /// <exception cref="InvalidOperationException">The server was a standby for <see cref="RetryOptions.Limit"/>. Or the sequence of ids is behind the newest
+    /// id.</exception>
     public async Task<CrawlEventBatch> ListAllAsync(string? cursor = null, int limit = 1_000, CancellationToken cancellationToken = default) =>
         await follower.ListAllAsync(cursor, ArgumentRange.RequireAtLeastOne(limit), cancellationToken).ConfigureAwait(false);
 

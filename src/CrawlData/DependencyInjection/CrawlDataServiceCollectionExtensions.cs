@@ -3,6 +3,7 @@ using CrawlData.Audits;
 using CrawlData.Crawls;
 using CrawlData.DependencyInjection;
 using CrawlData.Diagnostics;
+using CrawlData.Instrumentation;
 using CrawlData.Recordings;
 using CrawlData.Retention;
 using CrawlData.Schema;
@@ -103,7 +104,9 @@ public static class CrawlDataServiceCollectionExtensions
         RequireConnectionString(connectionString);
         services.AddKeyedSingleton(
             DataSourceKey,
-            (provider, _) => new NpgsqlDataSourceBuilder(connectionString).UseLoggerFactory(provider.GetService<ILoggerFactory>()).Build());
+            (provider, _) => new NpgsqlDataSourceBuilder(connectionString)
+                .UseLoggerFactory(provider.GetService<ILoggerFactory>() is { } factory ? new GuardedLoggerFactory(factory) : null)
+                .Build());
         services.AddCrawlData(options =>
         {
             options.DataSource = provider => provider.GetRequiredKeyedService<NpgsqlDataSource>(DataSourceKey);

@@ -7,9 +7,29 @@ namespace CrawlData.Instrumentation;
 /// <param name="logger">The application's logger; may be null.</param>
 internal sealed class GuardedLogger(ILogger? logger) : ILogger
 {
-    public IDisposable? BeginScope<TState>(TState state) where TState : notnull => logger?.BeginScope(state);
+    public IDisposable? BeginScope<TState>(TState state) where TState : notnull
+    {
+        try
+        {
+            return logger?.BeginScope(state);
+        }
+        catch (Exception)
+        {
+            return null;
+        }
+    }
 
-    public bool IsEnabled(LogLevel logLevel) => logger?.IsEnabled(logLevel) ?? false;
+    public bool IsEnabled(LogLevel logLevel)
+    {
+        try
+        {
+            return logger?.IsEnabled(logLevel) ?? false;
+        }
+        catch (Exception)
+        {
+            return false;
+        }
+    }
 
     public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
     {

@@ -61,6 +61,10 @@ internal static partial class Log
     [LoggerMessage(32, LogLevel.Warning, "Notifying followers failed with {Error}. They read at their next poll.", EventName = "NotifyingFailed")]
     public static partial void NotifyingFailed(ILogger logger, string error);
 
+    [LoggerMessage(
+        33, LogLevel.Warning, "Not listening for events: the pool has only one connection. Followers poll.", EventName = "NotListening")]
+    public static partial void NotListening(ILogger logger);
+
     [LoggerMessage(40, LogLevel.Debug, "Claimed session {SessionId}, attempt {Attempt}.", EventName = "SessionClaimed")]
     public static partial void SessionClaimed(ILogger logger, Guid sessionId, int attempt);
 

@@ -34,41 +34,40 @@ internal sealed class Telemetry
     /// <param name="rows">The number of rows; 0 when it is not known beforehand.</param>
     /// <param name="work">The work.</param>
     public Task<T> RunAsync<T>(string operation, int rows, Func<Task<T>> work) =>
-        Instruments.Activities.HasListeners() || Instruments.OperationDuration.Enabled ? ObserveAsync(operation, rows, work) : work();
+        Instruments.Activities?.HasListeners() == true || Instruments.OperationDuration?.Enabled == true ? ObserveAsync(operation, rows, work) : work();
 
     public void Appended(long rows)
     {
-        Instruments.AppendedRows.Add(rows, tags);
-        Instruments.BatchSize.Record(rows, tags);
+        Instruments.AppendedRows.TryAdd(rows, tags);
+        Instruments.BatchSize.TryRecord(rows, tags);
     }
 
-    public void OutcomeUnknown() => Instruments.UnknownOutcomes.Add(1, tags);
+    public void OutcomeUnknown() => Instruments.UnknownOutcomes.TryAdd(1, tags);
 
-    public void Retrying(string error) => Instruments.Retries.Add(1, With("error.type", error));
+    public void Retrying(string error) => Instruments.Retries.TryAdd(1, With("error.type", error));
 
-    public void Queued(int events) => Instruments.QueueDepth.Add(events, tags);
+    public void Queued(int events) => Instruments.QueueDepth.TryAdd(events, tags);
 
-    public void Unstored(int events) => Instruments.UnstoredEvents.Add(events, tags);
+    public void Unstored(int events) => Instruments.UnstoredEvents.TryAdd(events, tags);
 
     public void Followed(int events, TimeSpan lag)
     {
-        Instruments.FollowedEvents.Add(events, tags);
-        Instruments.FollowLag.Record(Math.Max(0, lag.TotalSeconds), tags);
+        Instruments.FollowedEvents.TryAdd(events, tags);
+        Instruments.FollowLag.TryRecord(Math.Max(0, lag.TotalSeconds), tags);
     }
 
-    public void Claimed(bool any) => Instruments.SessionClaims.Add(1, With("crawldata.claimed", any));
+    public void Claimed(bool any) => Instruments.SessionClaims.TryAdd(1, With("crawldata.claimed", any));
 
-    public void Rescued(string status) => Instruments.RescuedSessions.Add(1, With("crawldata.session.status", status));
+    public void Rescued(string status) => Instruments.RescuedSessions.TryAdd(1, With("crawldata.session.status", status));
 
-    public void Swept(int artifacts, bool deleted) => Instruments.SweptArtifacts.Add(artifacts, With("crawldata.deleted", deleted));
+    public void Swept(int artifacts, bool deleted) => Instruments.SweptArtifacts.TryAdd(artifacts, With("crawldata.deleted", deleted));
 
-    public void Purged(long rows) => Instruments.PurgedRows.Add(rows, tags);
+    public void Purged(long rows) => Instruments.PurgedRows.TryAdd(rows, tags);
 
     private async Task<T> ObserveAsync<T>(string operation, int rows, Func<Task<T>> work)
     {
         var measured = With("db.operation.name", operation);
-        using var activity = Instruments.Activities.StartActivity(
-            $"{operation} {table}", ActivityKind.Client, parentContext: default, [.. measured, .. serverTags]);
+        var activity = Instruments.Activities.TryStart($"{operation} {table}", ActivityKind.Client, [.. measured, .. serverTags]);
         if (rows > 1)
         {
             activity?.SetTag("db.operation.batch.size", rows);
@@ -93,7 +92,8 @@ internal sealed class Telemetry
         }
         finally
         {
-            Instruments.OperationDuration.Record(Stopwatch.GetElapsedTime(started).TotalSeconds, measured);
+            Instruments.OperationDuration.TryRecord(Stopwatch.GetElapsedTime(started).TotalSeconds, measured);
+            activity.TryStop();
         }
     }
 

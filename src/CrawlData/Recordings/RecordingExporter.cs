@@ -24,7 +24,7 @@ public sealed class RecordingExporter(NpgsqlDataSource dataSource)
     /// <c>device_config</c> that is the JSON literal <c>null</c> is imported as missing, because a recording does not distinguish the two.</remarks>
     /// <param name="crawlId">The crawl.</param>
     /// <param name="recording">Receives NDJSON in UTF-8. It is left open.</param>
-    /// <param name="progress">Receives the total after each 1,000 events, and at the end; may be null.</param>
+    /// <param name="progress">Receives the total after each 1,000 events, and at the end; may be null. An exception of it ends the export.</param>
     /// <param name="cancellationToken">Cancels the export. The lines that were written stay in the stream.</param>
     /// <returns>The numbers of rows and bytes that were written.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="recording"/> is null.</exception>
@@ -41,7 +41,7 @@ public sealed class RecordingExporter(NpgsqlDataSource dataSource)
     /// <remarks>It reads one snapshot, in a transaction that is open until the export ends.</remarks>
     /// <param name="sessionId">The session.</param>
     /// <param name="recording">Receives NDJSON in UTF-8. It is left open.</param>
-    /// <param name="progress">Receives the total after each 1,000 log lines, and at the end; may be null.</param>
+    /// <param name="progress">Receives the total after each 1,000 log lines, and at the end; may be null. An exception of it ends the export.</param>
     /// <param name="cancellationToken">Cancels the export. The lines that were written stay in the stream.</param>
     /// <returns>The numbers of rows and bytes that were written.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="recording"/> is null.</exception>

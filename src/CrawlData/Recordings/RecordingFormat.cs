@@ -14,6 +14,9 @@ internal static class RecordingFormat
     /// <summary>The longest line, in bytes.</summary>
     public const int LargestLineBytes = 64 * 1024 * 1024;
 
+    /// <summary>The most attempts of a session.</summary>
+    public const int MostAttempts = 1_000_000;
+
     public const string CrawlRuns = "crawl_runs";
 
     public const string CrawlEvents = "crawl_events";
@@ -100,7 +103,7 @@ internal static class RecordingFormat
 
         public required RetentionPolicy RetentionPolicy { get; init; }
 
-        public int Attempts { get; init => field = value >= 0 ? value : throw new InvalidValueException("attempts", $"is {value}; the least is 0"); }
+        public int Attempts { get; init => field = RequireAttempts(value); }
 
         public string? ErrorSummary { get; init; }
 
@@ -111,6 +114,14 @@ internal static class RecordingFormat
         public bool LowConfidence { get; init; }
 
         public string? PdpUrl { get; init; }
+
+        // Each attempt adds 1. A session at the largest integer could never be claimed.
+        private static int RequireAttempts(int value) => value switch
+        {
+            < 0 => throw new InvalidValueException("attempts", $"is {value}; the least is 0"),
+            > MostAttempts => throw new InvalidValueException("attempts", $"is {value}; the most is {MostAttempts}"),
+            _ => value,
+        };
 
         /// <summary>Makes the session. It checks the values as for a session that is enqueued.</summary>
         /// <exception cref="InvalidValueException">A column does not accept its value.</exception>

@@ -22,7 +22,8 @@ public sealed class RecordingImporter(NpgsqlDataSource dataSource)
     /// <remarks>Events and log lines keep their order, and get new ids. Artifacts keep their times of retention. Empty lines are skipped.</remarks>
     /// <param name="recording">NDJSON in UTF-8. It is read to its end, and left open. The longest line is 64 MiB.</param>
     /// <param name="options">Whether rows get new ids, and whether text is repaired; the defaults when null.</param>
-    /// <param name="progress">Receives the total after each batch, of about 1,000 rows or 4 MiB; may be null.</param>
+    /// <param name="progress">Receives the total after each batch, of about 1,000 rows or 4 MiB; may be null. An exception of it ends the import, and nothing
+    /// is stored.</param>
     /// <param name="cancellationToken">Cancels the import. Nothing is stored.</param>
     /// <returns>The ids of the runs and sessions, and the numbers of rows.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="recording"/> is null.</exception>

@@ -73,7 +73,7 @@ public sealed class ArtifactSweeper(NpgsqlDataSource dataSource, ILogger<Artifac
     /// </remarks>
     /// <param name="store">Deletes the artifacts. When it throws, its batch stays unmarked, and the sweep ends with that exception.</param>
     /// <param name="batchSize">The most artifacts in a batch, 1 to <see cref="MaxBatchSize"/>.</param>
-    /// <param name="progress">Gets the totals after each batch; may be null.</param>
+    /// <param name="progress">Gets the totals after each batch; may be null. An exception of it ends the sweep, and marked artifacts stay marked.</param>
     /// <param name="cancellationToken">Cancels the sweep and the store. What a store has returned is marked before the sweep ends.</param>
     /// <returns>The totals.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The batch size is out of range.</exception>
@@ -97,9 +97,9 @@ public sealed class ArtifactSweeper(NpgsqlDataSource dataSource, ILogger<Artifac
             total = new SweepTotal
             {
                 Expired = total.Expired + batch.Count,
-                ExpiredBytes = total.ExpiredBytes + batch.Sum(artifact => artifact.SizeBytes),
+                ExpiredBytes = AddSizes(total.ExpiredBytes, batch),
                 Deleted = total.Deleted + deleted.Count,
-                DeletedBytes = total.DeletedBytes + deleted.Sum(artifact => artifact.SizeBytes),
+                DeletedBytes = AddSizes(total.DeletedBytes, deleted),
             };
             progress?.Report(total);
         }
@@ -131,6 +131,10 @@ public sealed class ArtifactSweeper(NpgsqlDataSource dataSource, ILogger<Artifac
             await connection.ExecuteAsync(MarkDeletedSql, parameters, transaction, CancellationToken.None).ConfigureAwait(false);
             return (batch, deleted);
         }, CancellationToken.None);
+
+    // A sum is capped at the largest long, as in the database's totals. Otherwise two large artifacts would end every sweep.
+    private static long AddSizes(long total, IEnumerable<ExpiredArtifact> artifacts) =>
+        artifacts.Aggregate(total, (sum, artifact) => (long)Int128.Clamp((Int128)sum + artifact.SizeBytes, long.MinValue, long.MaxValue));
 
     private static ExpiredArtifact Map(DbDataReader row) => new()
     {

@@ -18,8 +18,12 @@ namespace CrawlData.Retention;
 public interface IArtifactStore
 {
     /// <summary>Deletes artifacts from the storage.</summary>
-    /// <remarks>An artifact may be passed again after a crash. Count one that is not there any more as gone. The artifacts' rows are locked meanwhile, and a
-    /// transaction is open.</remarks>
+    /// <remarks>
+    /// <para>An artifact may be passed again after a crash. Count one that is not there any more as gone. The artifacts' rows are locked meanwhile, and a
+    /// transaction is open.</para>
+    /// <para>Leave an artifact that cannot be deleted out of the result. An exception ends the sweep. If one artifact causes it each time, no sweep gets
+    /// further.</para>
+    /// </remarks>
     /// <param name="artifacts">The artifacts of one batch.</param>
     /// <param name="cancellationToken">Cancels the sweep. An implementation that returns has its result recorded.</param>
     /// <returns>The artifacts of the batch that are gone. Only those are marked as deleted.</returns>

@@ -49,17 +49,17 @@ public sealed class RetentionPurger(NpgsqlDataSource dataSource, ILogger<Retenti
         limit @limit
         """;
 
-    // The locked row is checked again.
-    private const string DeletableSessions =
+    // By its row alone. What else a session needs is read by the next statement, whose snapshot holds what was committed before the lock.
+    internal const string LockSessionsSql =
+        "select id from audit_sessions where id = any (@ids) and status in ('completed', 'partial', 'failed') for update skip locked";
+
+    internal const string ListDeletableSessionsSql =
         """
-        from audit_sessions
+        select id from audit_sessions
         where id = any (@ids) and status in ('completed', 'partial', 'failed') and created_at < @cutoff
+          and not exists (select from crawl_logs where crawl_logs.session_id = audit_sessions.id and crawl_logs.timestamp >= @cutoff)
           and (@abandon_artifacts or not exists (select from artifacts where artifacts.session_id = audit_sessions.id and artifacts.deleted_at is null))
         """;
-
-    internal const string LockSessionsSql = $"select id {DeletableSessions} for update skip locked";
-
-    internal const string ListDeletableSessionsSql = $"select id {DeletableSessions}";
 
     internal const string DeleteLogsSql =
         "delete from crawl_logs where id = any (array(select id from crawl_logs where session_id = any (@ids) limit @limit))";
@@ -79,22 +79,30 @@ public sealed class RetentionPurger(NpgsqlDataSource dataSource, ILogger<Retenti
              + (select count(*) from audit_pages where session_id = any (@ids))
         """;
 
-    internal const string ListOldCrawlsSql =
+    // The last event by its id. No index has the events of a crawl by their time.
+    private const string IsOldCrawl =
         """
-        select id, created_at
-        from crawl_runs
-        where created_at < @cutoff at time zone 'utc' and (created_at, id) > (@after_time at time zone 'utc', @after_key)
+        created_at < @cutoff at time zone 'utc'
           and status in ('COMPLETED', 'FAILED', 'CANCELLED')
           and coalesce(completed_at, cancelled_at, created_at) < @cutoff at time zone 'utc'
+          and coalesce(
+              (select created_at from crawl_events where crawl_id = crawl_runs.id order by crawl_id desc, id desc limit 1) < @cutoff at time zone 'utc',
+              true)
+        """;
+
+    internal const string ListOldCrawlsSql =
+        $"""
+        select id, created_at
+        from crawl_runs
+        where (created_at, id) > (@after_time at time zone 'utc', @after_key) and {IsOldCrawl}
         order by created_at, id
         limit @limit
         """;
 
-    private const string DeletableCrawls = "from crawl_runs where id = any (@ids) and status in ('COMPLETED', 'FAILED', 'CANCELLED')";
+    internal const string LockCrawlsSql =
+        "select id from crawl_runs where id = any (@ids) and status in ('COMPLETED', 'FAILED', 'CANCELLED') for update skip locked";
 
-    internal const string LockCrawlsSql = $"select id {DeletableCrawls} for update skip locked";
-
-    internal const string ListDeletableCrawlsSql = $"select id {DeletableCrawls}";
+    internal const string ListDeletableCrawlsSql = $"select id from crawl_runs where id = any (@ids) and {IsOldCrawl}";
 
     internal const string DeleteEventsSql =
         "delete from crawl_events where id = any (array(select id from crawl_events where crawl_id = any (@ids) limit @limit))";
@@ -122,7 +130,8 @@ public sealed class RetentionPurger(NpgsqlDataSource dataSource, ILogger<Retenti
     /// <param name="age">How long ago they were marked, by the database's clock. From 0 to 36,500 days.</param>
     /// <param name="batchSize">The most rows in a transaction, 1 to <see cref="MaxBatchSize"/>.</param>
     /// <param name="dryRun">Whether to count only.</param>
-    /// <param name="progress">Gets the totals after each transaction, and at the end of a dry run; may be null.</param>
+    /// <param name="progress">Gets the totals after each transaction, and at the end of a dry run; may be null. An exception of it ends the purge, and deleted
+    /// rows stay deleted.</param>
     /// <param name="cancellationToken">Cancels the purge. Deleted rows stay deleted.</param>
     /// <returns>The totals. <see cref="PurgeTotal.Deleted"/> is the number of rows.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The age or the batch size is out of range.</exception>
@@ -145,8 +154,9 @@ public sealed class RetentionPurger(NpgsqlDataSource dataSource, ILogger<Retenti
         {
             var parameters = Age(age);
             parameters.Add("limit", NpgsqlDbType.Integer, batchSize);
-            deleted = await telemetry.RunAsync("purge", 0, () => dataSource.ExecuteAsync(DeleteMarkedSql, parameters, null, cancellationToken))
-                .ConfigureAwait(false);
+            deleted = await telemetry.RunAsync("purge", 0, () => dataSource.InTransactionAsync(
+                (connection, transaction) => connection.ExecuteAsync(DeleteMarkedSql, parameters, transaction, cancellationToken),
+                cancellationToken)).ConfigureAwait(false);
             telemetry.Purged(deleted);
             total = total with { Deleted = total.Deleted + deleted };
             progress?.Report(total);
@@ -158,14 +168,18 @@ public sealed class RetentionPurger(NpgsqlDataSource dataSource, ILogger<Retenti
     }
 
     /// <summary>Purges whole sessions that ended, with their pages, artifacts and log lines.</summary>
-    /// <remarks>A session whose artifacts are still in the storage is left, because their URIs would be lost with it: sweep first. A purge that ends early may
-    /// leave a session with some of its rows. The next purge finishes it.</remarks>
+    /// <remarks>
+    /// <para>A session whose artifacts are still in the storage is left, because their URIs would be lost with it: sweep first.</para>
+    /// <para>A session that gets an artifact or a log line while the purge runs is left too. It relies on the session's row lock, and on a check of its rows
+    /// after the lock.</para>
+    /// <para>A purge that ends early may leave a session with some of its rows. The next purge finishes it.</para>
+    /// </remarks>
     /// <param name="age">How long ago they were created and wrote the last line of their log, by the database's clock. From 0 to 36,500 days.</param>
     /// <param name="batchSize">The most rows below sessions in a transaction, 1 to <see cref="MaxBatchSize"/>.</param>
     /// <param name="dryRun">Whether to count only.</param>
     /// <param name="abandonArtifacts">Whether to purge also sessions whose artifacts are still in the storage. Nothing will point to those artifacts any
     /// more.</param>
-    /// <param name="progress">Gets the totals after each transaction; may be null.</param>
+    /// <param name="progress">Gets the totals after each transaction; may be null. An exception of it ends the purge, and deleted rows stay deleted.</param>
     /// <param name="cancellationToken">Cancels the purge. Deleted rows stay deleted.</param>
     /// <returns>The totals.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The age or the batch size is out of range.</exception>
@@ -182,11 +196,13 @@ public sealed class RetentionPurger(NpgsqlDataSource dataSource, ILogger<Retenti
     }
 
     /// <summary>Purges whole crawls that ended, with their events.</summary>
-    /// <remarks>A purge that ends early may leave a crawl with some of its events. The next purge finishes it.</remarks>
-    /// <param name="age">How long ago they ended, by the database's clock. From 0 to 36,500 days.</param>
+    /// <remarks>A crawl that gets an event while the purge runs is left. It relies on the run's row lock, and on a check of the last event after the lock. A
+    /// purge that ends early may leave a crawl with some of its events. The next purge finishes it.</remarks>
+    /// <param name="age">How long ago they ended and got their last event, by the database's clock and that event's
+    /// <see cref="Crawls.CrawlEvent.CreatedAt"/>. From 0 to 36,500 days.</param>
     /// <param name="batchSize">The most events in a transaction, 1 to <see cref="MaxBatchSize"/>.</param>
     /// <param name="dryRun">Whether to count only.</param>
-    /// <param name="progress">Gets the totals after each transaction; may be null.</param>
+    /// <param name="progress">Gets the totals after each transaction; may be null. An exception of it ends the purge, and deleted rows stay deleted.</param>
     /// <param name="cancellationToken">Cancels the purge. Deleted rows stay deleted.</param>
     /// <returns>The totals.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The age or the batch size is out of range.</exception>
@@ -221,12 +237,13 @@ public sealed class RetentionPurger(NpgsqlDataSource dataSource, ILogger<Retenti
 
             last = page[^1];
             var before = total.Deleted;
-            var batch = new Batch(target, [.. page.Select(parent => parent.Id)], cutoff, abandonArtifacts);
+            var conditions = new Conditions(target, cutoff, abandonArtifacts);
+            var ids = page.Select(parent => parent.Id).ToArray();
             for (var complete = false; !complete; progress?.Report(total))
             {
                 (complete, var deleted, var rows) = dryRun
-                    ? await CountAsync(batch, cancellationToken).ConfigureAwait(false)
-                    : await telemetry.RunAsync("purge", 0, () => DeleteAsync(batch, batchSize, cancellationToken)).ConfigureAwait(false);
+                    ? await CountAsync(conditions, ids, cancellationToken).ConfigureAwait(false)
+                    : await telemetry.RunAsync("purge", 0, () => DeleteAsync(conditions, ids, batchSize, cancellationToken)).ConfigureAwait(false);
                 if (!dryRun)
                 {
                     telemetry.Purged(deleted + rows);
@@ -261,17 +278,23 @@ public sealed class RetentionPurger(NpgsqlDataSource dataSource, ILogger<Retenti
         return dataSource.QueryAsync(target.ListOldSql, parameters, row => (row.GetGuid(0), row.GetInstant(1)), null, cancellationToken);
     }
 
-    private Task<(bool Complete, long Deleted, long Rows)> DeleteAsync(Batch batch, int batchSize, CancellationToken cancellationToken) =>
+    private Task<(bool Complete, long Deleted, long Rows)> DeleteAsync(Conditions conditions, Guid[] ids, int batchSize, CancellationToken cancellationToken) =>
         dataSource.InTransactionAsync(async (connection, transaction) =>
         {
-            // FOR UPDATE: no row can be added below the parents until they are deleted.
-            var locked = await connection.QueryAsync(batch.Target.LockSql, batch.Parameters(), row => row.GetGuid(0), transaction, cancellationToken)
-                .ConfigureAwait(false);
-            var ids = locked.ToArray();
-            var rows = 0;
-            foreach (var sql in batch.Target.DeleteRowsSql)
+            // FOR UPDATE: no row can be added below the parents until they are deleted. The transaction is READ COMMITTED, so the second statement sees the
+            // rows that were added before.
+            var target = conditions.Target;
+            var locked = await connection.QueryAsync(target.LockSql, Ids(ids), row => row.GetGuid(0), transaction, cancellationToken).ConfigureAwait(false);
+            var deletable = await ListDeletableAsync(connection, transaction, conditions, [.. locked], cancellationToken).ConfigureAwait(false);
+            if (deletable.Length == 0)
             {
-                var parameters = Ids(ids);
+                return (true, 0L, 0L);
+            }
+
+            var rows = 0;
+            foreach (var sql in target.DeleteRowsSql)
+            {
+                var parameters = Ids(deletable);
                 parameters.Add("limit", NpgsqlDbType.Integer, batchSize - rows);
                 rows += await connection.ExecuteAsync(sql, parameters, transaction, cancellationToken).ConfigureAwait(false);
                 if (rows == batchSize)
@@ -280,17 +303,28 @@ public sealed class RetentionPurger(NpgsqlDataSource dataSource, ILogger<Retenti
                 }
             }
 
-            var deleted = await connection.ExecuteAsync(batch.Target.DeleteSql, Ids(ids), transaction, cancellationToken).ConfigureAwait(false);
+            var deleted = await connection.ExecuteAsync(target.DeleteSql, Ids(deletable), transaction, cancellationToken).ConfigureAwait(false);
             return (true, (long)deleted, (long)rows);
         }, cancellationToken);
 
-    private async Task<(bool Complete, long Deleted, long Rows)> CountAsync(Batch batch, CancellationToken cancellationToken)
+    private Task<(bool Complete, long Deleted, long Rows)> CountAsync(Conditions conditions, Guid[] ids, CancellationToken cancellationToken) =>
+        dataSource.UseAsync(null, async connection =>
+        {
+            var deletable = await ListDeletableAsync(connection, null, conditions, ids, cancellationToken).ConfigureAwait(false);
+            var rows = await connection.QuerySingleAsync(
+                conditions.Target.CountRowsSql, Ids(deletable), row => row.GetInt64(0), null, cancellationToken).ConfigureAwait(false);
+            return (true, (long)deletable.Length, rows);
+        }, cancellationToken);
+
+    private static async Task<Guid[]> ListDeletableAsync(
+        NpgsqlConnection connection, NpgsqlTransaction? transaction, Conditions conditions, Guid[] ids, CancellationToken cancellationToken)
     {
-        var ids = await dataSource.QueryAsync(batch.Target.ListDeletableSql, batch.Parameters(), row => row.GetGuid(0), null, cancellationToken)
-            .ConfigureAwait(false);
-        var rows = await dataSource.QuerySingleAsync(batch.Target.CountRowsSql, Ids([.. ids]), row => row.GetInt64(0), null, cancellationToken)
-            .ConfigureAwait(false);
-        return (true, ids.Count, rows);
+        var parameters = Ids(ids);
+        parameters.Add("cutoff", NpgsqlDbType.TimestampTz, conditions.Cutoff);
+        parameters.Add("abandon_artifacts", NpgsqlDbType.Boolean, conditions.AbandonArtifacts);
+        var deletable = await connection.QueryAsync(
+            conditions.Target.ListDeletableSql, parameters, row => row.GetGuid(0), transaction, cancellationToken).ConfigureAwait(false);
+        return [.. deletable];
     }
 
     private static void RequireRange(TimeSpan age, int batchSize)
@@ -303,13 +337,6 @@ public sealed class RetentionPurger(NpgsqlDataSource dataSource, ILogger<Retenti
 
     private static Parameters Ids(Guid[] ids) => new() { { "ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, ids } };
 
-    private sealed record Batch(PurgeTarget Target, Guid[] Ids, DateTimeOffset Cutoff, bool AbandonArtifacts)
-    {
-        public Parameters Parameters() => new()
-        {
-            { "ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, Ids },
-            { "cutoff", NpgsqlDbType.TimestampTz, Cutoff },
-            { "abandon_artifacts", NpgsqlDbType.Boolean, AbandonArtifacts },
-        };
-    }
+    /// <summary>What a purge deletes: old enough parents and, of sessions, those without artifacts in the storage.</summary>
+    private sealed record Conditions(PurgeTarget Target, DateTimeOffset Cutoff, bool AbandonArtifacts);
 }

@@ -10,8 +10,13 @@ namespace CrawlData.Schema;
 /// <param name="Actual">The elements of the schema.</param>
 /// <param name="After">For each script, the elements that it and the scripts before it make.</param>
 /// <param name="Journal">The elements of the journal.</param>
+/// <param name="Sequences">The sequences that are behind the newest ids of their tables.</param>
 internal sealed record SchemaComparison(
-    IReadOnlyDictionary<string, string> Executed, SchemaCatalog Actual, IReadOnlyList<SchemaCatalog> After, SchemaCatalog Journal)
+    IReadOnlyDictionary<string, string> Executed,
+    SchemaCatalog Actual,
+    IReadOnlyList<SchemaCatalog> After,
+    SchemaCatalog Journal,
+    IReadOnlyList<SchemaDifference> Sequences)
 {
     // Temporary tables of the application could have the names that the scripts use. The rollback restores them.
     internal const string DiscardSql = "discard temp";
@@ -34,6 +39,7 @@ internal sealed record SchemaComparison(
             await ExecuteAsync(SchemaCatalog.NarrowSearchPathSql).ConfigureAwait(false);
             var executed = await SchemaJournal.ReadAsync(connection, cancellationToken).ConfigureAwait(false);
             var actual = await SchemaCatalog.ReadAsync(transaction, cancellationToken).ConfigureAwait(false);
+            var sequences = await SequencePositions.CompareAsync(transaction, cancellationToken).ConfigureAwait(false);
 
             await ExecuteAsync(TemporarySql).ConfigureAwait(false);
             var after = new List<SchemaCatalog>();
@@ -43,7 +49,7 @@ internal sealed record SchemaComparison(
                 after.Add(await SchemaCatalog.ReadAsync(transaction, cancellationToken).ConfigureAwait(false));
             }
 
-            return new SchemaComparison(executed, actual, after[..^1], after[^1].Except(after[^2]));
+            return new SchemaComparison(executed, actual, after[..^1], after[^1].Except(after[^2]), sequences);
         }
         catch (PostgresException exception) when (exception.SqlState is PostgresErrorCodes.ReadOnlySqlTransaction or PostgresErrorCodes.InsufficientPrivilege)
         {

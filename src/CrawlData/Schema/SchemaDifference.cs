@@ -11,10 +11,11 @@ public sealed record SchemaDifference
     public required string Element { get; init; }
 
     /// <summary>Gets the definition that the scripts make, in the words of PostgreSQL's catalog; null when the element is extra. For a script, it is the
-    /// SHA-256 of the script in this library.</summary>
+    /// SHA-256 of the script in this library. For a sequence that is behind its table, it is <c>at least</c> the newest id.</summary>
     public string? Expected { get; init; }
 
-    /// <summary>Gets the definition in the database; null when the element is missing. For a script, it is the SHA-256 of the script that ran.</summary>
+    /// <summary>Gets the definition in the database; null when the element is missing. For a script, it is the SHA-256 of the script that ran. For a
+    /// sequence that is behind its table, it is the last id that the sequence gave; 0 when it gave none.</summary>
     public string? Actual { get; init; }
 
     /// <summary>Describes the difference in one line.</summary>

@@ -159,17 +159,19 @@ public sealed class SchemaMigrator
         }, cancellationToken).ConfigureAwait(false);
     }, cancellationToken);
 
-    /// <summary>Compares the schema with what the applied scripts make. It changes nothing, and takes no lock that another session would wait for.</summary>
+    /// <summary>Compares the schema with what the applied scripts make. It changes nothing, and takes no lock that readers or writers would wait for.</summary>
     /// <remarks>
     /// <para><b>Compared.</b> Types, tables, columns, constraints, indexes, sequences, triggers, rules, row level security and inheritance. A pending script is
-    /// a difference; the elements that it would make are not.</para>
+    /// a difference; the elements that it would make are not. So is a sequence of ids that is behind the newest id of its table, if the role may read
+    /// both.</para>
     /// <para><b>Allowed.</b> Extra indexes on the tables that are valid and not unique. Other objects in the schema. Owners, rights, storage parameters and the
     /// order of columns are not compared.</para>
     /// <para><b>Rights.</b> It runs the scripts in temporary tables, in a transaction that is rolled back. So it needs the primary. The role needs TEMPORARY on
     /// the database, USAGE on the schema, and SELECT on <c>crawldata_journal</c>. Every role has TEMPORARY unless it was revoked.</para>
     /// </remarks>
     /// <param name="cancellationToken">Cancels the comparison.</param>
-    /// <returns>The differences: first those of scripts, then missing, changed and extra elements; empty when nothing differs.</returns>
+    /// <returns>The differences: first those of scripts, then missing, changed and extra elements, then sequences that are behind;
+    /// empty when nothing differs.</returns>
     /// <exception cref="SchemaNotComparableException">The server is a standby, the session is read-only, or the role lacks one of those rights.</exception>
     /// <example>
     /// <code>

@@ -20,7 +20,7 @@ internal sealed class SchemaVerifier(IReadOnlyList<SchemaScript> scripts)
             }
         }
 
-        return [.. CompareScripts(comparison.Executed), .. comparison.Actual.DifferencesFrom(expected)];
+        return [.. CompareScripts(comparison.Executed), .. comparison.Actual.DifferencesFrom(expected), .. comparison.Sequences];
     }
 
     /// <summary>Finds the pending scripts whose results the schema already holds.</summary>

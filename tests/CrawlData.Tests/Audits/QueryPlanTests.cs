@@ -26,6 +26,8 @@ public sealed class QueryPlanTests : DatabaseTest
         ["silent_for"] = "'5 minutes'",
         ["age"] = "'30 days'",
         ["cutoff"] = "'2026-01-02'",
+        ["abandon_artifacts"] = "false",
+        ["ids"] = $"'{{{string.Join(',', Enumerable.Range(1, 100).Select(number => $"00000000-0000-7000-8000-{number:x12}"))}}}'",
         ["limit"] = "100",
     };
 
@@ -73,7 +75,8 @@ public sealed class QueryPlanTests : DatabaseTest
         Case("ListOldestSql", AuditSessionRepository.ListOldestSql, [QueueIndex], "status = "),
         Case("ListOldestSql after a row", AuditSessionRepository.ListOldestSql, [QueueIndex], "created_at", "after_time", "'2026-01-20'"),
         Case("ListStaleSql", AuditSessionQueue.ListStaleSql, [QueueIndex, Log], "status = 'running'"),
-        Case("RescueStaleSql", AuditSessionQueue.RescueStaleSql, [QueueIndex, Log, "audit_sessions_pkey"], "status = 'running'", "max_attempts", "3"),
+        Case("LockStaleSql", AuditSessionQueue.LockStaleSql, [QueueIndex, Log], "status = 'running'"),
+        Case("RescueStaleSql", AuditSessionQueue.RescueStaleSql, [Log], "(id = ANY|status = 'running')", "max_attempts", "3"),
         Case("AuditPageRepository.ListSql", AuditPageRepository.ListSql, ["ix_audit_pages_session_page_viewport"], "session_id = "),
         Case("ArtifactRepository.ListSql", ArtifactRepository.ListSql, ["ix_artifacts_session_type"], "session_id = "),
         Case("ArtifactRepository.TotalsByTypeSql", ArtifactRepository.TotalsByTypeSql, ["ix_artifacts_session_type"], "session_id = "),
@@ -85,6 +88,8 @@ public sealed class QueryPlanTests : DatabaseTest
         Case("DeleteMarkedSql", RetentionPurger.DeleteMarkedSql, ["ix_artifacts_deleted_at", "artifacts_pkey"], "deleted_at < "),
         Case("DatabaseStatusReader.ExpiredSql", DatabaseStatusReader.ExpiredSql, ["ix_artifacts_retention_until"], "retention_until <= now"),
         Case("DatabaseStatusReader.OldestSessionsSql", DatabaseStatusReader.OldestSessionsSql, [QueueIndex], "status = "),
+        Case("LockSessionsSql", RetentionPurger.LockSessionsSql, ["audit_sessions_pkey"], "id = ANY"),
+        Case("ListDeletableSessionsSql", RetentionPurger.ListDeletableSessionsSql, ["audit_sessions_pkey", Log, "ix_artifacts_session_type"], "id = ANY"),
         Case("ListOldSessionsSql", RetentionPurger.ListOldSessionsSql, [QueueIndex, Log], "created_at < "),
     ];
 

@@ -47,6 +47,19 @@ public sealed class SweepCommandTests : ToolTest
     }
 
     [Test]
+    public async Task A_file_that_no_path_can_name_is_not_marked_and_the_others_are()
+    {
+        var file = TemporaryFile("here.png");
+        await InsertAsync("file:///tmp/a%00b.png", new Uri(file).AbsoluteUri);
+
+        var result = await RunAsync("sweep");
+
+        Assert.That((result.ExitCode, result.Output), Is.EqualTo((1, "")));
+        Assert.That(result.Error, Does.StartWith("crawldata: 1 file could not be deleted; the next sweep will retry. First error: "));
+        Assert.That(await MarkedAsync(), Is.EqualTo([new Uri(file).AbsoluteUri]));
+    }
+
+    [Test]
     public async Task A_file_whose_folder_is_missing_is_not_marked_and_the_others_are()
     {
         var file = TemporaryFile("here.png");

@@ -1,5 +1,6 @@
 using CrawlData.Crawls;
 using CrawlData.Diagnostics;
+using CrawlData.Retention;
 using Dapper;
 
 namespace CrawlData.Tests.Crawls;
@@ -85,6 +86,20 @@ public sealed class QueryPlanTests : DatabaseTest
             var direction = sql == CrawlRunRepository.ListOldestSql ? " Backward" : "";
             Assert.That(plan, Does.Contain($"Index Scan{direction} using idx_crawl_runs_created_at").And.Not.Contain("Seq Scan"));
             Assert.That(plan, Does.Match("Index Cond: .*ROW\\(created_at.*|Index Cond: .*created_at [<>]"), plan);
+        }
+    }
+
+    [TestCase(nameof(RetentionPurger.ListOldCrawlsSql), "idx_crawl_runs_created_at")]
+    [TestCase(nameof(RetentionPurger.ListDeletableCrawlsSql), "crawl_runs_pkey")]
+    public async Task A_purge_finds_crawls_and_their_last_events_by_indexes(string name, string index)
+    {
+        var sql = name == nameof(RetentionPurger.ListOldCrawlsSql) ? RetentionPurger.ListOldCrawlsSql : RetentionPurger.ListDeletableCrawlsSql;
+        foreach (var mode in QueryPlan.Modes)
+        {
+            var plan = await ExplainAsync(mode, sql, ["cutoff", "'2026-01-02'", "ids", $"array['{Crawl}']::uuid[]"]);
+
+            Assert.That(plan, Does.Contain(index).And.Contain("Backward using idx_crawl_events_crawl_id"), mode);
+            Assert.That(plan, Does.Not.Contain("Seq Scan").And.Not.Contain("crawl_events_pkey"), mode);
         }
     }
 

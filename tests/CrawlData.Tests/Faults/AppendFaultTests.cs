@@ -3,7 +3,6 @@ using CrawlData.Audits;
 using CrawlData.Crawls;
 using CrawlData.Instrumentation;
 using CrawlData.Storage;
-using CrawlData.Tests.Servers;
 using Npgsql;
 
 namespace CrawlData.Tests.Faults;
@@ -165,41 +164,6 @@ public sealed class AppendFaultTests : DatabaseTest
         Assert.That(await Events.CountAsync(crawl), Is.Zero);
     }
 
-    /// <summary>Terminating it would leave it stored on this server only. Goes red when a session in COMMIT is terminated.</summary>
-    [Test]
-    public async Task A_commit_that_waits_for_its_standby_is_not_terminated()
-    {
-        await using var server = await RestartableServer.StartAsync();
-        await using var proxy = new FaultProxy(server.ConnectionString);
-        await using var dataSource = proxy.CreateDataSource(server.ConnectionString);
-        var crawl = (await new CrawlRunRepository(server.DataSource).InsertAsync(new NewCrawlRun { AppPackage = "org.example.app" })).Id;
-        await ExecuteAsync(server.DataSource, "alter system set synchronous_standby_names = 'nobody'");
-        await ExecuteAsync(server.DataSource, "select pg_reload_conf()");
-        proxy.OnSent = (_, piece) => FaultProxy.IsCommit(piece) ? Fault.CutDuring : Fault.None;
-
-        await Assert.ThatAsync(
-            () => new CrawlEventRepository(dataSource, retry: new RetryOptions { Limit = TimeSpan.FromSeconds(2) }).AppendAsync(crawl, EventsOf(3)),
-            Throws.InstanceOf<AppendOutcomeUnknownException>());
-
-        Assert.That(await new CrawlEventRepository(server.DataSource).CountAsync(crawl), Is.Zero);
-        await ExecuteAsync(server.DataSource, "alter system reset synchronous_standby_names");
-        await ExecuteAsync(server.DataSource, "select pg_reload_conf()");
-        await Wait.UntilAsync(server.DataSource, "select count(*) = 3 from crawl_events", TimeSpan.FromSeconds(10));
-    }
-
-    /// <summary>The command's time-out cancels the wait for the standby. The server then reports the transaction as committed.</summary>
-    [Test]
-    public async Task A_commit_whose_wait_for_its_standby_was_cancelled_is_not_acknowledged()
-    {
-        await using var server = await RestartableServer.StartAsync();
-        await using var dataSource = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(server.ConnectionString) { CommandTimeout = 1 });
-        var crawl = (await new CrawlRunRepository(server.DataSource).InsertAsync(new NewCrawlRun { AppPackage = "org.example.app" })).Id;
-        await ExecuteAsync(server.DataSource, "alter system set synchronous_standby_names = 'nobody'");
-        await ExecuteAsync(server.DataSource, "select pg_reload_conf()");
-
-        await Assert.ThatAsync(() => new CrawlEventRepository(dataSource).AppendAsync(crawl, EventsOf(3)), Throws.InstanceOf<AppendOutcomeUnknownException>());
-    }
-
     [TestCase("127.0.0.1:1,127.0.0.1:2")]
     [TestCase("127.0.0.1:1")]
     public async Task An_unreachable_server_is_retried_until_the_limit(string host)
@@ -316,12 +280,6 @@ public sealed class AppendFaultTests : DatabaseTest
         proxy.Restart();
         await AppendAsync(events, crawl, count);
         return proxy.Sent;
-    }
-
-    private static async Task ExecuteAsync(NpgsqlDataSource dataSource, string sql)
-    {
-        await using var command = dataSource.CreateCommand(sql);
-        await command.ExecuteNonQueryAsync();
     }
 
     private static async Task<IReadOnlyList<long>> AppendAsync(CrawlEventRepository events, Guid crawl, int count) =>

@@ -34,7 +34,6 @@ internal sealed class FaultProxy : IAsyncDisposable
     private readonly TcpListener listener = new(IPAddress.Loopback, 0);
     private readonly CancellationTokenSource ended = new();
     private readonly string host;
-    private readonly int port;
     private readonly Task accepting;
     private readonly List<IDisposable> silent = [];
     private int sent;
@@ -43,7 +42,7 @@ internal sealed class FaultProxy : IAsyncDisposable
     public FaultProxy(string connectionString)
     {
         var server = new NpgsqlConnectionStringBuilder(connectionString);
-        (host, port) = (server.Host!, server.Port);
+        (host, Port) = (server.Host!, server.Port);
         listener.Start();
         accepting = Task.Run(AcceptAsync);
     }
@@ -54,6 +53,9 @@ internal sealed class FaultProxy : IAsyncDisposable
 
     /// <summary>Freezes the connections that are open: no piece passes in either direction, and none of them is closed. New connections work.</summary>
     public void FreezeOpenConnections() => Interlocked.Increment(ref generation);
+
+    /// <summary>The port of the server that new connections lead to.</summary>
+    public int Port { get; set; }
 
     /// <summary>Whether connections are refused.</summary>
     public bool Down { get; set; }
@@ -114,6 +116,7 @@ internal sealed class FaultProxy : IAsyncDisposable
         var answered = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var swallow = false;
         var silence = false;
+        var born = Volatile.Read(ref generation);
         try
         {
             if (Down)
@@ -121,7 +124,7 @@ internal sealed class FaultProxy : IAsyncDisposable
                 return;
             }
 
-            await server.ConnectAsync(host, port, cut.Token);
+            await server.ConnectAsync(host, Port, cut.Token);
             client.NoDelay = server.NoDelay = true;
             var answers = Task.Run(async () =>
             {
@@ -136,6 +139,11 @@ internal sealed class FaultProxy : IAsyncDisposable
                             return;
                         }
 
+                        if (born != Volatile.Read(ref generation))
+                        {
+                            await Task.Delay(Timeout.InfiniteTimeSpan, cut.Token);
+                        }
+
                         await client.GetStream().WriteAsync(buffer.AsMemory(0, read), cut.Token);
                     }
                 }
@@ -146,7 +154,6 @@ internal sealed class FaultProxy : IAsyncDisposable
                 answered.TrySetResult();
                 client.Close();
             });
-            var born = Volatile.Read(ref generation);
             var piece = new byte[64 * 1024];
             var started = false;
             for (int read; (read = await client.GetStream().ReadAsync(piece, cut.Token)) > 0;)

@@ -1,72 +1,12 @@
 using CrawlData.Crawls;
-using CrawlData.Storage;
 using CrawlData.Testing;
-using CrawlData.Tests.Servers;
 using Npgsql;
 
 namespace CrawlData.Tests.Faults;
 
-/// <summary>A lost COMMIT is verified by its transaction, and not by what its row looks like. What is acknowledged is durable on the standbys too.</summary>
+/// <summary>A lost COMMIT is verified by its transaction, and not by what its row looks like.</summary>
 public sealed class InDoubtTransactionTests
 {
-    private static readonly DateTime CreatedAt = new(2026, 11, 1);
-
-    [Test]
-    public async Task A_crashed_server_that_assigns_the_ids_of_a_lost_append_again_does_not_acknowledge_it([Values(1, 2)] int crashes)
-    {
-        await using var server = await RestartableServer.StartAsync();
-        var crawl = await CreateCrawlAsync(server.DataSource);
-        await server.SetAsync(("wal_writer_delay", "10s"));
-        await server.RestartAsync("fast");
-        server.DataSource.Clear();
-        AppendedRows lost;
-        await using (var connection = await server.DataSource.OpenConnectionAsync())
-        {
-            await using var transaction = await connection.BeginTransactionAsync();
-            lost = await InDoubtAppend.InsertAsync(connection, transaction, crawl, CreatedAt);
-            await server.RestartAsync();
-        }
-
-        server.DataSource.Clear();
-        await using (var connection = await server.DataSource.OpenConnectionAsync())
-        {
-            await using var transaction = await connection.BeginTransactionAsync();
-            var other = await InDoubtAppend.InsertAsync(connection, transaction, crawl, CreatedAt);
-            await transaction.CommitAsync();
-            Assert.That((other.Ids[0], other.Transaction!.Value.Id), Is.EqualTo((lost.Ids[0], lost.Transaction!.Value.Id)), "the ids are assigned again");
-        }
-
-        for (var crash = 1; crash < crashes; crash++)
-        {
-            await CreateCrawlAsync(server.DataSource);
-            await server.RestartAsync();
-            server.DataSource.Clear();
-        }
-
-        Assert.That(
-            await InDoubtAppend.VerifyAsync(server.DataSource, lost), Is.EqualTo(crashes == 1 ? CommitOutcome.RolledBack : CommitOutcome.Unknown));
-    }
-
-    [Test]
-    public async Task After_a_restart_an_append_is_recognised_by_the_server_s_own_time_only([Values] bool hasTransactionTime)
-    {
-        await using var server = await RestartableServer.StartAsync();
-        var crawl = await CreateCrawlAsync(server.DataSource);
-        AppendedRows stored;
-        await using (var connection = await server.DataSource.OpenConnectionAsync())
-        {
-            await using var transaction = await connection.BeginTransactionAsync();
-            stored = await InDoubtAppend.InsertAsync(connection, transaction, crawl, hasTransactionTime ? null : CreatedAt);
-            await transaction.CommitAsync();
-        }
-
-        await server.RestartAsync();
-        server.DataSource.Clear();
-
-        Assert.That(
-            await InDoubtAppend.VerifyAsync(server.DataSource, stored), Is.EqualTo(hasTransactionTime ? CommitOutcome.Committed : CommitOutcome.Unknown));
-    }
-
     [Test]
     public async Task An_append_whose_rows_a_trigger_stamps_is_stored_once([Values(1, 3, 1_000)] int count)
     {
@@ -117,37 +57,6 @@ public sealed class InDoubtTransactionTests
         var id = await new CrawlEventRepository(dataSource).AppendAsync(crawl, Event);
 
         Assert.That(await new CrawlEventRepository(database.DataSource).StreamAsync(crawl).Select(one => one.Id).ToListAsync(), Is.EqualTo(new[] { id }));
-    }
-
-    [Test]
-    public async Task An_append_that_a_restart_made_visible_is_not_acknowledged_before_its_standby_has_it()
-    {
-        await using var servers = await ReplicatedServers.StartAsync(synchronous: true);
-        var primary = servers.Primary;
-        var crawl = await CreateCrawlAsync(primary.DataSource);
-        await servers.CutOffAsync();
-        await using var dataSource = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(primary.ConnectionString) { CommandTimeout = 2 });
-        var append = new CrawlEventRepository(dataSource).AppendAsync(crawl, Event);
-        await Wait.UntilAsync(
-            primary.DataSource, "select exists (select from pg_stat_activity where wait_event = 'SyncRep')", TimeSpan.FromSeconds(10));
-
-        await primary.RestartAsync();
-
-        var exception = await Assert.ThrowsAsync<AppendOutcomeUnknownException>(() => append);
-        primary.DataSource.Clear();
-        Assert.That(await new CrawlEventRepository(primary.DataSource).GetAsync(crawl, exception!.Ids[0]), Is.Not.Null, "it is visible on the primary");
-    }
-
-    [Test]
-    public async Task A_commit_without_its_standby_is_not_acknowledged_to_a_role_that_hides_warnings()
-    {
-        await using var server = await RestartableServer.StartAsync();
-        await using var dataSource = NpgsqlDataSource.Create(
-            new NpgsqlConnectionStringBuilder(server.ConnectionString) { CommandTimeout = 1, Options = "-c client_min_messages=error" });
-        var crawl = await CreateCrawlAsync(server.DataSource);
-        await server.SetAsync(("synchronous_standby_names", "nobody"));
-
-        await Assert.ThatAsync(() => new CrawlEventRepository(dataSource).AppendAsync(crawl, Event), Throws.InstanceOf<AppendOutcomeUnknownException>());
     }
 
     private static NewCrawlEvent Event { get; } = new() { EventType = "step", Payload = Jsonb.Parse("{}") };

@@ -1,5 +1,4 @@
 using CrawlData.Tests.Cli;
-using CrawlData.Tests.Servers;
 
 namespace CrawlData.Tests.Faults;
 
@@ -50,21 +49,6 @@ public sealed class StreamFaultTests : StreamFaultTest
     {
         await using var dataSource = CreateDataSource($"cancelled{crawls}");
         await RunAsync(new Load(dataSource, DataSource, crawls) { Cancels = true }, _ => Task.CompletedTask);
-    }
-
-    [Test]
-    public async Task The_server_is_shut_down_at_once_and_started_again([Values(1, 100)] int crawls)
-    {
-        await using var server = await RestartableServer.StartAsync();
-        var load = new Load(server.DataSource, server.DataSource, crawls);
-        await RunAsync(load, async _ =>
-        {
-            for (var restart = 0; restart < 3; restart++)
-            {
-                await load.UntilAppendedAsync(50);
-                await server.RestartAsync();
-            }
-        });
     }
 
     /// <summary>Kills a crawler's process while it appends. The next one continues after the last acknowledgement.</summary>

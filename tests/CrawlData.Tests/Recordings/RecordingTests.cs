@@ -116,6 +116,16 @@ public sealed class RecordingTests : DatabaseTest
             + """{},"attempts":-1}}""",
         "Line 3: attempts: is -1; the least is 0.")]
     [TestCase(
+        """{"table":"audit_sessions","row":"""
+            + """{"url":"http://a","status":"queued","mode":"debug","retention_policy":"long","crawl_policy_version":"1","config_snapshot":"""
+            + """{},"attempts":1000001}}""",
+        "Line 3: attempts: is 1000001; the most is 1000000.")]
+    [TestCase(
+        """{"table":"audit_sessions","row":"""
+            + """{"url":"http://a","status":"queued","mode":"debug","retention_policy":"long","crawl_policy_version":"1","config_snapshot":"""
+            + """{},"attempts":2147483647}}""",
+        "Line 3: attempts: is 2147483647; the most is 1000000.")]
+    [TestCase(
         """{"table":"audit_pages","row":"""
             + """{"session_id":"33333333-3333-3333-3333-333333333333","page_type":"pdp","viewport":"mobile","status":"ok","load_timings":{}"""
             + ""","low_confidence_reasons":[]}}""",

@@ -52,6 +52,29 @@ public sealed class ArtifactSweeperTests : EmptiedDatabaseTest
         Assert.That(await MarkedAsync(), Is.EquivalentTo(expired.Select(artifact => artifact.Id).Except(refused)));
     }
 
+    /// <summary>A sum of bytes over the largest number is that number.</summary>
+    [Test]
+    public async Task Artifacts_of_any_size_are_swept()
+    {
+        await InsertAsync(4, artifact => artifact with { SizeBytes = long.MaxValue });
+
+        var total = await Sweeper.SweepAsync(new DelegateStore((batch, _) => Acknowledge(batch)), batchSize: 2);
+
+        Assert.That(total, Is.EqualTo(new SweepTotal { Expired = 4, ExpiredBytes = long.MaxValue, Deleted = 4, DeletedBytes = long.MaxValue }));
+    }
+
+    [Test]
+    public async Task A_progress_that_throws_ends_the_sweep_after_its_batch_was_marked()
+    {
+        var expired = await InsertAsync(20);
+
+        await Assert.ThatAsync(
+            () => Sweeper.SweepAsync(new DelegateStore((batch, _) => Acknowledge(batch)), batchSize: 8, progress: new ThrowingProgress()),
+            Throws.InstanceOf<TimeoutException>());
+
+        Assert.That(await MarkedAsync(), Is.EquivalentTo(expired.Take(8).Select(artifact => artifact.Id)));
+    }
+
     [Test]
     public async Task A_store_that_reports_other_artifacts_marks_nothing()
     {
@@ -233,5 +256,10 @@ public sealed class ArtifactSweeperTests : EmptiedDatabaseTest
     {
         batches.Add(batch);
         return Acknowledge(acknowledged);
+    }
+
+    private sealed class ThrowingProgress : IProgress<SweepTotal>
+    {
+        public void Report(SweepTotal value) => throw new TimeoutException();
     }
 }

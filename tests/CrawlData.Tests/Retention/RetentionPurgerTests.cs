@@ -238,7 +238,7 @@ public sealed class RetentionPurgerTests : EmptiedDatabaseTest
     {
         var crawl = (await Runs.InsertAsync(new NewCrawlRun { AppPackage = "a", Status = status, CreatedAt = Ago(daysAgo + 1), CompletedAt = Ago(daysAgo) }))
             .Id;
-        await Events.AppendAsync(crawl, EventsOf(events));
+        await Events.AppendAsync(crawl, EventsOf(events).Select(crawlEvent => crawlEvent with { CreatedAt = Ago(daysAgo) }));
         return crawl;
     }
 

@@ -1,5 +1,6 @@
 using CrawlData.Schema;
 using CrawlData.Testing;
+using CrawlData.Tests.Documentation;
 using Dapper;
 using Npgsql;
 
@@ -134,6 +135,55 @@ public sealed class SchemaVerificationTests
         await ExecuteAsync(change);
 
         Assert.That((await VerifyAsync(database.DataSource)).Select(difference => difference.ToString()), Is.EqualTo(differences));
+    }
+
+    [TestCase("""
+        insert into crawl_runs (app_package) values ('org.example.app');
+        insert into crawl_events (id, crawl_id, event_type, payload) select 7, id, 'step', '{}' from crawl_runs
+        """, "changed: sequence crawl_events_id_seq: expected at least 7, is 0")]
+    [TestCase("""
+        insert into crawl_runs (app_package) values ('org.example.app');
+        insert into crawl_events (crawl_id, event_type, payload) select id, 'step', '{}' from crawl_runs, generate_series(1, 3);
+        select setval('crawl_events_id_seq', 2)
+        """, "changed: sequence crawl_events_id_seq: expected at least 3, is 2")]
+    [TestCase("""
+        insert into audit_sessions (url, status, mode, retention_policy, crawl_policy_version, config_snapshot)
+        values ('https://example.org/', 'queued', 'standard', 'standard', '1', '{}');
+        insert into crawl_logs (session_id, level, event_type, message, details)
+        select id, 'info', 'navigation', '', '{}' from audit_sessions, generate_series(1, 3);
+        alter sequence crawl_logs_id_seq restart
+        """, "changed: sequence crawl_logs_id_seq: expected at least 3, is 0")]
+    public async Task A_sequence_behind_the_newest_id_is_found_and_the_documented_statement_mends_it(string change, string difference)
+    {
+        await ExecuteAsync(change);
+
+        Assert.That((await VerifyAsync(database.DataSource)).Select(found => found.ToString()), Is.EqualTo(new[] { difference }));
+
+        foreach (var table in new[] { "crawl_events", "crawl_logs" })
+        {
+            var statement = $"select setval('{table}_id_seq', (select max(id) from {table}));";
+            Assert.That(await File.ReadAllTextAsync(Path.Combine(Snippets.Root, "docs", "operations.md")), Does.Contain(statement));
+            await ExecuteAsync(statement);
+        }
+
+        Assert.That(await VerifyAsync(database.DataSource), Is.Empty);
+    }
+
+    [Test]
+    public async Task A_table_or_a_sequence_of_another_kind_is_found_and_not_compared()
+    {
+        await ExecuteAsync(
+            """
+            drop table crawl_logs;
+            create view crawl_logs as select 1 as id;
+            alter table crawl_events alter id drop default;
+            drop sequence crawl_events_id_seq;
+            create table crawl_events_id_seq (id int);
+            """);
+
+        Assert.That(
+            (await VerifyAsync(database.DataSource)).Select(difference => difference.Element),
+            Is.EqualTo(new[] { "sequence crawl_events_id_seq", "table crawl_logs", "column crawl_events.id" }));
     }
 
     [TestCase("delete from crawldata_journal where script_name like '002%'", SchemaDifferenceKind.Missing, "script 002_audit_schema.sql")]

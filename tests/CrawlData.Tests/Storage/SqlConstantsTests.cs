@@ -19,7 +19,7 @@ public sealed class SqlConstantsTests : DatabaseTest
     {
         ["ArtifactRepository"] = 7,
         ["AuditPageRepository"] = 5,
-        ["AuditSessionQueue"] = 5,
+        ["AuditSessionQueue"] = 6,
         ["AuditSessionRepository"] = 7,
         ["CrawlDataHealthCheck"] = 1,
         ["CrawlEventFollower"] = 2,
@@ -37,6 +37,7 @@ public sealed class SqlConstantsTests : DatabaseTest
         ["SchemaComparison"] = 2,
         ["SchemaJournal"] = 6,
         ["SchemaMigrator"] = 2,
+        ["SequencePositions"] = 3,
         ["CommitVerifier"] = 3,
         ["ConfirmedCommit"] = 1,
     };

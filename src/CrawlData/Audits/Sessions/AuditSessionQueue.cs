@@ -29,7 +29,7 @@ namespace CrawlData.Audits;
 /// }
 /// </code>
 /// </example>
-public sealed class AuditSessionQueue(NpgsqlDataSource dataSource, ILogger<AuditSessionQueue>? logger = null)
+public sealed partial class AuditSessionQueue(NpgsqlDataSource dataSource, ILogger<AuditSessionQueue>? logger = null)
 {
     // The start of an attempt writes a line into the session's log. The attempt is stale when no line follows for long enough.
     private const string LogAttempt =
@@ -41,11 +41,14 @@ public sealed class AuditSessionQueue(NpgsqlDataSource dataSource, ILogger<Audit
         where status = 'running'
         """;
 
+    // A session whose attempts cannot rise is passed over. Otherwise the oldest one would fail every claim with 22003.
     // Not FOR UPDATE: it conflicts with the lock of a foreign key's check, which the insert of a log line takes. Then skip locked would skip the session.
     internal const string ClaimNextSql =
         $"""
         with oldest as materialized (
-            select id from audit_sessions where status = 'queued' order by created_at limit 1 for no key update skip locked
+            select id from audit_sessions
+            where status = 'queued' and attempts < 2147483647
+            order by created_at limit 1 for no key update skip locked
         ), changed as (
             update audit_sessions set status = 'running', attempts = attempts + 1 from oldest where audit_sessions.id = oldest.id returning audit_sessions.*
         ), logged as (
@@ -68,6 +71,7 @@ public sealed class AuditSessionQueue(NpgsqlDataSource dataSource, ILogger<Audit
             where audit_sessions.id = standing.id
               and standing.status = any (@from::audit_session_status_enum[])
               and standing.attempts = coalesce(@attempt, standing.attempts)
+              and (@to <> 'running' or standing.attempts < 2147483647)
             returning audit_sessions.*
         ), logged as (
             {LogAttempt}
@@ -93,37 +97,6 @@ public sealed class AuditSessionQueue(NpgsqlDataSource dataSource, ILogger<Audit
         select {AuditSessionRepository.Columns}, true as applied from changed
         union all
         select {AuditSessionRepository.Columns}, false as applied from standing where not exists (select from changed)
-        """;
-
-    // now(), because no index serves a condition on clock_timestamp(). In a long transaction now() is old, and finds fewer sessions.
-    private const string Stale =
-        """
-        status = 'running'
-          and not exists (select from crawl_logs where crawl_logs.session_id = audit_sessions.id and crawl_logs.timestamp > now() - @silent_for)
-        """;
-
-    internal const string ListStaleSql = $"select {AuditSessionRepository.Columns} from audit_sessions where {Stale} order by created_at limit @limit";
-
-    // While the statement waits, a session may start another attempt. The snapshot lacks that attempt's log line, but the locked row shows the attempt. Hence
-    // the comparison of attempts.
-    internal const string RescueStaleSql =
-        $"""
-        with stale as materialized (
-            select id, attempts from audit_sessions where {Stale} order by created_at limit @limit
-        ), locked as materialized (
-            select audit_sessions.id
-            from audit_sessions join stale on stale.id = audit_sessions.id
-            where audit_sessions.status = 'running' and audit_sessions.attempts = stale.attempts
-            for no key update of audit_sessions skip locked
-        ), changed as (
-            update audit_sessions
-            set status = case when attempts < @max_attempts then 'queued' else 'failed' end::audit_session_status_enum,
-                error_summary = 'attempt ' || attempts || ' was stale: it wrote no log line for ' || @silent_for
-            from locked
-            where audit_sessions.id = locked.id
-            returning audit_sessions.*
-        )
-        select {AuditSessionRepository.Columns} from changed
         """;
 
     private readonly NpgsqlDataSource dataSource = dataSource ?? throw new ArgumentNullException(nameof(dataSource));
@@ -257,53 +230,6 @@ public sealed class AuditSessionQueue(NpgsqlDataSource dataSource, ILogger<Audit
         return TransitionAsync(Rule("record findings", allowed.ToLabels()!), id, RecordFindingsSql, parameters, transaction, cancellationToken);
     }
 
-    /// <summary>Lists stale sessions, oldest first. They are running, and their log has no line for a while.</summary>
-    /// <remarks>It reads from the primary. On a standby that lags behind, the sessions of healthy workers could look stale.</remarks>
-    /// <param name="silentFor">The time without a log line, by the database's clock and the lines' timestamps. From 1 µs to 36,500 days.</param>
-    /// <param name="limit">The most sessions, 1 or more.</param>
-    /// <param name="transaction">The caller's transaction, or null.</param>
-    /// <param name="cancellationToken">Cancels the query.</param>
-    /// <returns>The stale sessions, oldest first.</returns>
-    /// <exception cref="ArgumentOutOfRangeException">The time or the limit is out of range.</exception>
-    public async Task<IReadOnlyList<AuditSession>> ListStaleAsync(
-        TimeSpan silentFor, int limit = 100, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
-    {
-        var parameters = StaleParameters(silentFor, limit);
-        return await dataSource.QueryAsync(ListStaleSql, parameters, AuditSessionRepository.Map, transaction, cancellationToken).ConfigureAwait(false);
-    }
-
-    /// <summary>Rescues stale sessions: running → queued or, after the last attempt, running → failed.</summary>
-    /// <remarks>A worker may be only slow. When its session was rescued, its changes are refused. Rescues may run concurrently. Each session is rescued
-    /// once.</remarks>
-    /// <param name="silentFor">The time without a log line, by the database's clock and the lines' timestamps. From 1 µs to 36,500 days. Choose more than the
-    /// longest pause between two lines of a healthy worker.</param>
-    /// <param name="maxAttempts">The most attempts, 1 or more. A stale session that has had this many attempts fails.</param>
-    /// <param name="limit">The most sessions, 1 or more.</param>
-    /// <param name="transaction">The caller's transaction, or null.</param>
-    /// <param name="cancellationToken">Cancels the statement.</param>
-    /// <returns>The rescued sessions as they are now, oldest first.</returns>
-    /// <exception cref="ArgumentOutOfRangeException">The time or a number is out of range.</exception>
-    public async Task<IReadOnlyList<AuditSession>> RescueStaleAsync(
-        TimeSpan silentFor, int maxAttempts, int limit = 100, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
-    {
-        var parameters = StaleParameters(silentFor, limit);
-        parameters.Add("max_attempts", NpgsqlDbType.Integer, ArgumentRange.RequireAtLeastOne(maxAttempts));
-        Connections.ThrowIfAmbient(transaction);
-        var rescued = await telemetry.RunAsync(
-            "rescue",
-            0,
-            () => dataSource.QueryAsync(RescueStaleSql, parameters, AuditSessionRepository.Map, transaction, cancellationToken)).ConfigureAwait(false);
-        rescued.Sort(static (one, other) => one.CreatedAt.CompareTo(other.CreatedAt));
-        foreach (var session in rescued)
-        {
-            var status = session.Status.ToLabel();
-            telemetry.Rescued(status);
-            Log.SessionRescued(log, session.Id, session.Attempts, status);
-        }
-
-        return rescued;
-    }
-
     private Task<Transition<AuditSession>> TransitionAsync(
         string name,
         Guid id,
@@ -339,10 +265,4 @@ public sealed class AuditSessionQueue(NpgsqlDataSource dataSource, ILogger<Audit
             cancellationToken);
 
     private static TransitionRule Rule(string name, string[] allowed) => new(AuditSessionRepository.Table, name, allowed);
-
-    private static Parameters StaleParameters(TimeSpan silentFor, int limit) => new()
-    {
-        { "silent_for", NpgsqlDbType.Interval, ArgumentRange.Require(silentFor, ArgumentRange.ShortestDuration, ArgumentRange.LongestDuration) },
-        { "limit", NpgsqlDbType.Integer, ArgumentRange.RequireAtLeastOne(limit) },
-    };
 }

@@ -19,13 +19,16 @@ public sealed record NewAuditSession
     /// <summary>The most characters of a crawl policy's version. That many fit into an entry of its index, whatever the characters are.</summary>
     internal const int LongestCrawlPolicyVersion = 500;
 
+    // Two passes suffice for every text that is known.
+    private const int MostPasses = 8;
+
     /// <summary>The session's id.</summary>
     /// <value>The default is null: the library makes a new UUID version 7.</value>
     public Guid? Id { get; init; }
 
     /// <summary>The URL to audit: an absolute http or https URL. It is normalized.</summary>
     /// <remarks>The normalized URL is <see cref="Uri.AbsoluteUri"/> without the fragment. Scheme and host are in lower case. The default port and dot segments
-    /// are removed. Characters that a URL may not hold are percent-encoded.</remarks>
+    /// are removed. Characters that a URL may not hold are percent-encoded. A normalized URL stays as it is when it is normalized again.</remarks>
     /// <exception cref="InvalidValueException">The value is not an absolute http or https URL, or holds U+0000 or a lone surrogate.</exception>
     public required string Url { get; init => field = Normalize(value); }
 
@@ -53,14 +56,31 @@ public sealed record NewAuditSession
     /// <exception cref="InvalidValueException">The value is <see cref="DateTimeOffset.MinValue"/> or <see cref="DateTimeOffset.MaxValue"/>.</exception>
     public DateTimeOffset? CreatedAt { get; init => field = Timestamps.Require(value, "created_at"); }
 
+    // One pass of System.Uri leaves the escapes of a text with a stray "%" as they are, and encodes that "%". The next pass decodes them. So a URL is
+    // normalized until it stays the same: an export and an import must not change it.
     private static string Normalize(string url)
     {
         CrawledText.Require(url, "url");
+        for (var pass = 0; pass < MostPasses; pass++)
+        {
+            var normalized = NormalizeOnce(url);
+            if (normalized == url)
+            {
+                return normalized;
+            }
 
-        return Uri.TryCreate(url, UriKind.Absolute, out var uri) && (uri.Scheme == Uri.UriSchemeHttp || uri.Scheme == Uri.UriSchemeHttps) && HasHost(uri)
-            ? uri.GetComponents(UriComponents.AbsoluteUri & ~UriComponents.Fragment, UriFormat.UriEscaped)
-            : throw new InvalidValueException("url", "is not an absolute http or https URL");
+            url = normalized;
+        }
+
+        throw NotAUrl();
     }
+
+    private static string NormalizeOnce(string url) =>
+        Uri.TryCreate(url, UriKind.Absolute, out var uri) && (uri.Scheme == Uri.UriSchemeHttp || uri.Scheme == Uri.UriSchemeHttps) && HasHost(uri)
+            ? uri.GetComponents(UriComponents.AbsoluteUri & ~UriComponents.Fragment, UriFormat.UriEscaped)
+            : throw NotAUrl();
+
+    private static InvalidValueException NotAUrl() => new("url", "is not an absolute http or https URL");
 
     // System.Uri drops some characters of a host, which can leave it empty. For some hosts only IdnHost shows that they are invalid: it throws.
     private static bool HasHost(Uri uri)

@@ -22,38 +22,47 @@ internal sealed class CrawlEventFollower(
     // The status first: its snapshot is no later than that of the events, so the events of an ended run are complete.
     internal const string FollowSql =
         $"""
-        select status in ('COMPLETED', 'FAILED', 'CANCELLED') from crawl_runs where id = @crawl_id;
+        select (select status in ('COMPLETED', 'FAILED', 'CANCELLED') from crawl_runs where id = @crawl_id), pg_is_in_recovery();
         {CrawlEventStatements.ReadSql}
         """;
 
+    private const int MaxPageBytes = 16 * 1024 * 1024;
+
     // A single read waits this long for open transactions beside the newest event.
     private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(1);
+
+    /// <summary>The bytes of payloads at which a read ends early.</summary>
+    internal long PageBytes { get; init; } = MaxPageBytes;
 
     /// <summary>Follows a crawl until its run has ended.</summary>
     public async IAsyncEnumerable<CrawlEvent> FollowAsync(
         Guid crawlId, long? afterId, CrawlEventFollowOptions options, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        using var wait = Wait(crawlId, options);
+        using var pauses = Pauses(crawlId, options);
         while (true)
         {
-            var (events, ended) = await retry.RunAsync(() => ReadAsync(crawlId, afterId, options.PageSize, cancellationToken), cancellationToken)
-                .ConfigureAwait(false);
-            Count(events);
-            foreach (var crawlEvent in events)
+            var (page, ended) = await StandbyReadException.RetryAsync(
+                retry, dataSource, () => ReadAsync(crawlId, afterId, options.PageSize, cancellationToken), cancellationToken).ConfigureAwait(false);
+            Count(page.Events);
+            foreach (var crawlEvent in page.Events)
             {
                 yield return crawlEvent;
                 cancellationToken.ThrowIfCancellationRequested();
                 afterId = crawlEvent.Id;
             }
 
-            if (events.Count < options.PageSize)
+            var hadEvents = page.Events.Count > 0;
+
+            // Otherwise the next read would hold two pages.
+            page.Events.Clear();
+            if (!page.IsFull)
             {
                 if (ended)
                 {
                     yield break;
                 }
 
-                await wait.ForEventsAsync(hadEvents: events.Count > 0, cancellationToken).ConfigureAwait(false);
+                await pauses.ForEventsAsync(hadEvents, cancellationToken).ConfigureAwait(false);
             }
         }
     }
@@ -63,12 +72,12 @@ internal sealed class CrawlEventFollower(
         string? cursor, CrawlEventFollowOptions options, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var afterId = Decode(cursor);
-        using var wait = Wait(crawlId: null, options);
+        using var pauses = Pauses(crawlId: null, options);
         var mark = new HighWaterMark(dataSource, retry);
         while (true)
         {
             await mark.AdvanceAsync(afterId, cancellationToken).ConfigureAwait(false);
-            var events = await ReadAllAsync(afterId, mark.Id, options.PageSize, cancellationToken).ConfigureAwait(false);
+            var (events, isFull) = await ReadAllAsync(afterId, mark.Id, options.PageSize, cancellationToken).ConfigureAwait(false);
             Count(events);
             if (events.Count > 0)
             {
@@ -79,11 +88,11 @@ internal sealed class CrawlEventFollower(
 
             if (mark.IsHeldBack)
             {
-                await wait.ForTransactionsAsync(hadEvents: events.Count > 0, cancellationToken).ConfigureAwait(false);
+                await pauses.ForTransactionsAsync(hadEvents: events.Count > 0, cancellationToken).ConfigureAwait(false);
             }
-            else if (events.Count < options.PageSize)
+            else if (!isFull)
             {
-                await wait.ForEventsAsync(hadEvents: events.Count > 0, cancellationToken).ConfigureAwait(false);
+                await pauses.ForEventsAsync(hadEvents: events.Count > 0, cancellationToken).ConfigureAwait(false);
             }
         }
     }
@@ -94,37 +103,37 @@ internal sealed class CrawlEventFollower(
         var afterId = Decode(cursor);
         var mark = new HighWaterMark(dataSource, retry);
         var started = timeProvider.GetTimestamp();
-        using var wait = new FollowWait(CrawlEventFollowOptions.Default, subscription: null, timeProvider);
+        using var pauses = new FollowPauses(CrawlEventFollowOptions.Default, subscription: null, timeProvider);
         while (true)
         {
             await mark.AdvanceAsync(afterId, cancellationToken).ConfigureAwait(false);
             if (!mark.IsHeldBack || timeProvider.GetElapsedTime(started) > LongestWait)
             {
-                var events = await ReadAllAsync(afterId, mark.Id, limit, cancellationToken).ConfigureAwait(false);
+                var (events, _) = await ReadAllAsync(afterId, mark.Id, limit, cancellationToken).ConfigureAwait(false);
                 return Batch(events, events.Count > 0 ? events[^1].Id : afterId);
             }
 
-            await wait.ForTransactionsAsync(hadEvents: false, cancellationToken).ConfigureAwait(false);
+            await pauses.ForTransactionsAsync(hadEvents: false, cancellationToken).ConfigureAwait(false);
         }
     }
 
-    private FollowWait Wait(Guid? crawlId, CrawlEventFollowOptions options) =>
-        new(options, options.Listen ? CrawlEventListener.Subscribe(dataSource, crawlId, logger) : null, timeProvider);
+    private FollowPauses Pauses(Guid? crawlId, CrawlEventFollowOptions options) =>
+        new(options, options.Listen ? CrawlEventListener.Subscribe(dataSource, crawlId, timeProvider, logger) : null, timeProvider);
 
     private static long Decode(string? cursor) => cursor is null ? 0 : KeysetCursor<long>.Decode(cursor, CursorKind.AllEvents).Id;
 
     private static CrawlEventBatch Batch(List<CrawlEvent> events, long lastId) =>
         new() { Events = events, Cursor = new KeysetCursor<long>(default, lastId).Encode(CursorKind.AllEvents) };
 
-    private async Task<List<CrawlEvent>> ReadAllAsync(long afterId, long upToId, int limit, CancellationToken cancellationToken)
+    private async Task<EventPage> ReadAllAsync(long afterId, long upToId, int limit, CancellationToken cancellationToken)
     {
         if (upToId <= afterId)
         {
-            return [];
+            return new EventPage([], IsFull: false);
         }
 
         return await retry.RunAsync(
-            () =>
+            () => dataSource.UseAsync(null, async connection =>
             {
                 var parameters = new Parameters
                 {
@@ -132,26 +141,38 @@ internal sealed class CrawlEventFollower(
                     { "up_to_id", NpgsqlDbType.Bigint, upToId },
                     { "limit", NpgsqlDbType.Bigint, limit },
                 };
-                return dataSource.QueryAsync(ReadAllSql, parameters, CrawlEventStatements.Map(), null, cancellationToken);
-            },
+                var command = new NpgsqlCommand(ReadAllSql, connection);
+                await using var commandDisposal = command.ConfigureAwait(false);
+                parameters.AddTo(command);
+                var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+                await using (reader.ConfigureAwait(false))
+                {
+                    return await EventPage.ReadAsync(command, reader, limit, PageBytes, cancellationToken).ConfigureAwait(false);
+                }
+            }, cancellationToken),
             cancellationToken).ConfigureAwait(false);
     }
 
-    private Task<(List<CrawlEvent> Events, bool Ended)> ReadAsync(Guid crawlId, long? afterId, int pageSize, CancellationToken cancellationToken) =>
+    private Task<(EventPage Page, bool Ended)> ReadAsync(Guid crawlId, long? afterId, int pageSize, CancellationToken cancellationToken) =>
         dataSource.UseAsync(null, async connection =>
         {
-            var parameters = CrawlEventStatements.ToReadParameters(crawlId, null, afterId, pageSize);
-            var reader = await connection.ExecuteReaderAsync(FollowSql, parameters, null, cancellationToken).ConfigureAwait(false);
+            var command = new NpgsqlCommand(FollowSql, connection);
+            await using var commandDisposal = command.ConfigureAwait(false);
+            CrawlEventStatements.ToReadParameters(crawlId, null, afterId, pageSize).AddTo(command);
+            var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
             await using (reader.ConfigureAwait(false))
             {
-                if (!await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
+                await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
+                if (reader.GetNullable<bool?>(0) is not { } ended)
                 {
-                    throw new RowNotFoundException(CrawlEventStatements.RunsTable, [crawlId]);
+                    var error = new RowNotFoundException(CrawlEventStatements.RunsTable, [crawlId]);
+
+                    // A standby may not have the run yet.
+                    throw reader.GetBoolean(1) ? new StandbyReadException(error) : error;
                 }
 
-                var ended = reader.GetBoolean(0);
                 await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
-                return (await reader.ReadAllAsync(CrawlEventStatements.Map(), cancellationToken).ConfigureAwait(false), ended);
+                return (await EventPage.ReadAsync(command, reader, pageSize, PageBytes, cancellationToken).ConfigureAwait(false), ended);
             }
         }, cancellationToken);
 

@@ -1,7 +1,6 @@
 using System.Data;
 using System.Runtime.CompilerServices;
 using CrawlData.Instrumentation;
-using CrawlData.Storage;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 
@@ -17,27 +16,42 @@ internal sealed class CrawlEventListener
 
     private static readonly ConditionalWeakTable<NpgsqlDataSource, CrawlEventListener> Listeners = [];
 
-    private static readonly TimeSpan ReconnectAfter = TimeSpan.FromSeconds(1);
+    /// <summary>The silence after which the listener checks its connection. A connection that vanishes without a packet looks like one that is idle.</summary>
+    internal static readonly TimeSpan CheckInterval = TimeSpan.FromSeconds(15);
+
+    /// <summary>The pause before the listener connects again.</summary>
+    internal static readonly TimeSpan ReconnectAfter = TimeSpan.FromSeconds(1);
 
     private readonly Lock gate = new();
     private readonly NpgsqlDataSource dataSource;
+    private readonly TimeProvider timeProvider;
     private readonly ILogger logger;
     private readonly HashSet<CrawlEventSubscription> subscriptions = [];
     private Action? stopListening;
+    private int refusals;
 
-    private CrawlEventListener(NpgsqlDataSource dataSource, ILogger logger) => (this.dataSource, this.logger) = (dataSource, logger);
+    private CrawlEventListener(NpgsqlDataSource dataSource, TimeProvider timeProvider, ILogger logger) =>
+        (this.dataSource, this.timeProvider, this.logger) = (dataSource, timeProvider, logger);
 
     /// <summary>Subscribes to a crawl, or to all crawls when null, until the subscription is disposed. The listener uses the first
-    /// subscription's logger.</summary>
+    /// subscription's logger and time provider.</summary>
+    /// <returns>The subscription. Null when the pool has one connection: the listener would keep it, and followers could not read.</returns>
     /// <exception cref="InvalidOperationException">The data source multiplexes.</exception>
-    public static CrawlEventSubscription Subscribe(NpgsqlDataSource dataSource, Guid? crawlId, ILogger logger)
+    public static CrawlEventSubscription? Subscribe(NpgsqlDataSource dataSource, Guid? crawlId, TimeProvider timeProvider, ILogger logger)
     {
-        if (new NpgsqlConnectionStringBuilder(dataSource.ConnectionString).Multiplexing)
+        var settings = new NpgsqlConnectionStringBuilder(dataSource.ConnectionString);
+        if (settings.Multiplexing)
         {
             throw new InvalidOperationException("Listening needs a connection of its own. A data source that multiplexes gives none.");
         }
 
-        var listener = Listeners.GetValue(dataSource, key => new CrawlEventListener(key, logger));
+        var listener = Listeners.GetValue(dataSource, key => new CrawlEventListener(key, timeProvider, logger));
+        if (settings is { Pooling: true, MaxPoolSize: 1 })
+        {
+            listener.Refuse();
+            return null;
+        }
+
         var subscription = new CrawlEventSubscription(listener, crawlId);
         lock (listener.gate)
         {
@@ -87,7 +101,7 @@ internal sealed class CrawlEventListener
                         Log.ListeningFailed(logger, Telemetry.ErrorType(exception));
                     }
 
-                    await Task.Delay(ReconnectAfter, stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                    await Task.Delay(ReconnectAfter, timeProvider, stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 }
             }
         }
@@ -100,14 +114,17 @@ internal sealed class CrawlEventListener
         connection.Notification += Pulse;
         try
         {
-            await connection.ExecuteAsync(ListenSql, null, null, stop).ConfigureAwait(false);
+            await connection.ExecuteShortAsync(ListenSql, [], stop).ConfigureAwait(false);
             Log.Listening(logger);
 
             // Earlier commits sent nothing to this connection: every follower reads once more.
             Pulse(null);
             while (true)
             {
-                await connection.WaitAsync(stop).ConfigureAwait(false);
+                if (!await WaitAsync(connection, stop).ConfigureAwait(false))
+                {
+                    await connection.ExecuteShortAsync(ListenSql, [], stop).ConfigureAwait(false);
+                }
             }
         }
         finally
@@ -116,8 +133,33 @@ internal sealed class CrawlEventListener
             if (connection.State == ConnectionState.Open)
             {
                 // The pool does not reset connections where No Reset On Close is set.
-                await connection.ExecuteAsync(UnlistenSql, null, null, CancellationToken.None).ConfigureAwait(false);
+                await connection.ExecuteShortAsync(UnlistenSql, [], CancellationToken.None).ConfigureAwait(false);
             }
+        }
+    }
+
+    /// <summary>Waits for a notification.</summary>
+    /// <returns>Whether one arrived before the next check.</returns>
+    private async Task<bool> WaitAsync(NpgsqlConnection connection, CancellationToken stop)
+    {
+        using var timeout = new CancellationTokenSource(CheckInterval, timeProvider);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, stop);
+        try
+        {
+            await connection.WaitAsync(either.Token).ConfigureAwait(false);
+            return true;
+        }
+        catch (OperationCanceledException) when (!stop.IsCancellationRequested)
+        {
+            return false;
+        }
+    }
+
+    private void Refuse()
+    {
+        if (Interlocked.Increment(ref refusals) == 1)
+        {
+            Log.NotListening(logger);
         }
     }
 

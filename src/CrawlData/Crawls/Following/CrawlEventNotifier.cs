@@ -72,7 +72,11 @@ internal sealed class CrawlEventNotifier(NpgsqlDataSource dataSource, TimeProvid
                 foreach (var chunk in crawlIds.Chunk(CrawlIdsInPayload))
                 {
                     var parameters = new Parameters { { "payload_text", NpgsqlDbType.Text, ToPayload(chunk) } };
-                    await dataSource.ExecuteAsync(NotifySql, parameters, null, CancellationToken.None).ConfigureAwait(false);
+                    await dataSource.UseAsync(null, async connection =>
+                    {
+                        await connection.ExecuteShortAsync(NotifySql, parameters, CancellationToken.None).ConfigureAwait(false);
+                        return true;
+                    }, CancellationToken.None).ConfigureAwait(false);
                 }
             }
             catch (Exception exception)

@@ -25,6 +25,35 @@ public sealed class AuditSessionQueueClaimTests : EmptiedDatabaseTest
     }
 
     [Test]
+    public async Task A_session_whose_attempts_cannot_rise_is_passed_over_and_stops_no_claim()
+    {
+        var exhausted = await EnqueueAsync("https://example.org/exhausted");
+        var next = await EnqueueAsync("https://example.org/next");
+        await ExecuteAsync("update audit_sessions set attempts = 2147483647 where id = @exhausted", new { exhausted });
+
+        Assert.That((await Queue.ClaimNextAsync())?.Id, Is.EqualTo(next));
+        Assert.That(await Queue.ClaimNextAsync(), Is.Null);
+        var refused = await Queue.StartAsync(exhausted);
+        Assert.That((refused.Outcome, refused.Row!.Status), Is.EqualTo((TransitionOutcome.Refused, AuditSessionStatus.Queued)));
+    }
+
+    [Test]
+    public async Task A_stale_session_whose_attempts_cannot_rise_fails_and_stops_no_rescue()
+    {
+        var exhausted = await ClaimNewAsync("https://example.org/exhausted");
+        var other = await ClaimNewAsync("https://example.org/other");
+        await ExecuteAsync("update audit_sessions set attempts = 2147483647 where id = @Id", new { exhausted.Id });
+        await SilenceAsync(exhausted.Id);
+        await SilenceAsync(other.Id);
+
+        var rescued = await Queue.RescueStaleAsync(Silence, maxAttempts: int.MaxValue);
+
+        Assert.That(
+            rescued.Select(session => (session.Id, session.Status)),
+            Is.EqualTo(new[] { (exhausted.Id, AuditSessionStatus.Failed), (other.Id, AuditSessionStatus.Queued) }));
+    }
+
+    [Test]
     public async Task Each_attempt_writes_the_first_line_of_its_log()
     {
         var id = await EnqueueAsync();

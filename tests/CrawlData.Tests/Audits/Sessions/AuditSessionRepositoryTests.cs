@@ -103,6 +103,8 @@ public sealed class AuditSessionRepositoryTests : DatabaseTest
     [TestCase("https://example.org/%7Euser/%41%2F?q=%c3%a9", "https://example.org/~user/A%2F?q=%C3%A9")]
     [TestCase("https://example.org/a b?c d", "https://example.org/a%20b?c%20d")]
     [TestCase("https://example.org/100%", "https://example.org/100%25")]
+    [TestCase("https://example.org/a/%/%2e%2e/b", "https://example.org/a/b")]
+    [TestCase("https://example.org/%2%41%7e", "https://example.org/%252A~")]
     [TestCase("https://BÜCHER.example/straße?q=ü", "https://bücher.example/stra%C3%9Fe?q=%C3%BC")]
     [TestCase("https://xn--bcher-kva.example/", "https://xn--bcher-kva.example/")]
     [TestCase("https://example.org/😀?#\u202e", "https://example.org/%F0%9F%98%80?")]
@@ -114,6 +116,44 @@ public sealed class AuditSessionRepositoryTests : DatabaseTest
 
         Assert.That(enqueued.Url, Is.EqualTo(kept));
         Assert.That(Session(kept).Url, Is.EqualTo(kept), "it is its own canonical form");
+    }
+
+    /// <summary>An export and an import pass a URL through its property again.</summary>
+    [Test]
+    public void A_normalized_url_is_its_own_normal_form_whatever_the_text_is()
+    {
+        string[] parts =
+        [
+            "%", "%2", "%2e", "%2E", "%2f", "%5c", "%25", "%252e", "%00", "%c3", "%C3%A9", "%41", "%7e", "%E2%80%AE", "..", ".", "/", "//",
+            "\\", "?", "#", "@", ":", "a", "1", "80", "é", "ü", "ß", "😀", "[", "]", "[::1]", " ", "\t", "|", "{", "<", "\"",
+            "\u202e", "\u00ad", "\u3002", "\uff0e", "\u200d", "xn--", "0x7f",
+        ];
+        var random = new Random(13);
+        var accepted = 0;
+        for (var number = 0; number < 100_000; number++)
+        {
+            var text = string.Concat(Enumerable.Range(0, random.Next(1, 10)).Select(_ => parts[random.Next(parts.Length)]));
+            var given = $"{(random.Next(2) == 0 ? "http" : "HTTPS")}://{(random.Next(3) == 0 ? "" : "example.org/")}{text}";
+            if (Normalize(given) is { } normalized)
+            {
+                accepted++;
+                Assert.That(Normalize(normalized), Is.EqualTo(normalized), given);
+            }
+        }
+
+        Assert.That(accepted, Is.GreaterThan(50_000));
+
+        static string? Normalize(string url)
+        {
+            try
+            {
+                return Session(url).Url;
+            }
+            catch (InvalidValueException)
+            {
+                return null;
+            }
+        }
     }
 
     [TestCaseSource(nameof(NoUrls))]

@@ -280,11 +280,4 @@ public sealed class CrawlEventFollowerTests : DatabaseTest
 
     private NpgsqlDataSource Pool(int size, string? name = null) =>
         NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { MaxPoolSize = size, ApplicationName = name });
-
-    /// <summary>Timers of 10, 20, 40 ms and so on never fire: those are the pauses between polls. Pauses of 1 to 16 ms wait for open transactions.</summary>
-    private sealed class TimeWithoutPolls : TimeProvider
-    {
-        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
-            base.CreateTimer(callback, state, dueTime.TotalMilliseconds % 10 == 0 ? Timeout.InfiniteTimeSpan : dueTime, period);
-    }
 }

@@ -3,6 +3,7 @@ using CrawlData.Audits;
 using CrawlData.Crawls;
 using CrawlData.Recordings;
 using CrawlData.Tests.Cli;
+using CrawlData.Tests.Faults;
 using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 
@@ -95,7 +96,57 @@ public sealed class StandbyTests
 
     [Test]
     public async Task A_standby_refuses_to_list_the_events_of_all_crawls() =>
-        await Assert.ThatAsync(() => new CrawlEventRepository(servers.Standby).ListAllAsync(), Throws.InvalidOperationException);
+        await Assert.ThatAsync(
+            () => new CrawlEventRepository(servers.Standby, retry: new RetryOptions { Limit = TimeSpan.Zero }).ListAllAsync(),
+            Throws.InvalidOperationException);
+
+    /// <summary>The pool keeps its connection to the standby, and a new connection leads to the primary.</summary>
+    [Test]
+    public async Task A_follower_of_all_crawls_whose_address_leads_to_a_standby_for_a_while_goes_on()
+    {
+        var crawl = (await new CrawlRunRepository(servers.Primary.DataSource).InsertAsync(new NewCrawlRun { AppPackage = "org.example.app" })).Id;
+        var events = new CrawlEventRepository(servers.Primary.DataSource);
+        var id = await events.AppendAsync(crawl, new NewCrawlEvent { EventType = "step", Payload = Jsonb.Parse("{}") });
+        await using var proxy = new FaultProxy(servers.Primary.ConnectionString);
+        (var primaryPort, proxy.Port) = (proxy.Port, new NpgsqlConnectionStringBuilder(servers.Standby.ConnectionString).Port);
+        await using var dataSource = proxy.CreateDataSource(servers.Primary.ConnectionString);
+        var retries = new LoggedEvents<CrawlEventRepository>(10);
+        var following = new CrawlEventRepository(dataSource, logger: retries);
+        var next = following.FollowAllAsync(DatabaseTest.CursorAfter(id - 1)).SelectMany(batch => batch.Events).FirstAsync().AsTask();
+        await Task.WhenAny(next, retries.Received.UntilCountAsync(2));
+        proxy.Port = primaryPort;
+
+        Assert.That((await next.WaitAsync(TimeSpan.FromSeconds(10))).Id, Is.EqualTo(id));
+    }
+
+    [Test]
+    public async Task A_follower_of_a_run_that_a_standby_lacks_goes_on_when_its_address_leads_to_the_primary()
+    {
+        await ExecuteAsync("select pg_wal_replay_pause()");
+        try
+        {
+            await Wait.UntilAsync(servers.Standby, "select pg_get_wal_replay_pause_state() = 'paused'", TimeSpan.FromSeconds(10));
+            var crawl = (await new CrawlRunRepository(servers.Primary.DataSource).InsertAsync(new NewCrawlRun { AppPackage = "org.example.app" })).Id;
+            var id = await new CrawlEventRepository(servers.Primary.DataSource)
+                .AppendAsync(crawl, new NewCrawlEvent { EventType = "step", Payload = Jsonb.Parse("{}") });
+            await using var proxy = new FaultProxy(servers.Primary.ConnectionString);
+            (var primaryPort, proxy.Port) = (proxy.Port, new NpgsqlConnectionStringBuilder(servers.Standby.ConnectionString).Port);
+            await using var dataSource = proxy.CreateDataSource(servers.Primary.ConnectionString);
+            var retries = new LoggedEvents<CrawlEventRepository>(10);
+            var next = new CrawlEventRepository(dataSource, logger: retries).FollowAsync(crawl).FirstAsync().AsTask();
+            await Task.WhenAny(next, retries.Received.UntilCountAsync(2));
+            proxy.Port = primaryPort;
+
+            Assert.That((await next.WaitAsync(TimeSpan.FromSeconds(10))).Id, Is.EqualTo(id));
+            await Assert.ThatAsync(
+                () => new CrawlEventRepository(servers.Standby, retry: new RetryOptions { Limit = TimeSpan.Zero }).FollowAsync(crawl).AnyAsync().AsTask(),
+                Throws.InstanceOf<RowNotFoundException>());
+        }
+        finally
+        {
+            await ExecuteAsync("select pg_wal_replay_resume()");
+        }
+    }
 
     [Test]
     public async Task A_standby_ends_with_its_primary()

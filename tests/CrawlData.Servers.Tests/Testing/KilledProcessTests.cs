@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using CrawlData.Testing;
 using CrawlData.Tests.Cli;
+using CrawlData.Tests.Servers;
 
 namespace CrawlData.Tests.Testing;
 
@@ -15,11 +16,7 @@ public sealed class KilledProcessTests
     [Test]
     public async Task A_killed_process_leaves_no_server_running_and_no_folder()
     {
-        if (PostgresBinaries.Find(Environment.GetEnvironmentVariable) is not { } binaries)
-        {
-            Assert.Ignore("There are no server binaries on this machine, so there is nothing that could be left running.");
-            return;
-        }
+        var binaries = RestartableServer.FindBinaries();
 
         var folder = Directory.CreateTempSubdirectory("crawldata-killed-");
         File.SetUnixFileMode(folder.FullName, (UnixFileMode)0x1FF);

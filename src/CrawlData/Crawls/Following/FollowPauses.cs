@@ -4,7 +4,7 @@ namespace CrawlData.Crawls;
 /// <param name="options">The longest pause.</param>
 /// <param name="subscription">Ends a pause early when a notification arrives; may be null.</param>
 /// <param name="timeProvider">Measures the pauses.</param>
-internal sealed class FollowWait(CrawlEventFollowOptions options, CrawlEventSubscription? subscription, TimeProvider timeProvider) : IDisposable
+internal sealed class FollowPauses(CrawlEventFollowOptions options, CrawlEventSubscription? subscription, TimeProvider timeProvider) : IDisposable
 {
     private static readonly TimeSpan FirstEventPause = TimeSpan.FromMilliseconds(10);
 
@@ -22,7 +22,7 @@ internal sealed class FollowWait(CrawlEventFollowOptions options, CrawlEventSubs
         return subscription?.WaitAsync(eventPause, timeProvider, cancellationToken) ?? Task.Delay(eventPause, timeProvider, cancellationToken);
     }
 
-    /// <summary>Pauses until the open transactions are likely to have ended.</summary>
+    /// <summary>Pauses until the open transactions are likely to have ended for which <see cref="HighWaterMark"/> waits.</summary>
     public Task ForTransactionsAsync(bool hadEvents, CancellationToken cancellationToken)
     {
         transactionPause = Next(hadEvents ? default : transactionPause, FirstTransactionPause, LongestTransactionPause);

@@ -1,0 +1,56 @@
+using CrawlData.Storage;
+using Npgsql;
+
+namespace CrawlData.Schema;
+
+/// <summary>Compares the sequences of ids with the newest ids of their tables. A sequence that was set back, or that logical replication did not move, gives
+/// ids that readers have passed.</summary>
+internal static class SequencePositions
+{
+    // If a table or a sequence is missing or of another kind, the catalog has the difference. A role without these rights cannot compare.
+    internal const string ReadableSql =
+        """
+        select tables.relname
+        from pg_class as tables
+        join pg_attribute on attrelid = tables.oid and attname = 'id' and atttypid = 'bigint'::regtype and not attisdropped
+        join pg_class as sequences on sequences.relnamespace = tables.relnamespace and sequences.relname = tables.relname || '_id_seq'
+        where tables.relnamespace = quote_ident(current_schema())::regnamespace
+          and tables.relname in ('crawl_events', 'crawl_logs')
+          and tables.relkind in ('r', 'p')
+          and has_table_privilege(tables.oid, 'select')
+          and case sequences.relkind when 'S' then has_sequence_privilege(sequences.oid, 'usage, select') end
+        order by tables.relname
+        """;
+
+    internal const string EventsSql = "select max(id), pg_sequence_last_value('crawl_events_id_seq') from crawl_events";
+
+    internal const string LogsSql = "select max(id), pg_sequence_last_value('crawl_logs_id_seq') from crawl_logs";
+
+    /// <summary>Finds the sequences that are behind. The search path must have only the schema.</summary>
+    public static async Task<IReadOnlyList<SchemaDifference>> CompareAsync(NpgsqlTransaction transaction, CancellationToken cancellationToken)
+    {
+        var connection = transaction.Connection!;
+        var differences = new List<SchemaDifference>();
+        foreach (var table in await connection.QueryAsync(ReadableSql, null, row => row.GetString(0), transaction, cancellationToken).ConfigureAwait(false))
+        {
+            var (newest, last) = await connection.QuerySingleAsync(
+                table == "crawl_events" ? EventsSql : LogsSql,
+                null,
+                row => (row.GetNullable<long?>(0) ?? 0, row.GetNullable<long?>(1) ?? 0),
+                transaction,
+                cancellationToken).ConfigureAwait(false);
+            if (newest > last)
+            {
+                differences.Add(new SchemaDifference
+                {
+                    Kind = SchemaDifferenceKind.Changed,
+                    Element = $"sequence {table}_id_seq",
+                    Expected = $"at least {newest}",
+                    Actual = $"{last}",
+                });
+            }
+        }
+
+        return differences;
+    }
+}

@@ -1,0 +1,87 @@
+using System.Globalization;
+using CrawlData.Schema;
+using CrawlData.Tests.Servers;
+using Npgsql;
+
+namespace CrawlData.Tests.Faults.Checker;
+
+/// <summary>Many clients invoke random operations under random faults. A judge compares their history with what is stored. <c>CRAWLDATA_FAULT_SECONDS</c> says
+/// for how long, and <c>CRAWLDATA_FAULT_SEED</c> sets the choices.</summary>
+[Category("Faults")]
+public sealed class CheckerTests
+{
+    private const string Database = "checker";
+    private const int MostShown = 3;
+
+    private const string TriggerSql =
+        $"""
+        create function check_event() returns trigger language plpgsql as $$
+        begin
+            if new.event_type = '{Workload.Refused}' then
+                raise exception 'refused by a trigger' using errcode = 'check_violation';
+            end if;
+            new.created_at := clock_timestamp() at time zone 'utc';
+            return new;
+        end $$;
+        create trigger check_event before insert on crawl_events for each row
+            when (new.event_type in ('{Workload.Refused}', '{Workload.Stamped}')) execute function check_event()
+        """;
+
+    private static readonly TimeSpan Duration = TimeSpan.FromSeconds(
+        double.Parse(Environment.GetEnvironmentVariable("CRAWLDATA_FAULT_SECONDS") ?? "2.5", CultureInfo.InvariantCulture));
+
+    private static readonly TimeSpan LongestRound = TimeSpan.FromSeconds(4);
+
+    private static readonly int Seed = int.Parse(
+        Environment.GetEnvironmentVariable("CRAWLDATA_FAULT_SEED") ?? $"{Random.Shared.Next(1_000_000)}", CultureInfo.InvariantCulture);
+
+    [Test]
+    public async Task A_random_history_under_random_faults_breaks_no_promise()
+    {
+        await using var server = await RestartableServer.StartAsync();
+        await using var witness = await CreateDatabaseAsync(server);
+        var counts = new HistoryCounts();
+        using var metrics = new CallbackMeterListener(Database, counts.Faults);
+        var (elapsed, broken) = (TimeSpan.Zero, "");
+        for (var seed = Seed; elapsed < Duration && broken.Length == 0; seed++)
+        {
+            TestContext.Out.WriteLine($"seed {seed}");
+            var duration = Duration - elapsed < LongestRound ? Duration - elapsed : LongestRound;
+            var (history, state) = await new Round(server, ConnectionString(server), witness, counts.Faults, seed).RunAsync(duration);
+            elapsed += duration;
+            var violations = Judge.Check(history.Operations, state);
+            counts.Add(history.Operations, state, violations);
+            broken = Explain(violations, seed);
+        }
+
+        TestContext.Progress.WriteLine($"checker, seed {Seed}: {counts}");
+        Assert.That(broken, Is.Empty);
+        Assert.That(counts.Acknowledged, Is.GreaterThan(50), "the clients work");
+    }
+
+    private static async Task<NpgsqlDataSource> CreateDatabaseAsync(RestartableServer server)
+    {
+        // The log of transactions is flushed late, so that a crash makes the server give ids out again.
+        await server.SetAsync(("wal_writer_delay", "10s"));
+        await using (var create = server.DataSource.CreateCommand($"create database {Database}"))
+        {
+            await create.ExecuteNonQueryAsync();
+        }
+
+        var witness = NpgsqlDataSource.Create(ConnectionString(server));
+        await new SchemaMigrator(witness).MigrateAsync();
+        await using var trigger = witness.CreateCommand(TriggerSql);
+        await trigger.ExecuteNonQueryAsync();
+        return witness;
+    }
+
+    private static string ConnectionString(RestartableServer server) =>
+        new NpgsqlConnectionStringBuilder(server.ConnectionString) { Database = Database }.ConnectionString;
+
+    /// <summary>Shows the shortest violations of each promise.</summary>
+    private static string Explain(IReadOnlyList<Violation> violations, int seed) => violations.Count == 0
+        ? ""
+        : $"CRAWLDATA_FAULT_SEED={seed}\n" + string.Join("\n", violations.GroupBy(violation => violation.Promise).Select(group =>
+            $"{group.Key} {group.Count()} times\n"
+            + string.Join("\n", group.OrderBy(violation => violation.Operations.Count).Take(MostShown).Select(violation => $"  {violation}"))));
+}

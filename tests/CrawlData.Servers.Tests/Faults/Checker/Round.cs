@@ -1,0 +1,128 @@
+using CrawlData.Crawls;
+using CrawlData.Tests.Servers;
+using Npgsql;
+
+namespace CrawlData.Tests.Faults.Checker;
+
+/// <summary>One history: clients work under faults for some seconds, and all of it ends. Its tables are empty before.</summary>
+internal sealed class Round(RestartableServer server, string connectionString, NpgsqlDataSource witness, FaultCounter counter, int seed)
+{
+    private const int Crawls = 8;
+    private const int AppendClients = 5;
+    private const int SharingClients = 3;
+    private const int Owners = 2;
+    private const int SessionClients = 3;
+    private const int LastClient = 99;
+    private const string OfClients = $"application_name = '{Workload.Name}'";
+
+    // A writer fails after this time. So an outage leaves it with unstored events.
+    private static readonly RetryOptions Impatient = new() { Limit = TimeSpan.FromMilliseconds(100) };
+
+    private readonly History history = new();
+    private int clients;
+
+    /// <summary>Runs the history.</summary>
+    /// <param name="duration">How long faults are injected.</param>
+    /// <returns>The history, and what is stored at its end.</returns>
+    public async Task<(History History, StoredState State)> RunAsync(TimeSpan duration)
+    {
+        await ExecuteAsync("truncate crawl_runs, audit_sessions cascade");
+        var runs = new CrawlRunRepository(witness);
+        var running = new NewCrawlRun { AppPackage = "org.example.app", Status = CrawlStatus.Running };
+        var crawls = (await runs.InsertAsync(Enumerable.Repeat(running, Crawls))).Select(run => run.Id).ToList();
+        await using var proxy = new FaultProxy(connectionString);
+        await using var workload = new Workload(history, counter, proxy, connectionString, witness, seed) { Crawls = crawls };
+
+        List<FollowClient> followers = [.. crawls.Select(crawl => Follower(workload, crawl)), Follower(workload, null), Follower(workload, null)];
+        var following = followers.Select(follower => Task.Run(() => follower.RunAsync())).ToList();
+        var writers = Enumerable.Range(0, 1 + Owners).Select(_ => Writer(workload)).ToList();
+        using (var faults = new CancellationTokenSource(duration))
+        using (var ended = new CancellationTokenSource())
+        {
+            var working = MakeClients(workload, writers).Select(client => Task.Run(() => client.RunAsync(ended.Token))).ToList();
+            await new FaultInjector(server, proxy, witness, crawls, counter, seed).RunAsync(faults.Token);
+            await ended.CancelAsync();
+            await Task.WhenAll(working);
+        }
+
+        for (var number = 0; number < writers.Count; number++)
+        {
+            await DisposeAsync(writers[number], number);
+        }
+
+        await EndSessionsAsync();
+        await AppendLastAsync(crawls[0], followers);
+        foreach (var crawl in crawls)
+        {
+            (await runs.CompleteAsync(crawl)).EnsureApplied();
+        }
+
+        await Task.WhenAll(following);
+        return (history, await StoredState.ReadAsync(witness));
+    }
+
+    private FollowClient Follower(Workload workload, Guid? crawl) => new(workload, clients++, crawl);
+
+    private static CrawlEventWriter Writer(Workload workload) => new(
+        new CrawlEventRepository(workload.DataSource, retry: Impatient, notify: true, logger: workload.Logger<CrawlEventRepository>(0)),
+        new CrawlEventWriterOptions { BatchSize = 200, Capacity = 300, Linger = TimeSpan.FromMilliseconds(5) },
+        workload.Logger<CrawlEventWriter>(0));
+
+    private List<Client> MakeClients(Workload workload, List<CrawlEventWriter> writers) =>
+    [
+        .. Enumerable.Range(0, AppendClients).Select(_ => new AppendClient(workload, clients++)),
+        .. Enumerable.Range(0, SharingClients).Select(_ => new WriterClient(workload, clients++, writers[0], 0, workload.Crawls.Take(4).ToList())),
+        .. Enumerable.Range(1, Owners).Select(
+            owner => new OwnerClient(workload, clients++, writers[owner], owner, workload.Crawls.Skip(2 + (2 * owner)).Take(2).ToList())),
+        new RunClient(workload, clients++),
+        .. Enumerable.Range(0, SessionClients).Select(_ => new SessionClient(workload, clients++)),
+        new SweepClient(workload, clients++),
+        new SweepClient(workload, clients++),
+        new PurgeClient(workload, clients++),
+        new LateClient(workload, clients++),
+    ];
+
+    private async Task DisposeAsync(CrawlEventWriter writer, int number)
+    {
+        await history.RunAsync(new FlushOperation(LastClient, number, disposes: true), () => writer.DisposeAsync().AsTask());
+        var take = new TakeOperation(LastClient, number);
+        await history.RunAsync(take, () =>
+        {
+            take.Taken = [.. writer.TakeUnstored().Select(one => (one.CrawlId, Client.KeyOf(one.Event.Payload), one.Error))];
+            return Task.CompletedTask;
+        });
+    }
+
+    /// <summary>Ends the sessions that lost connections left on the server. Nobody waits for them any more.</summary>
+    private async Task EndSessionsAsync()
+    {
+        witness.Clear();
+        await Wait.UntilAsync(EndThoseThatWaitAsync, TimeSpan.FromSeconds(20), "the clients' sessions end");
+    }
+
+    /// <summary>Ends the sessions that wait for their clients. Others may wait for their locks.</summary>
+    /// <returns>Whether all sessions are idle.</returns>
+    private async Task<bool> EndThoseThatWaitAsync()
+    {
+        await ExecuteAsync($"select pg_terminate_backend(pid) from pg_stat_activity where {OfClients} and state like 'idle in transaction%'");
+        await using var busy = witness.CreateCommand($"select exists (select from pg_stat_activity where {OfClients} and state <> 'idle')");
+        return history.HasHung || !(bool)(await busy.ExecuteScalarAsync())!;
+    }
+
+    /// <summary>Appends the last event. The followers of all crawls end with it.</summary>
+    private async Task AppendLastAsync(Guid crawl, List<FollowClient> followers)
+    {
+        var key = new EventKey(LastClient, 1);
+        var append = new AppendOperation(LastClient, "append the last event", [(crawl, key)]) { MustSucceed = true };
+        var last = new NewCrawlEvent { EventType = "last", Payload = Jsonb.From(new { client = key.Client, number = key.Number }) };
+        await history.RunAsync(append, async () => append.Ids = [await new CrawlEventRepository(witness).AppendAsync(crawl, last)]);
+        Assert.That(append.Error, Is.Null);
+        followers.ForEach(follower => follower.EndAt(append.Ids![0]));
+    }
+
+    private async Task ExecuteAsync(string sql)
+    {
+        await using var command = witness.CreateCommand(sql);
+        await command.ExecuteNonQueryAsync();
+    }
+}

@@ -1,0 +1,139 @@
+using CrawlData.Crawls;
+using CrawlData.Tests.Faults;
+using Npgsql;
+
+namespace CrawlData.Tests.Crawls;
+
+/// <summary>Listeners and notifiers whose connection vanishes without a packet, and pools without a connection for them.</summary>
+public sealed class CrawlEventListenerTests : DatabaseTest
+{
+    private const int ListeningFailed = 30;
+    private const int NotifyingFailed = 32;
+    private const int NotListening = 33;
+
+    private static readonly CrawlEventFollowOptions Listening = new() { Listen = true };
+
+    [Test]
+    public async Task A_listener_whose_connection_vanishes_reports_it_and_listens_again()
+    {
+        await using var proxy = new FaultProxy(Database.ConnectionString);
+        await using var dataSource = proxy.CreateDataSource(
+            Database.ConnectionString, builder => (builder.CommandTimeout, builder.CancellationTimeout) = (2, -1));
+        var (time, log) = (TimeWithChecks(), new LoggedEvents<CrawlEventRepository>(ListeningFailed));
+        var crawl = await CreateCrawlAsync();
+        using var enough = new CancellationTokenSource();
+        var received = new ReceivedItems<long>();
+        var following = FollowAsync(new CrawlEventRepository(dataSource, logger: log, timeProvider: time), crawl, received, enough.Token);
+        await Events.AppendAsync(crawl, Event(1));
+        await time.Started.UntilCountAsync(1);
+        await received.UntilCountAsync(1);
+
+        proxy.FreezeOpenConnections();
+
+        // Only the listener's connection stays frozen, and perhaps that of a read.
+        dataSource.Clear();
+        await Events.AppendAsync(crawl, Event(2));
+
+        await log.Received.UntilCountAsync(1);
+        await received.UntilCountAsync(2);
+        await enough.CancelAsync();
+        await Assert.ThatAsync(() => following, Throws.InstanceOf<OperationCanceledException>());
+        Assert.That(log.Received.ToList(), Has.All.Contains("System.TimeoutException"));
+    }
+
+    [Test]
+    public async Task A_listener_that_checks_an_idle_connection_keeps_it()
+    {
+        await using var dataSource = Pool(10, "checked");
+        var (time, log) = (TimeWithChecks(), new LoggedEvents<CrawlEventRepository>(ListeningFailed));
+        var notifying = new CrawlEventRepository(DataSource, notify: true);
+        var crawl = await CreateCrawlAsync();
+        using var enough = new CancellationTokenSource();
+        var received = new ReceivedItems<long>();
+        var following = FollowAsync(new CrawlEventRepository(dataSource, logger: log, timeProvider: time), crawl, received, enough.Token);
+        const string Session = "select pid::text from pg_stat_activity where application_name = 'checked' and query = 'listen crawldata_events'";
+        await time.Started.UntilCountAsync(4);
+        var before = await ReadAsync(Session);
+
+        await time.Started.UntilCountAsync(time.Started.Count + 8);
+        await notifying.AppendAsync(crawl, Event(1));
+
+        await received.UntilCountAsync(1);
+        Assert.That(await ReadAsync(Session), Is.EqualTo(before));
+        Assert.That(log.Received.ToList(), Is.Empty);
+        await enough.CancelAsync();
+        await Assert.ThatAsync(() => following, Throws.InstanceOf<OperationCanceledException>());
+    }
+
+    /// <summary>Goes red with the data source's command time-out, which is infinite here.</summary>
+    [Test]
+    public async Task A_notifier_whose_connection_vanishes_reports_it_and_goes_on()
+    {
+        await using var proxy = new FaultProxy(Database.ConnectionString);
+        await using var dataSource = proxy.CreateDataSource(
+            Database.ConnectionString, builder => (builder.CommandTimeout, builder.CancellationTimeout) = (0, -1));
+        var log = new LoggedEvents<CrawlEventRepository>(NotifyingFailed);
+        var notifying = new CrawlEventRepository(dataSource, notify: true, logger: log);
+        var crawl = await CreateCrawlAsync();
+        using var enough = new CancellationTokenSource();
+        var received = new ReceivedItems<long>();
+        var following = FollowAsync(new CrawlEventRepository(DataSource, timeProvider: new TimeWithoutPolls()), crawl, received, enough.Token);
+        await notifying.AppendAsync(crawl, Event(1));
+        await received.UntilCountAsync(1);
+
+        proxy.FreezeOpenConnections();
+        notifying.Notify(crawl);
+        await log.Received.UntilCountAsync(1);
+        dataSource.Clear();
+        await Events.AppendAsync(crawl, Event(2));
+        notifying.Notify(crawl);
+
+        await received.UntilCountAsync(2);
+        await enough.CancelAsync();
+        await Assert.ThatAsync(() => following, Throws.InstanceOf<OperationCanceledException>());
+    }
+
+    /// <summary>A listener would keep the connection, and no follower could read.</summary>
+    [Test]
+    public async Task With_a_pool_of_one_connection_followers_poll_and_report_it_once()
+    {
+        await using var dataSource = Pool(1);
+        var log = new LoggedEvents<CrawlEventRepository>(NotListening);
+        var events = new CrawlEventRepository(dataSource, logger: log);
+        var crawl = await CreateCrawlAsync();
+        using var enough = new CancellationTokenSource();
+        var received = new ReceivedItems<long>();
+        Task[] following = [FollowAsync(events, crawl, received, enough.Token), FollowAsync(events, crawl, received, enough.Token)];
+
+        await Events.AppendAsync(crawl, Event(1));
+
+        await received.UntilCountAsync(2);
+        Assert.That(log.Received.ToList(), Has.Count.EqualTo(1));
+        await enough.CancelAsync();
+        await Assert.ThatAsync(() => Task.WhenAll(following), Throws.InstanceOf<OperationCanceledException>());
+    }
+
+    private static TimeWithoutPolls TimeWithChecks() => new(
+        (CrawlEventListener.CheckInterval, TimeSpan.FromMilliseconds(20)),
+        (CrawlEventListener.ReconnectAfter, TimeSpan.FromMilliseconds(10)));
+
+    private static Task FollowAsync(CrawlEventRepository events, Guid crawl, ReceivedItems<long> received, CancellationToken cancellationToken) =>
+        Task.Run(
+            async () =>
+            {
+                await foreach (var crawlEvent in events.FollowAsync(crawl, options: Listening, cancellationToken: cancellationToken))
+                {
+                    received.Add(crawlEvent.Id);
+                }
+            },
+            CancellationToken.None);
+
+    private NpgsqlDataSource Pool(int size, string? name = null) =>
+        NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { MaxPoolSize = size, ApplicationName = name });
+
+    private async Task<object?> ReadAsync(string sql)
+    {
+        await using var command = DataSource.CreateCommand(sql);
+        return await command.ExecuteScalarAsync();
+    }
+}

@@ -1,0 +1,50 @@
+using NUnit.Framework.Constraints;
+
+namespace CrawlData.Tests.Crawls;
+
+/// <summary>The high-water mark checks the cursor and the newest id against the sequence.</summary>
+public sealed class HighWaterMarkTests : EmptiedDatabaseTest
+{
+    [Test]
+    public async Task A_database_without_events_refuses_the_cursor_of_another()
+    {
+        await ExecuteAsync("truncate crawl_runs restart identity cascade");
+
+        await Assert.ThatAsync(() => Events.ListAllAsync(CursorAfter(7)), Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo("cursor"));
+        Assert.That((await Events.ListAllAsync()).Events, Is.Empty);
+        Assert.That((await Events.ListAllAsync(CursorAfter(0))).Events, Is.Empty);
+    }
+
+    /// <summary>Events with lower ids would come after those that readers have passed.</summary>
+    [Test]
+    public async Task A_sequence_that_was_set_back_is_reported_and_can_be_set_again()
+    {
+        var crawl = await CreateCrawlAsync();
+        var ids = await Events.AppendAsync(crawl, EventsOf(3));
+        await using var following = Events.FollowAllAsync().GetAsyncEnumerator();
+        await following.MoveNextAsync();
+        var cursor = following.Current.Cursor;
+
+        await ExecuteAsync("select setval('crawl_events_id_seq', 1)");
+
+        IResolveConstraint Reported() => Throws.InvalidOperationException.With.Message.Contains($"is at 1, behind the newest id {ids[2]}");
+        await Assert.ThatAsync(() => following.MoveNextAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(10)), Reported());
+        await Assert.ThatAsync(() => Events.ListAllAsync(cursor), Reported());
+        await Assert.ThatAsync(() => Events.ListAllAsync(), Reported());
+
+        await ExecuteAsync("select setval('crawl_events_id_seq', (select max(id) from crawl_events))");
+        var id = await Events.AppendAsync(crawl, Event(4));
+        Assert.That((await Events.ListAllAsync(cursor)).Events.Select(one => one.Id), Is.EqualTo(new[] { id }));
+    }
+
+    /// <summary>A subscriber of logical replication has the rows, and a sequence that gave no id.</summary>
+    [Test]
+    public async Task A_sequence_that_was_never_used_beside_events_is_reported()
+    {
+        var crawl = await CreateCrawlAsync();
+        await ExecuteAsync("select setval('crawl_events_id_seq', 1, false)");
+        await ExecuteAsync("insert into crawl_events (id, crawl_id, event_type, payload) values (5, @crawl, 'step', '{}')", new { crawl });
+
+        await Assert.ThatAsync(() => Events.ListAllAsync(), Throws.InvalidOperationException.With.Message.Contains("is at 0, behind the newest id 5"));
+    }
+}

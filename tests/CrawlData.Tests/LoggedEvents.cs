@@ -1,0 +1,22 @@
+using Microsoft.Extensions.Logging;
+
+namespace CrawlData.Tests;
+
+/// <summary>A logger that receives the log events with an id.</summary>
+internal sealed class LoggedEvents<T>(int id) : ILogger<T>
+{
+    /// <summary>The texts of the events.</summary>
+    public ReceivedItems<string> Received { get; } = new();
+
+    public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
+
+    public bool IsEnabled(LogLevel logLevel) => true;
+
+    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+    {
+        if (eventId.Id == id)
+        {
+            Received.Add(formatter(state, exception));
+        }
+    }
+}
