@@ -1,3 +1,4 @@
+using CrawlData.Crawls;
 using Npgsql;
 
 namespace CrawlData.Tests.Faults.Checker;
@@ -22,6 +23,19 @@ internal sealed partial class Judge
             {
                 Add(Promise.NotAlone, $"{given.Key} was given back with the error of another event", [.. byKey[given.Key], refused.Take]);
             }
+        }
+
+        foreach (var flush in Of<FlushOperation>().Where(flush => flush.Crawl is not null))
+        {
+            if (flush.Error is CrawlEventsNotStoredException error && error.Events.Any(one => one.CrawlId != flush.Crawl))
+            {
+                Add(Promise.NotAlone, "a flush of one crawl failed with the events of another", flush);
+            }
+        }
+
+        foreach (var take in takes.Where(take => take.Crawl is not null && take.Taken.Any(one => one.Crawl != take.Crawl)))
+        {
+            Add(Promise.NotAlone, "a take of one crawl gave back the events of another", take);
         }
 
         CheckFlushes(writes, taken);

@@ -145,6 +145,14 @@ public sealed class JudgeTests
         ExpectNone(Stored(), At(1, 2, new FlushOperation(1, 0)), Write(3, 1), Take(4, Outage, 1));
 
     [Test]
+    public void A_take_of_one_crawl_gives_back_its_events_only() => Expect(
+        Promise.NotAlone, Stored(), Write(1, 1), At(2, 3, new TakeOperation(1, 0, Session) { Taken = [(Crawl, Key(1), Outage)] }));
+
+    [Test]
+    public void A_flush_of_one_crawl_succeeds_while_another_has_unstored_events() =>
+        ExpectNone(Stored(), Write(1, 1), At(2, 3, new FlushOperation(1, 0, Session)), Take(4, Outage, 1));
+
+    [Test]
     public void An_event_behind_one_that_an_outage_held_is_not_stored() => Expect(
         Promise.StoredBehindHeld, Stored((1, 2)), Write(1, 1), Write(2, 2), Take(3, Outage, 1));
 

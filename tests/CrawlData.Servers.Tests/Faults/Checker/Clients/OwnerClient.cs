@@ -28,11 +28,11 @@ internal sealed class OwnerClient(Workload workload, int number, CrawlEventWrite
     {
         var flush = new FlushOperation(Number, WriterNumber);
         await History.RunAsync(flush, () => Writer.FlushAsync());
-        await OnErrorAsync(flush.Error);
+        await OnErrorAsync(flush.Error, null);
     }
 
     /// <summary>Takes and writes again, until the writer takes all of it.</summary>
-    protected override async Task OnErrorAsync(Exception? error)
+    protected override async Task OnErrorAsync(Exception? error, Guid? crawl)
     {
         if (error is not CrawlEventsNotStoredException)
         {
@@ -43,7 +43,8 @@ internal sealed class OwnerClient(Workload workload, int number, CrawlEventWrite
         do
         {
             // What is given back now was written before what remains.
-            var taken = (await TakeAsync()).Taken.Where(one => one.Error is not AppendOutcomeUnknownException && Judge.IsOutage(one.Error));
+            var take = await TakeAsync(OneIn(2) ? crawl : null);
+            var taken = take.Taken.Where(one => one.Error is not AppendOutcomeUnknownException && Judge.IsOutage(one.Error));
             remaining = new Queue<(Guid, EventKey)>([.. taken.Select(one => (one.Crawl, one.Key)), .. remaining]);
             while (remaining.TryPeek(out var next))
             {

@@ -3,7 +3,7 @@ using Npgsql;
 
 namespace CrawlData.Tests.Faults.Checker;
 
-/// <summary>Writes to a writer that other clients share, flushes it, and takes what it could not store.</summary>
+/// <summary>Writes to a writer that other clients share, flushes it, and takes what it could not store: of one crawl, or of all.</summary>
 internal class WriterClient(Workload workload, int number, CrawlEventWriter writer, int writerNumber, IReadOnlyList<Guid> crawls) : Client(workload, number)
 {
     protected CrawlEventWriter Writer => writer;
@@ -38,7 +38,7 @@ internal class WriterClient(Workload workload, int number, CrawlEventWriter writ
                 await WriteAsync(crawl, NextKey(), cancels: true);
                 break;
             case 34:
-                await TakeAsync();
+                await TakeAsync(OneIn(2) ? crawl : null);
                 break;
             default:
                 await FlushAsync(crawl);
@@ -59,37 +59,44 @@ internal class WriterClient(Workload workload, int number, CrawlEventWriter writ
             return true;
         }
 
-        await OnErrorAsync(write.Error);
+        await OnErrorAsync(write.Error, crawl);
         return false;
     }
 
     protected async Task FlushAsync(Guid crawl)
     {
-        var flush = new FlushOperation(Number, writerNumber);
-        if (await History.RunAsync(flush, () => writer.FlushAsync()))
+        var flush = new FlushOperation(Number, writerNumber, OneIn(2) ? crawl : null);
+        if (await History.RunAsync(flush, () => flush.Crawl is { } one ? writer.FlushAsync(one) : writer.FlushAsync()))
         {
             await ReadAsync(crawl);
         }
 
-        await OnErrorAsync(flush.Error);
+        await OnErrorAsync(flush.Error, flush.Crawl);
     }
 
-    protected async Task<TakeOperation> TakeAsync()
+    protected async Task<TakeOperation> TakeAsync(Guid? crawl)
     {
-        var take = new TakeOperation(Number, writerNumber);
+        var take = new TakeOperation(Number, writerNumber, crawl);
         await History.RunAsync(take, () =>
         {
-            take.Taken = [.. writer.TakeUnstored().Select(one => (one.CrawlId, KeyOf(one.Event.Payload), one.Error))];
+            var taken = crawl is { } one ? writer.TakeUnstored(one) : writer.TakeUnstored();
+            take.Taken = [.. taken.Select(one => (one.CrawlId, KeyOf(one.Event.Payload), one.Error))];
             return Task.CompletedTask;
         });
         return take;
     }
 
-    protected virtual async Task OnErrorAsync(Exception? error)
+    /// <summary>Takes the unstored events of a crawl, or of all, after an error that says that there are some.</summary>
+    protected virtual async Task OnErrorAsync(Exception? error, Guid? crawl)
     {
         if (error is CrawlEventsNotStoredException)
         {
-            await TakeAsync();
+            // The writer also refuses events of a crawl without unstored events, when it is full of them.
+            var take = await TakeAsync(crawl);
+            if (take.Taken.Count == 0)
+            {
+                await TakeAsync(null);
+            }
         }
     }
 
@@ -99,7 +106,7 @@ internal class WriterClient(Workload workload, int number, CrawlEventWriter writ
         Workload.Added(1);
         var append = new AppendOperation(Number, "append", [(crawl, key)]) { Writer = writerNumber, HasRefusedRow = refused };
         await History.RunAsync(append, async () => append.Ids = [await writer.AppendAsync(crawl, Event(key, refused))]);
-        await OnErrorAsync(append.Error);
+        await OnErrorAsync(append.Error, crawl);
     }
 
     /// <summary>Reads the client's events with plain SQL.</summary>
