@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using CrawlData.Tests.Servers;
+using CrawlData.Tests;
 using Npgsql;
 
 namespace CrawlData.Pooling.Tests;

@@ -103,5 +103,15 @@ internal static partial class ApiInputs
             await using var writer = new CrawlEventWriter(api.Events);
             await writer.AppendAsync(api.CrawlId, one);
         }),
+        Id("CrawlEventWriter.FlushAsync(crawlId)", async (api, id) =>
+        {
+            await using var writer = new CrawlEventWriter(api.Events);
+            await writer.FlushAsync(id);
+        }),
+        Id("CrawlEventWriter.TakeUnstored(crawlId)", async (api, id) =>
+        {
+            await using var writer = new CrawlEventWriter(api.Events);
+            Assert.That(writer.TakeUnstored(id), Is.Empty);
+        }),
     ];
 }

@@ -57,6 +57,7 @@ internal static partial class ApiInputs
             .. Cases(MalformedInput.RefusedConnectionStrings, ExpectedError.OfValue("connection_string")),
         ]),
         Required<Exception>("ServerErrors.Describe(exception)", (_, exception) => Task.FromResult(ServerErrors.Describe(exception))),
+        Required<Exception>("ServerErrors.IsRefusal(exception)", (_, exception) => Task.FromResult(ServerErrors.IsRefusal(exception))),
     ];
 
     private static IEnumerable<ApiInput> Recordings =>

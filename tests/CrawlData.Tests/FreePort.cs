@@ -1,6 +1,6 @@
 using CrawlData.Testing;
 
-namespace CrawlData.Tests.Servers;
+namespace CrawlData.Tests;
 
 /// <summary>Finds a TCP port of the loopback address that is free now.</summary>
 internal static class FreePort
