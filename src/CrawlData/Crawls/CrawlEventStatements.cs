@@ -55,7 +55,8 @@ internal sealed class CrawlEventStatements : AppendStatements<NewCrawlEvent>
         select array_agg(id order by id), {TransactionIdentity.Columns} from inserted
         """;
 
-    // As above, for the events of the runs that it locks. The sort reads all of them before the first id is drawn, and so takes all locks before it.
+    // As above, for the events of the runs that it locks. The sort reads all of them before the first id is drawn, and so takes all locks before it. As "is
+    // true" is no join, the runs are hashed, however many the planner expects.
     internal const string InsertAvailableSql =
         $"""
         with runs as materialized (
@@ -65,7 +66,7 @@ internal sealed class CrawlEventStatements : AppendStatements<NewCrawlEvent>
             select crawl_id, event_type, payload::jsonb, coalesce(created_at, now() at time zone 'utc')
             from unnest(@row_parent_ids, @event_types, @payloads, @created_ats)
                 with ordinality as events (crawl_id, event_type, payload, created_at, position)
-            where crawl_id in (select id from runs)
+            where (crawl_id in (select id from runs)) is true
             order by position
             returning id
         )

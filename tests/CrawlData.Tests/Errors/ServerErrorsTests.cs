@@ -35,6 +35,25 @@ public sealed class ServerErrorsTests
     }
 
     [Test]
+    [TestCase("22021", true)]
+    [TestCase("23505", true)]
+    [TestCase("2F002", true)]
+    [TestCase("38001", true)]
+    [TestCase("39000", true)]
+    [TestCase("44000", true)]
+    [TestCase("54000", true)]
+    [TestCase("P0001", true)]
+    [TestCase("40P01", false)]
+    [TestCase("42P01", false)]
+    [TestCase("53100", false)]
+    [TestCase("57014", false)]
+    public void An_error_that_concerns_a_row_is_a_refusal(string sqlState, bool isRefusal) =>
+        Assert.That(ServerErrors.IsRefusal(new PostgresException("an error", "ERROR", "ERROR", sqlState)), Is.EqualTo(isRefusal));
+
+    [Test]
+    public void An_exception_of_the_connection_is_no_refusal() => Assert.That(ServerErrors.IsRefusal(new NpgsqlException("lost")), Is.False);
+
+    [Test]
     public void Another_exception_is_its_message() => Assert.That(ServerErrors.Describe(new TimeoutException("too slow")), Is.EqualTo("too slow"));
 
     [Test]

@@ -7,13 +7,14 @@ namespace CrawlData.Crawls;
 /// <summary>Gathers events of many crawls from many tasks, and appends them in bulk. Make one for a process. It is thread-safe.</summary>
 /// <remarks>
 /// <para><b>Order.</b> Within a crawl, events are stored in the order of the calls that wrote them, also of calls that waited for space. One flush runs at a
-/// time. It stores the events of a crawl together, which makes them neighbours on disk.</para>
+/// time. It stores the events of a crawl together, which makes them neighbours on disk. Events of a crawl whose run another transaction has locked wait for
+/// the lock, beside the flushes of other crawls.</para>
 /// <para><b>Durability.</b> An event is stored when <see cref="AppendAsync"/>, or a later flush, has returned. Until then it is in this
 /// process's memory, and is lost with it. Flush before you complete the run: its followers stop when it has ended.</para>
 /// <para><b>Errors.</b> A flush is retried and verified as any append (<see cref="RetryOptions"/>). An event fails alone when its crawl does not exist, or when
-/// the server refuses it. A caller that awaits the event gets its error. Other unstored events are kept until <see cref="TakeUnstored(Guid)"/> returns them.
-/// Until then the writer refuses events of their crawls, and each flush of their crawls throws. After an outage, all events of the crawl that were written
-/// until then fail together. So all of them can be written again in their order.</para>
+/// the server refuses it (<see cref="ServerErrors.IsRefusal"/>). A caller that awaits the event gets its error. Other unstored events are kept until
+/// <see cref="TakeUnstored(Guid)"/> returns them. Until then the writer refuses events of their crawls, and each flush of their crawls throws. After an
+/// outage, all events of the crawl that were written until then fail together. So all of them can be written again in their order.</para>
 /// <para><b>Several workers.</b> Workers on different crawls can share a writer: <see cref="FlushAsync(Guid, CancellationToken)"/> and
 /// <see cref="TakeUnstored(Guid)"/> look at one crawl.</para>
 /// </remarks>

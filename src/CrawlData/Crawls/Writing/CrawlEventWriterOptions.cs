@@ -36,7 +36,8 @@ public sealed class CrawlEventWriterOptions
         set => field = ArgumentRange.Require(value, TimeSpan.Zero, TimeSpan.FromMinutes(1), nameof(Linger));
     } = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>The most events in the buffer. When it is full, <see cref="CrawlEventWriter.WriteAsync"/> waits.</summary>
+    /// <summary>The most events in the buffer. When it is full, <see cref="CrawlEventWriter.WriteAsync"/> waits. Unstored events, and events of locked crawls,
+    /// each have as much space besides.</summary>
     /// <value>The default is 20,000; the least is 1.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is less than 1.</exception>
     public int Capacity { get; set => field = ArgumentRange.RequireAtLeastOne(value, nameof(Capacity)); } = 20_000;

@@ -32,7 +32,13 @@ internal sealed class PiecewiseAppend(CrawlEventBuffer buffer, ILogger logger)
             try
             {
                 var appended = await append([.. piece.Select(entry => (entry.CrawlId, entry.Event))]).ConfigureAwait(false);
-                Complete([.. piece.Where(entry => appended.Appended.Contains(entry.CrawlId))], appended.Ids);
+                if (appended.Ids.Count == piece.Count)
+                {
+                    Complete(piece, appended.Ids);
+                    continue;
+                }
+
+                Complete(piece.Where(entry => appended.Appended.Contains(entry.CrawlId)).ToArray(), appended.Ids);
                 FailUnknown(piece, appended.Unknown);
                 locked.UnionWith(piece.Where(entry => !entry.IsDone).Select(entry => entry.CrawlId));
             }
@@ -64,11 +70,11 @@ internal sealed class PiecewiseAppend(CrawlEventBuffer buffer, ILogger logger)
     public void FailCrawls(IReadOnlySet<Guid> crawls, IEnumerable<QueuedEvent> read, Exception error) =>
         LogNotStored(buffer.FailCrawls(crawls, read, error), error);
 
-    private static void Complete(QueuedEvent[] entries, IReadOnlyList<long> ids)
+    private static void Complete(ArraySegment<QueuedEvent> entries, IReadOnlyList<long> ids)
     {
-        if (entries.Length != ids.Count)
+        if (entries.Count != ids.Count)
         {
-            throw new InvalidOperationException($"The server stored {ids.Count} of {entries.Length} events. A trigger has left out the others.");
+            throw new InvalidOperationException($"The server stored {ids.Count} of {entries.Count} events. A trigger has left out the others.");
         }
 
         for (var index = 0; index < ids.Count; index++)
@@ -79,9 +85,15 @@ internal sealed class PiecewiseAppend(CrawlEventBuffer buffer, ILogger logger)
 
     private void FailUnknown(ArraySegment<QueuedEvent> piece, IReadOnlySet<Guid> unknown)
     {
-        foreach (var ofCrawl in piece.Where(entry => unknown.Contains(entry.CrawlId)).GroupBy(entry => entry.CrawlId))
+        var entries = piece.Where(entry => unknown.Contains(entry.CrawlId)).ToArray();
+        foreach (var ofCrawl in entries.GroupBy(entry => entry.CrawlId))
         {
-            Fail([.. ofCrawl], new RowNotFoundException(CrawlEventStatements.RunsTable, [ofCrawl.Key]));
+            buffer.Fail([.. ofCrawl], new RowNotFoundException(CrawlEventStatements.RunsTable, [ofCrawl.Key]));
+        }
+
+        if (entries is [var first, ..])
+        {
+            LogNotStored(entries, new RowNotFoundException(CrawlEventStatements.RunsTable, [first.CrawlId]));
         }
     }
 
