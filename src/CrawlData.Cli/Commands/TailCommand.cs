@@ -89,14 +89,25 @@ internal sealed class TailCommand : ToolCommand
     private static async Task WriteRowsAsync(IAsyncEnumerable<Row> rows, CancellationToken cancellationToken)
     {
         await using var writer = new RowWriter();
-        await using var row = rows.GetAsyncEnumerator(cancellationToken);
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        await using var row = rows.GetAsyncEnumerator(ending.Token);
         while (true)
         {
             // Rows are buffered while the next event is there already.
             var next = row.MoveNextAsync();
             if (!next.IsCompleted)
             {
-                await writer.FlushAsync(cancellationToken);
+                try
+                {
+                    await writer.FlushAsync(cancellationToken);
+                }
+                catch
+                {
+                    // An enumerator that still waits for its next event cannot be disposed: NotSupportedException would replace this exception.
+                    await ending.CancelAsync();
+                    await ((Task)next.AsTask()).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                    throw;
+                }
             }
 
             if (!await next)

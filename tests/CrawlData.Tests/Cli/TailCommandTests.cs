@@ -36,7 +36,7 @@ public sealed class TailCommandTests : ToolTest
 
         await Tool.InterruptAsync(tail);
 
-        Assert.That(await Tool.WaitAsync(tail), Is.Zero);
+        Assert.That(await Tool.WaitAsync(tail), Is.Zero, await tail.StandardError.ReadToEndAsync());
         Assert.That(rows.Select(Number), Is.SupersetOf(ids.Skip(1)).And.Not.Contain(ids[0]));
         Assert.That(
             rows.All(row => Cursor(row) is not { } cursor || cursor == CursorAfter(Number(row))),
@@ -45,6 +45,23 @@ public sealed class TailCommandTests : ToolTest
         static string? Cursor(Jsonb row) => row.ToElement().TryGetProperty("cursor", out var cursor) ? cursor.GetString() : null;
 
         static long Number(Jsonb row) => row.ToElement().GetProperty("id").GetInt64();
+    }
+
+    [Test]
+    [Platform(Exclude = "Win", Reason = "The console's stream ignores a closed pipe.")]
+    public async Task A_reader_that_closes_the_pipe_ends_the_tail_without_an_error([Values] bool allCrawls)
+    {
+        var crawl = await CreateCrawlAsync();
+        var first = await Events.AppendAsync(crawl, Event(1));
+        using var tail = Tool.Start(Database.ConnectionString, allCrawls ? ["tail"] : ["tail", $"{crawl}"]);
+        while ((await ReadAsync(tail)).ToElement().GetProperty("id").GetInt64() != first)
+        {
+        }
+
+        tail.StandardOutput.Close();
+        await Events.AppendAsync(crawl, Event(2));
+
+        Assert.That(await Tool.WaitAsync(tail), Is.Zero, await tail.StandardError.ReadToEndAsync());
     }
 
     [Test]
