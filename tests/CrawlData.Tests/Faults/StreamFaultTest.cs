@@ -42,14 +42,17 @@ public abstract class StreamFaultTest : DatabaseTest
         Add(await load.CheckAsync(TestContext.CurrentContext.Test.MethodName!.Replace('_', ' ')));
     }
 
-    /// <summary>Terminates some of the sessions that a condition on <c>pg_stat_activity</c> selects, again and again until the end.</summary>
+    /// <summary>Terminates some of this database's sessions that a condition on <c>pg_stat_activity</c> selects, again and again until the end.</summary>
     protected async Task TerminateRepeatedlyAsync(string condition, int connections, TimeSpan interval, CancellationToken ended)
     {
         using var timer = new PeriodicTimer(interval);
         for (; !ended.IsCancellationRequested; await timer.WaitForNextTickAsync(CancellationToken.None))
         {
             await using var terminate = DataSource.CreateCommand(
-                $"select pg_terminate_backend(pid) from pg_stat_activity where {condition} order by random() limit {connections}");
+                $"""
+                select pg_terminate_backend(pid) from pg_stat_activity
+                where datname = current_database() and {condition} order by random() limit {connections}
+                """);
             await terminate.ExecuteNonQueryAsync(CancellationToken.None);
         }
     }
