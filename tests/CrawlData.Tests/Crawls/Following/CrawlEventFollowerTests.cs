@@ -6,7 +6,7 @@ namespace CrawlData.Tests.Crawls;
 
 public sealed class CrawlEventFollowerTests : DatabaseTest
 {
-    private static readonly CrawlEventFollowOptions Listening = new() { Listen = true };
+    private static readonly CrawlEventFollowOptions Listening = TimeWithoutPolls.Listening;
 
     [Test]
     public async Task A_crawl_is_followed_from_a_cursor_until_its_run_has_ended([Values(1, 3, 1_000)] int pageSize)
@@ -41,7 +41,8 @@ public sealed class CrawlEventFollowerTests : DatabaseTest
         var crawl = (await Runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app", Status = status })).Id;
         var ids = await Events.AppendAsync(crawl, EventsOf(2_500));
 
-        Assert.That(await WithoutPolls(DataSource).FollowAsync(crawl).Select(one => one.Id).ToListAsync(), Is.EqualTo(ids));
+        var options = new CrawlEventFollowOptions { PollInterval = TimeWithoutPolls.PollInterval };
+        Assert.That(await WithoutPolls(DataSource).FollowAsync(crawl, options: options).Select(one => one.Id).ToListAsync(), Is.EqualTo(ids));
     }
 
     /// <summary>Goes red when the status is read after the events.</summary>
@@ -82,7 +83,7 @@ public sealed class CrawlEventFollowerTests : DatabaseTest
         using var waiting = new CancellationTokenSource();
         using var handling = new CancellationTokenSource();
         var events = WithoutPolls(DataSource);
-        var options = new CrawlEventFollowOptions { Listen = listen };
+        var options = Listening with { Listen = listen };
         var handled = 0;
 
         var received = new ReceivedItems<long>();

@@ -1,11 +1,17 @@
+using CrawlData.Crawls;
+
 namespace CrawlData.Tests.Crawls;
 
-/// <summary>The system's time, on which followers never poll: they read only when a notification arrives. Timers of 10, 20, 40 ms and so on up to 250 ms never
-/// fire, because those are the pauses between polls. Pauses of 1 to 16 ms wait for open transactions.</summary>
+/// <summary>The system's time, on which followers never poll: they read only when a notification arrives. Timers of <see cref="PollInterval"/> never fire. So
+/// followers take that interval as an option.</summary>
 /// <param name="shortened">Other durations, and what they take instead.</param>
 internal sealed class TimeWithoutPolls(params (TimeSpan Duration, TimeSpan Instead)[] shortened) : TimeProvider
 {
-    private static readonly TimeSpan LongestPoll = TimeSpan.FromMilliseconds(250);
+    /// <summary>A duration that no other pause takes: a retry waits for at least 10 ms, and a wait for open transactions takes powers of two.</summary>
+    public static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(7);
+
+    /// <summary>The options of a follower that listens and never polls.</summary>
+    public static readonly CrawlEventFollowOptions Listening = new() { Listen = true, PollInterval = PollInterval };
 
     private readonly Dictionary<TimeSpan, TimeSpan> instead = shortened.ToDictionary(pair => pair.Duration, pair => pair.Instead);
 
@@ -20,6 +26,6 @@ internal sealed class TimeWithoutPolls(params (TimeSpan Duration, TimeSpan Inste
             return base.CreateTimer(callback, state, shorter, period);
         }
 
-        return base.CreateTimer(callback, state, dueTime <= LongestPoll && dueTime.TotalMilliseconds % 10 == 0 ? Timeout.InfiniteTimeSpan : dueTime, period);
+        return base.CreateTimer(callback, state, dueTime == PollInterval ? Timeout.InfiniteTimeSpan : dueTime, period);
     }
 }
