@@ -5,7 +5,14 @@ using Npgsql;
 namespace CrawlData.Tests.Faults.Checker;
 
 /// <summary>One history: clients work under faults for some seconds, and all of it ends. Its tables are empty before.</summary>
-internal sealed class Round(RestartableServer server, string connectionString, NpgsqlDataSource witness, FaultCounter counter, int seed)
+/// <param name="server">The server.</param>
+/// <param name="connectionString">Of the server and the database.</param>
+/// <param name="witness">Reaches the server without the proxy.</param>
+/// <param name="counter">Counts faults.</param>
+/// <param name="seed">The seed of all choices.</param>
+/// <param name="servers">The server and its synchronous standby, which is promoted in the end; null for one server.</param>
+internal sealed class Round(
+    RestartableServer server, string connectionString, NpgsqlDataSource witness, FaultCounter counter, int seed, ReplicatedServers? servers = null)
 {
     private const int Crawls = 8;
     private const int AppendClients = 5;
@@ -40,7 +47,10 @@ internal sealed class Round(RestartableServer server, string connectionString, N
         using (var ended = new CancellationTokenSource())
         {
             var working = MakeClients(workload, writers).Select(client => Task.Run(() => client.RunAsync(ended.Token))).ToList();
-            await new FaultInjector(server, proxy, witness, crawls, counter, seed).RunAsync(faults.Token);
+            var injector = servers is null
+                ? new FaultInjector(server, proxy, witness, crawls, counter, seed)
+                : new StandbyFaultInjector(servers, proxy, witness, crawls, counter, seed);
+            await injector.RunAsync(faults.Token);
             await ended.CancelAsync();
             await Task.WhenAll(working);
         }
@@ -58,7 +68,7 @@ internal sealed class Round(RestartableServer server, string connectionString, N
         }
 
         await Task.WhenAll(following);
-        return (history, await StoredState.ReadAsync(witness));
+        return (history, await StoredState.ReadAsync(witness, isPromoted: servers is not null));
     }
 
     private FollowClient Follower(Workload workload, Guid? crawl) => new(workload, clients++, crawl);
@@ -74,6 +84,12 @@ internal sealed class Round(RestartableServer server, string connectionString, N
         .. Enumerable.Range(0, SharingClients).Select(_ => new WriterClient(workload, clients++, writers[0], 0, workload.Crawls.Take(4).ToList())),
         .. Enumerable.Range(1, Owners).Select(
             owner => new OwnerClient(workload, clients++, writers[owner], owner, workload.Crawls.Skip(2 + (2 * owner)).Take(2).ToList())),
+        .. servers is null ? MakeOtherClients(workload) : [],
+    ];
+
+    /// <summary>Makes the clients whose calls promise nothing about a standby.</summary>
+    private List<Client> MakeOtherClients(Workload workload) =>
+    [
         new RunClient(workload, clients++),
         .. Enumerable.Range(0, SessionClients).Select(_ => new SessionClient(workload, clients++)),
         new SweepClient(workload, clients++),
