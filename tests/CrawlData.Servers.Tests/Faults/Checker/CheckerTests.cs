@@ -44,6 +44,9 @@ public sealed class CheckerTests
     public async Task A_random_history_under_random_faults_breaks_no_promise()
     {
         await using var server = await RestartableServer.StartAsync();
+        await server.SetAsync(("max_prepared_transactions", "10"));
+        await server.RestartAsync("fast");
+        server.DataSource.Clear();
         await using var witness = await CreateDatabaseAsync(server, Database);
         await CheckAsync("one server", Database, (faults, seed) =>
             new Round(server, ConnectionString(server, Database), witness, faults, seed).RunAsync(RoundDuration));

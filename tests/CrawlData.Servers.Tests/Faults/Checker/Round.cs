@@ -18,9 +18,11 @@ internal sealed class Round(
     private const int AppendClients = 5;
     private const int SharingClients = 3;
     private const int Owners = 2;
+    private const int PrepareClients = 2;
     private const int SessionClients = 3;
     private const int LastClient = 99;
     private const string OfClients = $"application_name = '{Workload.Name}'";
+    private const string WaitsForClient = "state = 'active' and wait_event_type = 'Client'";
 
     // A writer fails after this time. So an outage leaves it with unstored events.
     private static readonly RetryOptions Impatient = new() { Limit = TimeSpan.FromMilliseconds(100) };
@@ -36,9 +38,9 @@ internal sealed class Round(
         await ExecuteAsync("truncate crawl_runs, audit_sessions cascade");
         var runs = new CrawlRunRepository(witness);
         var running = new NewCrawlRun { AppPackage = "org.example.app", Status = CrawlStatus.Running };
-        var crawls = (await runs.InsertAsync(Enumerable.Repeat(running, Crawls))).Select(run => run.Id).ToList();
+        var crawls = (await runs.InsertAsync(Enumerable.Repeat(running, Crawls + PrepareClients))).Select(run => run.Id).ToList();
         await using var proxy = new FaultProxy(connectionString);
-        await using var workload = new Workload(history, counter, proxy, connectionString, witness, seed) { Crawls = crawls };
+        await using var workload = new Workload(history, counter, proxy, connectionString, witness, seed) { Crawls = [.. crawls.Take(Crawls)] };
 
         List<FollowClient> followers = [.. crawls.Select(crawl => Follower(workload, crawl)), Follower(workload, null), Follower(workload, null)];
         var following = followers.Select(follower => Task.Run(() => follower.RunAsync())).ToList();
@@ -46,13 +48,13 @@ internal sealed class Round(
         using (var faults = new CancellationTokenSource(duration))
         using (var ended = new CancellationTokenSource())
         {
-            var working = MakeClients(workload, writers).Select(client => Task.Run(() => client.RunAsync(ended.Token))).ToList();
+            var working = MakeClients(workload, writers, [.. crawls.Skip(Crawls)]).Select(client => Task.Run(() => client.RunAsync(ended.Token))).ToList();
             var injector = servers is null
-                ? new FaultInjector(server, proxy, witness, crawls, counter, seed)
-                : new StandbyFaultInjector(servers, proxy, witness, crawls, counter, seed);
+                ? new FaultInjector(server, proxy, witness, workload.Crawls, counter, seed)
+                : new StandbyFaultInjector(servers, proxy, witness, workload.Crawls, counter, seed);
             await injector.RunAsync(faults.Token);
             await ended.CancelAsync();
-            await Task.WhenAll(working);
+            await EndLostCopiesUntilAsync(Task.WhenAll(working));
         }
 
         for (var number = 0; number < writers.Count; number++)
@@ -78,18 +80,19 @@ internal sealed class Round(
         new CrawlEventWriterOptions { BatchSize = 200, Capacity = 300, Linger = TimeSpan.FromMilliseconds(5) },
         workload.Logger<CrawlEventWriter>(0));
 
-    private List<Client> MakeClients(Workload workload, List<CrawlEventWriter> writers) =>
+    private List<Client> MakeClients(Workload workload, List<CrawlEventWriter> writers, IReadOnlyList<Guid> prepared) =>
     [
         .. Enumerable.Range(0, AppendClients).Select(_ => new AppendClient(workload, clients++)),
         .. Enumerable.Range(0, SharingClients).Select(_ => new WriterClient(workload, clients++, writers[0], 0, workload.Crawls.Take(4).ToList())),
         .. Enumerable.Range(1, Owners).Select(
             owner => new OwnerClient(workload, clients++, writers[owner], owner, workload.Crawls.Skip(2 + (2 * owner)).Take(2).ToList())),
-        .. servers is null ? MakeOtherClients(workload) : [],
+        .. servers is null ? MakeOtherClients(workload, prepared) : [],
     ];
 
     /// <summary>Makes the clients whose calls promise nothing about a standby.</summary>
-    private List<Client> MakeOtherClients(Workload workload) =>
+    private List<Client> MakeOtherClients(Workload workload, IReadOnlyList<Guid> prepared) =>
     [
+        .. prepared.Select(crawl => new PrepareClient(workload, clients++, crawl)),
         new RunClient(workload, clients++),
         .. Enumerable.Range(0, SessionClients).Select(_ => new SessionClient(workload, clients++)),
         new SweepClient(workload, clients++),
@@ -109,6 +112,19 @@ internal sealed class Round(
         });
     }
 
+    /// <summary>Ends the sessions whose COPY waits for a lost client, until a task ends. The server has no limit for them, and they hold locks. Elsewhere TCP's
+    /// keepalive ends them.</summary>
+    private async Task EndLostCopiesUntilAsync(Task task)
+    {
+        while (await Task.WhenAny(task, Task.Delay(500)) != task)
+        {
+            await ExecuteAsync(
+                $"select pg_terminate_backend(pid) from pg_stat_activity where {OfClients} and {WaitsForClient} and query_start < now() - interval '3 s'");
+        }
+
+        await task;
+    }
+
     /// <summary>Ends the sessions that lost connections left on the server. Nobody waits for them any more.</summary>
     private async Task EndSessionsAsync()
     {
@@ -120,7 +136,7 @@ internal sealed class Round(
     /// <returns>Whether all sessions are idle.</returns>
     private async Task<bool> EndThoseThatWaitAsync()
     {
-        await ExecuteAsync($"select pg_terminate_backend(pid) from pg_stat_activity where {OfClients} and state like 'idle in transaction%'");
+        await ExecuteAsync($"select pg_terminate_backend(pid) from pg_stat_activity where {OfClients} and (state like 'idle in transaction%' or {WaitsForClient})");
         await using var busy = witness.CreateCommand($"select exists (select from pg_stat_activity where {OfClients} and state <> 'idle')");
         return history.HasHung || !(bool)(await busy.ExecuteScalarAsync())!;
     }

@@ -35,6 +35,8 @@ internal sealed class Workload(History history, FaultCounter counter, FaultProxy
 
     public NpgsqlDataSource Witness => witness;
 
+    public FaultCounter Counter => counter;
+
     public int Seed => seed;
 
     /// <summary>The data source of most clients.</summary>
