@@ -30,6 +30,15 @@ public sealed class CheckerTests
             when (new.event_type in ('{Workload.Refused}', '{Workload.Stamped}')) execute function check_event()
         """;
 
+    private const string RowSecuritySql =
+        $"""
+        create role {Workload.SecuredRole} login password '{Workload.SecuredRole}';
+        grant select, insert, update on crawl_runs, crawl_events to {Workload.SecuredRole};
+        grant usage on sequence crawl_events_id_seq to {Workload.SecuredRole};
+        alter table crawl_events enable row level security;
+        create policy all_events on crawl_events using (true) with check (true)
+        """;
+
     private static readonly TimeSpan Duration = TimeSpan.FromSeconds(
         double.Parse(Environment.GetEnvironmentVariable("CRAWLDATA_FAULT_SECONDS") ?? "2.5", CultureInfo.InvariantCulture));
 
@@ -106,8 +115,12 @@ public sealed class CheckerTests
 
         var witness = NpgsqlDataSource.Create(ConnectionString(server, name));
         await new SchemaMigrator(witness).MigrateAsync();
-        await using var trigger = witness.CreateCommand(TriggerSql);
-        await trigger.ExecuteNonQueryAsync();
+        foreach (var sql in new[] { TriggerSql, RowSecuritySql })
+        {
+            await using var command = witness.CreateCommand(sql);
+            await command.ExecuteNonQueryAsync();
+        }
+
         return witness;
     }
 

@@ -53,7 +53,7 @@ internal class FaultInjector(
                     await PauseAsync(TimeSpan.FromMilliseconds(600), ended);
                     (proxy.OnSent, proxy.Down) = (ChooseCut, false);
                     break;
-                case 5:
+                case 5 or 6:
                     await RestartAsync();
                     break;
                 default:

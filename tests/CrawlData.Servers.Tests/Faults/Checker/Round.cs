@@ -42,7 +42,15 @@ internal sealed class Round(
         await using var proxy = new FaultProxy(connectionString);
         await using var workload = new Workload(history, counter, proxy, connectionString, witness, seed) { Crawls = [.. crawls.Take(Crawls)] };
 
-        List<FollowClient> followers = [.. crawls.Select(crawl => Follower(workload, crawl)), Follower(workload, null), Follower(workload, null)];
+        List<FollowClient> followers =
+        [
+            .. crawls.Select(crawl => Follower(workload, crawl)),
+            Follower(workload, crawls[0], ambient: true),
+            Follower(workload, null),
+            Follower(workload, null),
+            Follower(workload, null, ambient: true),
+            Follower(workload, null, lists: true, ambient: true),
+        ];
         var following = followers.Select(follower => Task.Run(() => follower.RunAsync())).ToList();
         var writers = Enumerable.Range(0, 1 + Owners).Select(_ => Writer(workload)).ToList();
         using (var faults = new CancellationTokenSource(duration))
@@ -73,7 +81,8 @@ internal sealed class Round(
         return (history, await StoredState.ReadAsync(witness, isPromoted: servers is not null));
     }
 
-    private FollowClient Follower(Workload workload, Guid? crawl) => new(workload, clients++, crawl);
+    private FollowClient Follower(Workload workload, Guid? crawl, bool lists = false, bool ambient = false) =>
+        new(workload, clients++, crawl, lists, ambient);
 
     private static CrawlEventWriter Writer(Workload workload) => new(
         new CrawlEventRepository(workload.DataSource, retry: Impatient, notify: true, logger: workload.Logger<CrawlEventRepository>(0)),
@@ -86,13 +95,14 @@ internal sealed class Round(
         .. Enumerable.Range(0, SharingClients).Select(_ => new WriterClient(workload, clients++, writers[0], 0, workload.Crawls.Take(4).ToList())),
         .. Enumerable.Range(1, Owners).Select(
             owner => new OwnerClient(workload, clients++, writers[owner], owner, workload.Crawls.Skip(2 + (2 * owner)).Take(2).ToList())),
-        .. servers is null ? MakeOtherClients(workload, prepared) : [],
+        .. servers is null ? MakeOtherClients(workload, writers, prepared) : [],
     ];
 
     /// <summary>Makes the clients whose calls promise nothing about a standby.</summary>
-    private List<Client> MakeOtherClients(Workload workload, IReadOnlyList<Guid> prepared) =>
+    private List<Client> MakeOtherClients(Workload workload, List<CrawlEventWriter> writers, IReadOnlyList<Guid> prepared) =>
     [
         .. prepared.Select(crawl => new PrepareClient(workload, clients++, crawl)),
+        new AmbientClient(workload, clients++, writers[0], 0),
         new RunClient(workload, clients++),
         .. Enumerable.Range(0, SessionClients).Select(_ => new SessionClient(workload, clients++)),
         new SweepClient(workload, clients++),

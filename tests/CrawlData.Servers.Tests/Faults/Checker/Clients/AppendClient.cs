@@ -8,8 +8,14 @@ internal sealed class AppendClient(Workload workload, int number) : Client(workl
 {
     private const int LargestBatch = 1_500;
 
-    // One client has the settings of its role.
-    private readonly NpgsqlDataSource dataSource = number % 4 == 3 ? workload.WithRoleSettings : workload.DataSource;
+    // One client has the settings of its role. Row security applies to another, and forbids COPY.
+    private readonly NpgsqlDataSource dataSource = (number % 4) switch
+    {
+        2 => workload.WithRowSecurity,
+        3 => workload.WithRoleSettings,
+        _ => workload.DataSource,
+    };
+
     private CrawlEventRepository events = null!;
 
     protected override async Task StepAsync()
