@@ -18,7 +18,7 @@ internal sealed class Round(
     private const int AppendClients = 5;
     private const int SharingClients = 3;
     private const int Owners = 2;
-    private const int PrepareClients = 2;
+    private const int PrepareClients = 3;
     private const int SessionClients = 3;
     private const int LastClient = 99;
     private const string OfClients = $"application_name = '{Workload.Name}'";
@@ -56,7 +56,8 @@ internal sealed class Round(
         using (var faults = new CancellationTokenSource(duration))
         using (var ended = new CancellationTokenSource())
         {
-            var working = MakeClients(workload, writers, [.. crawls.Skip(Crawls)]).Select(client => Task.Run(() => client.RunAsync(ended.Token))).ToList();
+            // Prepared transactions hold the readers of all crawls back, so one of two histories has none.
+            var working = MakeClients(workload, writers, [.. crawls.Skip(Crawls).Take(seed % 2 == 0 ? PrepareClients : 0)]).Select(client => Task.Run(() => client.RunAsync(ended.Token))).ToList();
             var injector = servers is null
                 ? new FaultInjector(server, proxy, witness, workload.Crawls, counter, seed)
                 : new StandbyFaultInjector(servers, proxy, witness, workload.Crawls, counter, seed);

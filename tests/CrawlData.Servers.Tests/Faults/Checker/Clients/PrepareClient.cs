@@ -7,7 +7,7 @@ namespace CrawlData.Tests.Faults.Checker;
 /// <summary>Appends to a crawl of its own in a transaction that it prepares, and commits or rolls it back later. Restarts of the server come between.</summary>
 internal sealed class PrepareClient(Workload workload, int number, Guid crawl) : Client(workload, number)
 {
-    private const int LongestHold = 500;
+    private const int LongestHold = 1_500;
 
     private readonly CrawlEventRepository events = workload.Events(number);
     private int prepared;
