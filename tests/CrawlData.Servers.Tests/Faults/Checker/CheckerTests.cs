@@ -73,15 +73,10 @@ public sealed class CheckerTests
 
             // The standby connects again at once.
             await servers.SetStandbyAsync(("wal_retrieve_retry_interval", "50ms"));
-            await using var hosts = new NpgsqlDataSourceBuilder(
-                new NpgsqlConnectionStringBuilder(servers.ConnectionString) { Database = PromotedDatabase }.ConnectionString).BuildMultiHost();
-            return await new Round(
-                servers.Primary,
-                ConnectionString(servers.Primary, PromotedDatabase),
-                hosts.WithTargetSession(TargetSessionAttributes.Primary),
-                faults,
-                seed,
-                servers).RunAsync(RoundDuration);
+            var connectionString = ConnectionString(servers.Primary, PromotedDatabase);
+            await using var witnessProxy = new FaultProxy(connectionString);
+            await using var witness = witnessProxy.CreateDataSource(connectionString);
+            return await new Round(servers.Primary, connectionString, witness, faults, seed, servers, witnessProxy).RunAsync(RoundDuration);
         });
 
     private static async Task CheckAsync(string name, string database, Func<FaultCounter, int, Task<(History History, StoredState State)>> run)

@@ -11,8 +11,15 @@ namespace CrawlData.Tests.Faults.Checker;
 /// <param name="counter">Counts faults.</param>
 /// <param name="seed">The seed of all choices.</param>
 /// <param name="servers">The server and its synchronous standby, which is promoted in the end; null for one server.</param>
+/// <param name="witnessProxy">Leads the witness to the server, and to the promoted standby; null for one server.</param>
 internal sealed class Round(
-    RestartableServer server, string connectionString, NpgsqlDataSource witness, FaultCounter counter, int seed, ReplicatedServers? servers = null)
+    RestartableServer server,
+    string connectionString,
+    NpgsqlDataSource witness,
+    FaultCounter counter,
+    int seed,
+    ReplicatedServers? servers = null,
+    FaultProxy? witnessProxy = null)
 {
     private const int Crawls = 8;
     private const int AppendClients = 5;
@@ -60,7 +67,7 @@ internal sealed class Round(
             var working = MakeClients(workload, writers, [.. crawls.Skip(Crawls).Take(seed % 2 == 0 ? PrepareClients : 0)]).Select(client => Task.Run(() => client.RunAsync(ended.Token))).ToList();
             var injector = servers is null
                 ? new FaultInjector(server, proxy, witness, workload.Crawls, counter, seed)
-                : new StandbyFaultInjector(servers, proxy, witness, workload.Crawls, counter, seed);
+                : new StandbyFaultInjector(servers, witnessProxy!, proxy, witness, workload.Crawls, counter, seed);
             await injector.RunAsync(faults.Token);
             await ended.CancelAsync();
             await EndLostCopiesUntilAsync(Task.WhenAll(working));

@@ -5,7 +5,13 @@ namespace CrawlData.Tests.Faults.Checker;
 
 /// <summary>Injects faults into a primary and its synchronous standby. In the end the primary is lost, and the standby is promoted.</summary>
 internal sealed class StandbyFaultInjector(
-    ReplicatedServers servers, FaultProxy proxy, NpgsqlDataSource witness, IReadOnlyList<Guid> crawls, FaultCounter counter, int seed)
+    ReplicatedServers servers,
+    FaultProxy witnessProxy,
+    FaultProxy proxy,
+    NpgsqlDataSource witness,
+    IReadOnlyList<Guid> crawls,
+    FaultCounter counter,
+    int seed)
     : FaultInjector(servers.Primary, proxy, witness, crawls, counter, seed)
 {
     private const string Waiting = "select exists (select from pg_stat_activity where wait_event = 'SyncRep')";
@@ -54,23 +60,29 @@ internal sealed class StandbyFaultInjector(
 
     protected override async Task EndAsync()
     {
-        var kind = Next(4);
+        var kind = Next(5);
         if (kind > 0)
         {
             await DetachAsync();
             await Wait.UntilAsync(servers.Primary.DataSource, Waiting, TimeSpan.FromSeconds(20));
         }
 
-        if (kind > 1)
+        if (kind == 1)
+        {
+            // The operator's cancels end the waits for the standby. What was committed is on the primary only.
+            await CancelWaitsAsync();
+            await PauseAsync(LongestEnd, CancellationToken.None);
+        }
+        else if (kind > 2)
         {
             await RestartAsync();
             await PauseAsync(LongestEnd, CancellationToken.None);
         }
 
-        Counter.Add($"primary lost{(kind > 1 ? " after a restart" : "")}{(kind > 0 ? " without a standby" : "")}");
+        Counter.Add($"primary lost{(kind > 2 ? " after a restart" : kind == 1 ? " after cancels" : "")}{(kind > 0 ? " without a standby" : "")}");
         await servers.Primary.StopAsync();
         await servers.PromoteAsync();
-        (Proxy.Port, Proxy.Down) = (servers.StandbyPort, false);
+        Proxy.Port = witnessProxy.Port = servers.StandbyPort;
         Witness.Clear();
         await PauseAsync(LongestEnd, CancellationToken.None);
     }
@@ -79,6 +91,12 @@ internal sealed class StandbyFaultInjector(
     {
         servers.Primary.DataSource.Clear();
         await servers.CutOffAsync();
+    }
+
+    private async Task CancelWaitsAsync()
+    {
+        await using var command = servers.Primary.DataSource.CreateCommand("select pg_cancel_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'");
+        await command.ExecuteNonQueryAsync();
     }
 
     private async Task ExecuteAsync(string sql)

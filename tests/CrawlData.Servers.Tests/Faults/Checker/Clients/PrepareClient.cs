@@ -7,7 +7,7 @@ namespace CrawlData.Tests.Faults.Checker;
 /// <summary>Appends to a crawl of its own in a transaction that it prepares, and commits or rolls it back later. Restarts of the server come between.</summary>
 internal sealed class PrepareClient(Workload workload, int number, Guid crawl) : Client(workload, number)
 {
-    private const int LongestHold = 1_500;
+    private const int LongestHold = 750;
 
     private readonly CrawlEventRepository events = workload.Events(number);
     private int prepared;
@@ -24,6 +24,14 @@ internal sealed class PrepareClient(Workload workload, int number, Guid crawl) :
             var name = $"{Workload.Name} {Number} {++prepared}";
             var ids = await PrepareAsync(name, rows.Select(row => Event(row.Item2)));
             Workload.Counter.Add("prepared transaction");
+            await ThinkAsync(LongestHold);
+
+            // A restart may take longer. Readers must find the prepared transaction after it.
+            await UntilDoneAsync(async () =>
+            {
+                await using var up = Workload.Witness.CreateCommand("select 1");
+                return await up.ExecuteScalarAsync() is not null;
+            });
             await ThinkAsync(LongestHold);
             var isCommitted = !OneIn(5);
             await EndAsync($"{(isCommitted ? "commit" : "rollback")} prepared '{name}'");
