@@ -222,6 +222,11 @@ public sealed class RetentionPurger(NpgsqlDataSource dataSource, ILogger<Retenti
         IProgress<PurgeTotal>? progress,
         CancellationToken cancellationToken)
     {
+        if (!dryRun)
+        {
+            Connections.ThrowIfAmbient(null);
+        }
+
         var cutoff = await dataSource.QuerySingleAsync(CutoffSql, Age(age), row => row.GetInstant(0), null, cancellationToken).ConfigureAwait(false);
         var telemetry = new Telemetry(dataSource, target.Table);
         var total = new PurgeTotal();

@@ -6,16 +6,15 @@ namespace CrawlData.Tests.Servers;
 internal sealed class ReplicatedServers : IAsyncDisposable
 {
     private readonly string standbyFolder;
-    private readonly int standbyPort;
 
     private ReplicatedServers(RestartableServer primary)
     {
-        (Primary, standbyFolder, standbyPort) = (primary, Path.Combine(Path.GetDirectoryName(primary.Folder)!, "standby"), FreePort.Find());
+        (Primary, standbyFolder, StandbyPort) = (primary, Path.Combine(Path.GetDirectoryName(primary.Folder)!, "standby"), FreePort.Find());
         var settings = new NpgsqlConnectionStringBuilder(primary.ConnectionString);
-        Standby = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(primary.ConnectionString) { Port = standbyPort });
+        Standby = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(primary.ConnectionString) { Port = StandbyPort });
         ConnectionString = new NpgsqlConnectionStringBuilder(primary.ConnectionString)
         {
-            Host = $"{settings.Host}:{standbyPort},{settings.Host}:{settings.Port}",
+            Host = $"{settings.Host}:{StandbyPort},{settings.Host}:{settings.Port}",
             HostRecheckSeconds = 1,
             MaxPoolSize = 24,
         }.ConnectionString;
@@ -25,8 +24,20 @@ internal sealed class ReplicatedServers : IAsyncDisposable
 
     public NpgsqlDataSource Standby { get; }
 
+    public int StandbyPort { get; }
+
     /// <summary>The connection string of both servers, the standby first.</summary>
     public string ConnectionString { get; }
+
+    /// <summary>How the standby connects to the primary, in the format of libpq.</summary>
+    private string PrimaryConnection
+    {
+        get
+        {
+            var settings = new NpgsqlConnectionStringBuilder(Primary.ConnectionString);
+            return $"host={settings.Host} port={settings.Port} user={settings.Username} password={settings.Password}";
+        }
+    }
 
     /// <param name="synchronous">Whether a COMMIT waits until the standby has written it to its disk.</param>
     public static async Task<ReplicatedServers> StartAsync(bool synchronous)
@@ -51,7 +62,7 @@ internal sealed class ReplicatedServers : IAsyncDisposable
         }
     }
 
-    public Task StartStandbyAsync() => Primary.ControlAsync("start", standbyFolder, "-l", $"{standbyFolder}.log", "-o", $"-p {standbyPort}");
+    public Task StartStandbyAsync() => Primary.ControlAsync("start", standbyFolder, "-l", $"{standbyFolder}.log", "-o", $"-p {StandbyPort}");
 
     public Task StopStandbyAsync() => Primary.ControlAsync("stop", standbyFolder, "-m", "immediate");
 
@@ -60,11 +71,24 @@ internal sealed class ReplicatedServers : IAsyncDisposable
     /// <summary>Stops the replication. A COMMIT waits for a synchronous standby; an asynchronous one falls behind.</summary>
     public async Task CutOffAsync()
     {
+        await SetStandbyAsync(("primary_conninfo", ""));
+        await Wait.UntilAsync(Primary.DataSource, "select not exists (select from pg_stat_replication)", TimeSpan.FromSeconds(20));
+    }
+
+    /// <summary>Starts the replication again after <see cref="CutOffAsync"/>. It does not wait for it.</summary>
+    public Task AttachAsync() => SetStandbyAsync(("primary_conninfo", PrimaryConnection));
+
+    /// <summary>Changes the standby's settings that need no restart.</summary>
+    public async Task SetStandbyAsync(params (string Name, string Value)[] settings)
+    {
         await using var batch = Standby.CreateBatch();
-        batch.BatchCommands.Add(new("alter system set primary_conninfo = ''"));
+        foreach (var (name, value) in settings)
+        {
+            batch.BatchCommands.Add(new($"alter system set {name} = '{value}'"));
+        }
+
         batch.BatchCommands.Add(new("select pg_reload_conf()"));
         await batch.ExecuteNonQueryAsync();
-        await Wait.UntilAsync(Primary.DataSource, "select not exists (select from pg_stat_replication)", TimeSpan.FromSeconds(20));
     }
 
     public async ValueTask DisposeAsync()
@@ -75,11 +99,9 @@ internal sealed class ReplicatedServers : IAsyncDisposable
 
     private async Task BackUpAsync()
     {
-        var settings = new NpgsqlConnectionStringBuilder(Primary.ConnectionString);
-        var connection = $"host={settings.Host} port={settings.Port} user={settings.Username}";
         if (Primary.Find("pg_basebackup") is { } program)
         {
-            await Primary.RunAsync(program, "-D", standbyFolder, "-d", connection, "-R", "-c", "fast", "--no-sync");
+            await Primary.RunAsync(program, "-D", standbyFolder, "-d", PrimaryConnection, "-R", "-c", "fast", "--no-sync");
             return;
         }
 
@@ -87,7 +109,7 @@ internal sealed class ReplicatedServers : IAsyncDisposable
         await Primary.StopAsync("fast");
         await Primary.RunAsync("cp", "-R", Primary.Folder, standbyFolder);
         await Primary.RunAsync("touch", Path.Combine(standbyFolder, "standby.signal"));
-        await File.AppendAllTextAsync(Path.Combine(standbyFolder, "postgresql.auto.conf"), $"primary_conninfo = '{connection} password={settings.Password}'\n");
+        await File.AppendAllTextAsync(Path.Combine(standbyFolder, "postgresql.auto.conf"), $"primary_conninfo = '{PrimaryConnection}'\n");
         await Primary.RestartAsync();
         Primary.DataSource.Clear();
     }

@@ -37,7 +37,8 @@ internal sealed class FaultProxy : IAsyncDisposable
     private readonly Task accepting;
     private readonly List<IDisposable> silent = [];
     private int sent;
-    private int generation;
+    private int generationToServer;
+    private int generationToClient;
 
     public FaultProxy(string connectionString)
     {
@@ -51,8 +52,20 @@ internal sealed class FaultProxy : IAsyncDisposable
     /// bytes.</summary>
     public Func<int, byte[], Fault> OnSent { get; set; } = (_, _) => Fault.None;
 
-    /// <summary>Freezes the connections that are open: no piece passes in either direction, and none of them is closed. New connections work.</summary>
-    public void FreezeOpenConnections() => Interlocked.Increment(ref generation);
+    /// <summary>Freezes the connections that are open: no piece passes in a direction, or in either, and none of them is closed. New connections
+    /// work.</summary>
+    public void FreezeOpenConnections(bool toServer = true, bool toClient = true)
+    {
+        if (toServer)
+        {
+            Interlocked.Increment(ref generationToServer);
+        }
+
+        if (toClient)
+        {
+            Interlocked.Increment(ref generationToClient);
+        }
+    }
 
     /// <summary>The port of the server that new connections lead to.</summary>
     public int Port { get; set; }
@@ -116,7 +129,7 @@ internal sealed class FaultProxy : IAsyncDisposable
         var answered = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var swallow = false;
         var silence = false;
-        var born = Volatile.Read(ref generation);
+        var (bornToServer, bornToClient) = (Volatile.Read(ref generationToServer), Volatile.Read(ref generationToClient));
         try
         {
             if (Down)
@@ -139,7 +152,7 @@ internal sealed class FaultProxy : IAsyncDisposable
                             return;
                         }
 
-                        if (born != Volatile.Read(ref generation))
+                        if (bornToClient != Volatile.Read(ref generationToClient))
                         {
                             await Task.Delay(Timeout.InfiniteTimeSpan, cut.Token);
                         }
@@ -159,7 +172,7 @@ internal sealed class FaultProxy : IAsyncDisposable
             for (int read; (read = await client.GetStream().ReadAsync(piece, cut.Token)) > 0;)
             {
                 var sending = piece.AsSpan(0, read).ToArray();
-                if (born != Volatile.Read(ref generation))
+                if (bornToServer != Volatile.Read(ref generationToServer))
                 {
                     await Task.Delay(Timeout.InfiniteTimeSpan, cut.Token);
                 }

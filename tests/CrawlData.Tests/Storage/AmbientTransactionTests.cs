@@ -30,6 +30,7 @@ public sealed class AmbientTransactionTests : DatabaseTest
     {
         var crawl = await CreateCrawlAsync();
         var session = await EnqueueAsync();
+        await using var writer = new CrawlEventWriter(Events);
         Func<Task>[] writes =
         [
             () => Runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app" }),
@@ -38,6 +39,8 @@ public sealed class AmbientTransactionTests : DatabaseTest
             () => Events.AppendAsync(crawl, Event(1)),
             () => Events.AppendAsync(crawl, EventsOf(1_500)),
             () => Events.AppendStreamAsync(crawl, EventsOf(3).ToAsyncEnumerable()),
+            () => writer.WriteAsync(crawl, Event(1)),
+            () => writer.AppendAsync(crawl, Event(1)),
             () => Logs.AppendAsync(session, Line(1)),
             () => Sessions.InsertAsync(Session()),
             () => Queue.ClaimNextAsync(),
@@ -45,6 +48,8 @@ public sealed class AmbientTransactionTests : DatabaseTest
             () => Pages.InsertAsync(session, Page()),
             () => Sweeper.SweepAsync(new DelegateStore((artifacts, _) => Task.FromResult(artifacts))),
             () => Purger.PurgeArtifactsAsync(TimeSpan.FromDays(1)),
+            () => Purger.PurgeSessionsAsync(TimeSpan.FromDays(1)),
+            () => Purger.PurgeCrawlsAsync(TimeSpan.FromDays(1)),
         ];
 
         using (new TransactionScope(TransactionScopeAsyncFlowOption.Enabled))
@@ -55,6 +60,7 @@ public sealed class AmbientTransactionTests : DatabaseTest
             }
         }
 
+        await writer.FlushAsync();
         Assert.That(await Events.CountAsync(crawl), Is.Zero);
         Assert.That((await Runs.GetAsync(crawl))!.Status, Is.EqualTo(CrawlStatus.Pending));
     }

@@ -1,4 +1,5 @@
 using CrawlData.Instrumentation;
+using CrawlData.Storage;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 
@@ -154,6 +155,7 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
     {
         try
         {
+            Connections.ThrowIfAmbient(null);
             return buffer.AddAsync(entry, cancellationToken);
         }
         catch (Exception exception)

@@ -4,9 +4,11 @@ using Npgsql;
 namespace CrawlData.Tests.Faults.Checker;
 
 /// <summary>Injects faults at random moments, one at a time. Connections are cut at random pieces all the while.</summary>
-internal sealed class FaultInjector(
+internal class FaultInjector(
     RestartableServer server, FaultProxy proxy, NpgsqlDataSource witness, IReadOnlyList<Guid> crawls, FaultCounter counter, int seed)
 {
+    private const int Kinds = 10;
+
     private static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(150);
 
     // A lost connection leaves its session on the server. The server has a limit of sessions.
@@ -15,17 +17,28 @@ internal sealed class FaultInjector(
     private readonly Random random = new(seed);
     private int freezes;
 
+    protected FaultProxy Proxy => proxy;
+
+    protected NpgsqlDataSource Witness => witness;
+
+    protected FaultCounter Counter => counter;
+
+    /// <summary>How many kinds of faults a subclass adds.</summary>
+    protected virtual int MoreKinds => 0;
+
     public async Task RunAsync(CancellationToken ended)
     {
         proxy.OnSent = ChooseCut;
         while (!ended.IsCancellationRequested)
         {
             await PauseAsync(LongestPause, ended);
-            switch (Next(10))
+            switch (Next(Kinds + MoreKinds))
             {
+                case var kind and >= Kinds:
+                    await InjectAsync(kind - Kinds, ended);
+                    break;
                 case 0 when freezes++ < MostFreezes:
-                    counter.Add("freeze");
-                    proxy.FreezeOpenConnections();
+                    Freeze();
                     break;
                 case 1 or 2:
                     counter.Add("refused connections");
@@ -40,11 +53,8 @@ internal sealed class FaultInjector(
                     await PauseAsync(TimeSpan.FromMilliseconds(600), ended);
                     (proxy.OnSent, proxy.Down) = (ChooseCut, false);
                     break;
-                case 5:
-                    var mode = Next(2) == 0 ? "immediate" : "fast";
-                    counter.Add($"restart {mode}");
-                    await server.RestartAsync(mode);
-                    witness.Clear();
+                case 5 or 6:
+                    await RestartAsync();
                     break;
                 default:
                     await HoldLockAsync(ended);
@@ -54,6 +64,34 @@ internal sealed class FaultInjector(
 
         proxy.OnSent = (_, _) => Fault.None;
         proxy.Down = false;
+        await EndAsync();
+    }
+
+    /// <summary>Injects a fault of a kind that a subclass adds.</summary>
+    protected virtual Task InjectAsync(int kind, CancellationToken ended) => Task.CompletedTask;
+
+    /// <summary>Runs after the last fault, while the clients still work.</summary>
+    protected virtual Task EndAsync() => Task.CompletedTask;
+
+    /// <summary>Restarts the server once, or lets it crash several times.</summary>
+    protected async Task RestartAsync()
+    {
+        var mode = Next(2) == 0 ? "immediate" : "fast";
+        for (var count = mode == "immediate" ? 1 + Next(3) : 1; count > 0; count--)
+        {
+            counter.Add($"restart {mode}");
+            await server.RestartAsync(mode);
+            server.DataSource.Clear();
+            witness.Clear();
+        }
+    }
+
+    /// <summary>Freezes the open connections, or one direction of them.</summary>
+    private void Freeze()
+    {
+        var direction = Next(4);
+        counter.Add(direction switch { 0 => "freeze to the server", 1 => "freeze to the client", _ => "freeze" });
+        proxy.FreezeOpenConnections(toServer: direction != 1, toClient: direction != 0);
     }
 
     private Fault ChooseCut(int number, byte[] piece)
@@ -89,7 +127,7 @@ internal sealed class FaultInjector(
         }
     }
 
-    private int Next(int below)
+    protected int Next(int below)
     {
         lock (random)
         {
@@ -98,7 +136,7 @@ internal sealed class FaultInjector(
     }
 
     /// <summary>Lets the clients work for a random time.</summary>
-    private async Task PauseAsync(TimeSpan longest, CancellationToken ended)
+    protected async Task PauseAsync(TimeSpan longest, CancellationToken ended)
     {
         using var pause = CancellationTokenSource.CreateLinkedTokenSource(ended);
         pause.CancelAfter(longest * (Next(1_000) / 1_000.0));

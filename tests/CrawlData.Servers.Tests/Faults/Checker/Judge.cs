@@ -35,6 +35,7 @@ internal sealed partial class Judge
         judge.CheckRuns();
         judge.CheckSessions();
         judge.CheckArtifacts();
+        judge.CheckAmbient();
         return judge.violations;
     }
 

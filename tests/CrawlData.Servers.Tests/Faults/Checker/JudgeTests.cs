@@ -214,6 +214,49 @@ public sealed class JudgeTests
     }
 
     [Test]
+    public void An_acknowledged_event_that_is_not_on_the_promoted_standby_is_lost() => Expect(Promise.Lost, Promoted(), Append(1, 2, [1], 1), Follow((1, 1)));
+
+    [Test]
+    public void An_event_that_nobody_acknowledged_may_be_lost_with_the_primary() => ExpectNone(
+        Promoted((1, 1), (2, 3)),
+        Append(1, 2, [1], 1),
+        Failed(3, 4, OutcomeUnknown, 2),
+        Append(5, 6, [2], 3),
+        Follow((1, 1), (2, 2)));
+
+    [Test]
+    public void A_follower_misses_no_event_of_the_promoted_standby() =>
+        Expect(Promise.Missed, Promoted((1, 1), (2, 2)), Append(1, 2, [1], 1), Append(3, 4, [2], 2), Follow((1, 1)));
+
+    [Test]
+    public void A_write_that_an_ambient_transaction_does_not_refuse_joins_it([Values] bool isStored) => Expect(
+        Promise.JoinedAmbient,
+        isStored ? Stored((1, 1)) : Stored(),
+        At(1, 2, new AppendOperation(1, "append", [(Crawl, Key(1))]) { Ids = [1], IsAmbientWrite = true }));
+
+    [Test]
+    public void A_write_that_an_ambient_transaction_refuses_does_not_join_it()
+    {
+        var append = new AppendOperation(1, "append", [(Crawl, Key(1))]) { IsAmbientWrite = true, Error = new InvalidOperationException() };
+        append.Outcome = append.OutcomeOf(append.Error);
+        ExpectNone(Stored(), At(1, 2, append));
+    }
+
+    [Test]
+    public void A_read_that_misses_an_event_joined_an_ambient_transaction([Values] bool isBefore)
+    {
+        Operation[] history = [Append(1, 2, [1], 1), At(isBefore ? 3 : 1, 4, new AmbientReadOperation(1, Crawl))];
+        if (isBefore)
+        {
+            Expect(Promise.JoinedAmbient, Stored((1, 1)), history);
+        }
+        else
+        {
+            ExpectNone(Stored((1, 1)), history);
+        }
+    }
+
+    [Test]
     public void A_run_that_is_started_twice_is_changed_wrongly() => Expect(
         Promise.WrongTransition,
         Stored(),
@@ -335,6 +378,13 @@ public sealed class JudgeTests
     {
         var state = new StoredState();
         state.Events.AddRange(events.Select(one => new StoredRow(Crawl, one.Id, Key(one.Number))));
+        return state;
+    }
+
+    private static StoredState Promoted(params (long Id, int Number)[] events)
+    {
+        var state = new StoredState { IsPromoted = true };
+        state.Events.AddRange(Stored(events).Events);
         return state;
     }
 

@@ -56,4 +56,7 @@ internal enum Promise
 
     /// <summary>A sweep passed an artifact that is not expired, or that was marked before.</summary>
     SweptWrongly,
+
+    /// <summary>An ambient transaction was joined: a write was not refused, or a read saw a snapshot.</summary>
+    JoinedAmbient,
 }

@@ -5,15 +5,31 @@ using Npgsql;
 namespace CrawlData.Tests.Faults.Checker;
 
 /// <summary>One history: clients work under faults for some seconds, and all of it ends. Its tables are empty before.</summary>
-internal sealed class Round(RestartableServer server, string connectionString, NpgsqlDataSource witness, FaultCounter counter, int seed)
+/// <param name="server">The server.</param>
+/// <param name="connectionString">Of the server and the database.</param>
+/// <param name="witness">Reaches the server without the proxy.</param>
+/// <param name="counter">Counts faults.</param>
+/// <param name="seed">The seed of all choices.</param>
+/// <param name="servers">The server and its synchronous standby, which is promoted in the end; null for one server.</param>
+/// <param name="witnessProxy">Leads the witness to the server, and to the promoted standby; null for one server.</param>
+internal sealed class Round(
+    RestartableServer server,
+    string connectionString,
+    NpgsqlDataSource witness,
+    FaultCounter counter,
+    int seed,
+    ReplicatedServers? servers = null,
+    FaultProxy? witnessProxy = null)
 {
     private const int Crawls = 8;
     private const int AppendClients = 5;
     private const int SharingClients = 3;
     private const int Owners = 2;
+    private const int PrepareClients = 3;
     private const int SessionClients = 3;
     private const int LastClient = 99;
     private const string OfClients = $"application_name = '{Workload.Name}'";
+    private const string WaitsForClient = "state = 'active' and wait_event_type = 'Client'";
 
     // A writer fails after this time. So an outage leaves it with unstored events.
     private static readonly RetryOptions Impatient = new() { Limit = TimeSpan.FromMilliseconds(100) };
@@ -29,20 +45,32 @@ internal sealed class Round(RestartableServer server, string connectionString, N
         await ExecuteAsync("truncate crawl_runs, audit_sessions cascade");
         var runs = new CrawlRunRepository(witness);
         var running = new NewCrawlRun { AppPackage = "org.example.app", Status = CrawlStatus.Running };
-        var crawls = (await runs.InsertAsync(Enumerable.Repeat(running, Crawls))).Select(run => run.Id).ToList();
+        var crawls = (await runs.InsertAsync(Enumerable.Repeat(running, Crawls + PrepareClients))).Select(run => run.Id).ToList();
         await using var proxy = new FaultProxy(connectionString);
-        await using var workload = new Workload(history, counter, proxy, connectionString, witness, seed) { Crawls = crawls };
+        await using var workload = new Workload(history, counter, proxy, connectionString, witness, seed) { Crawls = [.. crawls.Take(Crawls)] };
 
-        List<FollowClient> followers = [.. crawls.Select(crawl => Follower(workload, crawl)), Follower(workload, null), Follower(workload, null)];
+        List<FollowClient> followers =
+        [
+            .. crawls.Select(crawl => Follower(workload, crawl)),
+            Follower(workload, crawls[0], ambient: true),
+            Follower(workload, null),
+            Follower(workload, null),
+            Follower(workload, null, ambient: true),
+            Follower(workload, null, lists: true, ambient: true),
+        ];
         var following = followers.Select(follower => Task.Run(() => follower.RunAsync())).ToList();
         var writers = Enumerable.Range(0, 1 + Owners).Select(_ => Writer(workload)).ToList();
         using (var faults = new CancellationTokenSource(duration))
         using (var ended = new CancellationTokenSource())
         {
-            var working = MakeClients(workload, writers).Select(client => Task.Run(() => client.RunAsync(ended.Token))).ToList();
-            await new FaultInjector(server, proxy, witness, crawls, counter, seed).RunAsync(faults.Token);
+            // Prepared transactions hold the readers of all crawls back, so one of two histories has none.
+            var working = MakeClients(workload, writers, [.. crawls.Skip(Crawls).Take(seed % 2 == 0 ? PrepareClients : 0)]).Select(client => Task.Run(() => client.RunAsync(ended.Token))).ToList();
+            var injector = servers is null
+                ? new FaultInjector(server, proxy, witness, workload.Crawls, counter, seed)
+                : new StandbyFaultInjector(servers, witnessProxy!, proxy, witness, workload.Crawls, counter, seed);
+            await injector.RunAsync(faults.Token);
             await ended.CancelAsync();
-            await Task.WhenAll(working);
+            await EndLostCopiesUntilAsync(Task.WhenAll(working));
         }
 
         for (var number = 0; number < writers.Count; number++)
@@ -58,22 +86,31 @@ internal sealed class Round(RestartableServer server, string connectionString, N
         }
 
         await Task.WhenAll(following);
-        return (history, await StoredState.ReadAsync(witness));
+        return (history, await StoredState.ReadAsync(witness, isPromoted: servers is not null));
     }
 
-    private FollowClient Follower(Workload workload, Guid? crawl) => new(workload, clients++, crawl);
+    private FollowClient Follower(Workload workload, Guid? crawl, bool lists = false, bool ambient = false) =>
+        new(workload, clients++, crawl, lists, ambient);
 
     private static CrawlEventWriter Writer(Workload workload) => new(
         new CrawlEventRepository(workload.DataSource, retry: Impatient, notify: true, logger: workload.Logger<CrawlEventRepository>(0)),
         new CrawlEventWriterOptions { BatchSize = 200, Capacity = 300, Linger = TimeSpan.FromMilliseconds(5) },
         workload.Logger<CrawlEventWriter>(0));
 
-    private List<Client> MakeClients(Workload workload, List<CrawlEventWriter> writers) =>
+    private List<Client> MakeClients(Workload workload, List<CrawlEventWriter> writers, IReadOnlyList<Guid> prepared) =>
     [
         .. Enumerable.Range(0, AppendClients).Select(_ => new AppendClient(workload, clients++)),
         .. Enumerable.Range(0, SharingClients).Select(_ => new WriterClient(workload, clients++, writers[0], 0, workload.Crawls.Take(4).ToList())),
         .. Enumerable.Range(1, Owners).Select(
             owner => new OwnerClient(workload, clients++, writers[owner], owner, workload.Crawls.Skip(2 + (2 * owner)).Take(2).ToList())),
+        .. servers is null ? MakeOtherClients(workload, writers, prepared) : [],
+    ];
+
+    /// <summary>Makes the clients whose calls promise nothing about a standby.</summary>
+    private List<Client> MakeOtherClients(Workload workload, List<CrawlEventWriter> writers, IReadOnlyList<Guid> prepared) =>
+    [
+        .. prepared.Select(crawl => new PrepareClient(workload, clients++, crawl)),
+        new AmbientClient(workload, clients++, writers[0], 0),
         new RunClient(workload, clients++),
         .. Enumerable.Range(0, SessionClients).Select(_ => new SessionClient(workload, clients++)),
         new SweepClient(workload, clients++),
@@ -93,6 +130,19 @@ internal sealed class Round(RestartableServer server, string connectionString, N
         });
     }
 
+    /// <summary>Ends the sessions whose COPY waits for a lost client, until a task ends. The server has no limit for them, and they hold locks. Elsewhere TCP's
+    /// keepalive ends them.</summary>
+    private async Task EndLostCopiesUntilAsync(Task task)
+    {
+        while (await Task.WhenAny(task, Task.Delay(500)) != task)
+        {
+            await ExecuteAsync(
+                $"select pg_terminate_backend(pid) from pg_stat_activity where {OfClients} and {WaitsForClient} and query_start < now() - interval '3 s'");
+        }
+
+        await task;
+    }
+
     /// <summary>Ends the sessions that lost connections left on the server. Nobody waits for them any more.</summary>
     private async Task EndSessionsAsync()
     {
@@ -104,7 +154,7 @@ internal sealed class Round(RestartableServer server, string connectionString, N
     /// <returns>Whether all sessions are idle.</returns>
     private async Task<bool> EndThoseThatWaitAsync()
     {
-        await ExecuteAsync($"select pg_terminate_backend(pid) from pg_stat_activity where {OfClients} and state like 'idle in transaction%'");
+        await ExecuteAsync($"select pg_terminate_backend(pid) from pg_stat_activity where {OfClients} and (state like 'idle in transaction%' or {WaitsForClient})");
         await using var busy = witness.CreateCommand($"select exists (select from pg_stat_activity where {OfClients} and state <> 'idle')");
         return history.HasHung || !(bool)(await busy.ExecuteScalarAsync())!;
     }

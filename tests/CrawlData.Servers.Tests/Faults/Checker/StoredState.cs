@@ -16,9 +16,12 @@ internal sealed class StoredState
     /// <summary>The artifacts, and whether they are marked as deleted.</summary>
     public Dictionary<Guid, bool> Artifacts { get; } = [];
 
-    public static async Task<StoredState> ReadAsync(NpgsqlDataSource dataSource)
+    /// <summary>Whether it is read from a standby that was promoted. What nobody acknowledged may then be missing, though a reader has seen it.</summary>
+    public bool IsPromoted { get; init; }
+
+    public static async Task<StoredState> ReadAsync(NpgsqlDataSource dataSource, bool isPromoted = false)
     {
-        var state = new StoredState();
+        var state = new StoredState { IsPromoted = isPromoted };
         await ReadAsync(
             dataSource,
             "select crawl_id, id, (payload->>'client')::int, (payload->>'number')::int from crawl_events order by id",

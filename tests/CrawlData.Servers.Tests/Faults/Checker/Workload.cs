@@ -24,6 +24,9 @@ internal sealed class Workload(History history, FaultCounter counter, FaultProxy
     /// <summary>The name of the clients' sessions, without the followers'.</summary>
     public const string Name = "checker";
 
+    /// <summary>The role that row security applies to, and its password.</summary>
+    public const string SecuredRole = "secured";
+
     private const string IdleLimit = "-c idle_in_transaction_session_timeout=1500";
 
     // It bounds the memory of a history.
@@ -35,6 +38,8 @@ internal sealed class Workload(History history, FaultCounter counter, FaultProxy
 
     public NpgsqlDataSource Witness => witness;
 
+    public FaultCounter Counter => counter;
+
     public int Seed => seed;
 
     /// <summary>The data source of most clients.</summary>
@@ -43,6 +48,9 @@ internal sealed class Workload(History history, FaultCounter counter, FaultProxy
     /// <summary>A data source of a role with settings of its own.</summary>
     public NpgsqlDataSource WithRoleSettings { get; } =
         CreateDataSource(proxy, connectionString, $"{IdleLimit} -c statement_timeout=500 -c lock_timeout=300 -c client_min_messages=error");
+
+    /// <summary>A data source of a role that row security applies to.</summary>
+    public NpgsqlDataSource WithRowSecurity { get; } = CreateDataSource(proxy, connectionString, IdleLimit, role: SecuredRole);
 
     /// <summary>The data source of the followers.</summary>
     public NpgsqlDataSource OfFollowers { get; } = CreateDataSource(proxy, connectionString, IdleLimit, "followers");
@@ -72,14 +80,15 @@ internal sealed class Workload(History history, FaultCounter counter, FaultProxy
     {
         await DataSource.DisposeAsync();
         await WithRoleSettings.DisposeAsync();
+        await WithRowSecurity.DisposeAsync();
         await OfFollowers.DisposeAsync();
     }
 
-    private static NpgsqlDataSource CreateDataSource(FaultProxy proxy, string connectionString, string options, string name = Name) => proxy.CreateDataSource(
-        connectionString,
-        settings =>
+    private static NpgsqlDataSource CreateDataSource(FaultProxy proxy, string connectionString, string options, string name = Name, string? role = null) =>
+        proxy.CreateDataSource(connectionString, settings =>
         {
             (settings.Options, settings.ApplicationName, settings.MaxPoolSize) = (options, name, 20);
             (settings.Timeout, settings.CommandTimeout, settings.CancellationTimeout) = (2, 2, -1);
+            (settings.Username, settings.Password) = role is null ? (settings.Username, settings.Password) : (role, role);
         });
 }

@@ -8,8 +8,14 @@ internal sealed class AppendClient(Workload workload, int number) : Client(workl
 {
     private const int LargestBatch = 1_500;
 
-    // One client has the settings of its role.
-    private readonly NpgsqlDataSource dataSource = number % 4 == 3 ? workload.WithRoleSettings : workload.DataSource;
+    // One client has the settings of its role. Row security applies to another, and forbids COPY.
+    private readonly NpgsqlDataSource dataSource = (number % 4) switch
+    {
+        2 => workload.WithRowSecurity,
+        3 => workload.WithRoleSettings,
+        _ => workload.DataSource,
+    };
+
     private CrawlEventRepository events = null!;
 
     protected override async Task StepAsync()
@@ -71,9 +77,25 @@ internal sealed class AppendClient(Workload workload, int number) : Client(workl
             await using var transaction = await connection.BeginTransactionAsync();
             var ids = await events.AppendAsync(rows[0].Parent, rows.Select(row => Event(row.Key)), transaction);
             await WorkAsync(transaction);
-            await transaction.CommitAsync();
+            await CommitAsync(connection, transaction);
             append.Ids = ids;
         });
+    }
+
+    /// <summary>Commits. The outcome is unknown when the server stopped waiting for its standby, which it reports by a warning.</summary>
+    private static async Task CommitAsync(NpgsqlConnection connection, NpgsqlTransaction transaction)
+    {
+        await using var show = new NpgsqlCommand("set local client_min_messages = warning", connection, transaction);
+        await show.ExecuteNonQueryAsync();
+        var isConfirmed = true;
+        void OnNotice(object sender, NpgsqlNoticeEventArgs notice) => isConfirmed &= notice.Notice.Routine != "SyncRepWaitForLSN";
+        connection.Notice += OnNotice;
+        await transaction.CommitAsync();
+        connection.Notice -= OnNotice;
+        if (!isConfirmed)
+        {
+            throw new NpgsqlException("The standby has not confirmed the COMMIT.");
+        }
     }
 
     private async Task AppendRefusedAsync()

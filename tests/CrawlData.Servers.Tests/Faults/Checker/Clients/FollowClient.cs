@@ -3,7 +3,12 @@ using CrawlData.Crawls;
 namespace CrawlData.Tests.Faults.Checker;
 
 /// <summary>Follows one crawl, or all crawls.</summary>
-internal sealed class FollowClient(Workload workload, int number, Guid? crawl)
+/// <param name="workload">What the clients share.</param>
+/// <param name="number">The client's number.</param>
+/// <param name="crawl">The crawl; null for all crawls.</param>
+/// <param name="lists">Whether it lists all crawls instead of following them.</param>
+/// <param name="ambient">Whether it does so in one ambient transaction.</param>
+internal sealed class FollowClient(Workload workload, int number, Guid? crawl, bool lists = false, bool ambient = false)
 {
     private readonly CrawlEventRepository events = workload.Events(number, workload.OfFollowers);
 
@@ -22,7 +27,11 @@ internal sealed class FollowClient(Workload workload, int number, Guid? crawl)
     public async Task RunAsync(string? cursor = null)
     {
         var follow = new FollowOperation(number, crawl);
-        await workload.History.RunAsync(follow, () => crawl is { } one ? FollowAsync(follow, one) : FollowAllAsync(follow, cursor));
+        await workload.History.RunAsync(follow, async () =>
+        {
+            using var scope = ambient ? Ambient.Begin() : null;
+            await (crawl is { } one ? FollowAsync(follow, one) : lists ? ListAllAsync(follow, cursor) : FollowAllAsync(follow, cursor));
+        });
     }
 
     /// <summary>Sets the last event of all crawls.</summary>
@@ -44,6 +53,20 @@ internal sealed class FollowClient(Workload workload, int number, Guid? crawl)
             if (last.Task.IsCompletedSuccessfully && batch.Events[^1].Id >= await last.Task)
             {
                 return;
+            }
+        }
+    }
+
+    private async Task ListAllAsync(FollowOperation follow, string? cursor)
+    {
+        while (!last.Task.IsCompletedSuccessfully || follow.Delivered.Count == 0 || follow.Delivered[^1].Id < await last.Task)
+        {
+            var batch = await events.ListAllAsync(cursor, options.PageSize);
+            follow.Delivered.AddRange(batch.Events.Select(Row));
+            cursor = batch.Cursor;
+            if (batch.Events.Count == 0)
+            {
+                await Task.Delay(options.PollInterval);
             }
         }
     }

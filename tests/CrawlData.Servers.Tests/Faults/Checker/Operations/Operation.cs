@@ -16,6 +16,9 @@ internal abstract class Operation(int client)
 
     public Exception? Error { get; set; }
 
+    /// <summary>Whether it writes inside an ambient transaction, without a transaction of the client's.</summary>
+    public bool IsAmbientWrite { get; init; }
+
     /// <summary>Whether it was done, or may have been.</summary>
     public bool MayBeDone => Outcome != Outcome.Refused;
 
