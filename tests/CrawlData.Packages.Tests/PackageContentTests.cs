@@ -24,6 +24,7 @@ public sealed class PackageContentTests
         Assert.That(Element(metadata, "license").Attribute("type")!.Value, Is.EqualTo("expression"));
         Assert.That(Value(metadata, "license"), Is.EqualTo("MIT"));
         Assert.That(Value(metadata, "description"), Does.Contain("crawl").And.Contain("audit"));
+        Assert.That(Value(metadata, "description"), Does.EndWith("It needs .NET 10 and PostgreSQL 15 or newer."));
         Assert.That(Element(metadata, "repository").Attribute("url")!.Value, Is.EqualTo(Packed.RepositoryUrl));
         Assert.That(Element(metadata, "repository").Attribute("commit")!.Value, Is.EqualTo(Packed.Commit));
     }
