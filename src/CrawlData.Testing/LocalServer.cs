@@ -87,16 +87,27 @@ internal sealed class LocalServer : IAsyncDisposable
         }
     }
 
-    /// <summary>Closes the pipe, and waits until the watchdog has stopped the server and removed the folder.</summary>
+    /// <summary>Closes the pipe, and waits until the watchdog has stopped the server and removed the folder. A watchdog whose step hangs is killed after the
+    /// limit of a step.</summary>
     public async ValueTask DisposeAsync()
     {
         watchdog.StandardInput.Close();
-        await watchdog.WaitForExitAsync().ConfigureAwait(false);
+        using var limit = new CancellationTokenSource(stepLimit);
+        try
+        {
+            await watchdog.WaitForExitAsync(limit.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            watchdog.Kill(entireProcessTree: true);
+            await watchdog.WaitForExitAsync(CancellationToken.None).ConfigureAwait(false);
+        }
+
         var cleaned = OperatingSystem.IsWindows() || watchdog.ExitCode == 0;
         watchdog.Dispose();
         if (!cleaned)
         {
-            // It was killed, during a step that had hung.
+            // It was killed, so it did not clean up.
             using var cleanup = Process.Start(ServerUser.Start(
                 "/bin/sh", "-c", $"exec >/dev/null 2>&1; dir=$2; {UnixCleanup}", "crawldata-cleanup", binaries.FileOf("pg_ctl"), folder))!;
             await cleanup.WaitForExitAsync().ConfigureAwait(false);

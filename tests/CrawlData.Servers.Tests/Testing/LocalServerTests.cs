@@ -10,6 +10,7 @@ namespace CrawlData.Tests.Testing;
 public sealed class LocalServerTests
 {
     private const string Secret = "hunter2";
+    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(20);
 
     [Test]
     public async Task A_server_gets_no_variable_of_this_process_but_those_that_it_needs()
@@ -76,10 +77,22 @@ public sealed class LocalServerTests
             async () => await LocalServer.StartAsync(programs.Binaries, TimeSpan.FromSeconds(1), CancellationToken.None),
             Throws.TypeOf<ThrowawayServerException>().With.Message.StartsWith("initdb has not ended within 1 s"));
 
-        var started = (await File.ReadAllTextAsync(Path.Combine(programs.Output, "started"))).Split();
-        Assert.That(Directory.Exists(started[1]), Is.False);
-        await Wait.UntilAsync(
-            () => Task.FromResult(Process.GetProcesses().All(process => $"{process.Id}" != started[0])), TimeSpan.FromSeconds(20), "initdb is gone");
+        await AssertNothingIsLeftAsync(programs);
+    }
+
+    [Test]
+    public async Task A_start_that_is_cancelled_while_a_step_hangs_leaves_neither_folder_nor_process()
+    {
+        var real = await RestartableServer.FindBinariesAsync();
+        using var programs = Programs(real, "echo $$ ${2%/*} >$OUT/.started; mv $OUT/.started $OUT/started; sleep 30");
+        using var cancellation = new CancellationTokenSource();
+
+        var start = LocalServer.StartAsync(programs.Binaries, TimeSpan.FromSeconds(5), cancellation.Token);
+        await Wait.UntilAsync(() => Task.FromResult(File.Exists(Path.Combine(programs.Output, "started"))), Longest, "initdb hangs");
+        await cancellation.CancelAsync();
+
+        Assert.That(async () => await start, Throws.InstanceOf<OperationCanceledException>());
+        await AssertNothingIsLeftAsync(programs);
     }
 
     [TestCase("chown", "postgres", "bin")]
@@ -98,6 +111,14 @@ public sealed class LocalServerTests
         var (_, skipped) = await PostgresBinaries.FindAsync(variable => variable == "PATH" ? programs.Path : null, CancellationToken.None);
 
         Assert.That(skipped, Does.Contain(changeable));
+    }
+
+    /// <summary>Asserts that the process and the folder are gone that a script of <c>initdb</c> named.</summary>
+    private static async Task AssertNothingIsLeftAsync(ProgramFolder programs)
+    {
+        var started = (await File.ReadAllTextAsync(Path.Combine(programs.Output, "started"))).Split();
+        Assert.That(Directory.Exists(started[1]), Is.False);
+        await Wait.UntilAsync(() => Task.FromResult(Process.GetProcesses().All(process => $"{process.Id}" != started[0])), Longest, "initdb is gone");
     }
 
     private static void RequireRoot()
