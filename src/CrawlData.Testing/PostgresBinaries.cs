@@ -12,6 +12,20 @@ namespace CrawlData.Testing;
 internal sealed partial record PostgresBinaries(string Folder, int Major, int Minor)
 {
     private const int OldestMajor = 15;
+
+    // Prints the folder without links, and what can be changed by a user other than root and this one. A group is trusted if it is root's, this user's own, or
+    // the administrators'. In a folder with the sticky bit, other users can change only what they own.
+    private const string UnixInspection = """
+        cd -P -- "$1" && folder=$(pwd -P) && user=$(command -p id -u) || exit
+        echo "$folder"
+        administrators=$2
+        set -- "$folder/initdb" "$folder/pg_ctl" "$folder/postgres" /
+        while [ -n "$folder" ]; do set -- "$@" "$folder"; folder=${folder%/*}; done
+        command -p find "$@" -prune \( -type l -o ! -user 0 ! -user "$user" -o ! \( -type d -perm -1000 \) \
+          \( -perm -002 -o -perm -020 ! -group 0 ! -group "$user" ! -group "$administrators" \) \) -print
+        """;
+
+    private static readonly TimeSpan VersionLimit = TimeSpan.FromSeconds(10);
     private static readonly string[] Programs = ["initdb", "pg_ctl", "postgres"];
 
     // The folders of Debian, Red Hat (PGDG's packages and its own), Homebrew and the Windows installer. * is the name of one folder, or a part of it.
@@ -27,28 +41,53 @@ internal sealed partial record PostgresBinaries(string Folder, int Major, int Mi
             "/home/linuxbrew/.linuxbrew/opt/postgresql*/bin",
         ];
 
-    /// <summary>Finds the newest programs on the PATH or in a usual folder.</summary>
-    /// <returns>The programs; null when no folder has programs of PostgreSQL 15 or later.</returns>
-    public static PostgresBinaries? Find(Func<string, string?> environment) =>
-        (environment("PATH") ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
+    /// <summary>Finds the newest programs on the PATH or in a usual folder. On Unix no program of a folder runs that another user can change.</summary>
+    /// <returns>The programs, null when no folder has programs of PostgreSQL 15 or later; and what other users can change.</returns>
+    public static async Task<(PostgresBinaries? Newest, IReadOnlyList<string> Skipped)> FindAsync(
+        Func<string, string?> environment, CancellationToken cancellationToken)
+    {
+        var folders = (environment("PATH") ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
             .Concat(UsualFolders.SelectMany(Expand))
             .Select(ResolveFolder)
-            .Distinct()
-            .Select(In)
-            .Where(binaries => binaries?.Major >= OldestMajor)
-            .MaxBy(binaries => (binaries!.Major, binaries.Minor));
+            .Where(HasPrograms)
+            .Distinct();
+        var found = new List<PostgresBinaries>();
+        var skipped = new List<string>();
+        foreach (var folder in folders)
+        {
+            var (resolved, changeable) = OperatingSystem.IsWindows() ? (folder, null) : await InspectAsync(folder, cancellationToken).ConfigureAwait(false);
+            if (changeable is not null)
+            {
+                skipped.Add(changeable);
+            }
+            else if (await InAsync(resolved, cancellationToken).ConfigureAwait(false) is { Major: >= OldestMajor } binaries)
+            {
+                found.Add(binaries);
+            }
+        }
+
+        return (found.MaxBy(binaries => (binaries.Major, binaries.Minor)), skipped);
+    }
 
     /// <summary>Finds the programs of one folder, of any version.</summary>
-    /// <returns>The programs; null when a program is missing or does not run.</returns>
-    public static PostgresBinaries? In(string folder)
+    /// <returns>The programs; null when a program is missing, or does not run.</returns>
+    public static Task<PostgresBinaries?> InAsync(string folder, CancellationToken cancellationToken) =>
+        InAsync(folder, VersionLimit, cancellationToken);
+
+    /// <summary>Finds the programs of one folder, of any version.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="limit">The longest that the server may take to print its version.</param>
+    /// <param name="cancellationToken">Cancels the wait.</param>
+    /// <returns>The programs; null when a program is missing, or does not run.</returns>
+    public static async Task<PostgresBinaries?> InAsync(string folder, TimeSpan limit, CancellationToken cancellationToken)
     {
         var resolved = ResolveFolder(folder);
-        if (!Programs.All(program => File.Exists(FileOf(resolved, program))))
+        if (!HasPrograms(resolved))
         {
             return null;
         }
 
-        var match = VersionPattern().Match(VersionLine(FileOf(resolved, "postgres")));
+        var match = VersionPattern().Match(await VersionLineAsync(FileOf(resolved, "postgres"), limit, cancellationToken).ConfigureAwait(false));
         return match.Success
             ? new(resolved, int.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture),
                 match.Groups[2].Success ? int.Parse(match.Groups[2].Value, CultureInfo.InvariantCulture) : 0)
@@ -81,16 +120,39 @@ internal sealed partial record PostgresBinaries(string Folder, int Major, int Mi
         return Directory.Exists(parent) ? Directory.EnumerateDirectories(parent, name).Select(folder => Path.Combine(folder, below)) : [];
     }
 
-    private static string VersionLine(string server)
+    private static bool HasPrograms(string folder) => Programs.All(program => File.Exists(FileOf(folder, program)));
+
+    /// <summary>Resolves the links of a folder, and finds what another user can change: a program, the folder, or a folder above.</summary>
+    private static async Task<(string Folder, string? Changeable)> InspectAsync(string folder, CancellationToken cancellationToken)
     {
+        var administrators = OperatingSystem.IsMacOS() ? "80" : "0";
+        using var process = Process.Start(ServerUser.Piped(new("/bin/sh", ["-c", UnixInspection, "/bin/sh", folder, administrators])))!;
+        var lines = (await process.StandardOutput.ReadToEndAsync(cancellationToken).ConfigureAwait(false)).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        await process.WaitForExitAsync(cancellationToken).ConfigureAwait(false);
+        return process.ExitCode == 0 ? (lines[0], lines.ElementAtOrDefault(1)) : (folder, folder);
+    }
+
+    private static async Task<string> VersionLineAsync(string server, TimeSpan limit, CancellationToken cancellationToken)
+    {
+        using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        ended.CancelAfter(limit);
         try
         {
-            using var process = Process.Start(new ProcessStartInfo(server, "--version") { RedirectStandardOutput = true, RedirectStandardError = true })!;
-            return process.StandardOutput.ReadToEnd();
+            using var process = Process.Start(ServerUser.Start(server, "--version"))!;
+            try
+            {
+                return await process.StandardOutput.ReadToEndAsync(ended.Token).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException)
+            {
+                process.Kill(entireProcessTree: true);
+                cancellationToken.ThrowIfCancellationRequested();
+                return "";
+            }
         }
         catch (Win32Exception)
         {
-            // The program is for another machine, or this user may not run it. It counts as missing.
+            // The program is for another machine, or the server's user may not run it. It counts as missing.
             return "";
         }
     }

@@ -42,7 +42,7 @@ internal static class ServerSearch
 
         if (Read(BinariesVariable) is { } folder)
         {
-            var named = PostgresBinaries.In(folder)
+            var named = await PostgresBinaries.InAsync(folder, cancellationToken).ConfigureAwait(false)
                 ?? throw new ThrowawayServerException($"{BinariesVariable} is {folder}, but initdb, pg_ctl or postgres is missing there, or does not run.");
             return await LocalServer.StartAsync(named, cancellationToken).ConfigureAwait(false);
         }
@@ -64,9 +64,12 @@ internal static class ServerSearch
         var containerProblem = containerFailure is null
             ? "no container engine answers"
             : $"no container of {DefaultImage} starts: {FirstLine(containerFailure)}";
-        if (PostgresBinaries.Find(environment) is not { } found)
+        var (found, skipped) = await PostgresBinaries.FindAsync(environment, cancellationToken).ConfigureAwait(false);
+        if (found is null)
         {
-            throw new ThrowawayServerException($"No PostgreSQL server was found: {containerProblem}, and there are no server programs.", containerFailure);
+            var others = string.Concat(skipped.Select(path => $" Another user can change {path}, so no program there was run."));
+            throw new ThrowawayServerException(
+                $"No PostgreSQL server was found: {containerProblem}, and there are no server programs.{others}", containerFailure);
         }
 
         var local = await LocalServer.StartAsync(found, cancellationToken).ConfigureAwait(false);

@@ -24,6 +24,7 @@ public sealed class PackageContentTests
         Assert.That(Element(metadata, "license").Attribute("type")!.Value, Is.EqualTo("expression"));
         Assert.That(Value(metadata, "license"), Is.EqualTo("MIT"));
         Assert.That(Value(metadata, "description"), Does.Contain("crawl").And.Contain("audit"));
+        Assert.That(Value(metadata, "description"), Does.EndWith("It needs .NET 10 and PostgreSQL 15 or newer."));
         Assert.That(Element(metadata, "repository").Attribute("url")!.Value, Is.EqualTo(Packed.RepositoryUrl));
         Assert.That(Element(metadata, "repository").Attribute("commit")!.Value, Is.EqualTo(Packed.Commit));
     }
@@ -66,6 +67,17 @@ public sealed class PackageContentTests
         Assert.That(elements.Select(element => element.Attribute("id")!.Value), Is.EquivalentTo(dependencies));
     }
 
+    /// <summary>What Testcontainers forwards ports with.</summary>
+    [Test]
+    public void The_tool_s_package_has_no_assembly_that_it_never_loads()
+    {
+        using var package = Packed.Open("CrawlData.Cli");
+
+        var names = package.Entries.Select(entry => entry.Name).ToList();
+        Assert.That(names, Does.Contain("Testcontainers.dll").And.Not.Contain("Renci.SshNet.dll").And.Not.Contain("BouncyCastle.Cryptography.dll"));
+        Assert.That(Encoding.UTF8.GetString(Packed.Read(package, "tools/net10.0/any/CrawlData.Cli.deps.json")), Does.Not.Contain("Renci.SshNet.dll"));
+    }
+
     [Test]
     public void A_library_s_package_documents_its_members([Values("CrawlData", "CrawlData.Testing")] string id)
     {
@@ -77,11 +89,13 @@ public sealed class PackageContentTests
         Assert.That(Encoding.UTF8.GetString(Packed.Read(package, $"lib/net10.0/{id}.xml")), Does.Contain($"<member name=\"{member}\">"));
     }
 
-    [Test]
-    public void A_debugger_finds_every_source_by_its_symbols([Values("CrawlData", "CrawlData.Testing")] string id)
+    [TestCase("CrawlData", "lib/net10.0")]
+    [TestCase("CrawlData.Testing", "lib/net10.0")]
+    [TestCase("CrawlData.Cli", "tools/net10.0/any")]
+    public void A_debugger_finds_every_source_by_its_symbols(string id, string folder)
     {
         using var package = Packed.Open(id, "snupkg");
-        using var provider = MetadataReaderProvider.FromPortablePdbStream(new MemoryStream(Packed.Read(package, $"lib/net10.0/{id}.pdb")));
+        using var provider = MetadataReaderProvider.FromPortablePdbStream(new MemoryStream(Packed.Read(package, $"{folder}/{id}.pdb")));
         var symbols = provider.GetMetadataReader();
 
         Assert.That(Information(symbols, EntityHandle.ModuleDefinition, SourceLink).Select(Encoding.UTF8.GetString),

@@ -62,6 +62,10 @@ public sealed partial class Packed
         return folder;
     }
 
+    /// <summary>The folder in which this machine has other packages.</summary>
+    public static async Task<string> FindCacheAsync() =>
+        (await Command.RunAsync(root, Command.DotNet, "nuget", "locals", "global-packages", "--list")).Split(": ", 2)[1].Trim();
+
     [OneTimeSetUp]
     public async Task PackAsync()
     {
@@ -87,7 +91,7 @@ public sealed partial class Packed
     // Our packages come from the folder alone, all others from where this machine has them.
     private static async Task<string> NuGetConfigAsync()
     {
-        var cache = (await Command.RunAsync(root, Command.DotNet, "nuget", "locals", "global-packages", "--list")).Split(": ", 2)[1].Trim();
+        var cache = await FindCacheAsync();
         var sources = EnabledSource().Matches(await Command.RunAsync(root, Command.DotNet, "nuget", "list", "source"))
             .Select(source => $"""<packageSource key="{source.Groups["name"].Value}"><package pattern="*" /></packageSource>""");
         return $"""

@@ -28,7 +28,9 @@ internal sealed class RestartableServer : IAsyncDisposable
     public static async Task<RestartableServer?> StartAsync(bool fsync)
     {
         var named = Environment.GetEnvironmentVariable(ServerSearch.BinariesVariable);
-        var binaries = string.IsNullOrEmpty(named) ? PostgresBinaries.Find(Environment.GetEnvironmentVariable) : PostgresBinaries.In(named);
+        var binaries = string.IsNullOrEmpty(named)
+            ? (await PostgresBinaries.FindAsync(Environment.GetEnvironmentVariable, CancellationToken.None)).Newest
+            : await PostgresBinaries.InAsync(named, CancellationToken.None);
         if (binaries is null)
         {
             return null;

@@ -25,16 +25,18 @@ internal sealed class RestartableServer : IAsyncDisposable
     public string Folder { get; }
 
     /// <summary>Finds the server's programs.</summary>
-    public static PostgresBinaries FindBinaries()
+    public static async Task<PostgresBinaries> FindBinariesAsync()
     {
         var folder = Environment.GetEnvironmentVariable(ServerSearch.BinariesVariable);
-        var binaries = string.IsNullOrEmpty(folder) ? PostgresBinaries.Find(Environment.GetEnvironmentVariable) : PostgresBinaries.In(folder);
+        var binaries = string.IsNullOrEmpty(folder)
+            ? (await PostgresBinaries.FindAsync(Environment.GetEnvironmentVariable, CancellationToken.None)).Newest
+            : await PostgresBinaries.InAsync(folder, CancellationToken.None);
         return binaries ?? throw new AssertionException("The server's programs are not installed: apt-get install postgresql");
     }
 
     public static async Task<RestartableServer> StartAsync()
     {
-        var binaries = FindBinaries();
+        var binaries = await FindBinariesAsync();
         var server = await LocalServer.StartAsync(binaries, CancellationToken.None);
         await using var dataSource = NpgsqlDataSource.Create(server.ConnectionString);
         await new SchemaMigrator(dataSource).MigrateAsync();

@@ -16,7 +16,7 @@ public sealed class KilledProcessTests
     [Test]
     public async Task A_killed_process_leaves_no_server_running_and_no_folder()
     {
-        var binaries = RestartableServer.FindBinaries();
+        var binaries = await RestartableServer.FindBinariesAsync();
 
         var folder = Directory.CreateTempSubdirectory("crawldata-killed-");
         File.SetUnixFileMode(folder.FullName, (UnixFileMode)0x1FF);
