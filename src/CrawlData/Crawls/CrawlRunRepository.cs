@@ -132,7 +132,7 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
         }
 
         Guid[] ids = [.. rows.Select((run, index) =>
-            (run ?? throw new InvalidValueException("runs", $"has null at index {index}")).Id ?? Guid.CreateVersion7())];
+            (run ?? throw new InvalidValueException("runs", $"has null at index {index}")).Id ?? Uuid7.New())];
         var parameters = new Parameters
         {
             { "ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, ids },

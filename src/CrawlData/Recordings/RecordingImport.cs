@@ -1,6 +1,7 @@
 using System.Text.Json;
 using CrawlData.Audits;
 using CrawlData.Crawls;
+using CrawlData.Storage;
 using Npgsql;
 
 namespace CrawlData.Recordings;
@@ -178,7 +179,7 @@ internal sealed class RecordingImport(
         logBatch.Add((FindParent(sessions, row.SessionId, "session"), line));
     }
 
-    private Guid NewId(Guid? recorded) => options.NewIds || recorded is null ? Guid.CreateVersion7() : recorded.Value;
+    private Guid NewId(Guid? recorded) => options.NewIds || recorded is null ? Uuid7.New() : recorded.Value;
 
     private void AddId<T>(Dictionary<Guid, T> stored, Guid? recorded, T value, string noun)
     {

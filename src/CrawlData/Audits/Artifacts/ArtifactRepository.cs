@@ -137,6 +137,7 @@ public sealed class ArtifactRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
     }
 
     /// <summary>Lists a session's artifacts, ordered by time of creation and id.</summary>
+    /// <remarks>Artifacts of one call are in the order of the call, unless the caller gave them ids or times of creation.</remarks>
     /// <param name="sessionId">The session. An unknown session has no artifacts.</param>
     /// <param name="filter">Which artifacts; all that are not marked as deleted when null.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
@@ -196,7 +197,7 @@ public sealed class ArtifactRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
             return [];
         }
 
-        Guid[] ids = [.. artifacts.Select((item, index) => Require(item.Artifact, index).Id ?? Guid.CreateVersion7())];
+        Guid[] ids = [.. artifacts.Select((item, index) => Require(item.Artifact, index).Id ?? Uuid7.New())];
         var sessionIds = artifacts.Select(item => item.SessionId).ToArray();
         var pageIds = artifacts.Select(item => item.Artifact.PageId).ToArray();
         var parameters = new Parameters

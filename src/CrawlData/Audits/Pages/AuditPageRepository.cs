@@ -147,6 +147,7 @@ public sealed class AuditPageRepository(NpgsqlDataSource dataSource, NpgsqlDataS
     }
 
     /// <summary>Lists a session's pages, ordered by type, viewport and id.</summary>
+    /// <remarks>Pages of one call that have the same type and viewport are in the order of the call, unless the caller gave them ids.</remarks>
     /// <param name="sessionId">The session. An unknown session has no pages.</param>
     /// <param name="filter">Which pages; all when null.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
@@ -175,7 +176,7 @@ public sealed class AuditPageRepository(NpgsqlDataSource dataSource, NpgsqlDataS
         }
 
         Guid[] ids = [.. pages.Select((item, index) =>
-            (item.Page ?? throw new InvalidValueException("pages", $"has null at index {index}")).Id ?? Guid.CreateVersion7())];
+            (item.Page ?? throw new InvalidValueException("pages", $"has null at index {index}")).Id ?? Uuid7.New())];
         Guid[] sessionIds = [.. pages.Select(item => item.SessionId).Distinct()];
         var parameters = new Parameters
         {

@@ -141,7 +141,7 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDa
         return InsertAsync(
             [.. sessions.Select((session, index) => new AuditSession
             {
-                Id = (session ?? throw new InvalidValueException("sessions", $"has null at index {index}")).Id ?? Guid.CreateVersion7(),
+                Id = (session ?? throw new InvalidValueException("sessions", $"has null at index {index}")).Id ?? Uuid7.New(),
                 Url = session.Url,
                 Status = AuditSessionStatus.Queued,
                 CreatedAt = session.CreatedAt ?? default,
