@@ -126,6 +126,27 @@ public sealed class UnreadableRowTests : EmptiedDatabaseTest
             Is.EqualTo(new[] { "queued 0" }));
     }
 
+    /// <summary>The statements list the labels that this version knows.</summary>
+    [Test]
+    public async Task Rows_of_every_label_of_this_version_are_claimed_and_changed()
+    {
+        var session = (await RowsAsync()).Session;
+        foreach (var (mode, policy) in Enum.GetValues<AuditMode>().SelectMany(mode => Enum.GetValues<RetentionPolicy>().Select(policy => (mode, policy))))
+        {
+            var id = (await Sessions.InsertAsync(Session() with { Mode = mode, RetentionPolicy = policy })).Id;
+            Assert.That((await Queue.ClaimNextAsync())?.Id, Is.EqualTo(id));
+        }
+
+        foreach (var (type, viewport) in Enum.GetValues<PageType>().SelectMany(type => Enum.GetValues<Viewport>().Select(viewport => (type, viewport))))
+        {
+            var id = (await Pages.InsertAsync(session, Page(type, viewport))).Id;
+            foreach (var status in Enum.GetValues<PageStatus>())
+            {
+                Assert.That((await Pages.SetStatusAsync(session, id, status)).EnsureApplied().Status, Is.EqualTo(status));
+            }
+        }
+    }
+
     [Test]
     public async Task A_transition_of_an_unreadable_row_changes_nothing()
     {

@@ -44,7 +44,7 @@ internal readonly partial record struct Instant(long Microseconds)
     }
 
     /// <summary>Converts to UTC.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">The time is not readable.</exception>
+    /// <exception cref="InvalidOperationException">The time is not readable.</exception>
     public DateTimeOffset ToDateTimeOffset() => IsReadable
         ? new(Epoch.AddTicks(Microseconds * TimeSpan.TicksPerMicrosecond))
         : throw new InvalidOperationException($"DateTimeOffset cannot hold {this}.");

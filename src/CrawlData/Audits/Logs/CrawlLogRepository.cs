@@ -143,6 +143,7 @@ public sealed class CrawlLogRepository
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
     /// <returns>The line; null when the session's log has no line with that id.</returns>
+    /// <exception cref="UnreadableRowException">This version, or .NET, cannot hold a value of the row.</exception>
     public Task<CrawlLog?> GetAsync(Guid sessionId, long id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         var parameters = new Parameters { { "session_id", NpgsqlDbType.Uuid, sessionId }, { "row_id", NpgsqlDbType.Bigint, id } };
