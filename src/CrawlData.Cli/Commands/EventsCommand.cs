@@ -44,7 +44,7 @@ internal sealed class EventsCommand : ToolCommand
     private async Task RunAsync(ParseResult arguments, CancellationToken cancellationToken)
     {
         await using var dataSource = Connection.Required(arguments);
-        var events = new CrawlEventRepository(dataSource);
+        var events = new CrawlEventRepository(dataSource, logger: PassedOverRowsLog.For<CrawlEventRepository>());
         var crawlId = arguments.GetValue(crawl);
         var query = new CrawlEventFilter
         {

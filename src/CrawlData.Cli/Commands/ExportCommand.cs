@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.IO.Compression;
-using CrawlData.Crawls;
 using CrawlData.Recordings;
 using Npgsql;
 
@@ -90,27 +89,38 @@ internal sealed class ExportCommand : ToolCommand
     private static async Task<RecordingProgress> ExportAsync(
         NpgsqlDataSource dataSource, Guid[] ids, Stream recording, IProgress<RecordingProgress>? progress, CancellationToken cancellationToken)
     {
-        var runs = new CrawlRunRepository(dataSource);
         var exporter = new RecordingExporter(dataSource);
         var total = new RecordingProgress();
         foreach (var id in ids)
         {
             var before = total;
             var sum = progress is null ? null : Terminal.Report(one => progress.Report(Sum(before, one)));
-            var isCrawl = await runs.GetAsync(id, cancellationToken: cancellationToken) is not null;
-            try
-            {
-                total = Sum(before, isCrawl
-                    ? await exporter.ExportCrawlAsync(id, recording, sum, cancellationToken)
-                    : await exporter.ExportSessionAsync(id, recording, sum, cancellationToken));
-            }
-            catch (RowNotFoundException) when (!isCrawl)
-            {
-                throw new UnknownIdException("crawl or session", id);
-            }
+            total = Sum(before, await ExportAsync(exporter, id, recording, sum, cancellationToken));
         }
 
         return total;
+    }
+
+    private static async Task<RecordingProgress> ExportAsync(
+        RecordingExporter exporter, Guid id, Stream recording, IProgress<RecordingProgress>? progress, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await exporter.ExportCrawlAsync(id, recording, progress, cancellationToken);
+        }
+        catch (RowNotFoundException)
+        {
+            // Nothing was written.
+        }
+
+        try
+        {
+            return await exporter.ExportSessionAsync(id, recording, progress, cancellationToken);
+        }
+        catch (RowNotFoundException)
+        {
+            throw new UnknownIdException("crawl or session", id);
+        }
     }
 
     private static RecordingProgress Sum(RecordingProgress one, RecordingProgress other) => new()

@@ -47,7 +47,7 @@ internal sealed class LogsCommand : ToolCommand
     private async Task RunAsync(ParseResult arguments, CancellationToken cancellationToken)
     {
         await using var dataSource = Connection.Required(arguments);
-        var logs = new CrawlLogRepository(dataSource);
+        var logs = new CrawlLogRepository(dataSource, logger: PassedOverRowsLog.For<CrawlLogRepository>());
         var sessionId = arguments.GetValue(session);
         var query = new CrawlLogFilter
         {

@@ -46,7 +46,7 @@ internal sealed class RunsCommand : ToolCommand
     private async Task RunAsync(ParseResult arguments, CancellationToken cancellationToken)
     {
         await using var dataSource = Connection.Required(arguments);
-        var runs = new CrawlRunRepository(dataSource);
+        var runs = new CrawlRunRepository(dataSource, logger: PassedOverRowsLog.For<CrawlRunRepository>());
         var order = arguments.GetValue(oldestFirst) ? ListOrder.OldestFirst : ListOrder.NewestFirst;
         var filter = new CrawlRunFilter
         {

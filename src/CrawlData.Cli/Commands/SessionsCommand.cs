@@ -60,7 +60,7 @@ internal sealed class SessionsCommand : ToolCommand
     private async Task RunAsync(ParseResult arguments, CancellationToken cancellationToken)
     {
         await using var dataSource = Connection.Required(arguments);
-        var sessions = new AuditSessionRepository(dataSource);
+        var sessions = new AuditSessionRepository(dataSource, logger: PassedOverRowsLog.For<AuditSessionRepository>());
         var order = arguments.GetValue(oldestFirst) ? ListOrder.OldestFirst : ListOrder.NewestFirst;
         var filter = new AuditSessionFilter
         {

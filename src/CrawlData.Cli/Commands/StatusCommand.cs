@@ -22,7 +22,7 @@ internal sealed class StatusCommand : ToolCommand
     private async Task RunAsync(ParseResult arguments, CancellationToken cancellationToken)
     {
         await using var dataSource = Connection.Required(arguments);
-        var status = await new DatabaseStatusReader(dataSource).ReadAsync(cancellationToken);
+        var status = await new DatabaseStatusReader(dataSource, PassedOverRowsLog.Factory).ReadAsync(cancellationToken);
         if (!Terminal.WritesTable(arguments, json))
         {
             await using var rows = new RowWriter();

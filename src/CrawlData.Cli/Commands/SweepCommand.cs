@@ -49,7 +49,7 @@ internal sealed class SweepCommand : ToolCommand
     private async Task RunAsync(ParseResult arguments, CancellationToken cancellationToken)
     {
         await using var dataSource = Connection.Required(arguments);
-        var sweeper = new ArtifactSweeper(dataSource);
+        var sweeper = new ArtifactSweeper(dataSource, PassedOverRowsLog.For<ArtifactSweeper>());
         var asTable = Terminal.WritesTable(arguments, json);
         if (arguments.GetValue(dryRun))
         {

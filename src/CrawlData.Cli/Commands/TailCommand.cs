@@ -45,7 +45,7 @@ internal sealed class TailCommand : ToolCommand
     private async Task RunAsync(ParseResult arguments, CancellationToken cancellationToken)
     {
         await using var dataSource = Connection.Required(arguments);
-        var events = new CrawlEventRepository(dataSource);
+        var events = new CrawlEventRepository(dataSource, logger: PassedOverRowsLog.For<CrawlEventRepository>());
         var options = new CrawlEventFollowOptions { Listen = true };
         var given = arguments.GetValue(after);
         var rows = arguments.GetValue(crawl) is { } crawlId

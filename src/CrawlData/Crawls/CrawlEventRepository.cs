@@ -40,6 +40,7 @@ public sealed class CrawlEventRepository
     private readonly BulkAppender<NewCrawlEvent> appender;
     private readonly CrawlEventFollower follower;
     private readonly CrawlEventNotifier? notifier;
+    private readonly ILogger log;
 
     /// <summary>Makes a repository.</summary>
     /// <param name="dataSource">The application's data source. The application disposes it.</param>
@@ -64,6 +65,7 @@ public sealed class CrawlEventRepository
         reads = readDataSource ?? dataSource;
         var time = timeProvider ?? TimeProvider.System;
         var guarded = logger.Guarded();
+        log = guarded;
         Telemetry = new Telemetry(dataSource, EventsTable);
         var limit = (retry ?? new RetryOptions()).Limit;
         var policy = new RetryPolicy(dataSource, limit, time, Telemetry, guarded);
@@ -250,7 +252,7 @@ public sealed class CrawlEventRepository
     /// <param name="cancellationToken">Ends the enumeration with <see cref="OperationCanceledException"/>. The pool stays healthy.</param>
     public IAsyncEnumerable<CrawlEvent> StreamAsync(
         Guid crawlId, CrawlEventFilter? filter = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
-        reads.StreamAsync(ReadSql, () => ToReadParameters(crawlId, filter), Map, transaction, cancellationToken);
+        reads.StreamAsync(ReadSql, () => ToReadParameters(crawlId, filter), Map, PassedOver, transaction, cancellationToken);
 
     /// <summary>Lists a crawl's events in the order of their ids, a page at a time.</summary>
     /// <param name="crawlId">The crawl. An unknown crawl has no events.</param>
@@ -262,7 +264,7 @@ public sealed class CrawlEventRepository
     /// <param name="cancellationToken">Cancels the query.</param>
     /// <exception cref="ArgumentOutOfRangeException">The page size is out of range.</exception>
     /// <exception cref="InvalidValueException">The cursor is not one that this method returned for this crawl.</exception>
-    public async Task<Page<CrawlEvent>> ListAsync(
+    public Task<Page<CrawlEvent>> ListAsync(
         Guid crawlId,
         CrawlEventFilter? filter = null,
         int pageSize = 1_000,
@@ -272,9 +274,16 @@ public sealed class CrawlEventRepository
     {
         ArgumentRange.Require(pageSize, 1, MaxPageSize);
         var afterId = cursor is null ? (long?)null : KeysetCursor<long>.Decode(cursor, CursorKind.Events, crawlId).Id;
-        var parameters = ToReadParameters(crawlId, filter, afterId, pageSize + 1);
-        var rows = await reads.QueryAsync(ReadSql, parameters, Map(), transaction, cancellationToken).ConfigureAwait(false);
-        return PageBuilder.Build(rows, pageSize, last => new KeysetCursor<long>(default, last.Id).Encode(CursorKind.Events, crawlId));
+        return reads.QueryPageAsync(
+            ReadSql,
+            ToFilterParameters(crawlId, filter, afterId),
+            pageSize,
+            Map(),
+            row => new KeysetCursor<long>(default, row.GetInt64(0)),
+            last => last.Encode(CursorKind.Events, crawlId),
+            PassedOver(),
+            transaction,
+            cancellationToken);
     }
 
     /// <summary>Gets an event.</summary>
@@ -285,6 +294,7 @@ public sealed class CrawlEventRepository
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
     /// <returns>The event; null when the crawl has no event with that id.</returns>
+    /// <exception cref="UnreadableRowException">This version, or .NET, cannot hold a value of the row.</exception>
     public Task<CrawlEvent?> GetAsync(Guid crawlId, long id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         var parameters = new Parameters { { "crawl_id", NpgsqlDbType.Uuid, crawlId }, { "row_id", NpgsqlDbType.Bigint, id } };
@@ -296,6 +306,7 @@ public sealed class CrawlEventRepository
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
     /// <returns>The event; null when the crawl has none.</returns>
+    /// <exception cref="UnreadableRowException">This version, or .NET, cannot hold a value of the row.</exception>
     public Task<CrawlEvent?> GetLastAsync(Guid crawlId, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         var parameters = new Parameters { { "crawl_id", NpgsqlDbType.Uuid, crawlId } };
@@ -320,6 +331,8 @@ public sealed class CrawlEventRepository
     public Task<IReadOnlyDictionary<string, long>> CountByTypeAsync(
         Guid crawlId, CrawlEventFilter? filter = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
         reads.CountByTextAsync(CountByTypeSql, ToFilterParameters(crawlId, filter), transaction, cancellationToken);
+
+    private PassedOverRows PassedOver() => new(Telemetry, log);
 
     // As long as a single append: it waits for the lock until its command times out, and is retried until the limit.
     private TimeSpan ToLockLimit(TimeSpan limit)

@@ -166,7 +166,7 @@ internal sealed class CrawlEventStatements : AppendStatements<NewCrawlEvent>
 
     public override int BytesOf(NewCrawlEvent row) => row.Payload.Utf8.Length;
 
-    public override DateTime? TimeOf(NewCrawlEvent row) => Timestamps.ToZoneless(row.CreatedAt);
+    public override Instant? TimeOf(NewCrawlEvent row) => row.CreatedInstant;
 
     public override Parameters ToParameters(Guid parentId, NewCrawlEvent row) => new()
     {
@@ -199,7 +199,7 @@ internal sealed class CrawlEventStatements : AppendStatements<NewCrawlEvent>
             CrawlId = row.GetGuid(1),
             EventType = eventTypes.Get(row, 2),
             Payload = row.GetJsonb(3),
-            CreatedAt = row.GetInstant(4),
+            CreatedAt = row.GetTime(EventsTable, 4),
         };
     }
 
@@ -225,8 +225,8 @@ internal sealed class CrawlEventStatements : AppendStatements<NewCrawlEvent>
             { "after_id", NpgsqlDbType.Bigint, Math.Max(filter.AfterId ?? long.MinValue, afterId ?? long.MinValue) },
             { "up_to_id", NpgsqlDbType.Bigint, filter.UpToId ?? long.MaxValue },
             { "event_types", NpgsqlDbType.Array | NpgsqlDbType.Text, filter.EventTypes?.ToArray() },
-            { "created_from", NpgsqlDbType.Timestamp, Timestamps.ToZoneless(filter.CreatedFrom) },
-            { "created_before", NpgsqlDbType.Timestamp, Timestamps.ToZoneless(filter.CreatedBefore) },
+            { "created_from", NpgsqlDbType.Timestamp, Instant.From(filter.CreatedFrom) },
+            { "created_before", NpgsqlDbType.Timestamp, Instant.From(filter.CreatedBefore) },
         };
     }
 }

@@ -1,5 +1,7 @@
 using System.Data.Common;
+using CrawlData.Instrumentation;
 using CrawlData.Storage;
+using Microsoft.Extensions.Logging;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -13,6 +15,7 @@ namespace CrawlData.Crawls;
 /// <param name="dataSource">The application's data source. The application disposes it.</param>
 /// <param name="readDataSource">Serves <see cref="GetAsync"/>, <see cref="ListAsync"/> and <see cref="CountByStatusAsync"/> outside a transaction, for example
 /// from a hot standby, which lags behind. Writes never use it. Null for <paramref name="dataSource"/>.</param>
+/// <param name="logger">Logs rows that listings and counts pass over, because this version cannot read them; may be null.</param>
 /// <example>
 /// <code>
 /// var runs = new CrawlRunRepository(dataSource);
@@ -22,7 +25,8 @@ namespace CrawlData.Crawls;
 /// (await runs.CompleteAsync(run.Id)).EnsureApplied();
 /// </code>
 /// </example>
-public sealed class CrawlRunRepository(NpgsqlDataSource dataSource, NpgsqlDataSource? readDataSource = null)
+public sealed class CrawlRunRepository(
+    NpgsqlDataSource dataSource, NpgsqlDataSource? readDataSource = null, ILogger<CrawlRunRepository>? logger = null)
 {
     /// <summary>The largest page: 1,000 runs.</summary>
     public const int MaxPageSize = 1_000;
@@ -47,6 +51,16 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
                                      error_message, position)
         order by position
         returning {Columns}
+        """;
+
+    // Whether Map can read a run. A transition of another run changes nothing, and fails when its row is mapped.
+    private const string Readable =
+        """
+        status::text in ('PENDING', 'RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED')
+          and created_at >= '0001-01-01' and created_at < '10000-01-01'
+          and (started_at is null or started_at >= '0001-01-01' and started_at < '10000-01-01')
+          and (completed_at is null or completed_at >= '0001-01-01' and completed_at < '10000-01-01')
+          and (cancelled_at is null or cancelled_at >= '0001-01-01' and cancelled_at < '10000-01-01')
         """;
 
     internal const string GetSql = $"select {Columns} from crawl_runs where id = @id";
@@ -80,7 +94,7 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
                 cancelled_at = case when @to = 'CANCELLED' then clock_timestamp() at time zone 'utc' else crawl_runs.cancelled_at end,
                 error_message = coalesce(@error_message, crawl_runs.error_message)
             from standing
-            where crawl_runs.id = standing.id and standing.status = any (@from::crawl_status[])
+            where crawl_runs.id = standing.id and standing.status = any (@from::crawl_status[]) and exists (select from standing where {Readable})
             returning crawl_runs.*
         )
         select {Columns}, true as applied from changed
@@ -92,6 +106,8 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
 
     private readonly NpgsqlDataSource dataSource = dataSource ?? throw new ArgumentNullException(nameof(dataSource));
     private readonly NpgsqlDataSource reads = readDataSource ?? dataSource;
+    private readonly Telemetry telemetry = new(dataSource, Table);
+    private readonly ILogger log = logger.Guarded();
 
     /// <summary>Inserts a run.</summary>
     /// <param name="run">The run.</param>
@@ -121,18 +137,24 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
     /// <exception cref="RowAlreadyExistsException">A run with one of the ids exists. The caller's transaction is aborted, as after any error of the
     /// server.</exception>
     /// <exception cref="InvalidValueException">One of the runs is null. Nothing is stored.</exception>
-    public async Task<IReadOnlyList<CrawlRun>> InsertAsync(
+    public Task<IReadOnlyList<CrawlRun>> InsertAsync(
         IEnumerable<NewCrawlRun> runs, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(runs);
-        NewCrawlRun[] rows = [.. runs];
+        return InsertAsync([.. runs], Map, run => run.Id, transaction, cancellationToken);
+    }
+
+    /// <summary>Inserts runs, and maps the stored rows. An import maps only their ids, because it may store times that <see cref="Map"/> cannot read.</summary>
+    internal async Task<IReadOnlyList<T>> InsertAsync<T>(
+        NewCrawlRun[] rows, Func<DbDataReader, T> map, Func<T, Guid> id, NpgsqlTransaction? transaction, CancellationToken cancellationToken)
+    {
         if (rows.Length == 0)
         {
             return [];
         }
 
         Guid[] ids = [.. rows.Select((run, index) =>
-            (run ?? throw new InvalidValueException("runs", $"has null at index {index}")).Id ?? Guid.CreateVersion7())];
+            (run ?? throw new InvalidValueException("runs", $"has null at index {index}")).Id ?? Uuid7.New())];
         var parameters = new Parameters
         {
             { "ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, ids },
@@ -141,13 +163,13 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
             { "device_configs", NpgsqlDbType.Array | NpgsqlDbType.Text, rows.Select(run => run.DeviceConfig?.Utf8).ToArray() },
             { "max_steps", NpgsqlDbType.Array | NpgsqlDbType.Integer, rows.Select(run => run.MaxSteps).ToArray() },
             { "goals", NpgsqlDbType.Array | NpgsqlDbType.Text, rows.Select(run => run.Goal).ToArray() },
-            { "created_times", NpgsqlDbType.Array | NpgsqlDbType.TimestampTz, rows.Select(run => run.CreatedAt).ToArray() },
-            { "started_times", NpgsqlDbType.Array | NpgsqlDbType.TimestampTz, rows.Select(run => run.StartedAt).ToArray() },
-            { "completed_times", NpgsqlDbType.Array | NpgsqlDbType.TimestampTz, rows.Select(run => run.CompletedAt).ToArray() },
-            { "cancelled_times", NpgsqlDbType.Array | NpgsqlDbType.TimestampTz, rows.Select(run => run.CancelledAt).ToArray() },
+            { "created_times", NpgsqlDbType.Array | NpgsqlDbType.TimestampTz, rows.Select(run => run.CreatedInstant).ToArray() },
+            { "started_times", NpgsqlDbType.Array | NpgsqlDbType.TimestampTz, rows.Select(run => run.StartedInstant).ToArray() },
+            { "completed_times", NpgsqlDbType.Array | NpgsqlDbType.TimestampTz, rows.Select(run => run.CompletedInstant).ToArray() },
+            { "cancelled_times", NpgsqlDbType.Array | NpgsqlDbType.TimestampTz, rows.Select(run => run.CancelledInstant).ToArray() },
             { "error_messages", NpgsqlDbType.Array | NpgsqlDbType.Text, rows.Select(run => run.ErrorMessage).ToArray() },
         };
-        return await dataSource.InsertAsync(Table, InsertSql, parameters, ids, Map, run => run.Id, transaction, cancellationToken).ConfigureAwait(false);
+        return await dataSource.InsertAsync(Table, InsertSql, parameters, ids, map, id, transaction, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Gets a run.</summary>
@@ -155,6 +177,7 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
     /// <returns>The run; null when there is no run with that id.</returns>
+    /// <exception cref="UnreadableRowException">This version, or .NET, cannot hold a value of the row.</exception>
     public Task<CrawlRun?> GetAsync(Guid id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
         reads.QuerySingleOrDefaultAsync(GetSql, new Parameters { { "id", NpgsqlDbType.Uuid, id } }, Map, transaction, cancellationToken);
 
@@ -170,7 +193,7 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
     /// <returns>The page. It has no <see cref="Page{T}.NextCursor"/> when it is the last.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The page size is out of range, or the order is not defined.</exception>
     /// <exception cref="InvalidValueException">The cursor is not one that this method returned for this order.</exception>
-    public async Task<Page<CrawlRun>> ListAsync(
+    public Task<Page<CrawlRun>> ListAsync(
         CrawlRunFilter? filter = null,
         int pageSize = 50,
         string? cursor = null,
@@ -181,9 +204,16 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
         ArgumentRange.Require(pageSize, 1, MaxPageSize);
         var (sql, kind) = order.Choose((ListNewestSql, CursorKind.RunsNewestFirst), (ListOldestSql, CursorKind.RunsOldestFirst));
         var parameters = ToParameters(filter, order, cursor is null ? null : KeysetCursor<Guid>.Decode(cursor, kind));
-        parameters.Add("limit", NpgsqlDbType.Integer, pageSize + 1);
-        var rows = await reads.QueryAsync(sql, parameters, Map, transaction, cancellationToken).ConfigureAwait(false);
-        return PageBuilder.Build(rows, pageSize, last => new KeysetCursor<Guid>(last.CreatedAt, last.Id).Encode(kind));
+        return reads.QueryPageAsync(
+            sql,
+            parameters,
+            pageSize,
+            Map,
+            row => new KeysetCursor<Guid>(row.GetInstant(6), row.GetGuid(0)),
+            last => last.Encode(kind),
+            new PassedOverRows(telemetry, log),
+            transaction,
+            cancellationToken);
     }
 
     /// <summary>Counts runs by status.</summary>
@@ -193,7 +223,8 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
     /// <returns>A count for each status; 0 for a status without runs.</returns>
     public Task<IReadOnlyDictionary<CrawlStatus, long>> CountByStatusAsync(
         CrawlRunFilter? filter = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
-        reads.CountByLabelAsync<CrawlStatus>(CountByStatusSql, ToParameters(filter, default, null), transaction, cancellationToken);
+        reads.CountByLabelAsync<CrawlStatus>(
+            Table, CountByStatusSql, ToParameters(filter, default, null), new PassedOverRows(telemetry, log), transaction, cancellationToken);
 
     /// <summary>Starts a run: PENDING → RUNNING. It sets <c>started_at</c> to the time of the database's clock.</summary>
     /// <remarks>
@@ -288,15 +319,15 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
     private static CrawlRun Map(DbDataReader row) => new()
     {
         Id = row.GetGuid(0),
-        Status = row.GetLabel<CrawlStatus>(1),
+        Status = row.GetLabel<CrawlStatus>(Table, 1),
         AppPackage = row.GetString(2),
         DeviceConfig = row.IsDBNull(3) ? null : row.GetJsonb(3),
         MaxSteps = row.GetInt32(4),
         Goal = row.GetNullable<string>(5),
-        CreatedAt = row.GetInstant(6),
-        StartedAt = row.GetNullableInstant(7),
-        CompletedAt = row.GetNullableInstant(8),
-        CancelledAt = row.GetNullableInstant(9),
+        CreatedAt = row.GetTime(Table, 6),
+        StartedAt = row.GetNullableTime(Table, 7),
+        CompletedAt = row.GetNullableTime(Table, 8),
+        CancelledAt = row.GetNullableTime(Table, 9),
         ErrorMessage = row.GetNullable<string>(10),
     };
 

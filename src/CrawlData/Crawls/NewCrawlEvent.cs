@@ -22,5 +22,8 @@ public sealed record NewCrawlEvent
     /// <summary>The time of the event, in any offset. It is stored in UTC and truncated to microseconds.</summary>
     /// <value>The default is null: the database's clock at the start of the transaction that stores the event.</value>
     /// <exception cref="InvalidValueException">The value is <see cref="DateTimeOffset.MinValue"/> or <see cref="DateTimeOffset.MaxValue"/>.</exception>
-    public DateTimeOffset? CreatedAt { get; init => field = Timestamps.Require(value, "created_at"); }
+    public DateTimeOffset? CreatedAt { get => CreatedInstant?.ToDateTimeOffset(); init => CreatedInstant = Timestamps.ToInstant(value, "created_at"); }
+
+    /// <summary>As <see cref="CreatedAt"/>. An import may set a time that <see cref="DateTimeOffset"/> cannot hold.</summary>
+    internal Instant? CreatedInstant { get; init; }
 }

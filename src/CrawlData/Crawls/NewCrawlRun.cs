@@ -52,25 +52,37 @@ public sealed record NewCrawlRun
     /// <summary>The time at which the run was created.</summary>
     /// <value>The default is null: the database's clock when the run is inserted.</value>
     /// <exception cref="InvalidValueException">The value is <see cref="DateTimeOffset.MinValue"/> or <see cref="DateTimeOffset.MaxValue"/>.</exception>
-    public DateTimeOffset? CreatedAt { get; init => field = Timestamps.Require(value, "created_at"); }
+    public DateTimeOffset? CreatedAt { get => CreatedInstant?.ToDateTimeOffset(); init => CreatedInstant = Timestamps.ToInstant(value, "created_at"); }
 
     /// <summary>The time at which the run became RUNNING.</summary>
     /// <value>The default is null.</value>
     /// <exception cref="InvalidValueException">The value is <see cref="DateTimeOffset.MinValue"/> or <see cref="DateTimeOffset.MaxValue"/>.</exception>
-    public DateTimeOffset? StartedAt { get; init => field = Timestamps.Require(value, "started_at"); }
+    public DateTimeOffset? StartedAt { get => StartedInstant?.ToDateTimeOffset(); init => StartedInstant = Timestamps.ToInstant(value, "started_at"); }
 
     /// <summary>The time at which the run became COMPLETED or FAILED.</summary>
     /// <value>The default is null.</value>
     /// <exception cref="InvalidValueException">The value is <see cref="DateTimeOffset.MinValue"/> or <see cref="DateTimeOffset.MaxValue"/>.</exception>
-    public DateTimeOffset? CompletedAt { get; init => field = Timestamps.Require(value, "completed_at"); }
+    public DateTimeOffset? CompletedAt { get => CompletedInstant?.ToDateTimeOffset(); init => CompletedInstant = Timestamps.ToInstant(value, "completed_at"); }
 
     /// <summary>The time at which the run became CANCELLED.</summary>
     /// <value>The default is null.</value>
     /// <exception cref="InvalidValueException">The value is <see cref="DateTimeOffset.MinValue"/> or <see cref="DateTimeOffset.MaxValue"/>.</exception>
-    public DateTimeOffset? CancelledAt { get; init => field = Timestamps.Require(value, "cancelled_at"); }
+    public DateTimeOffset? CancelledAt { get => CancelledInstant?.ToDateTimeOffset(); init => CancelledInstant = Timestamps.ToInstant(value, "cancelled_at"); }
 
     /// <summary>The reason why the run FAILED. Pass text from a crawled page through <see cref="CrawledText.Repair"/> first.</summary>
     /// <value>The default is null.</value>
     /// <exception cref="InvalidValueException">The value holds U+0000 or a lone surrogate.</exception>
     public string? ErrorMessage { get; init => field = value is null ? null : CrawledText.Require(value, "error_message"); }
+
+    /// <summary>As <see cref="CreatedAt"/>. An import may set a time that <see cref="DateTimeOffset"/> cannot hold.</summary>
+    internal Instant? CreatedInstant { get; init; }
+
+    /// <summary>As <see cref="StartedAt"/>. An import may set a time that <see cref="DateTimeOffset"/> cannot hold.</summary>
+    internal Instant? StartedInstant { get; init; }
+
+    /// <summary>As <see cref="CompletedAt"/>. An import may set a time that <see cref="DateTimeOffset"/> cannot hold.</summary>
+    internal Instant? CompletedInstant { get; init; }
+
+    /// <summary>As <see cref="CancelledAt"/>. An import may set a time that <see cref="DateTimeOffset"/> cannot hold.</summary>
+    internal Instant? CancelledInstant { get; init; }
 }

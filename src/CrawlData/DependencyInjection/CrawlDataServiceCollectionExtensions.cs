@@ -53,20 +53,21 @@ public static class CrawlDataServiceCollectionExtensions
 
         services.AddSingleton<CrawlDataSources>();
         services.AddSingleton(provider => new SchemaMigrator(Primary(provider), Options(provider).Migration, Logger<SchemaMigrator>(provider), Time(provider)));
-        services.AddSingleton(provider => new CrawlRunRepository(Primary(provider), Reads(provider)));
+        services.AddSingleton(provider => new CrawlRunRepository(Primary(provider), Reads(provider), Logger<CrawlRunRepository>(provider)));
         services.AddSingleton(provider => new CrawlEventRepository(
             Primary(provider), Reads(provider), Options(provider).Retry, Options(provider).Notify, Logger<CrawlEventRepository>(provider), Time(provider)));
         services.AddSingleton(provider => new CrawlEventWriter(
             provider.GetRequiredService<CrawlEventRepository>(), Options(provider).Writer, Logger<CrawlEventWriter>(provider), Time(provider)));
-        services.AddSingleton(provider => new AuditSessionRepository(Primary(provider), Reads(provider)));
+        services.AddSingleton(provider => new AuditSessionRepository(Primary(provider), Reads(provider), Logger<AuditSessionRepository>(provider)));
         services.AddSingleton(provider => new AuditSessionQueue(Primary(provider), Logger<AuditSessionQueue>(provider)));
-        services.AddSingleton(provider => new AuditPageRepository(Primary(provider), Reads(provider)));
-        services.AddSingleton(provider => new ArtifactRepository(Primary(provider), Reads(provider), Options(provider).Retention));
+        services.AddSingleton(provider => new AuditPageRepository(Primary(provider), Reads(provider), Logger<AuditPageRepository>(provider)));
+        services.AddSingleton(provider => new ArtifactRepository(
+            Primary(provider), Reads(provider), Options(provider).Retention, Logger<ArtifactRepository>(provider)));
         services.AddSingleton(provider => new CrawlLogRepository(
             Primary(provider), Reads(provider), Options(provider).Retry, Logger<CrawlLogRepository>(provider), Time(provider)));
         services.AddSingleton(provider => new ArtifactSweeper(Primary(provider), Logger<ArtifactSweeper>(provider)));
         services.AddSingleton(provider => new RetentionPurger(Primary(provider), Logger<RetentionPurger>(provider)));
-        services.AddSingleton(provider => new DatabaseStatusReader(Primary(provider)));
+        services.AddSingleton(provider => new DatabaseStatusReader(Primary(provider), provider.GetService<ILoggerFactory>()));
         services.AddSingleton(provider => new RecordingImporter(Primary(provider)));
         services.AddSingleton(provider => new RecordingExporter(Reads(provider)));
         services.AddSingleton(provider => new CrawlDataHealthCheck(Primary(provider), Options(provider).ExpectWrites));

@@ -13,8 +13,7 @@ namespace CrawlData;
 /// <item><see cref="OperationCanceledException"/> after a token was cancelled.</item>
 /// <item><see cref="ObjectDisposedException"/> from a disposed <see cref="Crawls.CrawlEventWriter"/>.</item>
 /// <item><see cref="InvalidOperationException"/> for a transaction that has ended, and for a second connection string for <c>AddCrawlData</c>. Also for
-/// following on a standby or on a data source that multiplexes. Also for an enum label in the database that this version does not know, and from a
-/// <see cref="Crawls.CrawlEventWriter"/> whose flush loop has failed.</item>
+/// following on a standby or on a data source that multiplexes, and from a <see cref="Crawls.CrawlEventWriter"/> whose flush loop has failed.</item>
 /// <item>An exception of System.Text.Json from <see cref="Jsonb"/>, for an object or a type that it cannot serialize.</item>
 /// </list>
 /// </remarks>

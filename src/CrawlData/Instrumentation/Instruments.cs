@@ -55,6 +55,9 @@ internal static class Instruments
     public static readonly Histogram<double>? FollowLag = TryCreate(() => Meter.CreateHistogram(
         "crawldata.follow.lag", "s", "Time from the newest event's created_at to a follower's read, by this process's clock.", advice: Seconds));
 
+    public static readonly Counter<long>? UnreadableRows = TryCreate(() => Meter.CreateCounter<long>(
+        "crawldata.unreadable_rows", "{row}", "Rows passed over, because this version cannot read them."));
+
     public static readonly Counter<long>? SessionClaims = TryCreate(() => Meter.CreateCounter<long>(
         "crawldata.claims", "{claim}", "Claims of sessions, including claims that found an empty queue."));
 

@@ -65,6 +65,13 @@ internal static partial class Log
         33, LogLevel.Warning, "Not listening for events: the pool has only one connection. Followers poll.", EventName = "NotListening")]
     public static partial void NotListening(ILogger logger);
 
+    [LoggerMessage(
+        34,
+        LogLevel.Warning,
+        "Passed over {Rows} rows of {Table} that this version cannot read. The first: {Reason}",
+        EventName = "RowsPassedOver")]
+    public static partial void RowsPassedOver(ILogger logger, long rows, string table, string reason);
+
     [LoggerMessage(40, LogLevel.Debug, "Claimed session {SessionId}, attempt {Attempt}.", EventName = "SessionClaimed")]
     public static partial void SessionClaimed(ILogger logger, Guid sessionId, int attempt);
 

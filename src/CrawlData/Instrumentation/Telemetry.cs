@@ -62,6 +62,8 @@ internal sealed class Telemetry
 
     public void Swept(int artifacts, bool deleted) => Instruments.SweptArtifacts.TryAdd(artifacts, With("crawldata.deleted", deleted));
 
+    public void PassedOver(long rows) => Instruments.UnreadableRows.TryAdd(rows, tags);
+
     public void Purged(long rows) => Instruments.PurgedRows.TryAdd(rows, tags);
 
     private async Task<T> ObserveAsync<T>(string operation, int rows, Func<Task<T>> work)

@@ -4,6 +4,7 @@ using CrawlData.Audits;
 using CrawlData.Crawls;
 using CrawlData.Schema;
 using CrawlData.Storage;
+using Microsoft.Extensions.Logging;
 using Npgsql;
 
 namespace CrawlData.Diagnostics;
@@ -16,13 +17,14 @@ namespace CrawlData.Diagnostics;
 /// <c>crawldata_journal</c>.</para>
 /// </remarks>
 /// <param name="dataSource">The application's data source. The application disposes it.</param>
+/// <param name="loggerFactory">Logs runs and sessions that are not counted, because this version does not know their status; may be null.</param>
 /// <example>
 /// <code>
 /// var status = await new DatabaseStatusReader(dataSource).ReadAsync();
 /// Console.WriteLine($"{status.Runs[CrawlStatus.Running]} runs, {status.Sessions[AuditSessionStatus.Queued]} queued sessions");
 /// </code>
 /// </example>
-public sealed class DatabaseStatusReader(NpgsqlDataSource dataSource)
+public sealed class DatabaseStatusReader(NpgsqlDataSource dataSource, ILoggerFactory? loggerFactory = null)
 {
     internal const string ServerSql = "select now(), current_setting('server_version'), pg_is_in_recovery(), coalesce(current_schema(), '')";
 
@@ -38,7 +40,7 @@ public sealed class DatabaseStatusReader(NpgsqlDataSource dataSource)
         """
         select distinct on (status) status::text, id, created_at at time zone 'utc'
         from crawl_runs
-        where status in ('PENDING', 'RUNNING')
+        where status in ('PENDING', 'RUNNING') and created_at >= '0001-01-01' and created_at < '10000-01-01'
         order by status, created_at, id
         """;
 
@@ -46,12 +48,17 @@ public sealed class DatabaseStatusReader(NpgsqlDataSource dataSource)
         """
         select unfinished_status::text, id, created_at
         from unnest('{queued, running}'::audit_session_status_enum[]) as unfinished (unfinished_status)
-        cross join lateral (select id, created_at from audit_sessions where status = unfinished_status order by created_at limit 1) as oldest
+        cross join lateral (
+            select id, created_at from audit_sessions
+            where status = unfinished_status and created_at >= '0001-01-01 00:00:00+00' and created_at < '10000-01-01 00:00:00+00'
+            order by created_at limit 1
+        ) as oldest
         """;
 
     internal const string ExpiredSql =
         """
-        select count(*), least(coalesce(sum(size_bytes), 0), 9223372036854775807)::bigint, min(retention_until)
+        select count(*), least(coalesce(sum(size_bytes), 0), 9223372036854775807)::bigint,
+               min(retention_until) filter (where retention_until >= '0001-01-01 00:00:00+00')
         from artifacts
         where deleted_at is null and retention_until <= now()
         """;
@@ -59,6 +66,9 @@ public sealed class DatabaseStatusReader(NpgsqlDataSource dataSource)
     internal const string NewestEventSql = "select max(id) from crawl_events";
 
     private readonly NpgsqlDataSource dataSource = dataSource ?? throw new ArgumentNullException(nameof(dataSource));
+
+    private readonly CrawlRunRepository runs = new(dataSource, logger: loggerFactory?.CreateLogger<CrawlRunRepository>());
+    private readonly AuditSessionRepository sessions = new(dataSource, logger: loggerFactory?.CreateLogger<AuditSessionRepository>());
 
     /// <summary>Reads the state in one snapshot. Sizes and estimates are not part of the snapshot.</summary>
     /// <param name="cancellationToken">Cancels the queries.</param>
@@ -70,10 +80,11 @@ public sealed class DatabaseStatusReader(NpgsqlDataSource dataSource)
         var transaction = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, cancellationToken).ConfigureAwait(false);
         await using var disposal = transaction.ConfigureAwait(false);
         var server = await ReadSingleAsync(ServerSql, row => (
-            ReadAt: row.GetFieldValue<DateTimeOffset>(0), Version: row.GetString(1), IsStandby: row.GetBoolean(2), Schema: row.GetString(3)))
+            ReadAt: row.GetInstant(0).ToDateTimeOffset(), Version: row.GetString(1), IsStandby: row.GetBoolean(2), Schema: row.GetString(3)))
             .ConfigureAwait(false);
         var expired = await ReadSingleAsync(ExpiredSql, row => (
-            Total: new ArtifactTotal { Count = row.GetInt64(0), SizeBytes = row.GetInt64(1) }, Oldest: row.GetNullable<DateTimeOffset?>(2)))
+            Total: new ArtifactTotal { Count = row.GetInt64(0), SizeBytes = row.GetInt64(1) },
+            Oldest: row.IsDBNull(2) ? (DateTimeOffset?)null : row.GetInstant(2).ToDateTimeOffset()))
             .ConfigureAwait(false);
         return new DatabaseStatus
         {
@@ -89,9 +100,9 @@ public sealed class DatabaseStatusReader(NpgsqlDataSource dataSource)
                 SizeBytes = row.GetInt64(2),
                 IndexBytes = row.GetInt64(3),
             }).ConfigureAwait(false),
-            Runs = await new CrawlRunRepository(dataSource).CountByStatusAsync(null, transaction, cancellationToken).ConfigureAwait(false),
+            Runs = await runs.CountByStatusAsync(null, transaction, cancellationToken).ConfigureAwait(false),
             OldestRuns = (await ReadAsync(OldestRunsSql, ReadWork<CrawlStatus>).ConfigureAwait(false)).ToDictionary(),
-            Sessions = await new AuditSessionRepository(dataSource).CountByStatusAsync(null, transaction, cancellationToken).ConfigureAwait(false),
+            Sessions = await sessions.CountByStatusAsync(null, transaction, cancellationToken).ConfigureAwait(false),
             OldestSessions = (await ReadAsync(OldestSessionsSql, ReadWork<AuditSessionStatus>).ConfigureAwait(false)).ToDictionary(),
             ExpiredArtifacts = expired.Total,
             OldestExpiry = expired.Oldest,
@@ -106,8 +117,10 @@ public sealed class DatabaseStatusReader(NpgsqlDataSource dataSource)
 
         KeyValuePair<T, UnfinishedWork> ReadWork<T>(DbDataReader row) where T : struct, Enum
         {
-            var createdAt = row.GetFieldValue<DateTimeOffset>(2);
-            return new(row.GetLabel<T>(0), new UnfinishedWork { Id = row.GetGuid(1), CreatedAt = createdAt, Age = server.ReadAt - createdAt });
+            var createdAt = row.GetInstant(2).ToDateTimeOffset();
+            return new(
+                EnumLabels.TryParse<T>(row.GetString(0))!.Value,
+                new UnfinishedWork { Id = row.GetGuid(1), CreatedAt = createdAt, Age = server.ReadAt - createdAt });
         }
     }, cancellationToken);
 

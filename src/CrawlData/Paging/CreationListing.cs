@@ -22,15 +22,15 @@ internal static class CreationListing
     {
         var after = order == ListOrder.OldestFirst ? cursor : null;
         var before = order == ListOrder.NewestFirst ? cursor : null;
-        if (createdBefore is { } end && (before is null || before.Value.Time >= end))
+        if (Instant.From(createdBefore) is { } end && (before is null || before.Value.Time.Microseconds >= end.Microseconds))
         {
             before = new KeysetCursor<Guid>(end, Guid.Empty);
         }
 
-        parameters.Add("from_time", NpgsqlDbType.TimestampTz, createdFrom ?? DateTimeOffset.MinValue);
-        parameters.Add("after_time", NpgsqlDbType.TimestampTz, after?.Time ?? DateTimeOffset.MinValue);
+        parameters.Add("from_time", NpgsqlDbType.TimestampTz, Instant.From(createdFrom) ?? Instant.NegativeInfinity);
+        parameters.Add("after_time", NpgsqlDbType.TimestampTz, after?.Time ?? Instant.NegativeInfinity);
         parameters.Add("after_key", NpgsqlDbType.Uuid, after?.Id ?? Guid.Empty);
-        parameters.Add("before_time", NpgsqlDbType.TimestampTz, before?.Time ?? DateTimeOffset.MaxValue);
+        parameters.Add("before_time", NpgsqlDbType.TimestampTz, before?.Time ?? Instant.Infinity);
         parameters.Add("before_key", NpgsqlDbType.Uuid, before?.Id ?? Guid.AllBitsSet);
     }
 }

@@ -4,11 +4,11 @@ namespace CrawlData;
 /// number.</summary>
 internal enum CursorKind : byte
 {
-    RunsNewestFirst = 2,
-    RunsOldestFirst = 3,
-    SessionsNewestFirst = 4,
-    SessionsOldestFirst = 5,
-    Logs = 6,
     Events = 7,
     AllEvents = 8,
+    RunsNewestFirst = 9,
+    RunsOldestFirst = 10,
+    SessionsNewestFirst = 11,
+    SessionsOldestFirst = 12,
+    Logs = 13,
 }

@@ -3,13 +3,14 @@ using System.Buffers.Binary;
 using System.Buffers.Text;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using CrawlData.Storage;
 
 namespace CrawlData;
 
 /// <summary>The key of the last row on a page of a listing by (time, id). The next page starts after it.</summary>
 /// <param name="Time">The row's time; the default in a listing by id alone.</param>
 /// <param name="Id">The row's id.</param>
-internal readonly record struct KeysetCursor<TId>(DateTimeOffset Time, TId Id) where TId : unmanaged
+internal readonly record struct KeysetCursor<TId>(Instant Time, TId Id) where TId : unmanaged
 {
     private const int LongestScope = 1 + 16;
 
@@ -20,7 +21,7 @@ internal readonly record struct KeysetCursor<TId>(DateTimeOffset Time, TId Id) w
     {
         Span<byte> bytes = stackalloc byte[LongestScope + KeyLength];
         var key = bytes[WriteScope(bytes, kind, parentId)..];
-        BinaryPrimitives.WriteInt64BigEndian(key, Time.UtcTicks);
+        BinaryPrimitives.WriteInt64BigEndian(key, Time.Microseconds);
         MemoryMarshal.Write(key[sizeof(long)..], Id);
         return Base64Url.EncodeToString(bytes[..^(key.Length - KeyLength)]);
     }
@@ -35,10 +36,10 @@ internal readonly record struct KeysetCursor<TId>(DateTimeOffset Time, TId Id) w
         if (Base64Url.DecodeFromChars(text, bytes, out _, out var length) == OperationStatus.Done && length == bytes.Length && bytes.StartsWith(scope))
         {
             var key = bytes[scope.Length..];
-            var ticks = BinaryPrimitives.ReadInt64BigEndian(key);
-            if (ticks >= 0 && ticks <= DateTime.MaxValue.Ticks)
+            var time = new Instant(BinaryPrimitives.ReadInt64BigEndian(key));
+            if (time.IsValid)
             {
-                return new KeysetCursor<TId>(new DateTimeOffset(ticks, TimeSpan.Zero), MemoryMarshal.Read<TId>(key[sizeof(long)..]));
+                return new KeysetCursor<TId>(time, MemoryMarshal.Read<TId>(key[sizeof(long)..]));
             }
         }
 

@@ -1,10 +1,12 @@
 using System.Buffers;
+using System.Data.Common;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using CrawlData.Storage;
 
 namespace CrawlData.Recordings;
 
-/// <summary>Writes rows as NDJSON, in chunks.</summary>
+/// <summary>Writes rows of tables as the lines of a recording, in chunks.</summary>
 internal sealed class NdjsonWriter : IDisposable
 {
     private const int ChunkBytes = 64 * 1024;
@@ -24,17 +26,36 @@ internal sealed class NdjsonWriter : IDisposable
     /// <summary>The number of bytes that the output has received.</summary>
     public long BytesWritten { get; private set; }
 
-    /// <summary>Writes a line. It reaches the output when the chunk is full, or with <see cref="FlushAsync"/>.</summary>
-    public async ValueTask WriteAsync<T>(T value, CancellationToken cancellationToken)
+    /// <summary>Makes a map that writes the rows of one result. It writes each value as the database has it, also a label or a time that this version cannot
+    /// read. The rows reach the output with <see cref="FlushIfFullAsync"/> or <see cref="FlushAsync"/>.</summary>
+    /// <param name="table">The table.</param>
+    /// <param name="firstColumn">The first column that is written: 1 leaves out the id.</param>
+    public Func<DbDataReader, bool> Map(string table, int firstColumn = 0)
     {
-        JsonSerializer.Serialize(writer, value, RecordingFormat.Rows);
-        writer.Reset();
-        buffer.Write("\n"u8);
-        if (buffer.WrittenCount >= ChunkBytes)
+        string[]? types = null;
+        return row =>
         {
-            await FlushAsync(cancellationToken).ConfigureAwait(false);
-        }
+            types ??= [.. Enumerable.Range(0, row.FieldCount).Select(row.GetDataTypeName)];
+            writer.WriteStartObject();
+            writer.WriteString("table"u8, table);
+            writer.WriteStartObject("row"u8);
+            for (var column = firstColumn; column < types.Length; column++)
+            {
+                writer.WritePropertyName(row.GetName(column));
+                WriteValue(row, column, types[column]);
+            }
+
+            writer.WriteEndObject();
+            writer.WriteEndObject();
+            writer.Flush();
+            writer.Reset();
+            buffer.Write("\n"u8);
+            return true;
+        };
     }
+
+    /// <summary>Writes the chunk to the output if it is full.</summary>
+    public Task FlushIfFullAsync(CancellationToken cancellationToken) => buffer.WrittenCount >= ChunkBytes ? FlushAsync(cancellationToken) : Task.CompletedTask;
 
     /// <summary>Writes the lines of the last chunk to the output.</summary>
     public async Task FlushAsync(CancellationToken cancellationToken)
@@ -45,4 +66,35 @@ internal sealed class NdjsonWriter : IDisposable
     }
 
     public void Dispose() => writer.Dispose();
+
+    private void WriteValue(DbDataReader row, int column, string type)
+    {
+        if (row.IsDBNull(column))
+        {
+            writer.WriteNullValue();
+            return;
+        }
+
+        switch (type)
+        {
+            case "uuid":
+                writer.WriteStringValue(row.GetGuid(column));
+                break;
+            case "integer" or "bigint":
+                writer.WriteNumberValue(row.GetInt64(column));
+                break;
+            case "boolean":
+                writer.WriteBooleanValue(row.GetBoolean(column));
+                break;
+            case "jsonb":
+                writer.WriteRawValue(row.GetJsonb(column).Utf8.Span, skipInputValidation: true);
+                break;
+            case "timestamp with time zone" or "timestamp without time zone":
+                writer.WriteStringValue(row.GetInstant(column).ToString());
+                break;
+            default:
+                writer.WriteStringValue(row.GetString(column));
+                break;
+        }
+    }
 }

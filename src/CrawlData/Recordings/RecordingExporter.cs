@@ -1,12 +1,17 @@
 using System.Data;
+using System.Runtime.CompilerServices;
 using CrawlData.Audits;
+using CrawlData.Crawls;
 using CrawlData.Storage;
 using Npgsql;
+using NpgsqlTypes;
 
 namespace CrawlData.Recordings;
 
 /// <summary>Exports crawls and audit sessions as recordings, which <see cref="RecordingImporter"/> imports. Several exports to one stream, one after another,
 /// make one recording.</summary>
+/// <remarks>Values are exported exactly as the database has them, also enum labels that this version does not know, and times that <see cref="DateTimeOffset"/>
+/// cannot hold. An import takes such times. It refuses such labels.</remarks>
 /// <param name="dataSource">The application's data source. The application disposes it.</param>
 /// <example>
 /// <code>
@@ -17,7 +22,6 @@ namespace CrawlData.Recordings;
 public sealed class RecordingExporter(NpgsqlDataSource dataSource)
 {
     private readonly NpgsqlDataSource dataSource = dataSource ?? throw new ArgumentNullException(nameof(dataSource));
-    private readonly RecordingTables tables = new(dataSource);
 
     /// <summary>Exports a run and its events, in bounded memory. The events are in the order of their ids; the ids themselves are left out.</summary>
     /// <remarks>It reads one snapshot, in a transaction that is open until the export ends. Events that are appended after the export began are left out. A
@@ -56,21 +60,28 @@ public sealed class RecordingExporter(NpgsqlDataSource dataSource)
     private async Task<RecordingProgress> ExportCrawlAsync(
         Guid crawlId, Stream recording, IProgress<RecordingProgress>? progress, NpgsqlTransaction snapshot, CancellationToken cancellationToken)
     {
-        var run = await tables.Runs.GetAsync(crawlId, snapshot, cancellationToken).ConfigureAwait(false)
-            ?? throw new RowNotFoundException(RecordingFormat.CrawlRuns, [crawlId]);
         using var writer = new NdjsonWriter(recording);
-        var total = new RecordingProgress { Runs = 1 };
-
-        await writer.WriteAsync(RecordingFormat.Row(RecordingFormat.CrawlRuns, run), cancellationToken).ConfigureAwait(false);
-        await foreach (var crawlEvent in tables.Events.StreamAsync(crawlId, null, snapshot, cancellationToken).ConfigureAwait(false))
+        var total = new RecordingProgress();
+        await foreach (var _ in WriteAsync(writer, RecordingFormat.CrawlRuns, CrawlRunRepository.GetSql, () => Id(crawlId), snapshot, cancellationToken)
+            .ConfigureAwait(false))
         {
-            await writer.WriteAsync(RecordingFormat.Row(RecordingFormat.CrawlEvents, new RecordingFormat.EventRow
-            {
-                CrawlId = crawlEvent.CrawlId,
-                EventType = crawlEvent.EventType,
-                Payload = crawlEvent.Payload,
-                CreatedAt = crawlEvent.CreatedAt,
-            }), cancellationToken).ConfigureAwait(false);
+            total = total with { Runs = 1 };
+        }
+
+        if (total.Runs == 0)
+        {
+            throw new RowNotFoundException(RecordingFormat.CrawlRuns, [crawlId]);
+        }
+
+        var events = WriteAsync(
+            writer,
+            RecordingFormat.CrawlEvents,
+            CrawlEventStatements.ReadSql,
+            () => CrawlEventStatements.ToReadParameters(crawlId, null),
+            snapshot,
+            cancellationToken);
+        await foreach (var _ in events.ConfigureAwait(false))
+        {
             total = total with { Events = total.Events + 1, Bytes = writer.BytesWritten };
             if (total.Events % 1_000 == 0)
             {
@@ -78,44 +89,40 @@ public sealed class RecordingExporter(NpgsqlDataSource dataSource)
             }
         }
 
-        await writer.FlushAsync(cancellationToken).ConfigureAwait(false);
-        total = total with { Bytes = writer.BytesWritten };
-        progress?.Report(total);
-        return total;
+        return await FinishAsync(writer, total, progress, cancellationToken).ConfigureAwait(false);
     }
 
     private async Task<RecordingProgress> ExportSessionAsync(
         Guid sessionId, Stream recording, IProgress<RecordingProgress>? progress, NpgsqlTransaction snapshot, CancellationToken cancellationToken)
     {
-        var session = await tables.Sessions.GetAsync(sessionId, snapshot, cancellationToken).ConfigureAwait(false)
-            ?? throw new RowNotFoundException(RecordingFormat.AuditSessions, [sessionId]);
         using var writer = new NdjsonWriter(recording);
-        var total = new RecordingProgress { Sessions = 1 };
-        await writer.WriteAsync(RecordingFormat.Row(RecordingFormat.AuditSessions, session), cancellationToken).ConfigureAwait(false);
-        foreach (var page in await tables.Pages.ListAsync(sessionId, null, snapshot, cancellationToken).ConfigureAwait(false))
+        var total = new RecordingProgress();
+        await foreach (var _ in Rows(RecordingFormat.AuditSessions, AuditSessionRepository.GetSql, () => Id(sessionId)).ConfigureAwait(false))
         {
-            await writer.WriteAsync(RecordingFormat.Row(RecordingFormat.AuditPages, page), cancellationToken).ConfigureAwait(false);
+            total = total with { Sessions = 1 };
+        }
+
+        if (total.Sessions == 0)
+        {
+            throw new RowNotFoundException(RecordingFormat.AuditSessions, [sessionId]);
+        }
+
+        var pages = Rows(RecordingFormat.AuditPages, AuditPageRepository.ListSql, () => AuditPageRepository.ToParameters(sessionId, null));
+        await foreach (var _ in pages.ConfigureAwait(false))
+        {
             total = total with { Pages = total.Pages + 1 };
         }
 
         var all = new ArtifactFilter { IncludeDeleted = true };
-        foreach (var artifact in await tables.Artifacts.ListAsync(sessionId, all, snapshot, cancellationToken).ConfigureAwait(false))
+        var artifacts = Rows(RecordingFormat.Artifacts, ArtifactRepository.ListSql, () => ArtifactRepository.ToParameters(sessionId, all));
+        await foreach (var _ in artifacts.ConfigureAwait(false))
         {
-            await writer.WriteAsync(RecordingFormat.Row(RecordingFormat.Artifacts, artifact), cancellationToken).ConfigureAwait(false);
             total = total with { Artifacts = total.Artifacts + 1 };
         }
 
-        await foreach (var line in tables.Logs.StreamAsync(sessionId, null, snapshot, cancellationToken).ConfigureAwait(false))
+        var lines = Rows(RecordingFormat.CrawlLogs, CrawlLogStatements.ReadSql, () => CrawlLogStatements.ToStreamParameters(sessionId, null));
+        await foreach (var _ in lines.ConfigureAwait(false))
         {
-            await writer.WriteAsync(RecordingFormat.Row(RecordingFormat.CrawlLogs, new RecordingFormat.LogRow
-            {
-                SessionId = line.SessionId,
-                Level = line.Level,
-                EventType = line.EventType,
-                Message = line.Message,
-                Details = line.Details,
-                Timestamp = line.Timestamp,
-            }), cancellationToken).ConfigureAwait(false);
             total = total with { Logs = total.Logs + 1, Bytes = writer.BytesWritten };
             if (total.Logs % 1_000 == 0)
             {
@@ -123,11 +130,41 @@ public sealed class RecordingExporter(NpgsqlDataSource dataSource)
             }
         }
 
+        return await FinishAsync(writer, total, progress, cancellationToken).ConfigureAwait(false);
+
+        IAsyncEnumerable<bool> Rows(string table, string sql, Func<Parameters> parameters) =>
+            WriteAsync(writer, table, sql, parameters, snapshot, cancellationToken);
+    }
+
+    /// <summary>Writes the rows of a query as the database has them, also those that this version cannot read. It yields after each row.</summary>
+    private async IAsyncEnumerable<bool> WriteAsync(
+        NdjsonWriter writer,
+        string table,
+        string sql,
+        Func<Parameters> parameters,
+        NpgsqlTransaction snapshot,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        // The ids of events and log lines are left out.
+        var firstColumn = table is RecordingFormat.CrawlEvents or RecordingFormat.CrawlLogs ? 1 : 0;
+        var rows = dataSource.StreamAsync(sql, parameters, () => writer.Map(table, firstColumn), passedOver: null, snapshot, cancellationToken);
+        await foreach (var row in rows.ConfigureAwait(false))
+        {
+            await writer.FlushIfFullAsync(cancellationToken).ConfigureAwait(false);
+            yield return row;
+        }
+    }
+
+    private static async Task<RecordingProgress> FinishAsync(
+        NdjsonWriter writer, RecordingProgress total, IProgress<RecordingProgress>? progress, CancellationToken cancellationToken)
+    {
         await writer.FlushAsync(cancellationToken).ConfigureAwait(false);
         total = total with { Bytes = writer.BytesWritten };
         progress?.Report(total);
         return total;
     }
+
+    private static Parameters Id(Guid id) => new() { { "id", NpgsqlDbType.Uuid, id } };
 
     private Task<RecordingProgress> InSnapshotAsync(Func<NpgsqlTransaction, Task<RecordingProgress>> export, CancellationToken cancellationToken) =>
         dataSource.UseAsync(null, async connection =>

@@ -1,8 +1,8 @@
-using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using CrawlData.Audits;
+using CrawlData.Crawls;
 using CrawlData.Storage;
 
 namespace CrawlData.Recordings;
@@ -38,7 +38,7 @@ internal static class RecordingFormat
         RespectNullableAnnotations = true,
         MaxDepth = JsonbOptions.LargestMaxDepth + 2,
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-        Converters = { new InstantConverter() },
+        Converters = { new InstantConverter(), new TimeConverter() },
     };
 
     /// <summary>The options for lines. They accept duplicate properties, because a payload may have some; PostgreSQL keeps the last of them.</summary>
@@ -52,9 +52,6 @@ internal static class RecordingFormat
 
         public required T Row { get; init; }
     }
-
-    /// <summary>Makes a line.</summary>
-    public static Line<T> Row<T>(string table, T row) => new() { Table = table, Row = row };
 
     /// <summary>Deserializes a row.</summary>
     /// <exception cref="RecordingException">The element is not a row of the table.</exception>
@@ -74,6 +71,49 @@ internal static class RecordingFormat
         }
     }
 
+    /// <summary>A row of <c>crawl_runs</c> in a recording. A column without a default is required.</summary>
+    public sealed record RunRow
+    {
+        public Guid? Id { get; init; }
+
+        public CrawlStatus Status { get; init; }
+
+        public required string AppPackage { get; init; }
+
+        public Jsonb? DeviceConfig { get; init; }
+
+        public int MaxSteps { get; init; } = 100;
+
+        public string? Goal { get; init; }
+
+        public Instant? CreatedAt { get; init; }
+
+        public Instant? StartedAt { get; init; }
+
+        public Instant? CompletedAt { get; init; }
+
+        public Instant? CancelledAt { get; init; }
+
+        public string? ErrorMessage { get; init; }
+
+        /// <summary>Makes the run. It checks the values as for a run that is inserted.</summary>
+        /// <exception cref="InvalidValueException">A column does not accept its value.</exception>
+        public NewCrawlRun ToRun(Guid id) => new()
+        {
+            Id = id,
+            Status = Status,
+            AppPackage = AppPackage,
+            DeviceConfig = DeviceConfig,
+            MaxSteps = MaxSteps,
+            Goal = Goal,
+            CreatedInstant = CreatedAt,
+            StartedInstant = StartedAt,
+            CompletedInstant = CompletedAt,
+            CancelledInstant = CancelledAt,
+            ErrorMessage = ErrorMessage,
+        };
+    }
+
     /// <summary>A row of <c>crawl_events</c> in a recording. It has no id; the events of a crawl are in order.</summary>
     public sealed record EventRow
     {
@@ -83,7 +123,7 @@ internal static class RecordingFormat
 
         public required Jsonb Payload { get; init; }
 
-        public DateTimeOffset? CreatedAt { get; init; }
+        public Instant? CreatedAt { get; init; }
     }
 
     /// <summary>A row of <c>audit_sessions</c> in a recording. A column without a default is required.</summary>
@@ -95,7 +135,7 @@ internal static class RecordingFormat
 
         public required AuditSessionStatus Status { get; init; }
 
-        public DateTimeOffset? CreatedAt { get; init; }
+        public Instant? CreatedAt { get; init; }
 
         public string? FinalUrl { get; init; }
 
@@ -123,17 +163,17 @@ internal static class RecordingFormat
             _ => value,
         };
 
-        /// <summary>Makes the session. It checks the values as for a session that is enqueued.</summary>
+        /// <summary>Makes the session without its time of creation. It checks the values as for a session that is enqueued.</summary>
         /// <exception cref="InvalidValueException">A column does not accept its value.</exception>
         public AuditSession ToSession(Guid id)
         {
-            var enqueued = new NewAuditSession { Url = Url, CrawlPolicyVersion = CrawlPolicyVersion, ConfigSnapshot = ConfigSnapshot, CreatedAt = CreatedAt };
+            var enqueued = new NewAuditSession { Url = Url, CrawlPolicyVersion = CrawlPolicyVersion, ConfigSnapshot = ConfigSnapshot };
             return new AuditSession
             {
                 Id = id,
                 Url = enqueued.Url,
                 Status = Status,
-                CreatedAt = enqueued.CreatedAt ?? default,
+                CreatedAt = default,
                 FinalUrl = FinalUrl,
                 Mode = Mode,
                 RetentionPolicy = RetentionPolicy,
@@ -180,11 +220,11 @@ internal static class RecordingFormat
 
         public required long SizeBytes { get; init; }
 
-        public DateTimeOffset? CreatedAt { get; init; }
+        public Instant? CreatedAt { get; init; }
 
-        public DateTimeOffset? RetentionUntil { get; init; }
+        public Instant? RetentionUntil { get; init; }
 
-        public DateTimeOffset? DeletedAt { get; init => field = Timestamps.Require(value, "deleted_at"); }
+        public Instant? DeletedAt { get; init; }
 
         public string? Checksum { get; init; }
     }
@@ -202,20 +242,29 @@ internal static class RecordingFormat
 
         public required Jsonb Details { get; init; }
 
-        public DateTimeOffset? Timestamp { get; init; }
+        public Instant? Timestamp { get; init; }
     }
 
     // Refuses a time without an offset. System.Text.Json would read it as the machine's local time.
-    private sealed class InstantConverter : JsonConverter<DateTimeOffset>
-    {
-        public override DateTimeOffset Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
-            reader.GetDateTime().Kind == DateTimeKind.Unspecified
-                ? throw new JsonException("The time has no offset, such as Z.")
-                : reader.GetDateTimeOffset().ToUniversalTime();
+    private static DateTimeOffset ReadTime(ref Utf8JsonReader reader) => reader.GetDateTime().Kind == DateTimeKind.Unspecified
+        ? throw new JsonException("The time has no offset, such as Z.")
+        : reader.GetDateTimeOffset().ToUniversalTime();
 
-        public override void Write(Utf8JsonWriter writer, DateTimeOffset value, JsonSerializerOptions options) =>
-            writer.WriteStringValue(value.UtcDateTime.ToString(
-                value.Ticks % TimeSpan.TicksPerMillisecond == 0 ? "yyyy-MM-dd'T'HH:mm:ss.fff'Z'" : "yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'",
-                CultureInfo.InvariantCulture));
+    private sealed class TimeConverter : JsonConverter<DateTimeOffset>
+    {
+        public override DateTimeOffset Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => ReadTime(ref reader);
+
+        public override void Write(Utf8JsonWriter writer, DateTimeOffset value, JsonSerializerOptions options) => throw new NotSupportedException();
+    }
+
+    // Reads what an export writes, also times that DateTimeOffset cannot hold.
+    private sealed class InstantConverter : JsonConverter<Instant>
+    {
+        public override Instant Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+            reader.TokenType == JsonTokenType.String && Instant.TryParseUnreadable(reader.GetString()!, out var instant)
+                ? instant
+                : Instant.From(ReadTime(ref reader));
+
+        public override void Write(Utf8JsonWriter writer, Instant value, JsonSerializerOptions options) => throw new NotSupportedException();
     }
 }

@@ -1,6 +1,8 @@
+using System.Data.Common;
 using System.Text.Json;
 using CrawlData.Audits;
 using CrawlData.Crawls;
+using CrawlData.Storage;
 using Npgsql;
 
 namespace CrawlData.Recordings;
@@ -28,7 +30,7 @@ internal sealed class RecordingImport(
 
     private readonly List<(Guid CrawlId, NewCrawlEvent Event)> eventBatch = [];
     private readonly List<(Guid SessionId, NewAuditPage Page)> pageBatch = [];
-    private readonly List<(Guid SessionId, NewArtifact Artifact, DateTimeOffset? DeletedAt)> artifactBatch = [];
+    private readonly List<(Guid SessionId, NewArtifact Artifact, Instant? DeletedAt)> artifactBatch = [];
     private readonly List<(Guid SessionId, NewCrawlLog Line)> logBatch = [];
     private long batchBytes;
     private long batchLine = 1;
@@ -72,7 +74,7 @@ internal sealed class RecordingImport(
         switch (parsed.Table)
         {
             case RecordingFormat.CrawlRuns:
-                await AddRunAsync(ToRow<NewCrawlRun>(parsed), cancellationToken).ConfigureAwait(false);
+                await AddRunAsync(ToRow<RecordingFormat.RunRow>(parsed), cancellationToken).ConfigureAwait(false);
                 break;
             case RecordingFormat.CrawlEvents:
                 AddEvent(ToRow<RecordingFormat.EventRow>(parsed));
@@ -109,11 +111,11 @@ internal sealed class RecordingImport(
 
     private T ToRow<T>(RecordingFormat.Line<JsonElement> parsed) => RecordingFormat.ToRow<T>(parsed.Row, parsed.Table, Line);
 
-    private async Task AddRunAsync(NewCrawlRun run, CancellationToken cancellationToken)
+    private async Task AddRunAsync(RecordingFormat.RunRow row, CancellationToken cancellationToken)
     {
-        var id = NewId(run.Id);
-        AddId(crawls, run.Id, id, "Crawl");
-        await tables.Runs.InsertAsync(run with { Id = id }, transaction, cancellationToken).ConfigureAwait(false);
+        var id = NewId(row.Id);
+        AddId(crawls, row.Id, id, "Crawl");
+        await tables.Runs.InsertAsync([row.ToRun(id)], StoredId, Same, transaction, cancellationToken).ConfigureAwait(false);
         crawlIds.Add(id);
         total = total with { Runs = total.Runs + 1 };
     }
@@ -122,14 +124,14 @@ internal sealed class RecordingImport(
     {
         var id = NewId(row.Id);
         AddId(sessions, row.Id, id, "Session");
-        await tables.Sessions.InsertAsync([row.ToSession(id)], transaction, cancellationToken).ConfigureAwait(false);
+        await tables.Sessions.InsertAsync([(row.ToSession(id), row.CreatedAt)], StoredId, Same, transaction, cancellationToken).ConfigureAwait(false);
         sessionIds.Add(id);
         total = total with { Sessions = total.Sessions + 1 };
     }
 
     private void AddEvent(RecordingFormat.EventRow row)
     {
-        var crawlEvent = new NewCrawlEvent { EventType = row.EventType, Payload = row.Payload, CreatedAt = row.CreatedAt };
+        var crawlEvent = new NewCrawlEvent { EventType = row.EventType, Payload = row.Payload, CreatedInstant = row.CreatedAt };
         eventBatch.Add((FindParent(crawls, row.CrawlId, "crawl"), crawlEvent));
     }
 
@@ -165,8 +167,8 @@ internal sealed class RecordingImport(
             StorageUri = row.StorageUri,
             SizeBytes = row.SizeBytes,
             Checksum = row.Checksum,
-            CreatedAt = row.CreatedAt,
-            RetentionUntil = row.RetentionUntil,
+            CreatedInstant = row.CreatedAt,
+            RetentionInstant = row.RetentionUntil,
             KeepForever = row.RetentionUntil is null,
         };
         artifactBatch.Add((sessionId, artifact, row.DeletedAt));
@@ -174,11 +176,18 @@ internal sealed class RecordingImport(
 
     private void AddLog(RecordingFormat.LogRow row)
     {
-        var line = new NewCrawlLog { Level = row.Level, EventType = row.EventType, Message = row.Message, Details = row.Details, Timestamp = row.Timestamp };
+        var line = new NewCrawlLog
+        {
+            Level = row.Level,
+            EventType = row.EventType,
+            Message = row.Message,
+            Details = row.Details,
+            TimestampInstant = row.Timestamp,
+        };
         logBatch.Add((FindParent(sessions, row.SessionId, "session"), line));
     }
 
-    private Guid NewId(Guid? recorded) => options.NewIds || recorded is null ? Guid.CreateVersion7() : recorded.Value;
+    private Guid NewId(Guid? recorded) => options.NewIds || recorded is null ? Uuid7.New() : recorded.Value;
 
     private void AddId<T>(Dictionary<Guid, T> stored, Guid? recorded, T value, string noun)
     {
@@ -192,13 +201,18 @@ internal sealed class RecordingImport(
         ? value
         : throw new RecordingException(Line, $"There is no {noun} {recorded} in the recording before this line.");
 
+    // Only the ids of stored rows are read, because their times may be such as DateTimeOffset cannot hold.
+    private static Guid StoredId(DbDataReader row) => row.GetGuid(0);
+
+    private static Guid Same(Guid id) => id;
+
     private async Task FlushAsync(CancellationToken cancellationToken)
     {
         try
         {
             await tables.Events.AppendAsync(eventBatch, transaction, cancellationToken).ConfigureAwait(false);
             await tables.Pages.InsertAsync(pageBatch, transaction, cancellationToken).ConfigureAwait(false);
-            await tables.Artifacts.InsertAsync(artifactBatch, transaction, cancellationToken).ConfigureAwait(false);
+            await tables.Artifacts.InsertAsync(artifactBatch, StoredId, Same, transaction, cancellationToken).ConfigureAwait(false);
             await tables.Logs.AppendAsync(logBatch, transaction, cancellationToken).ConfigureAwait(false);
         }
         catch (RowAlreadyExistsException exception)

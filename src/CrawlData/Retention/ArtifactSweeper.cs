@@ -13,16 +13,20 @@ namespace CrawlData.Retention;
 /// <remarks>
 /// <para>It works in one small transaction a batch. A sweep that is cancelled, killed, or failed keeps what it has committed, and the next sweep resumes there.
 /// Sweeps may run concurrently, in any number of processes. Each locks its rows and skips those that another has locked (<c>skip locked</c>).</para>
+/// <para>An artifact whose time of retention <see cref="DateTimeOffset"/> cannot hold, such as <c>-infinity</c>, is passed over. It is logged and counted, and
+/// neither deleted nor marked.</para>
 /// <para>Errors of the server and of the connection are thrown as <see cref="NpgsqlException"/>.</para>
 /// </remarks>
 /// <param name="dataSource">The application's data source. The application disposes it.</param>
-/// <param name="logger">Logs each sweep's totals; may be null.</param>
+/// <param name="logger">Logs each sweep's totals, and artifacts that are passed over; may be null.</param>
 public sealed class ArtifactSweeper(NpgsqlDataSource dataSource, ILogger<ArtifactSweeper>? logger = null)
 {
     /// <summary>The largest batch: 100,000 artifacts.</summary>
     public const int MaxBatchSize = 100_000;
 
     private const int StreamPageSize = 1_000;
+
+    private const string Table = "artifacts";
 
     internal const string ListExpiredSql =
         """
@@ -43,7 +47,7 @@ public sealed class ArtifactSweeper(NpgsqlDataSource dataSource, ILogger<Artifac
         """;
 
     private readonly NpgsqlDataSource dataSource = dataSource ?? throw new ArgumentNullException(nameof(dataSource));
-    private readonly Telemetry telemetry = new(dataSource, "artifacts");
+    private readonly Telemetry telemetry = new(dataSource, Table);
     private readonly ILogger log = logger.Guarded();
 
     /// <summary>Streams the expired artifacts that are not marked as deleted, the longest expired first: those that a sweep would pass to the store.</summary>
@@ -52,17 +56,21 @@ public sealed class ArtifactSweeper(NpgsqlDataSource dataSource, ILogger<Artifac
     /// <returns>The artifacts, by <see cref="ExpiredArtifact.RetentionUntil"/> and id.</returns>
     public async IAsyncEnumerable<ExpiredArtifact> StreamExpiredAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
-        ExpiredArtifact? last = null;
-        List<ExpiredArtifact> page;
+        Key? last = null;
+        Batch page;
         do
         {
-            page = await dataSource.QueryAsync(ListExpiredSql, After(last, StreamPageSize), Map, null, cancellationToken).ConfigureAwait(false);
-            foreach (var artifact in page)
+            page = await dataSource.UseAsync(
+                null, connection => ReadAsync(connection, ListExpiredSql, last, StreamPageSize, null, cancellationToken), cancellationToken)
+                .ConfigureAwait(false);
+            foreach (var artifact in page.Artifacts)
             {
-                yield return last = artifact;
+                yield return artifact;
             }
+
+            last = page.Last;
         }
-        while (page.Count == StreamPageSize);
+        while (page.Rows == StreamPageSize);
     }
 
     /// <summary>Passes expired artifacts to a store, a batch at a time, and marks as deleted those that the store returns.</summary>
@@ -85,42 +93,42 @@ public sealed class ArtifactSweeper(NpgsqlDataSource dataSource, ILogger<Artifac
         var total = new SweepTotal();
 
         // A cursor passes each artifact once, also one that the store does not return.
-        ExpiredArtifact? last = null;
-        IReadOnlyList<ExpiredArtifact> batch;
+        Key? last = null;
+        Batch batch;
         do
         {
             (batch, var deleted) = await telemetry.RunAsync(
                 "sweep", 0, () => SweepBatchAsync(store, last, batchSize, cancellationToken)).ConfigureAwait(false);
             telemetry.Swept(deleted.Count, deleted: true);
-            telemetry.Swept(batch.Count - deleted.Count, deleted: false);
-            last = batch.Count > 0 ? batch[^1] : last;
+            telemetry.Swept(batch.Artifacts.Count - deleted.Count, deleted: false);
+            last = batch.Last;
             total = new SweepTotal
             {
-                Expired = total.Expired + batch.Count,
-                ExpiredBytes = AddSizes(total.ExpiredBytes, batch),
+                Expired = total.Expired + batch.Artifacts.Count,
+                ExpiredBytes = AddSizes(total.ExpiredBytes, batch.Artifacts),
                 Deleted = total.Deleted + deleted.Count,
                 DeletedBytes = AddSizes(total.DeletedBytes, deleted),
             };
             progress?.Report(total);
         }
-        while (batch.Count == batchSize);
+        while (batch.Rows == batchSize);
 
         Log.Swept(log, total.Expired, total.Deleted);
         return total;
     }
 
-    private Task<(IReadOnlyList<ExpiredArtifact> Batch, IReadOnlyList<ExpiredArtifact> Deleted)> SweepBatchAsync(
-        IArtifactStore store, ExpiredArtifact? last, int batchSize, CancellationToken cancellationToken) =>
-        dataSource.InTransactionAsync<(IReadOnlyList<ExpiredArtifact>, IReadOnlyList<ExpiredArtifact>)>(async (connection, transaction) =>
+    private Task<(Batch Batch, IReadOnlyList<ExpiredArtifact> Deleted)> SweepBatchAsync(
+        IArtifactStore store, Key? last, int batchSize, CancellationToken cancellationToken) =>
+        dataSource.InTransactionAsync<(Batch, IReadOnlyList<ExpiredArtifact>)>(async (connection, transaction) =>
         {
-            var batch = await connection.QueryAsync(LockExpiredSql, After(last, batchSize), Map, transaction, cancellationToken).ConfigureAwait(false);
-            if (batch.Count == 0)
+            var batch = await ReadAsync(connection, LockExpiredSql, last, batchSize, transaction, cancellationToken).ConfigureAwait(false);
+            if (batch.Artifacts.Count == 0)
             {
-                return ([], []);
+                return (batch, []);
             }
 
-            var gone = (await store.DeleteAsync(batch, cancellationToken).ConfigureAwait(false)).Select(artifact => artifact.Id).ToHashSet();
-            var deleted = batch.Where(artifact => gone.Contains(artifact.Id)).ToList();
+            var gone = (await store.DeleteAsync(batch.Artifacts, cancellationToken).ConfigureAwait(false)).Select(artifact => artifact.Id).ToHashSet();
+            var deleted = batch.Artifacts.Where(artifact => gone.Contains(artifact.Id)).ToList();
             var parameters = new Parameters
             {
                 { "ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, deleted.Select(artifact => artifact.Id).ToArray() },
@@ -131,6 +139,33 @@ public sealed class ArtifactSweeper(NpgsqlDataSource dataSource, ILogger<Artifac
             await connection.ExecuteAsync(MarkDeletedSql, parameters, transaction, CancellationToken.None).ConfigureAwait(false);
             return (batch, deleted);
         }, CancellationToken.None);
+
+    /// <summary>Reads a batch of expired artifacts after a key.</summary>
+    private async Task<Batch> ReadAsync(
+        NpgsqlConnection connection, string sql, Key? last, int limit, NpgsqlTransaction? transaction, CancellationToken cancellationToken)
+    {
+        var passedOver = new PassedOverRows(telemetry, log);
+        var artifacts = new List<ExpiredArtifact>();
+        var parameters = new Parameters
+        {
+            { "after_time", NpgsqlDbType.TimestampTz, last?.RetentionUntil ?? Instant.NegativeInfinity },
+            { "after_key", NpgsqlDbType.Uuid, last?.Id ?? Guid.Empty },
+            { "limit", NpgsqlDbType.Integer, limit },
+        };
+        var keys = await connection.QueryAsync(sql, parameters, Add, transaction, cancellationToken).ConfigureAwait(false);
+        passedOver.Report();
+        return new Batch(artifacts, keys.Count, keys.Count > 0 ? keys[^1] : last);
+
+        Key Add(DbDataReader row)
+        {
+            if (passedOver.TryMap(row, Map, out var artifact))
+            {
+                artifacts.Add(artifact);
+            }
+
+            return new Key(row.GetInstant(5), row.GetGuid(0));
+        }
+    }
 
     // A sum is capped at the largest long, as in the database's totals. Otherwise two large artifacts would end every sweep.
     private static long AddSizes(long total, IEnumerable<ExpiredArtifact> artifacts) =>
@@ -143,13 +178,15 @@ public sealed class ArtifactSweeper(NpgsqlDataSource dataSource, ILogger<Artifac
         StorageUri = row.GetString(2),
         Checksum = row.GetNullable<string>(3),
         SizeBytes = row.GetInt64(4),
-        RetentionUntil = row.GetInstant(5),
+        RetentionUntil = row.GetTime(Table, 5),
     };
 
-    private static Parameters After(ExpiredArtifact? last, int limit) => new()
-    {
-        { "after_time", NpgsqlDbType.TimestampTz, last?.RetentionUntil ?? DateTimeOffset.MinValue },
-        { "after_key", NpgsqlDbType.Uuid, last?.Id ?? Guid.Empty },
-        { "limit", NpgsqlDbType.Integer, limit },
-    };
+    /// <summary>What a batch is ordered by, and where the next one begins.</summary>
+    private readonly record struct Key(Instant RetentionUntil, Guid Id);
+
+    /// <summary>A batch of expired artifacts.</summary>
+    /// <param name="Artifacts">The artifacts that can be read.</param>
+    /// <param name="Rows">The number of rows, also of those that were passed over.</param>
+    /// <param name="Last">The key of the last row.</param>
+    private sealed record Batch(IReadOnlyList<ExpiredArtifact> Artifacts, int Rows, Key? Last);
 }

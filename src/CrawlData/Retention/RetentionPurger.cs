@@ -230,8 +230,8 @@ public sealed class RetentionPurger(NpgsqlDataSource dataSource, ILogger<Retenti
         var cutoff = await dataSource.QuerySingleAsync(CutoffSql, Age(age), row => row.GetInstant(0), null, cancellationToken).ConfigureAwait(false);
         var telemetry = new Telemetry(dataSource, target.Table);
         var total = new PurgeTotal();
-        (Guid Id, DateTimeOffset CreatedAt)? last = null;
-        List<(Guid Id, DateTimeOffset CreatedAt)> page;
+        (Guid Id, Instant CreatedAt)? last = null;
+        List<(Guid Id, Instant CreatedAt)> page;
         do
         {
             page = await ListOldAsync(target, cutoff, last, cancellationToken).ConfigureAwait(false);
@@ -270,12 +270,12 @@ public sealed class RetentionPurger(NpgsqlDataSource dataSource, ILogger<Retenti
         return total;
     }
 
-    private Task<List<(Guid Id, DateTimeOffset CreatedAt)>> ListOldAsync(
-        PurgeTarget target, DateTimeOffset cutoff, (Guid Id, DateTimeOffset CreatedAt)? last, CancellationToken cancellationToken)
+    private Task<List<(Guid Id, Instant CreatedAt)>> ListOldAsync(
+        PurgeTarget target, Instant cutoff, (Guid Id, Instant CreatedAt)? last, CancellationToken cancellationToken)
     {
         var parameters = new Parameters
         {
-            { "after_time", NpgsqlDbType.TimestampTz, last?.CreatedAt ?? DateTimeOffset.MinValue },
+            { "after_time", NpgsqlDbType.TimestampTz, last?.CreatedAt ?? Instant.NegativeInfinity },
             { "after_key", NpgsqlDbType.Uuid, last?.Id ?? Guid.Empty },
             { "limit", NpgsqlDbType.Integer, ParentsInPage },
             { "cutoff", NpgsqlDbType.TimestampTz, cutoff },
@@ -343,5 +343,5 @@ public sealed class RetentionPurger(NpgsqlDataSource dataSource, ILogger<Retenti
     private static Parameters Ids(Guid[] ids) => new() { { "ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, ids } };
 
     /// <summary>What a purge deletes: old enough parents and, of sessions, those without artifacts in the storage.</summary>
-    private sealed record Conditions(PurgeTarget Target, DateTimeOffset Cutoff, bool AbandonArtifacts);
+    private sealed record Conditions(PurgeTarget Target, Instant Cutoff, bool AbandonArtifacts);
 }

@@ -24,12 +24,6 @@ internal static class EnumLabels
     /// <inheritdoc cref="Require{T}(T, string)"/>
     public static T[]? Require<T>(IEnumerable<T>? values, string column) where T : struct, Enum => values?.Select(value => Require(value, column)).ToArray();
 
-    /// <summary>Gets the value of a label.</summary>
-    /// <exception cref="InvalidOperationException">This version does not know the label that the database has.</exception>
-    public static T Parse<T>(string label) where T : struct, Enum =>
-        TryParse<T>(label)
-        ?? throw new InvalidOperationException($"'{label}' is not a label of {typeof(T).Name}. The labels are: {string.Join(", ", All<T>())}.");
-
     /// <summary>Gets the value of a label; null when the label is unknown or null.</summary>
     public static T? TryParse<T>(string? label) where T : struct, Enum =>
         label is not null && Labels<T>.ByLabel.TryGetValue(label, out var value) ? value : null;

@@ -14,8 +14,16 @@ internal sealed class Parameters : SqlMapper.IDynamicParameters, IEnumerable<Npg
     /// <summary>Adds a parameter.</summary>
     public void Add(string name, NpgsqlDbType type, object? value) => parameters.Add(new NpgsqlParameter(name, type)
     {
-        // Npgsql would split a duration into days and a rest. A day in PostgreSQL has 23 to 25 hours, by the session's time zone.
-        Value = value is TimeSpan time ? new NpgsqlInterval(0, 0, time.Ticks / TimeSpan.TicksPerMicrosecond) : value ?? DBNull.Value,
+        Value = value switch
+        {
+            null => DBNull.Value,
+
+            // Npgsql would split a duration into days and a rest. A day in PostgreSQL has 23 to 25 hours, by the session's time zone.
+            TimeSpan time => new NpgsqlInterval(0, 0, time.Ticks / TimeSpan.TicksPerMicrosecond),
+            Instant instant => instant.Microseconds,
+            Instant?[] instants => Array.ConvertAll(instants, instant => instant?.Microseconds),
+            _ => value,
+        },
     });
 
     /// <summary>Adds the parameters to a command.</summary>

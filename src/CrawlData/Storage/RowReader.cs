@@ -1,4 +1,5 @@
 using System.Data.Common;
+using System.Globalization;
 
 namespace CrawlData.Storage;
 
@@ -18,17 +19,30 @@ internal static class RowReader
     }
 
     /// <summary>Reads an enum from its label.</summary>
-    public static T GetLabel<T>(this DbDataReader reader, int ordinal) where T : struct, Enum => EnumLabels.Parse<T>(reader.GetString(ordinal));
+    /// <exception cref="UnreadableRowException">This version does not know the label.</exception>
+    public static T GetLabel<T>(this DbDataReader row, string table, int ordinal) where T : struct, Enum =>
+        EnumLabels.TryParse<T>(row.GetString(ordinal))
+            ?? throw UnreadableRowException.OfLabel(table, row.GetKey(), row.GetName(ordinal), row.GetString(ordinal));
 
     /// <summary>Reads a jsonb column.</summary>
-    public static Jsonb GetJsonb(this DbDataReader reader, int ordinal) => Jsonb.FromDatabase(reader.GetFieldValue<byte[]>(ordinal));
+    public static Jsonb GetJsonb(this DbDataReader row, int ordinal) => Jsonb.FromDatabase(row.GetFieldValue<byte[]>(ordinal));
 
     /// <summary>Reads a column that may be null.</summary>
-    public static T? GetNullable<T>(this DbDataReader reader, int ordinal) => reader.IsDBNull(ordinal) ? default : reader.GetFieldValue<T>(ordinal);
+    public static T? GetNullable<T>(this DbDataReader row, int ordinal) => row.IsDBNull(ordinal) ? default : row.GetFieldValue<T>(ordinal);
 
-    /// <summary>Reads the instant that a <c>timestamp</c> or <c>timestamptz</c> column holds.</summary>
-    public static DateTimeOffset GetInstant(this DbDataReader reader, int ordinal) => new(reader.GetDateTime(ordinal).Ticks, TimeSpan.Zero);
+    /// <summary>Reads a <c>timestamp</c> that holds UTC, or a <c>timestamptz</c>, as it is stored.</summary>
+    public static Instant GetInstant(this DbDataReader row, int ordinal) => new(row.GetFieldValue<long>(ordinal));
 
-    /// <inheritdoc cref="GetInstant"/>
-    public static DateTimeOffset? GetNullableInstant(this DbDataReader reader, int ordinal) => reader.IsDBNull(ordinal) ? null : reader.GetInstant(ordinal);
+    /// <summary>Reads a <c>timestamp</c> that holds UTC, or a <c>timestamptz</c>.</summary>
+    /// <exception cref="UnreadableRowException"><see cref="DateTimeOffset"/> cannot hold the time.</exception>
+    public static DateTimeOffset GetTime(this DbDataReader row, string table, int ordinal) => row.GetInstant(ordinal) is { IsReadable: true } instant
+        ? instant.ToDateTimeOffset()
+        : throw UnreadableRowException.OfTime(table, row.GetKey(), row.GetName(ordinal), row.GetInstant(ordinal).ToString());
+
+    /// <inheritdoc cref="GetTime"/>
+    public static DateTimeOffset? GetNullableTime(this DbDataReader row, string table, int ordinal) =>
+        row.IsDBNull(ordinal) ? null : row.GetTime(table, ordinal);
+
+    // The first column of each table is its key.
+    private static string GetKey(this DbDataReader row) => Convert.ToString(row.GetValue(0), CultureInfo.InvariantCulture)!;
 }

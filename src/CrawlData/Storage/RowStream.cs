@@ -9,12 +9,14 @@ namespace CrawlData.Storage;
 internal static class RowStream
 {
     /// <summary>Reads each row as it arrives, on the transaction's connection, or on a pooled one that it holds until the end. It may be enumerated several
-    /// times. Each enumeration has its own parameters and reader.</summary>
+    /// times. Each enumeration has its own parameters and reader. Rows that cannot be read are passed over; without
+    /// <paramref name="passedOver"/>, they are not expected.</summary>
     public static async IAsyncEnumerable<T> StreamAsync<T>(
         this NpgsqlDataSource dataSource,
         string sql,
         Func<Parameters> parameters,
         Func<Func<DbDataReader, T>> maps,
+        Func<PassedOverRows>? passedOver,
         NpgsqlTransaction? transaction,
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -29,12 +31,20 @@ internal static class RowStream
             var yielding = false;
 
             var map = maps();
+            var unreadable = passedOver?.Invoke();
             try
             {
                 while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
                 {
                     yielding = true;
-                    yield return map(reader);
+                    if (unreadable is null)
+                    {
+                        yield return map(reader);
+                    }
+                    else if (unreadable.TryMap(reader, map, out var row))
+                    {
+                        yield return row;
+                    }
 
                     // The reader looks at the token only when it has to wait.
                     cancellationToken.ThrowIfCancellationRequested();
@@ -43,6 +53,8 @@ internal static class RowStream
             }
             finally
             {
+                unreadable?.Report();
+
                 // The consumer left early. Disposal reads the remaining rows, and a cancelled query has few left. A cancel request costs a connection, so none
                 // is sent after the last row. It aborts the caller's transaction, so there it is sent only when the caller cancels.
                 if (yielding && (own is not null || cancellationToken.IsCancellationRequested))

@@ -34,6 +34,36 @@ internal static class Sql
         CancellationToken cancellationToken) =>
         dataSource.UseAsync(transaction, connection => connection.QueryAsync(sql, parameters, map, transaction, cancellationToken), cancellationToken);
 
+    /// <summary>Runs a query, and maps each row that can be read. The others are passed over.</summary>
+    public static async Task<List<T>> QueryReadableAsync<T>(
+        this NpgsqlConnection connection,
+        string sql,
+        Parameters? parameters,
+        Func<DbDataReader, T> map,
+        PassedOverRows passedOver,
+        NpgsqlTransaction? transaction,
+        CancellationToken cancellationToken)
+    {
+        var rows = await connection.QueryAsync(
+            sql, parameters, row => (IsReadable: passedOver.TryMap(row, map, out var mapped), Row: mapped), transaction, cancellationToken)
+            .ConfigureAwait(false);
+        passedOver.Report();
+        return [.. rows.Where(row => row.IsReadable).Select(row => row.Row!)];
+    }
+
+    /// <inheritdoc cref="QueryReadableAsync{T}(NpgsqlConnection, string, Parameters?, Func{DbDataReader, T}, PassedOverRows, NpgsqlTransaction?,
+    /// CancellationToken)"/>
+    public static Task<List<T>> QueryReadableAsync<T>(
+        this NpgsqlDataSource dataSource,
+        string sql,
+        Parameters? parameters,
+        Func<DbDataReader, T> map,
+        PassedOverRows passedOver,
+        NpgsqlTransaction? transaction,
+        CancellationToken cancellationToken) =>
+        dataSource.UseAsync(
+            transaction, connection => connection.QueryReadableAsync(sql, parameters, map, passedOver, transaction, cancellationToken), cancellationToken);
+
     /// <summary>Runs a query that returns exactly one row.</summary>
     public static async Task<T> QuerySingleAsync<T>(
         this NpgsqlConnection connection,

@@ -24,6 +24,7 @@ public sealed class QueryPlanTests : DatabaseTest
         ["before_key"] = "'ffffffff-ffff-ffff-ffff-ffffffffffff'",
         ["include_deleted"] = "false",
         ["silent_for"] = "'5 minutes'",
+        ["mark"] = "99000",
         ["age"] = "'30 days'",
         ["cutoff"] = "'2026-01-02'",
         ["abandon_artifacts"] = "false",

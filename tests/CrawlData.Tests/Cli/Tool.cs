@@ -35,6 +35,15 @@ internal static class Tool
     public static Process Start(string? connection, string[] arguments, IReadOnlyDictionary<string, string?>? environment = null) =>
         Start(Host, [Path.Combine(AppContext.BaseDirectory, "CrawlData.Cli.dll"), .. arguments], connection, environment);
 
+    /// <summary>Runs <see cref="Program"/> of the tests themselves, in a process of its own.</summary>
+    public static async Task<ToolResult> RunTestsProgramAsync(params string[] arguments)
+    {
+        using var process = Start(Host, [Path.Combine(AppContext.BaseDirectory, "CrawlData.Tests.dll"), .. arguments], null, null);
+        process.StandardInput.Close();
+        var (output, error) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
+        return new ToolResult { ExitCode = await WaitAsync(process), Output = await output, Error = await error };
+    }
+
     /// <summary>Starts the program that the build makes of the project, as <c>dotnet run</c> does.</summary>
     public static Process StartAsDotNetRun(string? connection, params string[] arguments) =>
         Start(

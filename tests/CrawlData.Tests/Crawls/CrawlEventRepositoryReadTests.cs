@@ -107,24 +107,6 @@ public sealed class CrawlEventRepositoryReadTests : DatabaseTest
     }
 
     [Test]
-    public async Task Events_with_an_infinite_time_can_be_read()
-    {
-        var crawl = await CreateCrawlAsync();
-        await using var insert = DataSource.CreateCommand(
-            """
-            insert into crawl_events (crawl_id, event_type, payload, created_at)
-            select $1, 'step', '{}', unnest(array['infinity', '-infinity']::timestamp[])
-            """);
-        insert.Parameters.Add(new NpgsqlParameter { Value = crawl });
-        await insert.ExecuteNonQueryAsync();
-
-        Assert.That(
-            (await Events.StreamAsync(crawl).ToListAsync()).Select(crawlEvent => crawlEvent.CreatedAt),
-            Is.EqualTo(new[] { DateTimeOffset.MaxValue, DateTimeOffset.MinValue }));
-        Assert.That(await Events.CountAsync(crawl), Is.EqualTo(2));
-    }
-
-    [Test]
     public async Task A_read_in_the_caller_s_transaction_sees_its_writes()
     {
         var crawl = await CreateCrawlAsync();

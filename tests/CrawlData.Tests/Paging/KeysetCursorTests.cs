@@ -1,3 +1,5 @@
+using CrawlData.Storage;
+
 namespace CrawlData.Tests;
 
 /// <summary>A listing accepts only its own cursors.</summary>
@@ -43,19 +45,21 @@ public sealed class KeysetCursorTests : DatabaseTest
     }
 
     [Test]
-    public void A_cursor_decodes_to_the_encoded_values()
+    public void A_cursor_decodes_to_the_encoded_values([Values(long.MinValue, 0, 9_223_371_331_199_999_999, long.MaxValue)] long microseconds)
     {
+        var time = new Instant(microseconds);
         var parent = Guid.NewGuid();
-        var cursor = new KeysetCursor<long>(DateTimeOffset.MaxValue, long.MinValue);
+        var cursor = new KeysetCursor<long>(time, long.MinValue);
 
         Assert.That(KeysetCursor<long>.Decode(cursor.Encode(CursorKind.Logs, parent), CursorKind.Logs, parent), Is.EqualTo(cursor));
     }
 
     /// <summary>A cursor's kind, then a time before and a time after the supported range.</summary>
-    [TestCase("Av__________AAAAAAAAAAAAAAAAAAAAAA")]
-    [TestCase("An__________AAAAAAAAAAAAAAAAAAAAAA")]
-    [TestCase("AgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")]
-    [TestCase("AgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")]
+    [TestCase("CYAAAAAAAAABAAAAAAAAAAAAAAAAAAAAAA")]
+    [TestCase("CX_______-_-AAAAAAAAAAAAAAAAAAAAAA")]
+    [TestCase("CQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")]
+    [TestCase("CQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")]
+    [TestCase("AgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")]
     [TestCase("AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")]
     [TestCase("nonsense!")]
     [TestCase("")]

@@ -100,6 +100,24 @@ public sealed class RecordingTests : DatabaseTest
         Assert.That(result.Total.Rows, Is.EqualTo(1 + 2 + 3 + 25_001));
     }
 
+    [Test]
+    public async Task Pages_and_artifacts_of_one_call_keep_their_order_also_after_an_export_and_an_import()
+    {
+        var session = await EnqueueAsync();
+        var pages = await Pages.InsertAsync(session, Enumerable.Repeat(Page(), 200));
+        await Artifacts.InsertAsync(session, Enumerable.Range(1, 10_000).Select(number => Artifact(pages[number % 200].Id, number)));
+        var copy = (await ImportAsync(await ExportSessionAsync(session), new RecordingImportOptions { NewIds = true })).SessionIds.Single();
+
+        Assert.That((await Pages.ListAsync(session)).Select(page => page.Id), Is.EqualTo(pages.Select(page => page.Id)));
+        var copies = (await Pages.ListAsync(copy)).Select(page => page.Id).ToList();
+        foreach (var (id, pageIds) in new[] { (session, pages.Select(page => page.Id).ToList()), (copy, copies) })
+        {
+            Assert.That(
+                (await Artifacts.ListAsync(id)).Select(artifact => (artifact.SizeBytes, artifact.PageId)),
+                Is.EqualTo(Enumerable.Range(1, 10_000).Select(number => ((long)number, pageIds[number % 200]))));
+        }
+    }
+
     [TestCase("""{"table":"audit_sessions","row":SESSION}""", "Line 3: Session 11111111-1111-1111-1111-111111111111 occurs twice in the recording.")]
     [TestCase("""{"table":"audit_pages","row":PAGE}""", "Line 3: Page 22222222-2222-2222-2222-222222222222 occurs twice in the recording.")]
     [TestCase(

@@ -259,7 +259,10 @@ public sealed class LateWriterTests : EmptiedDatabaseTest
     {
         var id = await EnqueueAsync();
         var session = (await Queue.StartAsync(id)).EnsureApplied();
-        await ExecuteAsync("update crawl_logs set timestamp = timestamp - interval '60 days'");
+        await ExecuteAsync(
+            """
+            insert into crawl_log_marks (marked_at, log_id) select clock_timestamp() - interval '60 days', max(id) from crawl_logs
+            """);
         return session;
     }
 

@@ -10,7 +10,8 @@ namespace CrawlData.Tests.Schema;
 [Parallelizable(ParallelScope.All)]
 public abstract class MigratorTest
 {
-    internal static readonly string[] AllScripts = ["001_crawl_schema.sql", "002_audit_schema.sql", "003_retention_indexes.sql"];
+    internal static readonly string[] AllScripts =
+        ["001_crawl_schema.sql", "002_audit_schema.sql", "003_retention_indexes.sql", "005_crawl_log_marks.sql"];
 
     protected ThrowawayDatabase Database { get; private set; } = null!;
 

@@ -110,6 +110,7 @@ public sealed class SchemaContractTests : DatabaseTest
         "crawl_events FOREIGN KEY (crawl_id) REFERENCES crawl_runs(id) ON DELETE CASCADE",
         "crawl_events PRIMARY KEY (id)",
         "crawl_logs FOREIGN KEY (session_id) REFERENCES audit_sessions(id) ON DELETE CASCADE",
+        "crawl_log_marks PRIMARY KEY (marked_at)",
         "crawl_logs PRIMARY KEY (id)",
         "crawl_runs PRIMARY KEY (id)",
     ];
@@ -126,10 +127,10 @@ public sealed class SchemaContractTests : DatabaseTest
     ];
 
     [Test]
-    public async Task The_tables_are_those_of_the_contract_and_the_journal() =>
+    public async Task The_tables_are_those_of_the_contract_the_journal_and_the_marks() =>
         Assert.That(
             await QueryAsync("select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'"),
-            Is.EquivalentTo(Columns.Keys.Append("crawldata_journal")));
+            Is.EquivalentTo(Columns.Keys.Append("crawldata_journal").Append("crawl_log_marks")));
 
     [TestCaseSource(nameof(Columns))]
     public async Task Columns_are_in_the_contract_s_order_with_its_types_and_defaults(KeyValuePair<string, string[]> table) =>

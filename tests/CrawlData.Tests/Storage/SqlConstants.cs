@@ -61,6 +61,7 @@ public static partial class SqlConstants
         ["low_confidence"] = "boolean",
         ["low_confidence_reasons"] = "jsonb",
         ["low_confidences"] = "boolean[]",
+        ["mark"] = "bigint",
         ["max_attempts"] = "integer",
         ["max_steps"] = "integer[]",
         ["messages"] = "text[]",
@@ -117,6 +118,10 @@ public static partial class SqlConstants
         [("CrawlEventFollower.ReadAllSql", "limit")] = "bigint",
         [("CrawlEventFollower.FollowSql", "limit")] = "bigint",
         [("CrawlLogStatements.ReadSql", "limit")] = "bigint",
+        [("CrawlRunRepository.ListNewestSql", "limit")] = "bigint",
+        [("CrawlRunRepository.ListOldestSql", "limit")] = "bigint",
+        [("AuditSessionRepository.ListNewestSql", "limit")] = "bigint",
+        [("AuditSessionRepository.ListOldestSql", "limit")] = "bigint",
     };
 
     /// <summary>The statements by class and name.</summary>

@@ -19,7 +19,7 @@ public sealed class SqlConstantsTests : DatabaseTest
     {
         ["ArtifactRepository"] = 7,
         ["AuditPageRepository"] = 5,
-        ["AuditSessionQueue"] = 6,
+        ["AuditSessionQueue"] = 9,
         ["AuditSessionRepository"] = 7,
         ["CrawlDataHealthCheck"] = 1,
         ["CrawlEventFollower"] = 2,

@@ -1,5 +1,7 @@
 using System.Data.Common;
+using CrawlData.Instrumentation;
 using CrawlData.Storage;
+using Microsoft.Extensions.Logging;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -15,7 +17,12 @@ namespace CrawlData.Audits;
 /// <param name="readDataSource">Serves <see cref="GetAsync"/>, <see cref="ListAsync"/> and the totals outside a transaction, for example from a hot standby,
 /// which lags behind. Writes never use it. Null for <paramref name="dataSource"/>.</param>
 /// <param name="retention">How long artifacts are kept, by their session's retention policy; the defaults when null.</param>
-public sealed class ArtifactRepository(NpgsqlDataSource dataSource, NpgsqlDataSource? readDataSource = null, RetentionDurations? retention = null)
+/// <param name="logger">Logs rows that listings and totals pass over, because this version cannot read them; may be null.</param>
+public sealed class ArtifactRepository(
+    NpgsqlDataSource dataSource,
+    NpgsqlDataSource? readDataSource = null,
+    RetentionDurations? retention = null,
+    ILogger<ArtifactRepository>? logger = null)
 {
     internal const string Table = "artifacts";
 
@@ -76,6 +83,8 @@ public sealed class ArtifactRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
     private readonly NpgsqlDataSource dataSource = dataSource ?? throw new ArgumentNullException(nameof(dataSource));
     private readonly NpgsqlDataSource reads = readDataSource ?? dataSource;
     private readonly RetentionDurations retention = retention ?? new RetentionDurations();
+    private readonly Telemetry telemetry = new(dataSource, Table);
+    private readonly ILogger log = logger.Guarded();
 
     /// <summary>Inserts an artifact.</summary>
     /// <param name="sessionId">The artifact's session.</param>
@@ -121,7 +130,8 @@ public sealed class ArtifactRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
         Guid sessionId, IEnumerable<NewArtifact> artifacts, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(artifacts);
-        return InsertAsync([.. artifacts.Select(artifact => (sessionId, artifact, (DateTimeOffset?)null))], transaction, cancellationToken);
+        return InsertAsync(
+            [.. artifacts.Select(artifact => (sessionId, artifact, (Instant?)null))], Map, artifact => artifact.Id, transaction, cancellationToken);
     }
 
     /// <summary>Gets an artifact.</summary>
@@ -130,6 +140,7 @@ public sealed class ArtifactRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
     /// <returns>The artifact; null when the session has no artifact with that id.</returns>
+    /// <exception cref="UnreadableRowException">This version, or .NET, cannot hold a value of the row.</exception>
     public Task<Artifact?> GetAsync(Guid sessionId, Guid id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         var parameters = new Parameters { { "session_id", NpgsqlDbType.Uuid, sessionId }, { "id", NpgsqlDbType.Uuid, id } };
@@ -137,6 +148,7 @@ public sealed class ArtifactRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
     }
 
     /// <summary>Lists a session's artifacts, ordered by time of creation and id.</summary>
+    /// <remarks>Artifacts of one call are in the order of the call, unless the caller gave them ids or times of creation.</remarks>
     /// <param name="sessionId">The session. An unknown session has no artifacts.</param>
     /// <param name="filter">Which artifacts; all that are not marked as deleted when null.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
@@ -144,7 +156,8 @@ public sealed class ArtifactRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
     /// <returns>The artifacts.</returns>
     public async Task<IReadOnlyList<Artifact>> ListAsync(
         Guid sessionId, ArtifactFilter? filter = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
-        await reads.QueryAsync(ListSql, ToParameters(sessionId, filter), Map, transaction, cancellationToken).ConfigureAwait(false);
+        await reads.QueryReadableAsync(
+            ListSql, ToParameters(sessionId, filter), Map, new PassedOverRows(telemetry, log), transaction, cancellationToken).ConfigureAwait(false);
 
     /// <summary>Counts a session's artifacts by type, and sums up their sizes.</summary>
     /// <param name="sessionId">The session. An unknown session has no artifacts.</param>
@@ -185,9 +198,12 @@ public sealed class ArtifactRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
         return await dataSource.ExecuteAsync(MarkDeletedSql, parameters, transaction, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Inserts artifacts of several sessions: all or none. Each may be marked as deleted.</summary>
-    internal async Task<IReadOnlyList<Artifact>> InsertAsync(
-        IReadOnlyList<(Guid SessionId, NewArtifact Artifact, DateTimeOffset? DeletedAt)> artifacts,
+    /// <summary>Inserts artifacts of several sessions: all or none. Each may be marked as deleted. An import maps only the ids of the stored rows, because it
+    /// may store times that <see cref="Map"/> cannot read.</summary>
+    internal async Task<IReadOnlyList<T>> InsertAsync<T>(
+        IReadOnlyList<(Guid SessionId, NewArtifact Artifact, Instant? DeletedAt)> artifacts,
+        Func<DbDataReader, T> map,
+        Func<T, Guid> id,
         NpgsqlTransaction? transaction,
         CancellationToken cancellationToken)
     {
@@ -196,7 +212,7 @@ public sealed class ArtifactRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
             return [];
         }
 
-        Guid[] ids = [.. artifacts.Select((item, index) => Require(item.Artifact, index).Id ?? Guid.CreateVersion7())];
+        Guid[] ids = [.. artifacts.Select((item, index) => Require(item.Artifact, index).Id ?? Uuid7.New())];
         var sessionIds = artifacts.Select(item => item.SessionId).ToArray();
         var pageIds = artifacts.Select(item => item.Artifact.PageId).ToArray();
         var parameters = new Parameters
@@ -207,8 +223,8 @@ public sealed class ArtifactRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
             { "types", NpgsqlDbType.Array | NpgsqlDbType.Text, artifacts.Select(item => item.Artifact.Type).ToLabels() },
             { "storage_uris", NpgsqlDbType.Array | NpgsqlDbType.Text, artifacts.Select(item => item.Artifact.StorageUri).ToArray() },
             { "sizes_bytes", NpgsqlDbType.Array | NpgsqlDbType.Bigint, artifacts.Select(item => item.Artifact.SizeBytes).ToArray() },
-            { "created_times", NpgsqlDbType.Array | NpgsqlDbType.TimestampTz, artifacts.Select(item => item.Artifact.CreatedAt).ToArray() },
-            { "retention_untils", NpgsqlDbType.Array | NpgsqlDbType.TimestampTz, artifacts.Select(item => item.Artifact.RetentionUntil).ToArray() },
+            { "created_times", NpgsqlDbType.Array | NpgsqlDbType.TimestampTz, artifacts.Select(item => item.Artifact.CreatedInstant).ToArray() },
+            { "retention_untils", NpgsqlDbType.Array | NpgsqlDbType.TimestampTz, artifacts.Select(item => item.Artifact.RetentionInstant).ToArray() },
             { "keep_forevers", NpgsqlDbType.Array | NpgsqlDbType.Boolean, artifacts.Select(item => item.Artifact.KeepForever).ToArray() },
             { "deleted_ats", NpgsqlDbType.Array | NpgsqlDbType.TimestampTz, artifacts.Select(item => item.DeletedAt).ToArray() },
             { "checksums", NpgsqlDbType.Array | NpgsqlDbType.Text, artifacts.Select(item => item.Artifact.Checksum).ToArray() },
@@ -216,8 +232,7 @@ public sealed class ArtifactRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
             { "short", NpgsqlDbType.Interval, retention.Short },
             { "long", NpgsqlDbType.Interval, retention.Long },
         };
-        var rows = await dataSource.InsertAsync(Table, InsertSql, parameters, ids, Map, artifact => artifact.Id, transaction, cancellationToken)
-            .ConfigureAwait(false);
+        var rows = await dataSource.InsertAsync(Table, InsertSql, parameters, ids, map, id, transaction, cancellationToken).ConfigureAwait(false);
         if (rows.Count > 0)
         {
             return rows;
@@ -232,28 +247,22 @@ public sealed class ArtifactRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
         throw new RowNotFoundException(AuditPageRepository.Table, unknown.Count > 0 ? unknown : pageIds);
     }
 
-    private async Task<IReadOnlyDictionary<ArtifactType, ArtifactTotal>> ReadTotalsAsync(
-        string sql, Parameters parameters, NpgsqlTransaction? transaction, CancellationToken cancellationToken)
-    {
-        var totals = Enum.GetValues<ArtifactType>().ToDictionary(type => type, _ => default(ArtifactTotal));
-        var rows = await reads.QueryAsync(
+    private Task<IReadOnlyDictionary<ArtifactType, ArtifactTotal>> ReadTotalsAsync(
+        string sql, Parameters parameters, NpgsqlTransaction? transaction, CancellationToken cancellationToken) =>
+        reads.QueryByLabelAsync<ArtifactType, ArtifactTotal>(
+            Table,
             sql,
             parameters,
-            row => (row.GetLabel<ArtifactType>(0), new ArtifactTotal { Count = row.GetInt64(1), SizeBytes = row.GetInt64(2) }),
+            row => new ArtifactTotal { Count = row.GetInt64(1), SizeBytes = row.GetInt64(2) },
+            total => total.Count,
+            new PassedOverRows(telemetry, log),
             transaction,
-            cancellationToken).ConfigureAwait(false);
-        foreach (var (type, total) in rows)
-        {
-            totals[type] = total;
-        }
-
-        return totals;
-    }
+            cancellationToken);
 
     private static NewArtifact Require(NewArtifact? artifact, int index) => artifact switch
     {
         null => throw new InvalidValueException("artifacts", $"has null at index {index}"),
-        { KeepForever: true, RetentionUntil: not null } =>
+        { KeepForever: true, RetentionInstant: not null } =>
             throw new InvalidValueException("retention_until", $"is set together with {nameof(NewArtifact.KeepForever)}"),
         _ => artifact,
     };
@@ -263,16 +272,17 @@ public sealed class ArtifactRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
         Id = row.GetGuid(0),
         SessionId = row.GetGuid(1),
         PageId = row.GetGuid(2),
-        Type = row.GetLabel<ArtifactType>(3),
+        Type = row.GetLabel<ArtifactType>(Table, 3),
         StorageUri = row.GetString(4),
         SizeBytes = row.GetInt64(5),
-        CreatedAt = row.GetInstant(6),
-        RetentionUntil = row.GetNullableInstant(7),
-        DeletedAt = row.GetNullableInstant(8),
+        CreatedAt = row.GetTime(Table, 6),
+        RetentionUntil = row.GetNullableTime(Table, 7),
+        DeletedAt = row.GetNullableTime(Table, 8),
         Checksum = row.GetNullable<string>(9),
     };
 
-    private static Parameters ToParameters(Guid sessionId, ArtifactFilter? filter)
+    /// <summary>Makes the parameters of <see cref="ListSql"/>.</summary>
+    internal static Parameters ToParameters(Guid sessionId, ArtifactFilter? filter)
     {
         filter ??= ArtifactFilter.All;
         return new Parameters

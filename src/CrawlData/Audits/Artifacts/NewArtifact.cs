@@ -43,20 +43,30 @@ public sealed record NewArtifact
     /// <exception cref="InvalidValueException">The value is after the year 9899, or is <see cref="DateTimeOffset.MinValue"/>.</exception>
     public DateTimeOffset? CreatedAt
     {
-        get;
-        init => field = value is { UtcDateTime.Year: >= 9_900 }
+        get => CreatedInstant?.ToDateTimeOffset();
+        init => CreatedInstant = value is { UtcDateTime.Year: >= 9_900 }
             ? throw new InvalidValueException("created_at", "is after the year 9899; the end of a long retention would be after the last date")
-            : Timestamps.Require(value, "created_at");
+            : Timestamps.ToInstant(value, "created_at");
     }
 
     /// <summary>The time at which the artifact expires.</summary>
     /// <value>The default is null: the artifact expires after the duration of its session's retention policy, counted from its creation.
     /// <see cref="RetentionDurations"/> has the durations.</value>
     /// <exception cref="InvalidValueException">The value is <see cref="DateTimeOffset.MinValue"/> or <see cref="DateTimeOffset.MaxValue"/>.</exception>
-    public DateTimeOffset? RetentionUntil { get; init => field = Timestamps.Require(value, "retention_until"); }
+    public DateTimeOffset? RetentionUntil
+    {
+        get => RetentionInstant?.ToDateTimeOffset();
+        init => RetentionInstant = Timestamps.ToInstant(value, "retention_until");
+    }
 
     /// <summary>Whether the artifact never expires, whatever the session's retention policy. Do not set <see cref="RetentionUntil"/>
     /// too.</summary>
     /// <value>The default is false.</value>
     public bool KeepForever { get; init; }
+
+    /// <summary>As <see cref="RetentionUntil"/>. An import may set a time that <see cref="DateTimeOffset"/> cannot hold.</summary>
+    internal Instant? RetentionInstant { get; init; }
+
+    /// <summary>As <see cref="CreatedAt"/>. An import may set a time that <see cref="DateTimeOffset"/> cannot hold.</summary>
+    internal Instant? CreatedInstant { get; init; }
 }

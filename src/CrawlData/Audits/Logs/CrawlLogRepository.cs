@@ -32,6 +32,8 @@ public sealed class CrawlLogRepository
     private readonly NpgsqlDataSource dataSource;
     private readonly NpgsqlDataSource reads;
     private readonly BulkAppender<NewCrawlLog> appender;
+    private readonly Telemetry telemetry;
+    private readonly ILogger log;
 
     /// <summary>Makes a repository.</summary>
     /// <param name="dataSource">The application's data source. The application disposes it.</param>
@@ -50,10 +52,10 @@ public sealed class CrawlLogRepository
         ArgumentNullException.ThrowIfNull(dataSource);
         this.dataSource = dataSource;
         reads = readDataSource ?? dataSource;
-        var telemetry = new Telemetry(dataSource, Instance.Table);
-        var guarded = logger.Guarded();
-        var policy = new RetryPolicy(dataSource, (retry ?? new RetryOptions()).Limit, timeProvider ?? TimeProvider.System, telemetry, guarded);
-        appender = new BulkAppender<NewCrawlLog>(dataSource, Instance, policy, telemetry, guarded);
+        telemetry = new Telemetry(dataSource, Instance.Table);
+        log = logger.Guarded();
+        var policy = new RetryPolicy(dataSource, (retry ?? new RetryOptions()).Limit, timeProvider ?? TimeProvider.System, telemetry, log);
+        appender = new BulkAppender<NewCrawlLog>(dataSource, Instance, policy, telemetry, log);
     }
 
     /// <summary>Appends a line.</summary>
@@ -141,6 +143,7 @@ public sealed class CrawlLogRepository
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
     /// <returns>The line; null when the session's log has no line with that id.</returns>
+    /// <exception cref="UnreadableRowException">This version, or .NET, cannot hold a value of the row.</exception>
     public Task<CrawlLog?> GetAsync(Guid sessionId, long id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         var parameters = new Parameters { { "session_id", NpgsqlDbType.Uuid, sessionId }, { "row_id", NpgsqlDbType.Bigint, id } };
@@ -157,7 +160,7 @@ public sealed class CrawlLogRepository
     /// <param name="cancellationToken">Cancels the query.</param>
     /// <exception cref="ArgumentOutOfRangeException">The page size is out of range.</exception>
     /// <exception cref="InvalidValueException">The cursor is not one that this method returned for this session.</exception>
-    public async Task<Page<CrawlLog>> ListAsync(
+    public Task<Page<CrawlLog>> ListAsync(
         Guid sessionId,
         CrawlLogFilter? filter = null,
         int pageSize = 1_000,
@@ -167,9 +170,16 @@ public sealed class CrawlLogRepository
     {
         ArgumentRange.Require(pageSize, 1, MaxPageSize);
         var after = cursor is null ? (KeysetCursor<long>?)null : KeysetCursor<long>.Decode(cursor, CursorKind.Logs, sessionId);
-        var parameters = ToReadParameters(sessionId, filter, after, pageSize + 1);
-        var rows = await reads.QueryAsync(ReadSql, parameters, Map, transaction, cancellationToken).ConfigureAwait(false);
-        return PageBuilder.Build(rows, pageSize, last => new KeysetCursor<long>(last.Timestamp, last.Id).Encode(CursorKind.Logs, sessionId));
+        return reads.QueryPageAsync(
+            ReadSql,
+            ToReadParameters(sessionId, filter, after),
+            pageSize,
+            Map,
+            row => new KeysetCursor<long>(row.GetInstant(6), row.GetInt64(0)),
+            last => last.Encode(CursorKind.Logs, sessionId),
+            PassedOver(),
+            transaction,
+            cancellationToken);
     }
 
     /// <summary>Streams the lines of a session's log in the order of timestamps and ids, each line as it arrives.</summary>
@@ -182,5 +192,7 @@ public sealed class CrawlLogRepository
     /// <param name="cancellationToken">Ends the enumeration with <see cref="OperationCanceledException"/>.</param>
     public IAsyncEnumerable<CrawlLog> StreamAsync(
         Guid sessionId, CrawlLogFilter? filter = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
-        reads.StreamAsync<CrawlLog>(ReadSql, () => ToReadParameters(sessionId, filter), () => Map, transaction, cancellationToken);
+        reads.StreamAsync<CrawlLog>(ReadSql, () => ToStreamParameters(sessionId, filter), () => Map, PassedOver, transaction, cancellationToken);
+
+    private PassedOverRows PassedOver() => new(telemetry, log);
 }

@@ -8,6 +8,8 @@ namespace CrawlData.Audits;
 /// <summary>The SQL of <c>crawl_logs</c>, its parameters, and the mapping of its rows.</summary>
 internal sealed class CrawlLogStatements : AppendStatements<NewCrawlLog>
 {
+    private const string LogsTable = "crawl_logs";
+
     // In the order in which Map reads them.
     private const string Columns = "id, session_id, level::text, event_type::text, message, details, timestamp";
 
@@ -62,7 +64,7 @@ internal sealed class CrawlLogStatements : AppendStatements<NewCrawlLog>
 
     public static readonly CrawlLogStatements Instance = new();
 
-    public override string Table => "crawl_logs";
+    public override string Table => LogsTable;
 
     public override string ParentTable => AuditSessionRepository.Table;
 
@@ -81,7 +83,7 @@ internal sealed class CrawlLogStatements : AppendStatements<NewCrawlLog>
     // A UTF-16 unit has at most three bytes in UTF-8.
     public override int BytesOf(NewCrawlLog row) => row.Details.Utf8.Length + (3 * row.Message.Length);
 
-    public override DateTime? TimeOf(NewCrawlLog row) => row.Timestamp?.UtcDateTime;
+    public override Instant? TimeOf(NewCrawlLog row) => row.TimestampInstant;
 
     public override void AddColumns(Parameters parameters, IEnumerable<NewCrawlLog> rows)
     {
@@ -89,7 +91,7 @@ internal sealed class CrawlLogStatements : AppendStatements<NewCrawlLog>
         parameters.Add("event_types", NpgsqlDbType.Array | NpgsqlDbType.Text, rows.Select(row => row.EventType).ToLabels());
         parameters.Add("messages", NpgsqlDbType.Array | NpgsqlDbType.Text, rows.Select(row => row.Message).ToArray());
         parameters.Add("details", NpgsqlDbType.Array | NpgsqlDbType.Text, rows.Select(row => row.Details.Utf8).ToArray());
-        parameters.Add("timestamps", NpgsqlDbType.Array | NpgsqlDbType.TimestampTz, rows.Select(row => row.Timestamp).ToArray());
+        parameters.Add("timestamps", NpgsqlDbType.Array | NpgsqlDbType.TimestampTz, rows.Select(TimeOf).ToArray());
     }
 
     public override async Task WriteAsync(NpgsqlBinaryImporter importer, NewCrawlLog row)
@@ -104,22 +106,29 @@ internal sealed class CrawlLogStatements : AppendStatements<NewCrawlLog>
     {
         Id = row.GetInt64(0),
         SessionId = row.GetGuid(1),
-        Level = row.GetLabel<CrawlLogLevel>(2),
-        EventType = row.GetLabel<CrawlLogEventType>(3),
+        Level = row.GetLabel<CrawlLogLevel>(LogsTable, 2),
+        EventType = row.GetLabel<CrawlLogEventType>(LogsTable, 3),
         Message = row.GetString(4),
         Details = row.GetJsonb(5),
-        Timestamp = row.GetInstant(6),
+        Timestamp = row.GetTime(LogsTable, 6),
     };
 
-    /// <summary>Makes the parameters of <see cref="ReadSql"/>.</summary>
+    /// <summary>Makes the parameters of <see cref="ReadSql"/> for all lines.</summary>
+    public static Parameters ToStreamParameters(Guid sessionId, CrawlLogFilter? filter)
+    {
+        var parameters = ToReadParameters(sessionId, filter);
+        parameters.Add("limit", NpgsqlDbType.Bigint, null);
+        return parameters;
+    }
+
+    /// <summary>Makes the parameters of <see cref="ReadSql"/> without the limit.</summary>
     /// <param name="sessionId">The session.</param>
     /// <param name="filter">Which lines; all when null.</param>
     /// <param name="cursor">Only lines after it. If the filter has a start too, the later of the two applies.</param>
-    /// <param name="limit">The most lines; no limit when null.</param>
-    public static Parameters ToReadParameters(Guid sessionId, CrawlLogFilter? filter, KeysetCursor<long>? cursor = null, int? limit = null)
+    public static Parameters ToReadParameters(Guid sessionId, CrawlLogFilter? filter, KeysetCursor<long>? cursor = null)
     {
         filter ??= CrawlLogFilter.All;
-        if (filter.TimestampFrom is { } start && (cursor is null || cursor.Value.Time < start))
+        if (Instant.From(filter.TimestampFrom) is { } start && (cursor is null || cursor.Value.Time.Microseconds < start.Microseconds))
         {
             cursor = new KeysetCursor<long>(start, long.MinValue);
         }
@@ -127,13 +136,12 @@ internal sealed class CrawlLogStatements : AppendStatements<NewCrawlLog>
         return new Parameters
         {
             { "session_id", NpgsqlDbType.Uuid, sessionId },
-            { "after_time", NpgsqlDbType.TimestampTz, cursor?.Time ?? DateTimeOffset.MinValue },
+            { "after_time", NpgsqlDbType.TimestampTz, cursor?.Time ?? Instant.NegativeInfinity },
             { "after_id", NpgsqlDbType.Bigint, cursor?.Id ?? long.MinValue },
-            { "before_time", NpgsqlDbType.TimestampTz, filter.TimestampBefore ?? DateTimeOffset.MaxValue },
+            { "before_time", NpgsqlDbType.TimestampTz, Instant.From(filter.TimestampBefore) ?? Instant.Infinity },
             { "before_id", NpgsqlDbType.Bigint, filter.TimestampBefore is null ? long.MaxValue : long.MinValue },
             { "levels", NpgsqlDbType.Array | NpgsqlDbType.Text, filter.Levels.ToLabels() },
             { "event_types", NpgsqlDbType.Array | NpgsqlDbType.Text, filter.EventTypes.ToLabels() },
-            { "limit", NpgsqlDbType.Bigint, limit },
         };
     }
 }

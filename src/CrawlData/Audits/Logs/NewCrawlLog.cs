@@ -28,5 +28,8 @@ public sealed record NewCrawlLog
     /// <summary>The time of the event, in any offset. It is stored in UTC and truncated to microseconds.</summary>
     /// <value>The default is null: the database's clock at the start of the transaction that stores the line.</value>
     /// <exception cref="InvalidValueException">The value is <see cref="DateTimeOffset.MinValue"/> or <see cref="DateTimeOffset.MaxValue"/>.</exception>
-    public DateTimeOffset? Timestamp { get; init => field = Timestamps.Require(value, "timestamp"); }
+    public DateTimeOffset? Timestamp { get => TimestampInstant?.ToDateTimeOffset(); init => TimestampInstant = Timestamps.ToInstant(value, "timestamp"); }
+
+    /// <summary>As <see cref="Timestamp"/>. An import may set a time that <see cref="DateTimeOffset"/> cannot hold.</summary>
+    internal Instant? TimestampInstant { get; init; }
 }

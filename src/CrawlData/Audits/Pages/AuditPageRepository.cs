@@ -1,5 +1,7 @@
 using System.Data.Common;
+using CrawlData.Instrumentation;
 using CrawlData.Storage;
+using Microsoft.Extensions.Logging;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -14,7 +16,9 @@ namespace CrawlData.Audits;
 /// <param name="dataSource">The application's data source. The application disposes it.</param>
 /// <param name="readDataSource">Serves <see cref="GetAsync"/> and <see cref="ListAsync"/> outside a transaction, for example from a hot standby, which lags
 /// behind. Writes never use it. Null for <paramref name="dataSource"/>.</param>
-public sealed class AuditPageRepository(NpgsqlDataSource dataSource, NpgsqlDataSource? readDataSource = null)
+/// <param name="logger">Logs rows that listings pass over, because this version cannot read them; may be null.</param>
+public sealed class AuditPageRepository(
+    NpgsqlDataSource dataSource, NpgsqlDataSource? readDataSource = null, ILogger<AuditPageRepository>? logger = null)
 {
     internal const string Table = "audit_pages";
 
@@ -37,14 +41,28 @@ public sealed class AuditPageRepository(NpgsqlDataSource dataSource, NpgsqlDataS
         where not exists (select from audit_sessions where audit_sessions.id = asked.id)
         """;
 
+    // Whether Map can read a page. The status of another page is not set. Its row fails to be mapped.
+    private const string Readable =
+        """
+        page_type::text in ('homepage', 'pdp') and viewport::text in ('desktop', 'mobile') and status::text in ('ok', 'failed', 'pending')
+        """;
+
     internal const string SetStatusSql =
         $"""
-        update audit_pages
-        set status = @status::page_status_enum,
-            load_timings = coalesce(@load_timings, load_timings),
-            low_confidence_reasons = coalesce(@low_confidence_reasons, low_confidence_reasons)
-        where id = @id and session_id = @session_id
-        returning {Columns}, true as applied
+        with standing as materialized (
+            select * from audit_pages where id = @id and session_id = @session_id for no key update
+        ), changed as (
+            update audit_pages
+            set status = @status::page_status_enum,
+                load_timings = coalesce(@load_timings, audit_pages.load_timings),
+                low_confidence_reasons = coalesce(@low_confidence_reasons, audit_pages.low_confidence_reasons)
+            from standing
+            where audit_pages.id = standing.id and exists (select from standing where {Readable})
+            returning audit_pages.*
+        )
+        select {Columns}, true as applied from changed
+        union all
+        select {Columns}, false as applied from standing where not exists (select from changed)
         """;
 
     internal const string GetSql = $"select {Columns} from audit_pages where id = @id and session_id = @session_id";
@@ -63,6 +81,8 @@ public sealed class AuditPageRepository(NpgsqlDataSource dataSource, NpgsqlDataS
 
     private readonly NpgsqlDataSource dataSource = dataSource ?? throw new ArgumentNullException(nameof(dataSource));
     private readonly NpgsqlDataSource reads = readDataSource ?? dataSource;
+    private readonly Telemetry telemetry = new(dataSource, Table);
+    private readonly ILogger log = logger.Guarded();
 
     /// <summary>Inserts a page.</summary>
     /// <param name="sessionId">The page's session.</param>
@@ -140,6 +160,7 @@ public sealed class AuditPageRepository(NpgsqlDataSource dataSource, NpgsqlDataS
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
     /// <returns>The page; null when the session has no page with that id.</returns>
+    /// <exception cref="UnreadableRowException">This version, or .NET, cannot hold a value of the row.</exception>
     public Task<AuditPage?> GetAsync(Guid sessionId, Guid id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         var parameters = new Parameters { { "session_id", NpgsqlDbType.Uuid, sessionId }, { "id", NpgsqlDbType.Uuid, id } };
@@ -147,6 +168,7 @@ public sealed class AuditPageRepository(NpgsqlDataSource dataSource, NpgsqlDataS
     }
 
     /// <summary>Lists a session's pages, ordered by type, viewport and id.</summary>
+    /// <remarks>Pages of one call that have the same type and viewport are in the order of the call, unless the caller gave them ids.</remarks>
     /// <param name="sessionId">The session. An unknown session has no pages.</param>
     /// <param name="filter">Which pages; all when null.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
@@ -155,14 +177,8 @@ public sealed class AuditPageRepository(NpgsqlDataSource dataSource, NpgsqlDataS
     public async Task<IReadOnlyList<AuditPage>> ListAsync(
         Guid sessionId, AuditPageFilter? filter = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
-        filter ??= AuditPageFilter.All;
-        var parameters = new Parameters
-        {
-            { "session_id", NpgsqlDbType.Uuid, sessionId },
-            { "page_types", NpgsqlDbType.Array | NpgsqlDbType.Text, filter.PageTypes.ToLabels() },
-            { "viewports", NpgsqlDbType.Array | NpgsqlDbType.Text, filter.Viewports.ToLabels() },
-        };
-        return await reads.QueryAsync(ListSql, parameters, Map, transaction, cancellationToken).ConfigureAwait(false);
+        return await reads.QueryReadableAsync(
+            ListSql, ToParameters(sessionId, filter), Map, new PassedOverRows(telemetry, log), transaction, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Inserts pages of several sessions: all or none.</summary>
@@ -175,7 +191,7 @@ public sealed class AuditPageRepository(NpgsqlDataSource dataSource, NpgsqlDataS
         }
 
         Guid[] ids = [.. pages.Select((item, index) =>
-            (item.Page ?? throw new InvalidValueException("pages", $"has null at index {index}")).Id ?? Guid.CreateVersion7())];
+            (item.Page ?? throw new InvalidValueException("pages", $"has null at index {index}")).Id ?? Uuid7.New())];
         Guid[] sessionIds = [.. pages.Select(item => item.SessionId).Distinct()];
         var parameters = new Parameters
         {
@@ -199,13 +215,25 @@ public sealed class AuditPageRepository(NpgsqlDataSource dataSource, NpgsqlDataS
         throw new RowNotFoundException(AuditSessionRepository.Table, unknown.Count > 0 ? unknown : sessionIds);
     }
 
+    /// <summary>Makes the parameters of <see cref="ListSql"/>.</summary>
+    internal static Parameters ToParameters(Guid sessionId, AuditPageFilter? filter)
+    {
+        filter ??= AuditPageFilter.All;
+        return new Parameters
+        {
+            { "session_id", NpgsqlDbType.Uuid, sessionId },
+            { "page_types", NpgsqlDbType.Array | NpgsqlDbType.Text, filter.PageTypes.ToLabels() },
+            { "viewports", NpgsqlDbType.Array | NpgsqlDbType.Text, filter.Viewports.ToLabels() },
+        };
+    }
+
     private static AuditPage Map(DbDataReader row) => new()
     {
         Id = row.GetGuid(0),
         SessionId = row.GetGuid(1),
-        PageType = row.GetLabel<PageType>(2),
-        Viewport = row.GetLabel<Viewport>(3),
-        Status = row.GetLabel<PageStatus>(4),
+        PageType = row.GetLabel<PageType>(Table, 2),
+        Viewport = row.GetLabel<Viewport>(Table, 3),
+        Status = row.GetLabel<PageStatus>(Table, 4),
         LoadTimings = row.GetJsonb(5),
         LowConfidenceReasons = row.GetJsonb(6),
     };

@@ -7,16 +7,49 @@ namespace CrawlData.Audits;
 
 public sealed partial class AuditSessionQueue
 {
-    // now(), because no index serves a condition on clock_timestamp(). In a long transaction now() is old, and finds fewer sessions.
+    // The ids of lines rise with time, within the length of a transaction. The lines' timestamps do not count: a worker may set them by a clock that is wrong.
+    // Where the clock is right, the first condition finds a live session's line without a look at its old ones. "offset 0" makes each look up one session.
     private const string Stale =
         """
         status = 'running'
-          and not exists (select from crawl_logs where crawl_logs.session_id = audit_sessions.id and crawl_logs.timestamp > now() - @silent_for)
+          and not exists (
+              select from crawl_logs
+              where session_id = audit_sessions.id and timestamp > now() - @silent_for and id > @mark
+              offset 0
+          )
+          and not exists (select from crawl_logs where session_id = audit_sessions.id and id > @mark offset 0)
         """;
+
+    internal const string TakeMarkSql =
+        """
+        insert into crawl_log_marks (marked_at, log_id)
+        select clock_timestamp(), coalesce(max(id), 0) from crawl_logs
+        on conflict do nothing
+        """;
+
+    // Of the marks of nearly one age, the oldest is kept: some hundred marks for a century. Each age up to that has a mark that is older by a tenth at most.
+    internal const string ThinMarksSql =
+        """
+        delete from crawl_log_marks
+        where marked_at = any (array(
+            select marked_at from crawl_log_marks
+            where marked_at <> all (array(
+                select min(marked_at) from crawl_log_marks
+                group by floor(20 * ln(1 + greatest(extract(epoch from clock_timestamp() - marked_at), 0)))))
+            for update skip locked))
+        """;
+
+    internal const string MarkSql = "select log_id from crawl_log_marks where marked_at <= clock_timestamp() - @silent_for order by marked_at desc limit 1";
 
     internal const string ListStaleSql = $"select {AuditSessionRepository.Columns} from audit_sessions where {Stale} order by created_at limit @limit";
 
-    internal const string LockStaleSql = $"select id from audit_sessions where {Stale} order by created_at limit @limit for no key update skip locked";
+    internal const string LockStaleSql =
+        $"""
+        select id from audit_sessions
+        where {Stale} and {AuditSessionRepository.Readable}
+        order by created_at limit @limit
+        for no key update skip locked
+        """;
 
     // The locked sessions are checked again, in a second statement. Its snapshot holds the log lines that were committed before the locks.
     internal const string RescueStaleSql =
@@ -24,13 +57,14 @@ public sealed partial class AuditSessionQueue
         update audit_sessions
         set status = case when attempts < @max_attempts then 'queued' else 'failed' end::audit_session_status_enum,
             error_summary = 'attempt ' || attempts || ' was stale: it wrote no log line for ' || @silent_for
-        where id = any (@ids) and {Stale}
+        where id = any (@ids) and {Stale} and {AuditSessionRepository.Readable}
         returning {AuditSessionRepository.Columns}
         """;
 
-    /// <summary>Lists stale sessions, oldest first. They are running, and their log has no line for a while.</summary>
-    /// <remarks>It reads from the primary. On a standby that lags behind, the sessions of healthy workers could look stale.</remarks>
-    /// <param name="silentFor">The time without a log line, by the database's clock and the lines' timestamps. From 1 µs to 36,500 days.</param>
+    /// <summary>Lists stale sessions, oldest first. They are running, and their log has got no line for a while.</summary>
+    /// <remarks>It reads from the primary. On a standby that lags behind, the sessions of healthy workers could look stale. It relies on the marks that
+    /// <see cref="RescueStaleAsync"/> takes: a session is listed once it has written no line since a mark that is old enough.</remarks>
+    /// <param name="silentFor">The time without a log line, by the database's clock. From 1 µs to 36,500 days.</param>
     /// <param name="limit">The most sessions, 1 or more.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
@@ -39,19 +73,39 @@ public sealed partial class AuditSessionQueue
     public async Task<IReadOnlyList<AuditSession>> ListStaleAsync(
         TimeSpan silentFor, int limit = 100, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
-        var parameters = StaleParameters(silentFor, limit);
-        return await dataSource.QueryAsync(ListStaleSql, parameters, AuditSessionRepository.Map, transaction, cancellationToken).ConfigureAwait(false);
+        RequireStale(silentFor, limit);
+        return await dataSource.UseAsync<List<AuditSession>>(transaction, async connection =>
+        {
+            if (await ReadMarkAsync(connection, silentFor, transaction, cancellationToken).ConfigureAwait(false) is not { } mark)
+            {
+                return [];
+            }
+
+            return await connection.QueryReadableAsync(
+                ListStaleSql,
+                StaleParameters(mark, silentFor, limit),
+                AuditSessionRepository.Map,
+                new PassedOverRows(telemetry, log),
+                transaction,
+                cancellationToken).ConfigureAwait(false);
+        }, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Rescues stale sessions: running → queued or, after the last attempt, running → failed.</summary>
     /// <remarks>
+    /// <para>Each call takes a mark: which log line is the newest at this time of the database's clock. A session is stale when it has written no line since a
+    /// mark that is as old as <paramref name="silentFor"/>, or older. The timestamps of lines do not count, so a worker's clock may be wrong. Call it
+    /// regularly: a dead worker is noticed after <paramref name="silentFor"/>, a tenth of it, and the time between two calls. The first call in a database
+    /// finds none.</para>
+    /// <para>A line counts from the moment when its id is drawn. A worker that appends in long transactions needs a <paramref name="silentFor"/> longer than
+    /// these.</para>
     /// <para>A worker may be only slow. When its session was rescued, its changes are refused. Rescues may run concurrently. Each session is rescued
     /// once.</para>
     /// <para>A session whose log gets a line while the rescue runs is not rescued. It relies on the session's row lock, and on a check of the log after the
     /// lock. In a transaction at REPEATABLE READ or above, that check does not see lines that were committed after the transaction's snapshot.</para>
     /// </remarks>
-    /// <param name="silentFor">The time without a log line, by the database's clock and the lines' timestamps. From 1 µs to 36,500 days. Choose more than the
-    /// longest pause between two lines of a healthy worker.</param>
+    /// <param name="silentFor">The time without a log line, by the database's clock. From 1 µs to 36,500 days. Choose more than the longest pause between two
+    /// lines of a healthy worker.</param>
     /// <param name="maxAttempts">The most attempts, 1 or more. A stale session that has had this many attempts fails.</param>
     /// <param name="limit">The most sessions, 1 or more.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
@@ -61,7 +115,7 @@ public sealed partial class AuditSessionQueue
     public async Task<IReadOnlyList<AuditSession>> RescueStaleAsync(
         TimeSpan silentFor, int maxAttempts, int limit = 100, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
-        var parameters = StaleParameters(silentFor, limit);
+        RequireStale(silentFor, limit);
         ArgumentRange.RequireAtLeastOne(maxAttempts);
         Connections.ThrowIfAmbient(transaction);
         var rescued = await telemetry.RunAsync("rescue", 0, () => dataSource.UseAsync(
@@ -82,7 +136,15 @@ public sealed partial class AuditSessionQueue
 
         async Task<List<AuditSession>> RescueAsync(NpgsqlConnection connection, NpgsqlTransaction inTransaction)
         {
-            var locked = await connection.QueryAsync(LockStaleSql, parameters, row => row.GetGuid(0), inTransaction, cancellationToken).ConfigureAwait(false);
+            await connection.ExecuteAsync(TakeMarkSql, null, inTransaction, cancellationToken).ConfigureAwait(false);
+            await connection.ExecuteAsync(ThinMarksSql, null, inTransaction, cancellationToken).ConfigureAwait(false);
+            if (await ReadMarkAsync(connection, silentFor, inTransaction, cancellationToken).ConfigureAwait(false) is not { } mark)
+            {
+                return [];
+            }
+
+            var locked = await connection.QueryAsync(
+                LockStaleSql, StaleParameters(mark, silentFor, limit), row => row.GetGuid(0), inTransaction, cancellationToken).ConfigureAwait(false);
             if (locked.Count == 0)
             {
                 return [];
@@ -91,6 +153,7 @@ public sealed partial class AuditSessionQueue
             var rescue = new Parameters
             {
                 { "ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, locked.ToArray() },
+                { "mark", NpgsqlDbType.Bigint, mark },
                 { "silent_for", NpgsqlDbType.Interval, silentFor },
                 { "max_attempts", NpgsqlDbType.Integer, maxAttempts },
             };
@@ -98,9 +161,26 @@ public sealed partial class AuditSessionQueue
         }
     }
 
-    private static Parameters StaleParameters(TimeSpan silentFor, int limit) => new()
+    /// <summary>Reads the newest mark that is old enough.</summary>
+    /// <returns>The id of the line that was the newest then; null when no mark is old enough.</returns>
+    private static async Task<long?> ReadMarkAsync(
+        NpgsqlConnection connection, TimeSpan silentFor, NpgsqlTransaction? transaction, CancellationToken cancellationToken)
     {
-        { "silent_for", NpgsqlDbType.Interval, ArgumentRange.Require(silentFor, ArgumentRange.ShortestDuration, ArgumentRange.LongestDuration) },
-        { "limit", NpgsqlDbType.Integer, ArgumentRange.RequireAtLeastOne(limit) },
+        var parameters = new Parameters { { "silent_for", NpgsqlDbType.Interval, silentFor } };
+        var marks = await connection.QueryAsync(MarkSql, parameters, row => row.GetInt64(0), transaction, cancellationToken).ConfigureAwait(false);
+        return marks is [var mark] ? mark : null;
+    }
+
+    private static void RequireStale(TimeSpan silentFor, int limit)
+    {
+        ArgumentRange.Require(silentFor, ArgumentRange.ShortestDuration, ArgumentRange.LongestDuration);
+        ArgumentRange.RequireAtLeastOne(limit);
+    }
+
+    private static Parameters StaleParameters(long mark, TimeSpan silentFor, int limit) => new()
+    {
+        { "mark", NpgsqlDbType.Bigint, mark },
+        { "silent_for", NpgsqlDbType.Interval, silentFor },
+        { "limit", NpgsqlDbType.Integer, limit },
     };
 }

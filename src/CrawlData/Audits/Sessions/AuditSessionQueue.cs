@@ -13,7 +13,10 @@ namespace CrawlData.Audits;
 /// with every change. A change is refused when the session is at another attempt. So a worker whose session was rescued cannot overwrite its successor's
 /// changes. It relies on the session's row lock, and on the number of attempts, which only rises.</para>
 /// <para><b>Stale sessions.</b> The start of an attempt writes a line into <c>crawl_logs</c>, and the worker writes more lines while it works. A running
-/// session is stale when its log has no line for a time that the caller chooses: its worker is dead, or slow.</para>
+/// session is stale when its log has got no line for a time that the caller chooses, by the server's clock: its worker is dead, or slow.</para>
+/// <para><b>Unreadable sessions.</b> A session with an enum label that this version does not know, or with a time of creation that
+/// <see cref="DateTimeOffset"/> cannot hold, is neither claimed nor rescued. Other versions may know it. A change of such a session changes nothing, and throws
+/// <see cref="UnreadableRowException"/>.</para>
 /// <para><b>Transactions.</b> Methods take the caller's transaction. Without one, each call is a transaction of its own. In a transaction at REPEATABLE READ or
 /// above, the loser of a race gets the server's SQLSTATE 40001.</para>
 /// <para><b>Errors.</b> Errors of the server and of the connection are thrown as <see cref="NpgsqlException"/>. Nothing is retried.</para>
@@ -41,13 +44,14 @@ public sealed partial class AuditSessionQueue(NpgsqlDataSource dataSource, ILogg
         where status = 'running'
         """;
 
-    // A session whose attempts cannot rise is passed over. Otherwise the oldest one would fail every claim with 22003.
+    // A session whose attempts cannot rise is passed over. Otherwise the oldest one would fail every claim with 22003. So is a session that cannot be read: its
+    // claim would be committed, and nobody would have it.
     // Not FOR UPDATE: it conflicts with the lock of a foreign key's check, which the insert of a log line takes. Then skip locked would skip the session.
     internal const string ClaimNextSql =
         $"""
         with oldest as materialized (
             select id from audit_sessions
-            where status = 'queued' and attempts < 2147483647
+            where status = 'queued' and attempts < 2147483647 and {AuditSessionRepository.Readable}
             order by created_at limit 1 for no key update skip locked
         ), changed as (
             update audit_sessions set status = 'running', attempts = attempts + 1 from oldest where audit_sessions.id = oldest.id returning audit_sessions.*
@@ -72,6 +76,7 @@ public sealed partial class AuditSessionQueue(NpgsqlDataSource dataSource, ILogg
               and standing.status = any (@from::audit_session_status_enum[])
               and standing.attempts = coalesce(@attempt, standing.attempts)
               and (@to <> 'running' or standing.attempts < 2147483647)
+              and exists (select from standing where {AuditSessionRepository.Readable})
             returning audit_sessions.*
         ), logged as (
             {LogAttempt}
@@ -92,6 +97,7 @@ public sealed partial class AuditSessionQueue(NpgsqlDataSource dataSource, ILogg
                 low_confidence = coalesce(@low_confidence, audit_sessions.low_confidence)
             from standing
             where audit_sessions.id = standing.id and standing.attempts = @attempt and standing.status <> 'queued'
+              and exists (select from standing where {AuditSessionRepository.Readable})
             returning audit_sessions.*
         )
         select {AuditSessionRepository.Columns}, true as applied from changed

@@ -1,5 +1,7 @@
 using System.Data.Common;
+using CrawlData.Instrumentation;
 using CrawlData.Storage;
+using Microsoft.Extensions.Logging;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -13,7 +15,9 @@ namespace CrawlData.Audits;
 /// <param name="dataSource">The application's data source. The application disposes it.</param>
 /// <param name="readDataSource">Serves <see cref="GetAsync"/>, <see cref="ListAsync"/> and the counts outside a transaction, for example from a hot standby,
 /// which lags behind. Writes never use it. Null for <paramref name="dataSource"/>.</param>
-public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDataSource? readDataSource = null)
+/// <param name="logger">Logs rows that listings and counts pass over, because this version cannot read them; may be null.</param>
+public sealed class AuditSessionRepository(
+    NpgsqlDataSource dataSource, NpgsqlDataSource? readDataSource = null, ILogger<AuditSessionRepository>? logger = null)
 {
     /// <summary>The largest page: 1,000 sessions.</summary>
     public const int MaxPageSize = 1_000;
@@ -26,6 +30,18 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDa
         id, url, status::text, created_at, final_url, mode::text, retention_policy::text, attempts, error_summary, crawl_policy_version, config_snapshot,
         low_confidence, pdp_url
         """;
+
+    // Whether Map can read a session. The queue leaves other sessions as they are.
+    internal const string Readable =
+        """
+        status::text in ('queued', 'running', 'completed', 'failed', 'partial')
+          and mode::text in ('standard', 'debug', 'evidence_pack')
+          and retention_policy::text in ('standard', 'short', 'long')
+          and created_at >= '0001-01-01 00:00:00+00' and created_at < '10000-01-01 00:00:00+00'
+        """;
+
+    // All statuses that the database has, also those that this version does not know.
+    private const string WantedStatuses = "coalesce(@statuses::audit_session_status_enum[], enum_range(null::audit_session_status_enum))";
 
     // The clock is read for each row, in the order of the rows. So sessions that are inserted together are claimed in their order.
     internal const string InsertSql =
@@ -58,7 +74,7 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDa
     internal const string ListNewestSql =
         $"""
         select {Columns}
-        from unnest(@statuses::audit_session_status_enum[]) as wanted (wanted_status)
+        from unnest({WantedStatuses}) as wanted (wanted_status)
         cross join lateral (
             select * from audit_sessions
             where status = wanted_status
@@ -73,7 +89,7 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDa
     internal const string ListOldestSql =
         $"""
         select {Columns}
-        from unnest(@statuses::audit_session_status_enum[]) as wanted (wanted_status)
+        from unnest({WantedStatuses}) as wanted (wanted_status)
         cross join lateral (
             select * from audit_sessions
             where status = wanted_status
@@ -86,13 +102,13 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDa
         """;
 
     internal const string CountByStatusSql =
-        $"select status::text, count(*) from audit_sessions where status = any (@statuses::audit_session_status_enum[]) {Condition} group by status";
+        $"select status::text, count(*) from audit_sessions where status = any ({WantedStatuses}) {Condition} group by status";
 
     internal const string CountByCrawlPolicyVersionSql =
         $"""
         select crawl_policy_version, count(*)
         from audit_sessions
-        where status = any (@statuses::audit_session_status_enum[])
+        where status = any ({WantedStatuses})
         {Condition}
         group by crawl_policy_version
         """;
@@ -101,6 +117,8 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDa
 
     private readonly NpgsqlDataSource dataSource = dataSource ?? throw new ArgumentNullException(nameof(dataSource));
     private readonly NpgsqlDataSource reads = readDataSource ?? dataSource;
+    private readonly Telemetry telemetry = new(dataSource, Table);
+    private readonly ILogger log = logger.Guarded();
 
     /// <summary>Inserts a session into the queue: its status is queued.</summary>
     /// <param name="session">The session.</param>
@@ -139,19 +157,23 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDa
     {
         ArgumentNullException.ThrowIfNull(sessions);
         return InsertAsync(
-            [.. sessions.Select((session, index) => new AuditSession
-            {
-                Id = (session ?? throw new InvalidValueException("sessions", $"has null at index {index}")).Id ?? Guid.CreateVersion7(),
-                Url = session.Url,
-                Status = AuditSessionStatus.Queued,
-                CreatedAt = session.CreatedAt ?? default,
-                Mode = session.Mode,
-                RetentionPolicy = session.RetentionPolicy,
-                Attempts = 0,
-                CrawlPolicyVersion = session.CrawlPolicyVersion,
-                ConfigSnapshot = session.ConfigSnapshot,
-                LowConfidence = false,
-            })],
+            [.. sessions.Select((session, index) => (
+                new AuditSession
+                {
+                    Id = (session ?? throw new InvalidValueException("sessions", $"has null at index {index}")).Id ?? Uuid7.New(),
+                    Url = session.Url,
+                    Status = AuditSessionStatus.Queued,
+                    CreatedAt = default,
+                    Mode = session.Mode,
+                    RetentionPolicy = session.RetentionPolicy,
+                    Attempts = 0,
+                    CrawlPolicyVersion = session.CrawlPolicyVersion,
+                    ConfigSnapshot = session.ConfigSnapshot,
+                    LowConfidence = false,
+                },
+                Instant.From(session.CreatedAt)))],
+            Map,
+            session => session.Id,
             transaction,
             cancellationToken);
     }
@@ -161,6 +183,7 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDa
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
     /// <returns>The session; null when there is no session with that id.</returns>
+    /// <exception cref="UnreadableRowException">This version, or .NET, cannot hold a value of the row.</exception>
     public Task<AuditSession?> GetAsync(Guid id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
         reads.QuerySingleOrDefaultAsync(GetSql, new Parameters { { "id", NpgsqlDbType.Uuid, id } }, Map, transaction, cancellationToken);
 
@@ -176,7 +199,7 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDa
     /// <returns>The page. It has no <see cref="Page{T}.NextCursor"/> when it is the last.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The page size is out of range, or the order is not defined.</exception>
     /// <exception cref="InvalidValueException">The cursor is not one that this method returned for this order.</exception>
-    public async Task<Page<AuditSession>> ListAsync(
+    public Task<Page<AuditSession>> ListAsync(
         AuditSessionFilter? filter = null,
         int pageSize = 50,
         string? cursor = null,
@@ -187,9 +210,16 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDa
         ArgumentRange.Require(pageSize, 1, MaxPageSize);
         var (sql, kind) = order.Choose((ListNewestSql, CursorKind.SessionsNewestFirst), (ListOldestSql, CursorKind.SessionsOldestFirst));
         var parameters = ToParameters(filter, order, cursor is null ? null : KeysetCursor<Guid>.Decode(cursor, kind));
-        parameters.Add("limit", NpgsqlDbType.Integer, pageSize + 1);
-        var rows = await reads.QueryAsync(sql, parameters, Map, transaction, cancellationToken).ConfigureAwait(false);
-        return PageBuilder.Build(rows, pageSize, last => new KeysetCursor<Guid>(last.CreatedAt, last.Id).Encode(kind));
+        return reads.QueryPageAsync(
+            sql,
+            parameters,
+            pageSize,
+            Map,
+            row => new KeysetCursor<Guid>(row.GetInstant(3), row.GetGuid(0)),
+            last => last.Encode(kind),
+            new PassedOverRows(telemetry, log),
+            transaction,
+            cancellationToken);
     }
 
     /// <summary>Counts sessions by status.</summary>
@@ -199,7 +229,8 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDa
     /// <returns>A count for each status; 0 for a status without sessions.</returns>
     public Task<IReadOnlyDictionary<AuditSessionStatus, long>> CountByStatusAsync(
         AuditSessionFilter? filter = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
-        reads.CountByLabelAsync<AuditSessionStatus>(CountByStatusSql, ToParameters(filter, default, null), transaction, cancellationToken);
+        reads.CountByLabelAsync<AuditSessionStatus>(
+            Table, CountByStatusSql, ToParameters(filter, default, null), new PassedOverRows(telemetry, log), transaction, cancellationToken);
 
     /// <summary>Counts sessions by the version of the crawl policy.</summary>
     /// <param name="filter">Which sessions; all when null.</param>
@@ -223,25 +254,28 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDa
         return await dataSource.ExecuteAsync(DeleteSql, parameters, transaction, cancellationToken).ConfigureAwait(false) == 1;
     }
 
-    /// <summary>Inserts sessions as they are, in any status. A session gets the time of the database's clock when its <see cref="AuditSession.CreatedAt"/> is
-    /// <c>default</c>.</summary>
-    internal async Task<IReadOnlyList<AuditSession>> InsertAsync(
-        IReadOnlyList<AuditSession> sessions, NpgsqlTransaction? transaction, CancellationToken cancellationToken)
+    /// <summary>Inserts sessions as they are, in any status, each with its time of creation; null for the time of the database's clock. An import maps only
+    /// the ids of the stored rows, because it may store times that <see cref="Map"/> cannot read.</summary>
+    internal async Task<IReadOnlyList<T>> InsertAsync<T>(
+        IReadOnlyList<(AuditSession Session, Instant? CreatedAt)> created,
+        Func<DbDataReader, T> map,
+        Func<T, Guid> id,
+        NpgsqlTransaction? transaction,
+        CancellationToken cancellationToken)
     {
-        if (sessions.Count == 0)
+        if (created.Count == 0)
         {
             return [];
         }
+
+        var sessions = created.Select(item => item.Session).ToArray();
 
         var parameters = new Parameters
         {
             { "ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, sessions.Select(session => session.Id).ToArray() },
             { "urls", NpgsqlDbType.Array | NpgsqlDbType.Text, sessions.Select(session => session.Url).ToArray() },
             { "statuses", NpgsqlDbType.Array | NpgsqlDbType.Text, sessions.Select(session => session.Status).ToLabels() },
-            {
-                "created_times", NpgsqlDbType.Array | NpgsqlDbType.TimestampTz,
-                sessions.Select(session => session.CreatedAt == default ? (DateTimeOffset?)null : session.CreatedAt).ToArray()
-            },
+            { "created_times", NpgsqlDbType.Array | NpgsqlDbType.TimestampTz, created.Select(item => item.CreatedAt).ToArray() },
             { "final_urls", NpgsqlDbType.Array | NpgsqlDbType.Text, sessions.Select(session => session.FinalUrl).ToArray() },
             { "modes", NpgsqlDbType.Array | NpgsqlDbType.Text, sessions.Select(session => session.Mode).ToLabels() },
             { "retention_policies", NpgsqlDbType.Array | NpgsqlDbType.Text, sessions.Select(session => session.RetentionPolicy).ToLabels() },
@@ -253,19 +287,18 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDa
             { "pdp_urls", NpgsqlDbType.Array | NpgsqlDbType.Text, sessions.Select(session => session.PdpUrl).ToArray() },
         };
         Guid[] ids = [.. sessions.Select(session => session.Id)];
-        return await dataSource.InsertAsync(Table, InsertSql, parameters, ids, Map, session => session.Id, transaction, cancellationToken)
-            .ConfigureAwait(false);
+        return await dataSource.InsertAsync(Table, InsertSql, parameters, ids, map, id, transaction, cancellationToken).ConfigureAwait(false);
     }
 
     internal static AuditSession Map(DbDataReader row) => new()
     {
         Id = row.GetGuid(0),
         Url = row.GetString(1),
-        Status = row.GetLabel<AuditSessionStatus>(2),
-        CreatedAt = row.GetInstant(3),
+        Status = row.GetLabel<AuditSessionStatus>(Table, 2),
+        CreatedAt = row.GetTime(Table, 3),
         FinalUrl = row.GetNullable<string>(4),
-        Mode = row.GetLabel<AuditMode>(5),
-        RetentionPolicy = row.GetLabel<RetentionPolicy>(6),
+        Mode = row.GetLabel<AuditMode>(Table, 5),
+        RetentionPolicy = row.GetLabel<RetentionPolicy>(Table, 6),
         Attempts = row.GetInt32(7),
         ErrorSummary = row.GetNullable<string>(8),
         CrawlPolicyVersion = row.GetString(9),
@@ -279,7 +312,7 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDa
         filter ??= AuditSessionFilter.All;
         var parameters = new Parameters
         {
-            { "statuses", NpgsqlDbType.Array | NpgsqlDbType.Text, (filter.Statuses?.Distinct() ?? Enum.GetValues<AuditSessionStatus>()).ToLabels() },
+            { "statuses", NpgsqlDbType.Array | NpgsqlDbType.Text, filter.Statuses?.Distinct().ToLabels() },
             { "crawl_policy_version", NpgsqlDbType.Text, filter.CrawlPolicyVersion },
             { "modes", NpgsqlDbType.Array | NpgsqlDbType.Text, filter.Modes.ToLabels() },
             { "low_confidence", NpgsqlDbType.Boolean, filter.LowConfidence },

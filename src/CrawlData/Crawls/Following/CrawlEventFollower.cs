@@ -51,6 +51,7 @@ internal sealed class CrawlEventFollower(
                 afterId = crawlEvent.Id;
             }
 
+            afterId = page.LastId ?? afterId;
             var hadEvents = page.Events.Count > 0;
 
             // Otherwise the next read would hold two pages.
@@ -77,11 +78,11 @@ internal sealed class CrawlEventFollower(
         while (true)
         {
             await mark.AdvanceAsync(afterId, cancellationToken).ConfigureAwait(false);
-            var (events, isFull) = await ReadAllAsync(afterId, mark.Id, options.PageSize, cancellationToken).ConfigureAwait(false);
+            var (events, lastId, isFull) = await ReadAllAsync(afterId, mark.Id, options.PageSize, cancellationToken).ConfigureAwait(false);
             Count(events);
+            afterId = lastId ?? afterId;
             if (events.Count > 0)
             {
-                afterId = events[^1].Id;
                 yield return Batch(events, afterId);
                 cancellationToken.ThrowIfCancellationRequested();
             }
@@ -109,8 +110,8 @@ internal sealed class CrawlEventFollower(
             await mark.AdvanceAsync(afterId, cancellationToken).ConfigureAwait(false);
             if (!mark.IsHeldBack || timeProvider.GetElapsedTime(started) > LongestWait)
             {
-                var (events, _) = await ReadAllAsync(afterId, mark.Id, limit, cancellationToken).ConfigureAwait(false);
-                return Batch(events, events.Count > 0 ? events[^1].Id : afterId);
+                var (events, lastId, _) = await ReadAllAsync(afterId, mark.Id, limit, cancellationToken).ConfigureAwait(false);
+                return Batch(events, lastId ?? afterId);
             }
 
             await pauses.ForTransactionsAsync(hadEvents: false, cancellationToken).ConfigureAwait(false);
@@ -129,7 +130,7 @@ internal sealed class CrawlEventFollower(
     {
         if (upToId <= afterId)
         {
-            return new EventPage([], IsFull: false);
+            return new EventPage([], LastId: null, IsFull: false);
         }
 
         return await retry.RunAsync(
@@ -147,7 +148,7 @@ internal sealed class CrawlEventFollower(
                 var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
                 await using (reader.ConfigureAwait(false))
                 {
-                    return await EventPage.ReadAsync(command, reader, limit, PageBytes, cancellationToken).ConfigureAwait(false);
+                    return await EventPage.ReadAsync(command, reader, limit, PageBytes, PassedOver(), cancellationToken).ConfigureAwait(false);
                 }
             }, cancellationToken),
             cancellationToken).ConfigureAwait(false);
@@ -172,9 +173,12 @@ internal sealed class CrawlEventFollower(
                 }
 
                 await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
-                return (await EventPage.ReadAsync(command, reader, pageSize, PageBytes, cancellationToken).ConfigureAwait(false), ended);
+                var page = await EventPage.ReadAsync(command, reader, pageSize, PageBytes, PassedOver(), cancellationToken).ConfigureAwait(false);
+                return (page, ended);
             }
         }, cancellationToken);
+
+    private PassedOverRows PassedOver() => new(telemetry, logger);
 
     private void Count(List<CrawlEvent> events)
     {

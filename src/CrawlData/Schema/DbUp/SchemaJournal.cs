@@ -62,7 +62,7 @@ internal sealed class SchemaJournal(IReadOnlyList<SchemaScript> pending) : IJour
         }
 
         var rows = await connection.QueryAsync(
-            ReadTimesSql, null, row => KeyValuePair.Create(row.GetString(0), row.GetFieldValue<DateTimeOffset>(1)), null, cancellationToken)
+            ReadTimesSql, null, row => KeyValuePair.Create(row.GetString(0), row.GetInstant(1).ToDateTimeOffset()), null, cancellationToken)
             .ConfigureAwait(false);
         return rows.ToDictionary();
     }

@@ -52,7 +52,7 @@ internal abstract class AppendStatements<T> where T : class
     public abstract int BytesOf(T row);
 
     /// <summary>Gets the time that the caller gave a row; null for the transaction's time.</summary>
-    public abstract DateTime? TimeOf(T row);
+    public abstract Instant? TimeOf(T row);
 
     /// <summary>Makes the parameters of <see cref="InsertOne"/>.</summary>
     public virtual Parameters ToParameters(Guid parentId, T row) => throw new NotSupportedException();

@@ -32,9 +32,6 @@ internal sealed class BulkAppender<T>(
 
     private const string Savepoint = "crawldata_append";
 
-    // PostgreSQL's timestamps count from here.
-    private static readonly DateTime Epoch = new(2000, 1, 1);
-
     private readonly AppendTransaction transactions = new(
         dataSource, retry, new CommitVerifier(dataSource, retry, statements.RowIsOfTransaction), telemetry, logger);
 
@@ -242,9 +239,8 @@ internal sealed class BulkAppender<T>(
                 await importer.WriteAsync(batch.ParentId(index), NpgsqlDbType.Uuid, CancellationToken.None).ConfigureAwait(false);
                 await statements.WriteAsync(importer, row).ConfigureAwait(false);
 
-                // COPY takes a time as its microseconds. Writing a DateTime would allocate 72 bytes.
-                var microseconds = ((statements.TimeOf(row) ?? identity.Start) - Epoch).Ticks / TimeSpan.TicksPerMicrosecond;
-                await importer.WriteAsync(microseconds, NpgsqlDbType.Bigint, CancellationToken.None).ConfigureAwait(false);
+                var time = statements.TimeOf(row) ?? identity.Start;
+                await importer.WriteAsync(time.Microseconds, NpgsqlDbType.Bigint, CancellationToken.None).ConfigureAwait(false);
             }
 
             await importer.CompleteAsync(CancellationToken.None).ConfigureAwait(false);

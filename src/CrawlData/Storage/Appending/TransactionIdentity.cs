@@ -12,7 +12,7 @@ namespace CrawlData.Storage;
 /// <param name="BackendId">The process id of its backend on the server.</param>
 /// <param name="HidesWarnings">Whether its session's <c>client_min_messages</c> hides the warning that a COMMIT was not confirmed by the standbys.</param>
 internal readonly record struct TransactionIdentity(
-    ulong Id, DateTime Start, DateTime ServerStart, NpgsqlLogSequenceNumber WalPosition, int BackendId, bool HidesWarnings)
+    ulong Id, Instant Start, Instant ServerStart, NpgsqlLogSequenceNumber WalPosition, int BackendId, bool HidesWarnings)
 {
     /// <summary>The columns that <see cref="Read"/> reads, for the statement that writes the first row.</summary>
     public const string Columns =
@@ -22,8 +22,8 @@ internal readonly record struct TransactionIdentity(
     /// <summary>Reads an identity from <see cref="Columns"/>.</summary>
     public static TransactionIdentity Read(DbDataReader row, int ordinal) => new(
         row.GetFieldValue<ulong>(ordinal),
-        row.GetDateTime(ordinal + 1),
-        row.GetDateTime(ordinal + 2),
+        row.GetInstant(ordinal + 1),
+        row.GetInstant(ordinal + 2),
         row.GetFieldValue<NpgsqlLogSequenceNumber>(ordinal + 3),
         row.GetInt32(ordinal + 4),
         row.GetBoolean(ordinal + 5));

@@ -43,8 +43,7 @@ public sealed class AuditSessionQueueClaimTests : EmptiedDatabaseTest
         var exhausted = await ClaimNewAsync("https://example.org/exhausted");
         var other = await ClaimNewAsync("https://example.org/other");
         await ExecuteAsync("update audit_sessions set attempts = 2147483647 where id = @Id", new { exhausted.Id });
-        await SilenceAsync(exhausted.Id);
-        await SilenceAsync(other.Id);
+        await SilenceAsync();
 
         var rescued = await Queue.RescueStaleAsync(Silence, maxAttempts: int.MaxValue);
 
@@ -105,7 +104,7 @@ public sealed class AuditSessionQueueClaimTests : EmptiedDatabaseTest
     {
         var id = await EnqueueAsync();
         var slow = (await Queue.ClaimNextAsync())!;
-        await SilenceAsync(id);
+        await SilenceAsync();
         await Queue.RescueStaleAsync(Silence, maxAttempts: 3);
 
         Assert.That((await Queue.CompleteAsync(id, slow.Attempts)).Outcome, Is.EqualTo(TransitionOutcome.Refused), "while it is queued");
@@ -130,7 +129,7 @@ public sealed class AuditSessionQueueClaimTests : EmptiedDatabaseTest
     {
         var id = await EnqueueAsync();
         var slow = (await Queue.ClaimNextAsync())!;
-        await SilenceAsync(id);
+        await SilenceAsync();
         var released = (await Queue.RescueStaleAsync(Silence, maxAttempts: 3)).Single();
 
         var refused = await Queue.RecordFindingsAsync(id, slow.Attempts, new AuditFindings { FinalUrl = "https://example.org/slow" });
@@ -141,20 +140,16 @@ public sealed class AuditSessionQueueClaimTests : EmptiedDatabaseTest
     [Test]
     public async Task Only_sessions_without_recent_log_lines_are_stale()
     {
-        var queued = await EnqueueAsync("https://example.org/queued");
-        await SilenceAsync(queued);
+        await EnqueueAsync("https://example.org/queued");
         var stale = await ClaimNewAsync("https://example.org/stale");
-        await SilenceAsync(stale.Id);
         var staleToo = await ClaimNewAsync("https://example.org/silent-too");
-        await Logs.AppendAsync(staleToo.Id, Line(1, DateTimeOffset.UtcNow - (2 * Silence)));
-        await SilenceAsync(staleToo.Id);
+        await Logs.AppendAsync(staleToo.Id, Line(1));
         var talking = await ClaimNewAsync("https://example.org/talking");
-        await SilenceAsync(talking.Id);
-        await Logs.AppendAsync(talking.Id, Line(1, DateTimeOffset.UtcNow - (Silence / 2)));
-        await ClaimNewAsync("https://example.org/just-claimed");
         var ended = await ClaimNewAsync("https://example.org/ended");
-        await SilenceAsync(ended.Id);
         await Queue.CompleteAsync(ended.Id, ended.Attempts);
+        await SilenceAsync();
+        await Logs.AppendAsync(talking.Id, Line(1));
+        await ClaimNewAsync("https://example.org/just-claimed");
 
         Assert.That((await Queue.ListStaleAsync(Silence)).Select(session => session.Id), Is.EqualTo(new[] { stale.Id, staleToo.Id }));
         Assert.That((await Queue.ListStaleAsync(Silence, limit: 1)).Select(session => session.Id), Is.EqualTo(new[] { stale.Id }));
@@ -162,15 +157,61 @@ public sealed class AuditSessionQueueClaimTests : EmptiedDatabaseTest
         Assert.That((await Queue.RescueStaleAsync(Silence, 2)).Select(session => session.Id), Is.EqualTo(new[] { staleToo.Id }));
     }
 
+    /// <summary>Lines stamped by a worker's clock that is minutes slow or hours fast, or not at all a time that .NET can hold.</summary>
+    [Test]
+    public async Task The_server_s_clock_decides_whatever_timestamps_a_worker_gives_its_lines([Values("-10 minutes", "0", "1 hour", "infinity")] string skew)
+    {
+        var (alive, dead) = (await ClaimNewAsync("https://example.org/alive"), await ClaimNewAsync("https://example.org/dead"));
+        await WriteAsync(dead);
+        await SilenceAsync();
+        await WriteAsync(alive);
+
+        Assert.That((await Queue.ListStaleAsync(Silence)).Select(session => session.Id), Is.EqualTo(new[] { dead.Id }));
+        Assert.That((await Queue.RescueStaleAsync(Silence, maxAttempts: 3)).Select(session => session.Id), Is.EqualTo(new[] { dead.Id }));
+
+        Task WriteAsync(AuditSession session) => ExecuteAsync(
+            """
+            insert into crawl_logs (session_id, level, event_type, message, details, timestamp)
+            select @Id, 'info', 'navigation', '', '{}', case @skew when 'infinity' then 'infinity' else clock_timestamp() + @skew::interval end
+            """,
+            new { session.Id, skew });
+    }
+
+    [Test]
+    public async Task A_rescue_takes_marks_that_the_next_one_relies_on_and_thins_them()
+    {
+        var session = await ClaimNewAsync("https://example.org/");
+        Assert.That(await Queue.RescueStaleAsync(Silence, maxAttempts: 3), Is.Empty, "there was no mark");
+        await ExecuteAsync("update crawl_log_marks set marked_at = marked_at - @ago", new { ago = 2 * Silence });
+        Assert.That((await Queue.RescueStaleAsync(Silence, maxAttempts: 3)).Single().Id, Is.EqualTo(session.Id));
+
+        // Taken every ten seconds of a month, in which one call in a thousand thins them.
+        await ExecuteAsync("truncate crawl_log_marks");
+        await ExecuteAsync(
+            """
+            insert into crawl_log_marks (marked_at, log_id)
+            select clock_timestamp() - number * interval '10 seconds', -number from generate_series(1, 259200) as numbers (number)
+            """);
+        await Queue.RescueStaleAsync(Silence, maxAttempts: 3);
+
+        Assert.That((await QueryAsync<long>("select count(*) from crawl_log_marks")).Single(), Is.InRange(100, 400));
+        foreach (var silence in new[] { TimeSpan.FromMinutes(5), TimeSpan.FromHours(3), TimeSpan.FromDays(20) })
+        {
+            var age = (await QueryAsync<TimeSpan>(
+                "select clock_timestamp() - max(marked_at) from crawl_log_marks where marked_at <= clock_timestamp() - @silence", new { silence })).Single();
+            Assert.That(age, Is.LessThan(1.1 * silence + TimeSpan.FromSeconds(10)));
+        }
+    }
+
     [Test]
     public async Task A_stale_session_is_requeued_and_fails_after_its_last_attempt()
     {
         var id = await EnqueueAsync();
         await Queue.ClaimNextAsync();
-        await SilenceAsync(id);
+        await SilenceAsync();
         var released = (await Queue.RescueStaleAsync(Silence, maxAttempts: 2)).Single();
         var claimed = await Queue.ClaimNextAsync();
-        await SilenceAsync(id);
+        await SilenceAsync();
         var failed = (await Queue.RescueStaleAsync(Silence, maxAttempts: 2)).Single();
 
         Assert.That(
@@ -188,8 +229,10 @@ public sealed class AuditSessionQueueClaimTests : EmptiedDatabaseTest
     {
         for (var number = 0; number < 50; number++)
         {
-            await SilenceAsync((await ClaimNewAsync($"https://example.org/{number}")).Id);
+            await ClaimNewAsync($"https://example.org/{number}");
         }
+
+        await SilenceAsync();
 
         var released = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(() => Queue.RescueStaleAsync(Silence, maxAttempts: 3))));
 
@@ -212,7 +255,11 @@ public sealed class AuditSessionQueueClaimTests : EmptiedDatabaseTest
         return (await Queue.StartAsync(id)).EnsureApplied();
     }
 
-    /// <summary>Moves the lines of a session's log into the past.</summary>
-    private Task SilenceAsync(Guid id) =>
-        ExecuteAsync("update crawl_logs set timestamp = timestamp - @ago where session_id = @id", new { id, ago = 2 * Silence });
+    /// <summary>Makes the lines that there are now lie in the past, by the server's clock.</summary>
+    private Task SilenceAsync() => ExecuteAsync(
+        """
+        delete from crawl_log_marks;
+        insert into crawl_log_marks (marked_at, log_id) select clock_timestamp() - @ago, max(id) from crawl_logs
+        """,
+        new { ago = 2 * Silence });
 }

@@ -1,5 +1,6 @@
 using System.Data;
 using CrawlData.Audits;
+using CrawlData.Storage;
 using Npgsql;
 
 namespace CrawlData.Tests.Audits;
@@ -189,12 +190,12 @@ public sealed class AuditSessionQueueTransitionTests : DatabaseTest
     /// <summary>Inserts a session that has had two attempts.</summary>
     private async Task<AuditSession> InsertAsync(AuditSessionStatus status) => (await Sessions.InsertAsync(
         [
-            new AuditSession
+            (new AuditSession
             {
                 Id = Guid.CreateVersion7(),
                 Url = "https://example.org/",
                 Status = status,
-                CreatedAt = new DateTimeOffset(2026, 10, 25, 0, 30, 0, TimeSpan.Zero),
+                CreatedAt = default,
                 FinalUrl = "https://example.org/home",
                 Mode = AuditMode.Debug,
                 RetentionPolicy = RetentionPolicy.Long,
@@ -204,8 +205,10 @@ public sealed class AuditSessionQueueTransitionTests : DatabaseTest
                 ConfigSnapshot = Jsonb.Parse("{}"),
                 LowConfidence = true,
                 PdpUrl = "https://example.org/p",
-            },
+            }, Instant.From(new DateTimeOffset(2026, 10, 25, 0, 30, 0, TimeSpan.Zero))),
         ],
+        AuditSessionRepository.Map,
+        session => session.Id,
         null,
         CancellationToken.None))[0];
 }

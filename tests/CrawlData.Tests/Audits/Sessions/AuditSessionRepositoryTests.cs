@@ -1,4 +1,5 @@
 using CrawlData.Audits;
+using CrawlData.Storage;
 
 namespace CrawlData.Tests.Audits;
 
@@ -430,19 +431,21 @@ public sealed class AuditSessionRepositoryTests : DatabaseTest
     {
         var version = $"{Guid.NewGuid()}";
         return Sessions.InsertAsync(
-            [.. Enumerable.Range(0, count).Select(number => new AuditSession
+            [.. Enumerable.Range(0, count).Select(number => (new AuditSession
             {
                 Id = Guid.NewGuid(),
                 Url = $"https://example.org/{number}",
                 Status = (AuditSessionStatus)(number % 5),
-                CreatedAt = Start.AddMinutes(number / 4),
+                CreatedAt = default,
                 Mode = (AuditMode)(number % 3),
                 RetentionPolicy = RetentionPolicy.Short,
                 Attempts = 0,
                 CrawlPolicyVersion = version,
                 ConfigSnapshot = default,
                 LowConfidence = number % 2 == 0,
-            })],
+            }, (Instant?)Instant.From(Start.AddMinutes(number / 4))))],
+            AuditSessionRepository.Map,
+            session => session.Id,
             null,
             CancellationToken.None);
     }
