@@ -165,7 +165,7 @@ internal sealed class EndToEndScenario
         using var recording = new MemoryStream();
         await Get<RecordingExporter>().ExportSessionAsync(session.Id, recording);
         recording.Position = 0;
-        await Get<RecordingImporter>().ImportAsync(recording, new RecordingImportOptions { NewIds = true });
+        await Get<RecordingImporter>().ImportAsync(recording, new RecordingImportOptions { NewIds = true, Enqueue = true });
 
         (await queue.CompleteAsync(session.Id, session.Attempts)).EnsureApplied();
         Assert.That((await sessions.GetAsync(session.Id))!.FinalUrl, Is.EqualTo("https://example.org/home"));

@@ -45,7 +45,7 @@ internal sealed class DemoCommand : ToolCommand
             var (server, connecting) = await TimeAsync("Connecting", () => DescribeAsync(named, cancellationToken));
             Add(parts, "connect", "to the named database", connecting);
             Console.WriteLine($"Server: {server}");
-            var commands = await RunAsync(arguments, named, parts, cancellationToken);
+            var commands = await RunAsync(arguments, named, isThrowaway: false, parts, cancellationToken);
             Console.WriteLine($"""
                 The imported rows stay in the database. To see them:
 
@@ -60,7 +60,7 @@ internal sealed class DemoCommand : ToolCommand
         {
             Add(parts, "start", "a throwaway PostgreSQL database", starting);
             Console.WriteLine($"Server: {database.Server}");
-            await RunAsync(arguments, database.DataSource, parts, cancellationToken);
+            await RunAsync(arguments, database.DataSource, isThrowaway: true, parts, cancellationToken);
         }
 
         Console.WriteLine($"""
@@ -76,7 +76,7 @@ internal sealed class DemoCommand : ToolCommand
     /// <summary>Imports, reads back, and writes the table of times and the counts.</summary>
     /// <returns>The commands that show the imported rows.</returns>
     private async Task<IReadOnlyList<string>> RunAsync(
-        ParseResult arguments, NpgsqlDataSource dataSource, Spectre.Console.Table parts, CancellationToken cancellationToken)
+        ParseResult arguments, NpgsqlDataSource dataSource, bool isThrowaway, Spectre.Console.Table parts, CancellationToken cancellationToken)
     {
         var (scripts, migrating) = await TimeAsync("Migrating", () => new SchemaMigrator(dataSource).MigrateAsync(cancellationToken));
         Add(parts, "migrate", Terminal.Count(scripts.Count, "script"), migrating);
@@ -86,11 +86,14 @@ internal sealed class DemoCommand : ToolCommand
         IEnumerable<Func<RecordingSource>> recordings = arguments.GetValue(file) is { } path
             ? [() => RecordingSource.Open(path)]
             : [() => RecordingSource.OpenEmbedded(RecordingSource.EmbeddedCrawl), () => RecordingSource.OpenEmbedded(RecordingSource.EmbeddedAudits)];
+
+        // A throwaway database has no workers.
+        var options = new RecordingImportOptions { NewIds = true, Enqueue = isThrowaway };
         foreach (var open in recordings)
         {
             await using var source = open();
             var watch = Stopwatch.StartNew();
-            var imported = await source.ImportAsync(dataSource, new RecordingImportOptions { NewIds = true }, cancellationToken);
+            var imported = await source.ImportAsync(dataSource, options, cancellationToken);
             var work = imported.Total.Sessions > 0
                 ? $"{Terminal.Count(imported.Total.Sessions, "session")}, {Terminal.Count(imported.Total.Rows, "row")} in all"
                 : Terminal.Format(imported.Total);

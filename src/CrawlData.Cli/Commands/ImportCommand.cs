@@ -19,12 +19,23 @@ internal sealed class ImportCommand : ToolCommand
         Description = "Replace U+0000, lone surrogates and bytes that are not UTF-8 by U+FFFD. Without it, a line with one of them is an error.",
     };
 
+    private readonly Option<bool> enqueue = new("--enqueue")
+    {
+        Description = "Import work: runs that are PENDING, and sessions that are queued or running. Workers take it, and visit the recording's URLs and apps. "
+            + "Without it, a recording with work is an error.",
+    };
+
+    private readonly Option<bool> allowExpired = new("--allow-expired")
+    {
+        Description = "Keep retention times of artifacts that have passed, so that the next sweep deletes the artifacts. Without it, they get no retention time.",
+    };
+
     private readonly Option<bool> json = CommandParameters.Json();
 
     public ImportCommand() : base("import", "Imports a recording of crawls and audits, all or nothing, and prints the ids of its runs and sessions.", """
         A recording is NDJSON. A run comes before its events; a session comes before its pages, artifacts and log lines:
 
-          {"table":"crawl_runs","row":{"id":"…","app_package":"com.example.app"}}
+          {"table":"crawl_runs","row":{"id":"…","app_package":"com.example.app","status":"COMPLETED"}}
           {"table":"crawl_events","row":{"crawl_id":"…","event_type":"page.opened","payload":{}}}
 
         An invalid line is reported as FILE:LINE: reason, and nothing is stored.
@@ -33,6 +44,8 @@ internal sealed class ImportCommand : ToolCommand
         Add(file);
         Add(newIds);
         Add(repair);
+        Add(enqueue);
+        Add(allowExpired);
         Add(json);
         SetAction(RunAsync);
     }
@@ -41,9 +54,16 @@ internal sealed class ImportCommand : ToolCommand
     {
         await using var dataSource = Connection.Required(arguments);
         await using var source = RecordingSource.Open(arguments.GetRequiredValue(file));
-        var options = new RecordingImportOptions { NewIds = arguments.GetValue(newIds), Repair = arguments.GetValue(repair) };
+        var options = new RecordingImportOptions
+        {
+            NewIds = arguments.GetValue(newIds),
+            Repair = arguments.GetValue(repair),
+            Enqueue = arguments.GetValue(enqueue),
+            AllowExpired = arguments.GetValue(allowExpired),
+        };
         var watch = Stopwatch.StartNew();
         var imported = await source.ImportAsync(dataSource, options, cancellationToken);
+        await WriteNotesAsync(imported, options);
         if (Terminal.WritesTable(arguments, json))
         {
             var ids = string.Concat(imported.CrawlIds.Concat(imported.SessionIds).Select(id => $"\n{id}"));
@@ -60,6 +80,21 @@ internal sealed class ImportCommand : ToolCommand
         foreach (var sessionId in imported.SessionIds)
         {
             await rows.WriteAsync(new SessionRow { SessionId = sessionId }, cancellationToken);
+        }
+    }
+
+    private static async Task WriteNotesAsync(RecordingImportResult imported, RecordingImportOptions options)
+    {
+        if (imported.EnqueuedRuns + imported.EnqueuedSessions > 0)
+        {
+            await Console.Error.WriteLineAsync(
+                $"Workers will take {Terminal.Count(imported.EnqueuedRuns, "run")} and {Terminal.Count(imported.EnqueuedSessions, "session")}.");
+        }
+
+        if (imported.ExpiredArtifacts > 0)
+        {
+            await Console.Error.WriteLineAsync($"{Terminal.Count(imported.ExpiredArtifacts, "artifact")} had expired: "
+                + (options.AllowExpired ? "the next sweep deletes them." : "they are stored without a retention time, and no sweep deletes them."));
         }
     }
 

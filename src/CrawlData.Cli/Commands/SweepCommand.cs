@@ -18,6 +18,13 @@ internal sealed class SweepCommand : ToolCommand
         MoreMessage = _ => $"These are the first {DefaultRows}. --json writes all as NDJSON.",
     };
 
+    private readonly Option<string[]> roots = new("--root")
+    {
+        Description = "Delete files in this folder and below. Repeat it for several. Without it no file is deleted.",
+        HelpName = "DIR",
+        DefaultValueFactory = _ => [],
+    };
+
     private readonly Option<string?> acknowledged = new("--acknowledged")
     {
         Description = "A file of artifacts that another program has deleted, to mark them as deleted. Each line is an id or a row that this command printed. "
@@ -29,17 +36,20 @@ internal sealed class SweepCommand : ToolCommand
 
     private readonly Option<bool> json = CommandParameters.Json();
 
-    public SweepCommand() : base("sweep", "Deletes the files of expired artifacts, marks these as deleted, and prints the artifacts in other storage.", """
-        It deletes artifacts whose storage URI is a local file: URI. A file that does not exist counts as deleted, unless its folder is missing too.
-        Artifacts in other storage are printed, for a script to delete. --acknowledged then marks them as deleted:
+    public SweepCommand() : base("sweep", "Deletes the files of expired artifacts, marks these as deleted, and prints the other expired artifacts.", """
+        It deletes files in the folders that --root names. The storage URI must be exactly the file: URI of the file, and no symbolic link may lead out of the
+        folder. A file that does not exist counts as deleted, unless its folder is missing too. A file that cannot be deleted is reported by its artifact's id.
 
-          crawldata sweep > expired.ndjson
+        The other expired artifacts are printed: those in other storage and outside the folders. A script can delete them, and --acknowledged marks them:
+
+          crawldata sweep --root /var/audits > expired.ndjson
           while read -r row; do aws s3 rm "$(jq -r .storage_uri <<< "$row")" && echo "$row" >> gone.ndjson; done < expired.ndjson
           crawldata sweep --acknowledged gone.ndjson
 
         Any number of processes may sweep at once. The sweep after an interrupted one repeats the artifacts that were not marked.
         """)
     {
+        Add(roots);
         Add(acknowledged);
         Add(dryRun);
         Add(json);
@@ -57,18 +67,19 @@ internal sealed class SweepCommand : ToolCommand
             return;
         }
 
+        var files = OpenRoots(arguments.GetRequiredValue(roots));
         var acknowledgedIds = await ReadAcknowledgedAsync(arguments.GetValue(acknowledged), cancellationToken);
-        var elsewhere = new List<ExpiredArtifact>();
+        var remaining = new List<ExpiredArtifact>();
         await using var rows = asTable ? null : new RowWriter();
-        var store = new FileArtifactStore(acknowledgedIds, async artifact =>
+        var store = new SweepStore(files, acknowledgedIds, async artifact =>
         {
             if (rows is not null)
             {
                 await rows.WriteAsync(artifact, cancellationToken);
             }
-            else if (elsewhere.Count <= DefaultRows)
+            else if (remaining.Count <= DefaultRows)
             {
-                elsewhere.Add(artifact);
+                remaining.Add(artifact);
             }
         });
         var total = await sweeper.SweepAsync(store, cancellationToken: cancellationToken);
@@ -76,15 +87,21 @@ internal sealed class SweepCommand : ToolCommand
         {
             Console.WriteLine(
                 $"Expired: {Terminal.Count(total.Expired, "artifact")}, {Terminal.FormatBytes(total.ExpiredBytes)}. "
-                + $"Deleted: {total.Deleted:N0}, {Terminal.FormatBytes(total.DeletedBytes)}. In other storage and not acknowledged:");
-            await Listing.WriteAsync(asTable, null, _ => elsewhere.ToAsyncEnumerable(), cancellationToken);
+                + $"Deleted: {total.Deleted:N0}, {Terminal.FormatBytes(total.DeletedBytes)}. "
+                + (files is null ? "No --root is given, so no file was deleted. Not acknowledged:" : "In other storage or outside the roots:"));
+            await Listing.WriteAsync(asTable, null, _ => remaining.ToAsyncEnumerable(), cancellationToken);
         }
 
-        if (store.FirstFailure is { } failure)
+        if (store.FailureCount > 0)
         {
-            throw new IOException($"{Terminal.Count(store.FailureCount, "file")} could not be deleted; the next sweep will retry. First error: {failure}");
+            throw new IOException($"{Terminal.Count(store.FailureCount, "file")} could not be deleted; the next sweep will retry.");
         }
     }
+
+    // A root that does not exist is a mistake, or a volume that is not mounted.
+    private static FileArtifactStore? OpenRoots(string[] roots) => roots.FirstOrDefault(root => !Directory.Exists(root)) is { } missing
+        ? throw new UsageException($"--root {missing}: there is no such folder; nothing was done.")
+        : roots.Length > 0 ? new FileArtifactStore(roots.Select(Path.GetFullPath)) : null;
 
     private static async Task<HashSet<Guid>> ReadAcknowledgedAsync(string? file, CancellationToken cancellationToken)
     {

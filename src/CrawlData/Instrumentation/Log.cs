@@ -87,4 +87,7 @@ internal static partial class Log
 
     [LoggerMessage(51, LogLevel.Information, "Purged {Rows} old rows of {Table}, and the rows below them.", EventName = "RowsPurged")]
     public static partial void Purged(ILogger logger, long rows, string table);
+
+    [LoggerMessage(52, LogLevel.Warning, "The file of expired artifact {ArtifactId} was not deleted: {Reason}.", EventName = "FileNotDeleted")]
+    public static partial void FileNotDeleted(ILogger logger, Guid artifactId, string reason);
 }

@@ -205,7 +205,7 @@ internal static class RecordingFormat
         public required Jsonb LowConfidenceReasons { get; init; }
     }
 
-    /// <summary>A row of <c>artifacts</c> in a recording. It keeps its own time of retention, whatever the session's retention policy is.</summary>
+    /// <summary>A row of <c>artifacts</c> in a recording. It has its own time of retention, whatever the session's retention policy is.</summary>
     public sealed record ArtifactRow
     {
         public Guid? Id { get; init; }

@@ -10,11 +10,17 @@ namespace CrawlData.Recordings;
 /// <summary>Imports one recording. It gathers rows into batches, and maps the recording's ids to the stored ids.</summary>
 /// <param name="tables">The repositories that store the rows.</param>
 /// <param name="lines">The recording's lines.</param>
+/// <param name="now">The database's time, which decides whether a retention time has passed.</param>
 /// <param name="transaction">The import's transaction.</param>
-/// <param name="options">Whether rows get new ids, and whether text is repaired.</param>
+/// <param name="options">Whether rows get new ids, text is repaired, and work and expired artifacts are allowed.</param>
 /// <param name="progress">Receives the total after each batch; may be null.</param>
 internal sealed class RecordingImport(
-    RecordingTables tables, NdjsonReader lines, NpgsqlTransaction transaction, RecordingImportOptions options, IProgress<RecordingProgress>? progress)
+    RecordingTables tables,
+    NdjsonReader lines,
+    Instant now,
+    NpgsqlTransaction transaction,
+    RecordingImportOptions options,
+    IProgress<RecordingProgress>? progress)
 {
     private const int BatchRows = 1_000;
     private const long BatchBytes = 4 * 1024 * 1024;
@@ -32,11 +38,15 @@ internal sealed class RecordingImport(
     private readonly List<(Guid SessionId, NewAuditPage Page)> pageBatch = [];
     private readonly List<(Guid SessionId, NewArtifact Artifact, Instant? DeletedAt)> artifactBatch = [];
     private readonly List<(Guid SessionId, NewCrawlLog Line)> logBatch = [];
+    private (long Line, long Runs, long Sessions) work;
+    private long expiredArtifacts;
     private long batchBytes;
     private long batchLine = 1;
     private RecordingProgress total = new();
 
     private long Line => lines.Line;
+
+    private long FirstWorkLine => work.Line == 0 ? Line : work.Line;
 
     /// <summary>Imports all lines. The caller commits.</summary>
     /// <exception cref="RecordingException">A line cannot be imported.</exception>
@@ -48,7 +58,19 @@ internal sealed class RecordingImport(
         }
 
         await FlushAsync(cancellationToken).ConfigureAwait(false);
-        return new RecordingImportResult { CrawlIds = crawlIds, SessionIds = sessionIds, Total = total };
+        return work.Line == 0 || options.Enqueue
+            ? new RecordingImportResult
+            {
+                CrawlIds = crawlIds,
+                SessionIds = sessionIds,
+                EnqueuedRuns = work.Runs,
+                EnqueuedSessions = work.Sessions,
+                ExpiredArtifacts = expiredArtifacts,
+                Total = total,
+            }
+            : throw new RecordingException(
+                work.Line,
+                $"is work, which workers would take (enqueue would allow it). PENDING runs: {work.Runs}; queued or running sessions: {work.Sessions}.");
     }
 
     private async ValueTask AddLineAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
@@ -117,6 +139,11 @@ internal sealed class RecordingImport(
         AddId(crawls, row.Id, id, "Crawl");
         await tables.Runs.InsertAsync([row.ToRun(id)], StoredId, Same, transaction, cancellationToken).ConfigureAwait(false);
         crawlIds.Add(id);
+        if (row.Status == CrawlStatus.Pending)
+        {
+            work = (FirstWorkLine, work.Runs + 1, work.Sessions);
+        }
+
         total = total with { Runs = total.Runs + 1 };
     }
 
@@ -126,6 +153,13 @@ internal sealed class RecordingImport(
         AddId(sessions, row.Id, id, "Session");
         await tables.Sessions.InsertAsync([(row.ToSession(id), row.CreatedAt)], StoredId, Same, transaction, cancellationToken).ConfigureAwait(false);
         sessionIds.Add(id);
+
+        // A running session becomes stale, and a rescue queues it.
+        if (row.Status is AuditSessionStatus.Queued or AuditSessionStatus.Running)
+        {
+            work = (FirstWorkLine, work.Runs, work.Sessions + 1);
+        }
+
         total = total with { Sessions = total.Sessions + 1 };
     }
 
@@ -159,6 +193,9 @@ internal sealed class RecordingImport(
             throw new RecordingException(Line, $"Page {row.PageId} belongs to another session.");
         }
 
+        var isExpired = row.RetentionUntil?.Microseconds <= now.Microseconds && row.DeletedAt is null;
+        expiredArtifacts += isExpired ? 1 : 0;
+        var retentionUntil = isExpired && !options.AllowExpired ? null : row.RetentionUntil;
         var artifact = new NewArtifact
         {
             Id = NewId(row.Id),
@@ -168,8 +205,8 @@ internal sealed class RecordingImport(
             SizeBytes = row.SizeBytes,
             Checksum = row.Checksum,
             CreatedInstant = row.CreatedAt,
-            RetentionInstant = row.RetentionUntil,
-            KeepForever = row.RetentionUntil is null,
+            RetentionInstant = retentionUntil,
+            KeepForever = retentionUntil is null,
         };
         artifactBatch.Add((sessionId, artifact, row.DeletedAt));
     }

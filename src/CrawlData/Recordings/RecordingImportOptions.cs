@@ -12,4 +12,14 @@ public sealed class RecordingImportOptions
     /// error.</summary>
     /// <value>The default is false.</value>
     public bool Repair { get; init; }
+
+    /// <summary>Gets whether work is imported: runs that are PENDING, and sessions that are queued or running. Workers start and claim it, or rescue and then
+    /// claim it. A URL or app of the recording is then visited from your network. Otherwise a recording with work is an error.</summary>
+    /// <value>The default is false.</value>
+    public bool Enqueue { get; init; }
+
+    /// <summary>Gets whether artifacts keep a retention time that has passed, so that the next sweep deletes what their storage URI names. Otherwise such an
+    /// artifact gets no retention time, and no sweep deletes it. A time that passes after the import takes effect in either case.</summary>
+    /// <value>The default is false.</value>
+    public bool AllowExpired { get; init; }
 }

@@ -1,7 +1,8 @@
 namespace CrawlData.Retention;
 
-/// <summary>The storage that holds the artifacts: files, a bucket, or several. The application implements it, and <see cref="ArtifactSweeper"/> deletes expired
-/// artifacts through it.</summary>
+/// <summary>The storage that holds the artifacts: files, a bucket, or several. <see cref="ArtifactSweeper"/> deletes expired artifacts through it.
+/// <see cref="FileArtifactStore"/> is one of files. The application implements others.</summary>
+/// <remarks>A storage URI comes from a row, and a row may come from anywhere. So an implementation limits what it deletes, for example to one bucket.</remarks>
 /// <example>
 /// <code>
 /// sealed class BucketStore(IBucket bucket) : IArtifactStore

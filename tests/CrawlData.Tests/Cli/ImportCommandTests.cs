@@ -98,9 +98,42 @@ public sealed class ImportCommandTests : ToolTest
         Assert.That((await Events.StreamAsync(crawlId).ToListAsync()).Single().Payload, Is.EqualTo(Jsonb.Parse("{\"title\":\"a\uFFFDb\uFFFDc\"}")));
     }
 
+    [Test]
+    public async Task Work_and_expired_artifacts_are_imported_only_on_request()
+    {
+        var (sessionId, pageId) = (Guid.NewGuid(), Guid.NewGuid());
+        var recording =
+            $$$$"""
+            {"table":"crawl_runs","row":{"app_package":"org.example.app"}}
+            {"table":"audit_sessions","row":{"id":"{{{{sessionId}}}}","url":"http://127.0.0.1/","status":"queued",
+             "mode":"debug","retention_policy":"long","crawl_policy_version":"1","config_snapshot":{}}}
+            {"table":"audit_pages","row":{"id":"{{{{pageId}}}}","session_id":"{{{{sessionId}}}}","page_type":"pdp","viewport":"mobile",
+             "status":"ok","load_timings":{},"low_confidence_reasons":[]}}
+            {"table":"artifacts","row":{"session_id":"{{{{sessionId}}}}","page_id":"{{{{pageId}}}}","type":"html_gz",
+             "storage_uri":"file:///a","size_bytes":1,"retention_until":"2020-01-01T00:00:00Z"}}
+            """.ReplaceLineEndings("\n").Replace(",\n", ",", StringComparison.Ordinal);
+
+        var refused = await RunWithInputAsync(recording, "import", "-");
+        Assert.That(await Sessions.GetAsync(sessionId), Is.Null);
+        var enqueued = await RunWithInputAsync(recording, "import", "-", "--new-ids", "--enqueue");
+        var expired = await RunWithInputAsync(recording, "import", "-", "--new-ids", "--enqueue", "--allow-expired");
+
+        AssertFailed(
+            refused, 1, "<stdin>:1: is work, which workers would take (enqueue would allow it). PENDING runs: 1; queued or running sessions: 1.");
+        Assert.That((enqueued.ExitCode, enqueued.Error.ReplaceLineEndings("\n")), Is.EqualTo((0,
+            "Workers will take 1 run and 1 session.\n1 artifact had expired: they are stored without a retention time, and no sweep deletes them.\n")));
+        Assert.That((expired.ExitCode, expired.Error.ReplaceLineEndings("\n")), Is.EqualTo((0,
+            "Workers will take 1 run and 1 session.\n1 artifact had expired: the next sweep deletes them.\n")));
+        Assert.That(await RetentionAsync(enqueued), Is.Null);
+        Assert.That(await RetentionAsync(expired), Is.EqualTo(new DateTimeOffset(2020, 1, 1, 0, 0, 0, TimeSpan.Zero)));
+    }
+
+    private async Task<DateTimeOffset?> RetentionAsync(ToolResult result) =>
+        (await Artifacts.ListAsync(result.Rows[^1].ToElement().GetProperty("session_id").GetGuid())).Single().RetentionUntil;
+
     private static string Recording(Guid crawlId, params string[] payloads) => string.Concat(
     [
-        $$$"""{"table":"crawl_runs","row":{"id":"{{{crawlId}}}","app_package":"org.example.app"}}""" + "\n",
+        $$$"""{"table":"crawl_runs","row":{"id":"{{{crawlId}}}","app_package":"org.example.app","status":"COMPLETED"}}""" + "\n",
         .. payloads.Select(payload =>
             $$$$"""{"table":"crawl_events","row":{"crawl_id":"{{{{crawlId}}}}","event_type":"step","payload":{{{{payload}}}}}}""" + "\n"),
     ]);

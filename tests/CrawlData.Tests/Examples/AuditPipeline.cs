@@ -37,7 +37,7 @@ internal static class AuditPipeline
             {
                 PageId = page.Id,
                 Type = ArtifactType.Screenshot,
-                StorageUri = "file:///var/audits/home.png",
+                StorageUri = FileArtifactStore.GetStorageUri("/var/audits/home.png"),
                 SizeBytes = 95_881,
             });
             (await pages.SetStatusAsync(session.Id, page.Id, PageStatus.Ok, loadTimings: Jsonb.From(new { load_ms = 125.6 }))).EnsureApplied();
@@ -51,7 +51,7 @@ internal static class AuditPipeline
 
         // A scheduled job rescues stale sessions, sweeps expired artifacts and purges old rows.
         await queue.RescueStaleAsync(silentFor: TimeSpan.FromMinutes(5), maxAttempts: 3);
-        await sweeper.SweepAsync(new LocalFiles());
+        await sweeper.SweepAsync(new FileArtifactStore(["/var/audits"]));
         await purger.PurgeArtifactsAsync(age: TimeSpan.FromDays(30));
         await purger.PurgeSessionsAsync(age: TimeSpan.FromDays(400));
         await purger.PurgeCrawlsAsync(age: TimeSpan.FromDays(400));

@@ -196,6 +196,87 @@ public sealed class RecordingTests : DatabaseTest
         Assert.That(await Sessions.GetAsync(new Guid("11111111-1111-1111-1111-111111111111")), Is.Null);
     }
 
+    /// <summary>A running session becomes stale, and a rescue queues it. A partial one is only requeued by name.</summary>
+    [TestCase("queued", true)]
+    [TestCase("running", true)]
+    [TestCase("completed", false)]
+    [TestCase("failed", false)]
+    [TestCase("partial", false)]
+    public async Task A_session_that_workers_would_take_is_imported_only_on_request(string status, bool isWork)
+    {
+        var (first, second) = (Guid.NewGuid(), Guid.NewGuid());
+        var recording = $"{SessionLine(first, "completed")}\n{SessionLine(second, status)}\n{Run}\n";
+        var options = new RecordingImportOptions { NewIds = true };
+
+        if (isWork)
+        {
+            var exception = await Assert.ThrowsAsync<RecordingException>(() => ImportAsync(recording));
+
+            Assert.That(exception!.Message, Is.EqualTo(
+                "Line 2: is work, which workers would take (enqueue would allow it). PENDING runs: 0; queued or running sessions: 1."));
+            Assert.That(await Sessions.GetAsync(first), Is.Null);
+            options = new RecordingImportOptions { NewIds = true, Enqueue = true };
+        }
+
+        var result = await ImportAsync(recording, options);
+
+        Assert.That((result.EnqueuedRuns, result.EnqueuedSessions), Is.EqualTo((0, isWork ? 1 : 0)));
+        Assert.That((await Sessions.GetAsync(result.SessionIds[1]))!.Status.ToString(), Is.EqualTo(status).IgnoreCase);
+    }
+
+    [TestCase("PENDING", true)]
+    [TestCase("RUNNING", false)]
+    [TestCase("FAILED", false)]
+    [TestCase("CANCELLED", false)]
+    public async Task A_run_that_workers_would_take_is_imported_only_on_request(string status, bool isWork)
+    {
+        var app = $"app.{Guid.NewGuid():N}";
+        var recording = Run.Replace("COMPLETED", status, StringComparison.Ordinal).Replace("org.example.app", app, StringComparison.Ordinal) + "\n"
+            + EventLine("step", "{}");
+        var options = new RecordingImportOptions { NewIds = true };
+
+        if (isWork)
+        {
+            var exception = await Assert.ThrowsAsync<RecordingException>(() => ImportAsync(recording, options));
+
+            Assert.That(exception!.Message, Is.EqualTo(
+                "Line 1: is work, which workers would take (enqueue would allow it). PENDING runs: 1; queued or running sessions: 0."));
+            Assert.That((await Runs.ListAsync(new CrawlRunFilter { AppPackage = app })).Items, Is.Empty);
+            options = new RecordingImportOptions { NewIds = true, Enqueue = true };
+        }
+
+        var result = await ImportAsync(recording, options);
+
+        Assert.That((result.EnqueuedRuns, result.EnqueuedSessions), Is.EqualTo((isWork ? 1 : 0, 0)));
+        Assert.That((await Runs.GetAsync(result.CrawlIds.Single()))!.Status.ToString(), Is.EqualTo(status).IgnoreCase);
+    }
+
+    [Test]
+    public async Task A_retention_time_that_has_passed_is_imported_only_on_request([Values] bool allowExpired)
+    {
+        var session = await EnqueueAsync();
+        await Queue.StartAsync(session);
+        var page = await Pages.InsertAsync(session, Page());
+        var (past, future) = (DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch.AddYears(1_000));
+        var artifacts = await Artifacts.InsertAsync(session,
+        [
+            Artifact(page.Id, 1) with { RetentionUntil = past },
+            Artifact(page.Id, 2) with { RetentionUntil = future },
+            Artifact(page.Id, 3) with { RetentionUntil = past },
+            Artifact(page.Id, 4) with { KeepForever = true },
+        ]);
+        await Artifacts.MarkDeletedAsync(session, [artifacts[2].Id]);
+        await Queue.CompleteAsync(session, 1);
+
+        var result = await ImportAsync(await ExportSessionAsync(session), new RecordingImportOptions { NewIds = true, AllowExpired = allowExpired });
+
+        var copies = await Artifacts.ListAsync(result.SessionIds.Single(), new ArtifactFilter { IncludeDeleted = true });
+        Assert.That(result.ExpiredArtifacts, Is.EqualTo(1));
+        Assert.That(
+            copies.OrderBy(artifact => artifact.SizeBytes).Select(artifact => artifact.RetentionUntil),
+            Is.EqualTo([allowExpired ? past : null, future, past, (DateTimeOffset?)null]));
+    }
+
     [Test]
     public async Task An_artifact_belongs_to_a_page_of_its_session()
     {
@@ -315,7 +396,7 @@ public sealed class RecordingTests : DatabaseTest
         await Events.AppendAsync(crawl, new NewCrawlEvent { EventType = "wide", Payload = Jsonb.Parse(wide, largest) });
         await Events.AppendAsync(crawl, new NewCrawlEvent { EventType = "twice", Payload = Jsonb.Parse("""{"a": 1, "a": 2}""") });
 
-        var copy = (await ImportAsync(await ExportAsync(crawl), new RecordingImportOptions { NewIds = true })).CrawlIds.Single();
+        var copy = (await ImportAsync(await ExportAsync(crawl), new RecordingImportOptions { NewIds = true, Enqueue = true })).CrawlIds.Single();
 
         await using var compare = DataSource.CreateCommand(
             """
@@ -395,6 +476,14 @@ public sealed class RecordingTests : DatabaseTest
         Assert.That(await Events.CountAsync(result.CrawlIds.Single()), Is.EqualTo(300));
         Assert.That(result.Total.Bytes, Is.EqualTo(Encoding.UTF8.GetByteCount(recording)));
     }
+
+    private static string SessionLine(Guid id, string status) =>
+        $$$"""
+        {"table":"audit_sessions","row":{"id":"{{{id}}}","url":"http://a","status":"{{{status}}}","mode":"debug","retention_policy":"long",
+        """ +
+        """
+        "crawl_policy_version":"1","config_snapshot":{}}}
+        """;
 
     private static string EventLine(string eventType, string payload) =>
         $$$"""

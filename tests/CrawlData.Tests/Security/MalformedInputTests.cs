@@ -122,7 +122,7 @@ public sealed class MalformedInputTests : DatabaseTest
             .SelectMany(type => type.GetMethods(BindingFlags.Public | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly)
                 .Where(IsWritten)
                 .Concat<MethodBase>(type.GetConstructors()))
-            .SelectMany(method => method.GetParameters()).ToList();
+            .SelectMany(method => method.GetParameters()).Where(parameter => !parameter.IsOut).ToList();
         var taken = new HashSet<Type>();
         parameters.ForEach(parameter => AddTaken(parameter.ParameterType, taken));
 

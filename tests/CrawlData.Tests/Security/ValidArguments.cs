@@ -35,6 +35,8 @@ internal sealed class ValidArguments(NpgsqlDataSource dataSource, NpgsqlDataSour
 
     public ArtifactSweeper Sweeper { get; } = new(dataSource);
 
+    public FileArtifactStore Files { get; } = new(["/there/is/no/such/folder"]);
+
     public RetentionPurger Purger { get; } = new(dataSource);
 
     public RecordingExporter Exporter { get; } = new(dataSource);
