@@ -10,7 +10,10 @@ namespace CrawlData.Tests.Schema;
 [Parallelizable(ParallelScope.All)]
 public abstract class MigratorTest
 {
-    internal static readonly string[] AllScripts = ["001_crawl_schema.sql", "002_audit_schema.sql", "003_retention_indexes.sql"];
+    internal static readonly string[] AllScripts =
+    [
+        "001_crawl_schema.sql", "002_audit_schema.sql", "003_retention_indexes.sql", "004_crawl_run_indexes.sql",
+    ];
 
     protected ThrowawayDatabase Database { get; private set; } = null!;
 

@@ -48,7 +48,6 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDa
         """
           and (created_at, id) > (@after_time, @after_key)
           and (created_at, id) < (@before_time, @before_key)
-          and created_at >= @from_time
           and (@crawl_policy_version is null or crawl_policy_version = @crawl_policy_version)
           and (@modes is null or mode = any (@modes::audit_mode_enum[]))
           and (@low_confidence is null or low_confidence = @low_confidence)
@@ -185,11 +184,15 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDa
         CancellationToken cancellationToken = default)
     {
         ArgumentRange.Require(pageSize, 1, MaxPageSize);
-        var (sql, kind) = order.Choose((ListNewestSql, CursorKind.SessionsNewestFirst), (ListOldestSql, CursorKind.SessionsOldestFirst));
-        var parameters = ToParameters(filter, order, cursor is null ? null : KeysetCursor<Guid>.Decode(cursor, kind));
-        parameters.Add("limit", NpgsqlDbType.Integer, pageSize + 1);
-        var rows = await reads.QueryAsync(sql, parameters, Map, transaction, cancellationToken).ConfigureAwait(false);
-        return PageBuilder.Build(rows, pageSize, last => new KeysetCursor<Guid>(last.CreatedAt, last.Id).Encode(kind));
+        return await reads.ListAsync(
+            order.Choose((ListNewestSql, CursorKind.SessionsNewestFirst), (ListOldestSql, CursorKind.SessionsOldestFirst)),
+            key => ToParameters(filter, order, key),
+            Map,
+            session => new KeysetCursor<Guid>(session.CreatedAt, session.Id),
+            pageSize,
+            cursor,
+            transaction,
+            cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Counts sessions by status.</summary>
