@@ -133,7 +133,7 @@ internal sealed class CrawlLogStatements : AppendStatements<NewCrawlLog>
             { "before_id", NpgsqlDbType.Bigint, filter.TimestampBefore is null ? long.MaxValue : long.MinValue },
             { "levels", NpgsqlDbType.Array | NpgsqlDbType.Text, filter.Levels.ToLabels() },
             { "event_types", NpgsqlDbType.Array | NpgsqlDbType.Text, filter.EventTypes.ToLabels() },
-            { "limit", NpgsqlDbType.Bigint, limit },
+            { "limit", NpgsqlDbType.Bigint, (long?)limit },
         };
     }
 }
