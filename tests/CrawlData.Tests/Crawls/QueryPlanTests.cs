@@ -47,6 +47,7 @@ public sealed class QueryPlanTests : DatabaseTest
         Case("ReadSql of a type", CrawlEventStatements.ReadSql, "event_types", "array['type.1']"),
         Case("ReadSql of a time range", CrawlEventStatements.ReadSql, "created_from", "'2026-01-01'", "created_before", "'2036-01-01'"),
         Case("ReadSql up to an id", CrawlEventStatements.ReadSql, "up_to_id", "60000", "limit", "null"),
+        Case("FollowSql", CrawlEventFollower.FollowSql),
         Case("CountSql", CrawlEventStatements.CountSql),
         Case("CountByTypeSql", CrawlEventStatements.CountByTypeSql),
         Case("LastSql", CrawlEventStatements.LastSql),
@@ -150,6 +151,18 @@ public sealed class QueryPlanTests : DatabaseTest
 
             Assert.That(plan, Does.Contain(index).And.Contain("Backward using idx_crawl_events_crawl_id"), mode);
             Assert.That(plan, Does.Not.Contain("Seq Scan").And.Not.Contain("crawl_events_pkey"), mode);
+        }
+    }
+
+    /// <summary>The first row tells where the table ends, and the events follow in order. No step may reorder them.</summary>
+    [Test]
+    public async Task A_read_of_all_crawls_keeps_its_rows_in_order()
+    {
+        foreach (var mode in QueryPlan.Modes)
+        {
+            var plan = await ExplainAsync(mode, CrawlEventFollower.ReadAllSql, ["is_waiting", "false"]);
+
+            Assert.That(plan, Does.StartWith("Append\n").And.Contain("Index Scan using crawl_events_pkey").And.Not.Contain("Parallel"), mode);
         }
     }
 
