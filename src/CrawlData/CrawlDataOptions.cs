@@ -17,7 +17,7 @@ public sealed class CrawlDataOptions
     /// <summary>The time limits of the migration.</summary>
     public SchemaMigratorOptions Migration { get; } = new();
 
-    /// <summary>How long appends and followers' reads are retried, and how long a lost COMMIT is verified.</summary>
+    /// <summary>How long appends, followers' reads and the migration at start-up are retried, and how long a lost COMMIT is verified.</summary>
     public RetryOptions Retry { get; } = new();
 
     /// <summary>Whether appends notify followers that listen. <see cref="CrawlEventRepository"/> describes notifications.</summary>

@@ -54,7 +54,7 @@ internal sealed class PgBouncer : IAsyncDisposable
             folder.UnixFileMode = (UnixFileMode)0x1FF;
         }
 
-        var process = await StartAsync(start);
+        var process = await PoolerProcess.StartAsync(start, ready: "process up");
         var pooled = new NpgsqlConnectionStringBuilder(connectionString) { Host = "127.0.0.1", Port = port, NoResetOnClose = true };
         return new PgBouncer(process, folder, pooled.ConnectionString);
     }
@@ -65,32 +65,5 @@ internal sealed class PgBouncer : IAsyncDisposable
         await process.WaitForExitAsync();
         process.Dispose();
         folder.Delete(recursive: true);
-    }
-
-    /// <summary>Starts the process and waits until its log says that it listens.</summary>
-    private static async Task<Process> StartAsync(ProcessStartInfo start)
-    {
-        var log = new List<string>();
-        var listens = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        var process = new Process { StartInfo = start };
-        process.ErrorDataReceived += (_, line) =>
-        {
-            if (line.Data is null)
-            {
-                listens.TrySetException(new AssertionException($"pgbouncer ended:\n{string.Join('\n', log)}"));
-            }
-            else if (!listens.Task.IsCompleted)
-            {
-                log.Add(line.Data);
-                if (line.Data.Contains("process up", StringComparison.Ordinal))
-                {
-                    listens.TrySetResult();
-                }
-            }
-        };
-        process.Start();
-        process.BeginErrorReadLine();
-        await listens.Task.WaitAsync(TimeSpan.FromSeconds(20));
-        return process;
     }
 }

@@ -100,7 +100,11 @@ internal sealed class EndToEndScenario
         var newest = await runs.ListAsync(new CrawlRunFilter { AppPackage = "org.example.app", Statuses = [CrawlStatus.Completed] });
         Assert.That(newest.Items.Single().DeviceConfig, Is.EqualTo(Step.Payload));
         Assert.That((await runs.ListAsync(order: ListOrder.OldestFirst)).Items, Has.Count.EqualTo(1));
+        Assert.That((await runs.ListAsync()).Items, Has.Count.EqualTo(1));
         Assert.That((await runs.CountByStatusAsync())[CrawlStatus.Completed], Is.EqualTo(1));
+        var completedRuns = new CrawlRunFilter { Statuses = [CrawlStatus.Completed] };
+        Assert.That((await runs.ListAsync(completedRuns, order: ListOrder.OldestFirst)).Items, Has.Count.EqualTo(1));
+        Assert.That((await runs.CountByStatusAsync(completedRuns))[CrawlStatus.Completed], Is.EqualTo(1));
         Assert.That(await events.CountAsync(run.Id), Is.EqualTo(3_016));
         Assert.That(await events.CountByTypeAsync(run.Id), Is.EquivalentTo(new Dictionary<string, long> { [" Step "] = 3_016 }));
         Assert.That((await events.GetAsync(run.Id, first))!.Payload, Is.EqualTo(Step.Payload));

@@ -227,7 +227,8 @@ public sealed class CrawlEventRepository
     /// <para>An open transaction that appended, or that deleted events or a run, holds back all later events until it ends. A reader that starts meanwhile
     /// also waits for the events before it. Keep such transactions short, and import during calm hours. Other transactions hold nothing back.</para>
     /// <para>A read looks at the end of the primary key. When there are new events, it also looks at the server's locks. No connection is held while it waits.
-    /// A standby counts as a transient error, because an address may lead to one for a while after a failover.</para>
+    /// A standby counts as a transient error, because an address may lead to one for a while after a failover. Each read is one statement, and checks that the
+    /// server which answers it knows all events up to the mark.</para>
     /// <para>A sequence that was set back below the newest id is refused. New events would get ids that readers have passed.</para>
     /// </remarks>
     /// <param name="cursor">The <see cref="CrawlEventBatch.Cursor"/> of the last batch that was handled; null for all events.</param>

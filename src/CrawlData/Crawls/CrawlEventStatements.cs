@@ -117,11 +117,11 @@ internal sealed class CrawlEventStatements : AppendStatements<NewCrawlEvent>
         where not exists (select from crawl_runs where crawl_runs.id = asked.id)
         """;
 
-    // The row comparison keeps a generic plan on the index (crawl_id, id). With "id > @after_id" the plan may scan the primary key.
+    // The row comparisons keep a generic plan on the index (crawl_id, id). With "id > @after_id" the plan may scan the primary key. With "crawl_id = @crawl_id"
+    // beside them, the server's search in the index would begin at the crawl's first event.
     private const string Condition =
         """
-        where crawl_id = @crawl_id
-          and (crawl_id, id) > (@crawl_id, @after_id)
+        where (crawl_id, id) > (@crawl_id, @after_id)
           and (crawl_id, id) <= (@crawl_id, @up_to_id)
           and (@event_types is null or event_type = any (@event_types))
           and (@created_from is null or created_at >= @created_from)
@@ -190,16 +190,20 @@ internal sealed class CrawlEventStatements : AppendStatements<NewCrawlEvent>
     }
 
     /// <summary>Makes a map of rows. It reuses the strings of event types, so each reader needs one of its own.</summary>
-    public static Func<DbDataReader, CrawlEvent> Map()
+    public static Func<DbDataReader, CrawlEvent> Map() => Map(0);
+
+    /// <inheritdoc cref="Map()"/>
+    /// <param name="column">The first column of the event.</param>
+    public static Func<DbDataReader, CrawlEvent> Map(int column)
     {
         var eventTypes = new RepeatedText(maxLength: 50);
         return row => new CrawlEvent
         {
-            Id = row.GetInt64(0),
-            CrawlId = row.GetGuid(1),
-            EventType = eventTypes.Get(row, 2),
-            Payload = row.GetJsonb(3),
-            CreatedAt = row.GetTime(EventsTable, 4),
+            Id = row.GetInt64(column),
+            CrawlId = row.GetGuid(column + 1),
+            EventType = eventTypes.Get(row, column + 2),
+            Payload = row.GetJsonb(column + 3),
+            CreatedAt = row.GetTime(EventsTable, column + 4),
         };
     }
 
@@ -211,7 +215,7 @@ internal sealed class CrawlEventStatements : AppendStatements<NewCrawlEvent>
     public static Parameters ToReadParameters(Guid crawlId, CrawlEventFilter? filter, long? afterId = null, int? limit = null)
     {
         var parameters = ToFilterParameters(crawlId, filter, afterId);
-        parameters.Add("limit", NpgsqlDbType.Bigint, limit);
+        parameters.Add("limit", NpgsqlDbType.Bigint, (long?)limit);
         return parameters;
     }
 

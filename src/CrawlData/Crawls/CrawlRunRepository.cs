@@ -69,7 +69,6 @@ public sealed class CrawlRunRepository(
         """
         where (created_at, id) > (@after_time at time zone 'utc', @after_key)
           and (created_at, id) < (@before_time at time zone 'utc', @before_key)
-          and created_at >= @from_time at time zone 'utc'
           and (@statuses is null or status = any (@statuses::crawl_status[]))
           and (@app_package is null or app_package = @app_package)
         """;
@@ -79,6 +78,57 @@ public sealed class CrawlRunRepository(
     internal const string ListOldestSql = $"select {Columns} from crawl_runs {Condition} order by created_at, id limit @limit";
 
     internal const string CountByStatusSql = $"select status::text, count(*) from crawl_runs {Condition} group by status";
+
+    // The statements below read one status after another, from an index that begins with the status, or with the app and the status.
+    private const string WantedStatuses =
+        "unnest(coalesce(@statuses::crawl_status[], enum_range(null::crawl_status))) as wanted (wanted_status)";
+
+    // The bounds begin with the status, and there is no "status = wanted_status" beside them. With it, the server's search in the index would begin at the
+    // first run of the status, and not at the bound. With bounds of the time alone, a generic plan would walk the index on creation, and filter.
+    private const string OfStatus =
+        """
+        (status, created_at, id) > (wanted_status, @after_time at time zone 'utc', @after_key)
+        and (status, created_at, id) < (wanted_status, @before_time at time zone 'utc', @before_key)
+        """;
+
+    private const string NewestFirst = "order by status desc, created_at desc, id desc limit @limit";
+
+    private const string OldestFirst = "order by status, created_at, id limit @limit";
+
+    // A page of each status. The first rows of these pages are the result.
+    internal const string ListNewestByStatusSql =
+        $"""
+        select {Columns}
+        from {WantedStatuses}
+        cross join lateral (
+            (select * from crawl_runs where @app_package is null and {OfStatus} {NewestFirst})
+            union all
+            (select * from crawl_runs where app_package = @app_package and {OfStatus} {NewestFirst})
+        ) as runs
+        order by created_at desc, id desc
+        limit @limit
+        """;
+
+    internal const string ListOldestByStatusSql =
+        $"""
+        select {Columns}
+        from {WantedStatuses}
+        cross join lateral (
+            (select * from crawl_runs where @app_package is null and {OfStatus} {OldestFirst})
+            union all
+            (select * from crawl_runs where app_package = @app_package and {OfStatus} {OldestFirst})
+        ) as runs
+        order by created_at, id
+        limit @limit
+        """;
+
+    internal const string CountOfEachStatusSql =
+        $"""
+        select wanted_status::text,
+               (select count(*) from crawl_runs where @app_package is null and {OfStatus})
+                   + (select count(*) from crawl_runs where app_package = @app_package and {OfStatus})
+        from {WantedStatuses}
+        """;
 
     // The row is locked and read first. So the loser of a race sees the row that the winner committed, and not its own older snapshot. The time is
     // clock_timestamp(), because the transaction may have begun long before.
@@ -202,7 +252,10 @@ public sealed class CrawlRunRepository(
         CancellationToken cancellationToken = default)
     {
         ArgumentRange.Require(pageSize, 1, MaxPageSize);
-        var (sql, kind) = order.Choose((ListNewestSql, CursorKind.RunsNewestFirst), (ListOldestSql, CursorKind.RunsOldestFirst));
+        var (newest, oldest) = IsByStatus(filter, order == ListOrder.NewestFirst ? filter?.CreatedFrom : filter?.CreatedBefore)
+            ? (ListNewestByStatusSql, ListOldestByStatusSql)
+            : (ListNewestSql, ListOldestSql);
+        var (sql, kind) = order.Choose((newest, CursorKind.RunsNewestFirst), (oldest, CursorKind.RunsOldestFirst));
         var parameters = ToParameters(filter, order, cursor is null ? null : KeysetCursor<Guid>.Decode(cursor, kind));
         return reads.QueryPageAsync(
             sql,
@@ -224,7 +277,12 @@ public sealed class CrawlRunRepository(
     public Task<IReadOnlyDictionary<CrawlStatus, long>> CountByStatusAsync(
         CrawlRunFilter? filter = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
         reads.CountByLabelAsync<CrawlStatus>(
-            Table, CountByStatusSql, ToParameters(filter, default, null), new PassedOverRows(telemetry, log), transaction, cancellationToken);
+            Table,
+            IsByStatus(filter, filter?.CreatedFrom ?? filter?.CreatedBefore) ? CountOfEachStatusSql : CountByStatusSql,
+            ToParameters(filter, default, null),
+            new PassedOverRows(telemetry, log),
+            transaction,
+            cancellationToken);
 
     /// <summary>Starts a run: PENDING → RUNNING. It sets <c>started_at</c> to the time of the database's clock.</summary>
     /// <remarks>
@@ -331,12 +389,17 @@ public sealed class CrawlRunRepository(
         ErrorMessage = row.GetNullable<string>(10),
     };
 
+    /// <summary>Whether the indexes on the status serve a read. A read that ends at a time is served by the index on creation, and passes over other runs of
+    /// its range. The other indexes do not end the server's search at a time.</summary>
+    private static bool IsByStatus(CrawlRunFilter? filter, DateTimeOffset? end) =>
+        end is null && filter is not (null or { Statuses: null, AppPackage: null });
+
     private static Parameters ToParameters(CrawlRunFilter? filter, ListOrder order, KeysetCursor<Guid>? cursor)
     {
         filter ??= CrawlRunFilter.All;
         var parameters = new Parameters
         {
-            { "statuses", NpgsqlDbType.Array | NpgsqlDbType.Text, filter.Statuses.ToLabels() },
+            { "statuses", NpgsqlDbType.Array | NpgsqlDbType.Text, filter.Statuses?.Distinct().ToLabels() },
             { "app_package", NpgsqlDbType.Text, filter.AppPackage },
         };
         parameters.AddRange(order, cursor, filter.CreatedFrom, filter.CreatedBefore);

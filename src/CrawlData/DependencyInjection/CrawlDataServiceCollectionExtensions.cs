@@ -26,9 +26,11 @@ public static class CrawlDataServiceCollectionExtensions
     /// <para><b>Services.</b> The repositories, the audit queue, the event writer, the migrator, the sweeper and the purger. Also the importer and exporter of
     /// recordings, the status reader and the health check.</para>
     /// <para><b>Data source.</b> The application disposes its data source. When the data source has several hosts, CrawlData works on the primary.
-    /// <see cref="CrawlDataOptions.ReadFromStandby"/> lets reads go to a standby.</para>
+    /// <see cref="CrawlDataOptions.ReadFromStandby"/> lets reads go to a standby. Calls for two data sources keep the host from starting.</para>
     /// <para><b>Start.</b> The schema is migrated before any other hosted service starts, unless <see cref="CrawlDataOptions.MigrateAtStartup"/> is false. The
-    /// host does not start when the migration fails, when an option is out of range, or when there is no data source.</para>
+    /// host does not start when the migration fails, when an option is out of range, or when there is no data source. It waits for a server that cannot be
+    /// reached yet, for <see cref="RetryOptions.Limit"/>. The obsolete <c>WebHost</c> does not run this phase: call
+    /// <see cref="SchemaMigrator.MigrateAsync"/> there.</para>
     /// <para><b>Stop.</b> The <see cref="CrawlEventWriter"/> is flushed when all hosted services have stopped.</para>
     /// <para><b>Configuration.</b> The options are an <see cref="IOptions{TOptions}"/>, so the application's configuration may set them too.</para>
     /// <para><b>Clock.</b> Pauses and limits are measured by the registered <see cref="TimeProvider"/>, or else by the system's.</para>
@@ -45,7 +47,16 @@ public static class CrawlDataServiceCollectionExtensions
     public static IServiceCollection AddCrawlData(this IServiceCollection services, Action<CrawlDataOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(services);
-        services.AddOptions<CrawlDataOptions>().Configure(options => configure?.Invoke(options));
+        services.AddOptions<CrawlDataOptions>().Configure(options =>
+        {
+            var earlier = options.DataSource;
+            configure?.Invoke(options);
+            if (earlier is not null && options.DataSource != earlier)
+            {
+                throw new InvalidOperationException(CrawlDataSources.Several);
+            }
+        });
+        RegisteredDataSources.Record(services);
         if (services.Any(service => service.ServiceType == typeof(CrawlDataSources)))
         {
             return services;

@@ -7,8 +7,16 @@ namespace CrawlData.DependencyInjection;
 /// <summary>The data sources of the registered services.</summary>
 internal sealed class CrawlDataSources
 {
-    public CrawlDataSources(IServiceProvider provider, IOptions<CrawlDataOptions> options)
+    public const string Several =
+        "AddCrawlData was called for two data sources. The services are registered once, so they can use one data source only.";
+
+    public CrawlDataSources(IServiceProvider provider, IOptions<CrawlDataOptions> options, RegisteredDataSources registered)
     {
+        if (options.Value.DataSource is null && registered.AreSeveral)
+        {
+            throw new InvalidOperationException(Several);
+        }
+
         var dataSource = options.Value.DataSource?.Invoke(provider)
             ?? provider.GetService<NpgsqlDataSource>()
             ?? throw new InvalidOperationException("CrawlData needs an NpgsqlDataSource. Register one, or pass a connection string to AddCrawlData.");

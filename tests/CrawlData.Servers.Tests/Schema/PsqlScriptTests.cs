@@ -27,7 +27,7 @@ public sealed class PsqlScriptTests : MigratorTest
         Assert.That(await migrator.GetPendingSqlAsync(), Is.EqualTo("-- No script is pending.\n"));
         await using var mine = byHand.CreateCommand(JournalSql);
         await using var theirs = migrated.CreateCommand(JournalSql);
-        Assert.That(await mine.ExecuteScalarAsync(), Is.EqualTo(await theirs.ExecuteScalarAsync()).And.Contains("003_retention_indexes.sql"));
+        Assert.That(await mine.ExecuteScalarAsync(), Is.EqualTo(await theirs.ExecuteScalarAsync()).And.Contains("004_crawl_run_indexes.sql"));
     }
 
     [Test]

@@ -15,7 +15,6 @@ public sealed class QueryPlanTests : DatabaseTest
     {
         ["session_id"] = "'00000000-0000-7000-8000-000000000032'",
         ["statuses"] = "'{queued,running,completed,failed,partial}'",
-        ["from_time"] = "'-infinity'",
         ["after_time"] = "'-infinity'",
         ["after_id"] = "-9223372036854775808",
         ["after_key"] = "'00000000-0000-0000-0000-000000000000'",
@@ -71,7 +70,7 @@ public sealed class QueryPlanTests : DatabaseTest
             "created_at",
             "before_time",
             "'2026-01-20'",
-            "from_time",
+            "after_time",
             "'2026-01-9'"),
         Case("ListOldestSql", AuditSessionRepository.ListOldestSql, [QueueIndex], "status = "),
         Case("ListOldestSql after a row", AuditSessionRepository.ListOldestSql, [QueueIndex], "created_at", "after_time", "'2026-01-20'"),

@@ -230,6 +230,7 @@ public sealed class CrawlRunRepositoryTests : DatabaseTest
         var filter = new CrawlRunFilter { AppPackage = app };
 
         Assert.That(await CountAsync(filter with { Statuses = [CrawlStatus.Running, CrawlStatus.Completed] }), Is.EqualTo(2));
+        Assert.That(await CountAsync(filter with { Statuses = [CrawlStatus.Running, CrawlStatus.Running] }), Is.EqualTo(1));
         Assert.That(await CountAsync(filter with { Statuses = [] }), Is.Zero);
         var range = filter with { CreatedFrom = Start.AddMinutes(1), CreatedBefore = Start.AddMinutes(3) };
         Assert.That(await CountAsync(range), Is.EqualTo(2));
@@ -237,6 +238,29 @@ public sealed class CrawlRunRepositoryTests : DatabaseTest
         Assert.That(await CountAsync(filter with { AppPackage = app + "x" }), Is.Zero);
 
         async Task<int> CountAsync(CrawlRunFilter filter) => (await Runs.ListAsync(filter)).Items.Count;
+    }
+
+    /// <summary>Different indexes serve a range with and without an end, in either order.</summary>
+    [Test]
+    public async Task Runs_of_a_status_are_filtered_by_creation([Values] ListOrder order)
+    {
+        var app = await AppWithRunsAsync(10);
+        var pending = new CrawlRunFilter { AppPackage = app, Statuses = [CrawlStatus.Pending, CrawlStatus.Pending] };
+
+        Assert.That(await GoalsAsync(pending), Is.EqualTo(new[] { "run 0", "run 5" }));
+        Assert.That(await GoalsAsync(pending with { CreatedFrom = Start.AddMinutes(5) }), Is.EqualTo(new[] { "run 5" }));
+        Assert.That(await GoalsAsync(pending with { CreatedFrom = Start.AddMinutes(5).AddTicks(10) }), Is.Empty);
+        Assert.That(await GoalsAsync(pending with { CreatedBefore = Start.AddMinutes(5) }), Is.EqualTo(new[] { "run 0" }));
+        Assert.That(await GoalsAsync(pending with { CreatedBefore = Start.AddMinutes(5).AddTicks(10) }), Is.EqualTo(new[] { "run 0", "run 5" }));
+        Assert.That(await GoalsAsync(pending with { CreatedFrom = DateTimeOffset.MinValue.AddTicks(10) }), Is.EqualTo(new[] { "run 0", "run 5" }));
+        var counts = await Runs.CountByStatusAsync(pending with { CreatedFrom = Start.AddMinutes(5) });
+        Assert.That((counts[CrawlStatus.Pending], counts[CrawlStatus.Running]), Is.EqualTo((1, 0)));
+
+        async Task<IEnumerable<string?>> GoalsAsync(CrawlRunFilter filter)
+        {
+            var goals = (await Runs.ListAsync(filter, order: order)).Items.Select(run => run.Goal);
+            return order == ListOrder.OldestFirst ? goals : goals.Reverse();
+        }
     }
 
     [Test]

@@ -16,7 +16,6 @@ public sealed class QueryPlanTests : DatabaseTest
         ["after_id"] = "50000",
         ["up_to_id"] = "9223372036854775807",
         ["created_from"] = "'-infinity'",
-        ["from_time"] = "'-infinity'",
         ["after_time"] = "'-infinity'",
         ["after_key"] = "'00000000-0000-0000-0000-000000000000'",
         ["before_time"] = "'infinity'",
@@ -30,8 +29,10 @@ public sealed class QueryPlanTests : DatabaseTest
         await using var connection = await DataSource.OpenConnectionAsync();
         await connection.ExecuteAsync(
             """
-            insert into crawl_runs (id, app_package, created_at)
-            select ('00000000-0000-7000-8000-' || lpad(to_hex(number), 12, '0'))::uuid, 'org.example.app', timestamp '2026-01-01' + number * interval '1 minute'
+            insert into crawl_runs (id, status, app_package, created_at)
+            select ('00000000-0000-7000-8000-' || lpad(to_hex(number), 12, '0'))::uuid,
+                   case when number % 10000 = 0 then 'PENDING' when number % 20 = 0 then 'FAILED' else 'COMPLETED' end::crawl_status,
+                   case when number % 1000 = 0 then 'org.example.rare' else 'org.example.app' end, timestamp '2026-01-01' + number * interval '1 minute'
             from generate_series(0, 99999) as number;
             insert into crawl_events (crawl_id, event_type, payload)
             select ('00000000-0000-7000-8000-' || lpad(to_hex(number % 100), 12, '0'))::uuid, 'type.' || number % 7, '{}'
@@ -46,6 +47,7 @@ public sealed class QueryPlanTests : DatabaseTest
         Case("ReadSql of a type", CrawlEventStatements.ReadSql, "event_types", "array['type.1']"),
         Case("ReadSql of a time range", CrawlEventStatements.ReadSql, "created_from", "'2026-01-01'", "created_before", "'2036-01-01'"),
         Case("ReadSql up to an id", CrawlEventStatements.ReadSql, "up_to_id", "60000", "limit", "null"),
+        Case("FollowSql", CrawlEventFollower.FollowSql),
         Case("CountSql", CrawlEventStatements.CountSql),
         Case("CountByTypeSql", CrawlEventStatements.CountByTypeSql),
         Case("LastSql", CrawlEventStatements.LastSql),
@@ -61,8 +63,25 @@ public sealed class QueryPlanTests : DatabaseTest
             var plan = await ExplainAsync(mode, sql, literals);
 
             Assert.That(plan, Does.Contain("idx_crawl_events_crawl_id").And.Not.Contain("Seq Scan").And.Not.Contain("crawl_events_pkey"));
-            Assert.That(plan, Does.Match("Index Cond: .*crawl_id = .*"), plan);
-            Assert.That(sql == CrawlEventStatements.LastSql || plan.Contains("(ROW(crawl_id, id) > ROW", StringComparison.Ordinal), plan);
+            Assert.That(plan, Does.Match(sql == CrawlEventStatements.LastSql ? "Index Cond: .crawl_id = " : "Index Cond: .*ROW.crawl_id, id. > ROW"), plan);
+        }
+    }
+
+    /// <summary>A follower reads at its cursor again and again, also when its crawl is long.</summary>
+    [Test]
+    public async Task A_read_after_an_event_looks_at_few_pages_of_a_long_crawl()
+    {
+        var crawl = await CreateCrawlAsync();
+        await using var connection = await DataSource.OpenConnectionAsync();
+        await connection.ExecuteAsync(
+            "insert into crawl_events (crawl_id, event_type, payload) select @crawl, 'step', '{}' from generate_series(1, 20000)", new { crawl });
+        var last = await connection.ExecuteScalarAsync<long>("select max(id) from crawl_events where crawl_id = @crawl", new { crawl });
+        foreach (var mode in QueryPlan.Modes)
+        {
+            var (pages, plan) = await QueryPlan.CountPagesAsync(
+                DataSource, mode, CrawlEventStatements.ReadSql, FirstPage, "crawl_id", $"'{crawl}'", "after_id", $"{last - 10}");
+
+            Assert.That(pages, Is.LessThan(12), $"{mode}\n{plan}");
         }
     }
 
@@ -70,10 +89,10 @@ public sealed class QueryPlanTests : DatabaseTest
     [
         Case("ListNewestSql", CrawlRunRepository.ListNewestSql),
         Case("ListNewestSql after a run", CrawlRunRepository.ListNewestSql, "before_time", "'2026-02-01'"),
-        Case("ListNewestSql of a time range", CrawlRunRepository.ListNewestSql, "before_time", "'2026-02-01'", "from_time", "'2026-01-15'"),
+        Case("ListNewestSql of a time range", CrawlRunRepository.ListNewestSql, "before_time", "'2026-02-01'", "after_time", "'2026-01-15'"),
         Case("ListOldestSql", CrawlRunRepository.ListOldestSql),
         Case("ListOldestSql after a run", CrawlRunRepository.ListOldestSql, "after_time", "'2026-02-01'"),
-        Case("ListOldestSql of a time range", CrawlRunRepository.ListOldestSql, "before_time", "'2026-02-01'", "from_time", "'2026-01-15'"),
+        Case("ListOldestSql of a time range", CrawlRunRepository.ListOldestSql, "before_time", "'2026-02-01'", "after_time", "'2026-01-15'"),
     ];
 
     [TestCaseSource(nameof(RunQueries))]
@@ -89,6 +108,38 @@ public sealed class QueryPlanTests : DatabaseTest
         }
     }
 
+    private const string StatusIndex = "idx_crawl_runs_status_created_at";
+    private const string AppIndex = "idx_crawl_runs_app_package_status_created_at";
+
+    private static IEnumerable<TestCaseData> FilteredRunQueries() =>
+    [
+        Filtered("The oldest pending runs", CrawlRunRepository.ListOldestByStatusSql, StatusIndex, "statuses", "'{PENDING}'"),
+        Filtered("The newest failed runs", CrawlRunRepository.ListNewestByStatusSql, StatusIndex, "statuses", "'{FAILED}'"),
+        Filtered("Failed runs before one", CrawlRunRepository.ListNewestByStatusSql, StatusIndex, "statuses", "'{FAILED}'", "before_time", "'2026-02-01'"),
+        Filtered("Failed runs after one", CrawlRunRepository.ListOldestByStatusSql, StatusIndex, "statuses", "'{FAILED}'", "after_time", "'2026-02-01'"),
+        Filtered("The newest runs of an app", CrawlRunRepository.ListNewestByStatusSql, AppIndex, "app_package", "'org.example.rare'"),
+        Filtered(
+            "The failed runs of an app", CrawlRunRepository.ListOldestByStatusSql, AppIndex, "app_package", "'org.example.app'", "statuses", "'{FAILED}'"),
+        Filtered("The number of pending runs", CrawlRunRepository.CountOfEachStatusSql, StatusIndex, "statuses", "'{PENDING}'"),
+        Filtered("The number of runs of an app", CrawlRunRepository.CountOfEachStatusSql, AppIndex, "app_package", "'org.example.rare'"),
+        Filtered("The oldest unfinished runs", DatabaseStatusReader.OldestRunsSql, StatusIndex),
+    ];
+
+    private static TestCaseData Filtered(string name, string sql, string index, params string[] literals) =>
+        new TestCaseData(sql, index, literals).SetArgDisplayNames(name);
+
+    [TestCaseSource(nameof(FilteredRunQueries))]
+    public async Task Lists_and_counts_of_a_status_or_an_app_read_only_their_runs(string sql, string index, string[] literals)
+    {
+        foreach (var mode in QueryPlan.Modes)
+        {
+            var (pages, plan) = await QueryPlan.CountPagesAsync(DataSource, mode, sql, FirstPage, literals);
+
+            Assert.That(plan, Does.Contain($"\"{index}\"").And.Not.Contain("Seq Scan"), mode);
+            Assert.That(pages, Is.LessThan(250), $"{mode}\n{plan}");
+        }
+    }
+
     [TestCase(nameof(RetentionPurger.ListOldCrawlsSql), "idx_crawl_runs_created_at")]
     [TestCase(nameof(RetentionPurger.ListDeletableCrawlsSql), "crawl_runs_pkey")]
     public async Task A_purge_finds_crawls_and_their_last_events_by_indexes(string name, string index)
@@ -100,6 +151,18 @@ public sealed class QueryPlanTests : DatabaseTest
 
             Assert.That(plan, Does.Contain(index).And.Contain("Backward using idx_crawl_events_crawl_id"), mode);
             Assert.That(plan, Does.Not.Contain("Seq Scan").And.Not.Contain("crawl_events_pkey"), mode);
+        }
+    }
+
+    /// <summary>The first row tells where the table ends, and the events follow in order. No step may reorder them.</summary>
+    [Test]
+    public async Task A_read_of_all_crawls_keeps_its_rows_in_order()
+    {
+        foreach (var mode in QueryPlan.Modes)
+        {
+            var plan = await ExplainAsync(mode, CrawlEventFollower.ReadAllSql, ["is_waiting", "false"]);
+
+            Assert.That(plan, Does.StartWith("Append\n").And.Contain("Index Scan using crawl_events_pkey").And.Not.Contain("Parallel"), mode);
         }
     }
 

@@ -58,6 +58,50 @@ public sealed class DependencyInjectionTests : MigratorTest
     }
 
     [Test]
+    public async Task A_second_registered_data_source_is_refused()
+    {
+        await using var other = NpgsqlDataSource.Create(Database.ConnectionString);
+        var builder = Host.CreateEmptyApplicationBuilder(null);
+        builder.Services.AddSingleton(DataSource).AddCrawlData();
+        builder.Services.AddSingleton(other).AddCrawlData();
+        using var host = builder.Build();
+
+        await Assert.ThatAsync(() => host.StartAsync(), Throws.InvalidOperationException.With.Message.Contains("two data sources"));
+    }
+
+    [Test]
+    public async Task A_second_data_source_in_the_options_is_refused([Values] bool connectionString)
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(null);
+        builder.Services.AddCrawlData(options => options.DataSource = _ => DataSource);
+        if (connectionString)
+        {
+            builder.Services.AddCrawlData(Database.ConnectionString);
+        }
+        else
+        {
+            builder.Services.AddCrawlData(options => options.DataSource = _ => Database.DataSource);
+        }
+
+        using var host = builder.Build();
+
+        await Assert.ThatAsync(() => host.StartAsync(), Throws.InvalidOperationException.With.Message.Contains("two data sources"));
+    }
+
+    [Test]
+    public async Task A_data_source_of_something_else_is_left_alone()
+    {
+        await using var other = NpgsqlDataSource.Create("Host=127.0.0.1;Port=1;Database=of_something_else");
+        var builder = Host.CreateEmptyApplicationBuilder(null);
+        builder.Services.AddSingleton(DataSource).AddCrawlData(options => options.DataSource = _ => DataSource);
+        builder.Services.AddSingleton(other).AddCrawlData(options => options.Notify = true);
+        using var host = builder.Build();
+
+        await host.StartAsync();
+        await host.StopAsync();
+    }
+
+    [Test]
     public void A_second_connection_string_is_refused()
     {
         var services = new ServiceCollection().AddCrawlData();

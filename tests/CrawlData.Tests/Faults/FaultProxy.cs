@@ -70,8 +70,11 @@ internal sealed class FaultProxy : IAsyncDisposable
     /// <summary>The port of the server that new connections lead to.</summary>
     public int Port { get; set; }
 
-    /// <summary>Whether connections are refused.</summary>
+    /// <summary>Whether new connections are dropped.</summary>
     public bool Down { get; set; }
+
+    /// <summary>What a client that connects while the proxy is down gets as its answer, before the proxy drops it.</summary>
+    public byte[] LastWords { get; set; } = [];
 
     /// <summary>The number of pieces that were sent since <see cref="Restart"/>.</summary>
     public int Sent => sent;
@@ -134,6 +137,12 @@ internal sealed class FaultProxy : IAsyncDisposable
         {
             if (Down)
             {
+                if (LastWords.Length > 0)
+                {
+                    await client.GetStream().ReadAtLeastAsync(new byte[1024], 1, cancellationToken: cut.Token);
+                    await client.GetStream().WriteAsync(LastWords, cut.Token);
+                }
+
                 return;
             }
 

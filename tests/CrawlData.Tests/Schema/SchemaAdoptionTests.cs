@@ -38,6 +38,30 @@ public sealed class SchemaAdoptionTests : MigratorTest
         Assert.That(await migrator.MigrateAsync(), Is.EqualTo(AllScripts.Skip(2)));
     }
 
+    /// <summary>An operator builds the indexes of a large table with CREATE INDEX CONCURRENTLY before the migration.</summary>
+    [Test]
+    public async Task Indexes_built_before_the_migration_are_adopted_unless_one_is_invalid([Values] bool isValid)
+    {
+        await ExecuteAsync(string.Concat(AllScripts.Take(3).Select(Sql)));
+        var migrator = new SchemaMigrator(DataSource);
+        await migrator.AdoptAsync();
+        foreach (var statement in Sql(AllScripts[3]).Split(';', StringSplitOptions.RemoveEmptyEntries).Where(part => part.Contains("create index")))
+        {
+            await ExecuteAsync(statement.Replace("create index", "create index concurrently", StringComparison.Ordinal));
+        }
+
+        if (!isValid)
+        {
+            await ExecuteAsync("update pg_index set indisvalid = false where indexrelid = 'idx_crawl_runs_status_created_at'::regclass");
+            var exception = await Assert.ThrowsAsync<SchemaMismatchException>(() => migrator.AdoptAsync());
+            Assert.That(exception!.Differences.Single().ToString(), Does.Contain("idx_crawl_runs_status_created_at").And.EndWith(", invalid"));
+            return;
+        }
+
+        Assert.That(await migrator.AdoptAsync(), Is.EqualTo(AllScripts.Skip(3)));
+        Assert.That(await migrator.VerifySchemaAsync(), Is.Empty);
+    }
+
     [Test]
     public async Task An_empty_database_has_nothing_to_adopt()
     {

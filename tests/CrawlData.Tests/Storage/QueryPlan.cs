@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Dapper;
 using Npgsql;
 
@@ -15,8 +16,22 @@ internal static class QueryPlan
     /// <param name="sql">The statement.</param>
     /// <param name="values">Literals by parameter; null for the others.</param>
     /// <param name="literals">Parameters and literals in turn, which override the values.</param>
-    public static async Task<string> ExplainAsync(
+    public static Task<string> ExplainAsync(
+        NpgsqlDataSource dataSource, string mode, string sql, IReadOnlyDictionary<string, string> values, params string[] literals) =>
+        ExplainAsync(dataSource, "costs off", mode, sql, values, literals);
+
+    /// <summary>Runs a statement, and counts the pages that it looks at, in the cache or not.</summary>
+    /// <inheritdoc cref="ExplainAsync(NpgsqlDataSource, string, string, IReadOnlyDictionary{string, string}, string[])" path="/param"/>
+    public static async Task<(long Pages, string Plan)> CountPagesAsync(
         NpgsqlDataSource dataSource, string mode, string sql, IReadOnlyDictionary<string, string> values, params string[] literals)
+    {
+        var plan = await ExplainAsync(dataSource, "analyze, buffers, format json", mode, sql, values, literals);
+        var root = JsonDocument.Parse(plan).RootElement[0].GetProperty("Plan");
+        return (root.GetProperty("Shared Hit Blocks").GetInt64() + root.GetProperty("Shared Read Blocks").GetInt64(), plan);
+    }
+
+    private static async Task<string> ExplainAsync(
+        NpgsqlDataSource dataSource, string options, string mode, string sql, IReadOnlyDictionary<string, string> values, string[] literals)
     {
         var all = new Dictionary<string, string>(values);
         foreach (var pair in literals.Chunk(2))
@@ -27,7 +42,7 @@ internal static class QueryPlan
         await using var connection = await dataSource.OpenConnectionAsync();
         await connection.ExecuteAsync($"set plan_cache_mode = {mode}");
         await connection.ExecuteAsync(SqlConstants.ToPrepare("statement", sql));
-        var plan = string.Join('\n', await connection.QueryAsync<string>($"explain (costs off) {SqlConstants.ToExecute("statement", sql, all)}"));
+        var plan = string.Join('\n', await connection.QueryAsync<string>($"explain ({options}) {SqlConstants.ToExecute("statement", sql, all)}"));
         await connection.ExecuteAsync("deallocate statement");
         return plan;
     }

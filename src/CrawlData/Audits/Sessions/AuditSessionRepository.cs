@@ -64,7 +64,6 @@ public sealed class AuditSessionRepository(
         """
           and (created_at, id) > (@after_time, @after_key)
           and (created_at, id) < (@before_time, @before_key)
-          and created_at >= @from_time
           and (@crawl_policy_version is null or crawl_policy_version = @crawl_policy_version)
           and (@modes is null or mode = any (@modes::audit_mode_enum[]))
           and (@low_confidence is null or low_confidence = @low_confidence)

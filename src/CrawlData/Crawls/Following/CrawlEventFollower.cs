@@ -16,15 +16,47 @@ namespace CrawlData.Crawls;
 internal sealed class CrawlEventFollower(
     NpgsqlDataSource dataSource, RetryPolicy retry, TimeProvider timeProvider, Telemetry telemetry, ILogger logger)
 {
+    // One statement, so that one server answers it: behind a router that sends each statement to a server of its choice, two statements would not agree. The
+    // first row tells where the table ends, and the others are the events up to a mark that an earlier statement found. No parallel plan reorders the rows,
+    // because pg_sequence_last_value allows none. The last value is null before the first id is drawn. On newer servers it is also null for a role without
+    // rights on the sequence. The writers are read after the statement's snapshot.
     internal const string ReadAllSql =
-        $"select {CrawlEventStatements.Columns} from crawl_events where id > @after_id and id <= @up_to_id order by id limit @limit";
+        $"""
+        select newest_id, last_id, pg_is_in_recovery(),
+               case when @is_waiting or newest_id > greatest(@after_id, @up_to_id) then (
+                   select coalesce(string_agg(distinct virtualtransaction, ' '), '')
+                   from pg_locks
+                   where locktype = 'relation'
+                     and database = (select oid from pg_database where datname = current_database())
+                     and relation = 'crawl_events'::regclass
+                     and mode = 'RowExclusiveLock'
+                     and granted
+               ) end,
+               null, null, null, null, null
+        from (
+            select coalesce(max(id), 0) as newest_id,
+                   coalesce(
+                       pg_sequence_last_value('crawl_events_id_seq'),
+                       case when has_sequence_privilege('crawl_events_id_seq', 'usage, select') then 0 end) as last_id
+            from crawl_events
+        ) as newest
+        union all
+        (select null, null, null, null, {CrawlEventStatements.Columns} from crawl_events where id > @after_id and id <= @up_to_id order by id limit @limit)
+        """;
 
-    // The status first: its snapshot is no later than that of the events, so the events of an ended run are complete.
+    private const int ReadAllColumns = 4;
+
+    // One statement, and so one snapshot: the events of a run that has ended are complete. The join has one row on its left side, and keeps the events' order.
     internal const string FollowSql =
         $"""
-        select (select status in ('COMPLETED', 'FAILED', 'CANCELLED') from crawl_runs where id = @crawl_id), pg_is_in_recovery();
-        {CrawlEventStatements.ReadSql}
+        select has_ended, is_standby, events.*
+        from (
+            select (select status in ('COMPLETED', 'FAILED', 'CANCELLED') from crawl_runs where id = @crawl_id) as has_ended, pg_is_in_recovery() as is_standby
+        ) as run
+        left join ({CrawlEventStatements.ReadSql}) as events on true
         """;
+
+    private const int FollowColumns = 2;
 
     private const int MaxPageBytes = 16 * 1024 * 1024;
 
@@ -74,11 +106,11 @@ internal sealed class CrawlEventFollower(
     {
         var afterId = Decode(cursor);
         using var pauses = Pauses(crawlId: null, options);
-        var mark = new HighWaterMark(dataSource, retry);
+        var mark = new HighWaterMark();
         while (true)
         {
-            await mark.AdvanceAsync(afterId, cancellationToken).ConfigureAwait(false);
-            var (events, lastId, isFull) = await ReadAllAsync(afterId, mark.Id, options.PageSize, cancellationToken).ConfigureAwait(false);
+            var upToId = mark.Id;
+            var (events, lastId, isFull) = await ReadAllAsync(mark, afterId, options.PageSize, cancellationToken).ConfigureAwait(false);
             Count(events);
             afterId = lastId ?? afterId;
             if (events.Count > 0)
@@ -87,14 +119,15 @@ internal sealed class CrawlEventFollower(
                 cancellationToken.ThrowIfCancellationRequested();
             }
 
-            if (mark.IsHeldBack)
+            if (isFull || mark.Id > upToId)
             {
-                await pauses.ForTransactionsAsync(hadEvents: events.Count > 0, cancellationToken).ConfigureAwait(false);
+                // There are, or may be, further events up to the mark.
+                continue;
             }
-            else if (!isFull)
-            {
-                await pauses.ForEventsAsync(hadEvents: events.Count > 0, cancellationToken).ConfigureAwait(false);
-            }
+
+            await (mark.IsHeldBack
+                ? pauses.ForTransactionsAsync(hadEvents: events.Count > 0, cancellationToken)
+                : pauses.ForEventsAsync(hadEvents: events.Count > 0, cancellationToken)).ConfigureAwait(false);
         }
     }
 
@@ -102,19 +135,33 @@ internal sealed class CrawlEventFollower(
     public async Task<CrawlEventBatch> ListAllAsync(string? cursor, int limit, CancellationToken cancellationToken)
     {
         var afterId = Decode(cursor);
-        var mark = new HighWaterMark(dataSource, retry);
+        var mark = new HighWaterMark();
         var started = timeProvider.GetTimestamp();
         using var pauses = new FollowPauses(CrawlEventFollowOptions.Default, subscription: null, timeProvider);
         while (true)
         {
-            await mark.AdvanceAsync(afterId, cancellationToken).ConfigureAwait(false);
-            if (!mark.IsHeldBack || timeProvider.GetElapsedTime(started) > LongestWait)
+            var upToId = mark.Id;
+            var (events, lastId, _) = await ReadAllAsync(mark, afterId, limit, cancellationToken).ConfigureAwait(false);
+            afterId = lastId ?? afterId;
+            if (events.Count > 0)
             {
-                var (events, lastId, _) = await ReadAllAsync(afterId, mark.Id, limit, cancellationToken).ConfigureAwait(false);
-                return Batch(events, lastId ?? afterId);
+                return Batch(events, afterId);
             }
 
-            await pauses.ForTransactionsAsync(hadEvents: false, cancellationToken).ConfigureAwait(false);
+            if (lastId is not null)
+            {
+                // All events of the page were passed over.
+                continue;
+            }
+
+            if (mark.IsHeldBack && timeProvider.GetElapsedTime(started) <= LongestWait)
+            {
+                await pauses.ForTransactionsAsync(hadEvents: false, cancellationToken).ConfigureAwait(false);
+            }
+            else if (mark.Id == upToId)
+            {
+                return Batch(events, afterId);
+            }
         }
     }
 
@@ -126,32 +173,70 @@ internal sealed class CrawlEventFollower(
     private static CrawlEventBatch Batch(List<CrawlEvent> events, long lastId) =>
         new() { Events = events, Cursor = new KeysetCursor<long>(default, lastId).Encode(CursorKind.AllEvents) };
 
-    private async Task<EventPage> ReadAllAsync(long afterId, long upToId, int limit, CancellationToken cancellationToken)
-    {
-        if (upToId <= afterId)
+    /// <summary>Reads events up to the mark, and then advances the mark as far as it goes.</summary>
+    private Task<EventPage> ReadAllAsync(HighWaterMark mark, long afterId, int limit, CancellationToken cancellationToken) =>
+        StandbyReadException.RetryAsync(retry, dataSource, () => dataSource.UseAsync(null, async connection =>
         {
-            return new EventPage([], LastId: null, IsFull: false);
+            var parameters = new Parameters
+            {
+                { "is_waiting", NpgsqlDbType.Boolean, mark.IsHeldBack },
+                { "after_id", NpgsqlDbType.Bigint, afterId },
+                { "up_to_id", NpgsqlDbType.Bigint, mark.Id },
+                { "limit", NpgsqlDbType.Bigint, (long)limit },
+            };
+            var command = new NpgsqlCommand(ReadAllSql, connection);
+            await using var commandDisposal = command.ConfigureAwait(false);
+            parameters.AddTo(command);
+            var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+            await using (reader.ConfigureAwait(false))
+            {
+                await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
+                var (newest, writing) = (reader.GetInt64(0), reader.GetNullable<string>(3));
+                Check(afterId, mark.Id, newest, reader.GetNullable<long?>(1), isStandby: reader.GetBoolean(2));
+                var page = await EventPage.ReadAsync(command, reader, ReadAllColumns, limit, PageBytes, PassedOver(), cancellationToken).ConfigureAwait(false);
+                if (writing is not null)
+                {
+                    mark.Advance(newest, [.. writing.Split(' ', StringSplitOptions.RemoveEmptyEntries)]);
+                }
+
+                return page;
+            }
+        }, cancellationToken), cancellationToken);
+
+    /// <summary>Checks that the server that answered knows all events up to a mark.</summary>
+    /// <param name="afterId">The reader's cursor.</param>
+    /// <param name="upToId">The mark.</param>
+    /// <param name="newest">The newest id in the table.</param>
+    /// <param name="last">The last id that was drawn; null when the role may not know.</param>
+    /// <param name="isStandby">Whether the server is a standby.</param>
+    /// <exception cref="InvalidOperationException">The sequence is behind the newest id.</exception>
+    /// <exception cref="InvalidValueException">The cursor is beyond all ids.</exception>
+    private static void Check(long afterId, long upToId, long newest, long? last, bool isStandby)
+    {
+        if (isStandby)
+        {
+            throw new StandbyReadException(new InvalidOperationException(
+                "A standby does not know the primary's open transactions. Read the events of all crawls on the primary."));
         }
 
-        return await retry.RunAsync(
-            () => dataSource.UseAsync(null, async connection =>
-            {
-                var parameters = new Parameters
-                {
-                    { "after_id", NpgsqlDbType.Bigint, afterId },
-                    { "up_to_id", NpgsqlDbType.Bigint, upToId },
-                    { "limit", NpgsqlDbType.Bigint, limit },
-                };
-                var command = new NpgsqlCommand(ReadAllSql, connection);
-                await using var commandDisposal = command.ConfigureAwait(false);
-                parameters.AddTo(command);
-                var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
-                await using (reader.ConfigureAwait(false))
-                {
-                    return await EventPage.ReadAsync(command, reader, limit, PageBytes, PassedOver(), cancellationToken).ConfigureAwait(false);
-                }
-            }, cancellationToken),
-            cancellationToken).ConfigureAwait(false);
+        if (newest > last)
+        {
+            throw new InvalidOperationException(
+                $"The sequence crawl_events_id_seq is at {last}, behind the newest id {newest}, so new events get ids that readers have passed. "
+                    + "Stop the writers and run: select setval('crawl_events_id_seq', (select max(id) from crawl_events))");
+        }
+
+        if (afterId > last)
+        {
+            throw new InvalidValueException(
+                "cursor", $"is at id {afterId}, but the last id is {last}; it belongs to another database, or to a server that was lost");
+        }
+
+        if (upToId > last)
+        {
+            throw new StandbyReadException(new InvalidOperationException(
+                $"The server's last id is {last}, but an earlier statement saw id {upToId}. Another server answered it. Read events of all crawls on one."));
+        }
     }
 
     private Task<(EventPage Page, bool Ended)> ReadAsync(Guid crawlId, long? afterId, int pageSize, CancellationToken cancellationToken) =>
@@ -172,8 +257,11 @@ internal sealed class CrawlEventFollower(
                     throw reader.GetBoolean(1) ? new StandbyReadException(error) : error;
                 }
 
-                await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
-                var page = await EventPage.ReadAsync(command, reader, pageSize, PageBytes, PassedOver(), cancellationToken).ConfigureAwait(false);
+                // Without an event, the one row has none.
+                var page = reader.IsDBNull(FollowColumns)
+                    ? new EventPage([], LastId: null, IsFull: false)
+                    : await EventPage.ReadOnAsync(
+                        command, reader, FollowColumns, pageSize, PageBytes, PassedOver(), cancellationToken).ConfigureAwait(false);
                 return (page, ended);
             }
         }, cancellationToken);

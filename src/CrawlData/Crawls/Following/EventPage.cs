@@ -9,25 +9,52 @@ namespace CrawlData.Crawls;
 /// <param name="IsFull">Whether the page ended at its limit, so that further events may follow.</param>
 internal sealed record EventPage(List<CrawlEvent> Events, long? LastId, bool IsFull)
 {
-    /// <summary>Reads events until there are no more, or until their number or the bytes of their payloads reach the limit. So the page holds fewer bytes than
-    /// the limit, plus one event. It cancels the command if rows may be left. An event that cannot be read is passed over.</summary>
+    /// <summary>Reads the reader's next rows until there are no more, or until the number of events or the bytes of their payloads reach the limit. So the page
+    /// holds fewer bytes than the limit, plus one event. It cancels the command if rows may be left. An event that cannot be read is passed over.</summary>
+    /// <param name="command">The reader's command.</param>
+    /// <param name="reader">The reader.</param>
+    /// <param name="column">The first column of the events.</param>
+    /// <param name="maxEvents">The most events that the command returns.</param>
+    /// <param name="maxBytes">The bytes of payloads at which the page ends.</param>
+    /// <param name="passedOver">Passes over and reports the events that cannot be read.</param>
+    /// <param name="cancellationToken">Cancels the read.</param>
     public static async Task<EventPage> ReadAsync(
-        NpgsqlCommand command, NpgsqlDataReader reader, int maxEvents, long maxBytes, PassedOverRows passedOver, CancellationToken cancellationToken)
+        NpgsqlCommand command,
+        NpgsqlDataReader reader,
+        int column,
+        int maxEvents,
+        long maxBytes,
+        PassedOverRows passedOver,
+        CancellationToken cancellationToken) =>
+        await reader.ReadAsync(cancellationToken).ConfigureAwait(false)
+            ? await ReadOnAsync(command, reader, column, maxEvents, maxBytes, passedOver, cancellationToken).ConfigureAwait(false)
+            : new EventPage([], LastId: null, IsFull: false);
+
+    /// <summary>As <see cref="ReadAsync"/>, from the reader's current row on.</summary>
+    /// <inheritdoc cref="ReadAsync" path="/param"/>
+    public static async Task<EventPage> ReadOnAsync(
+        NpgsqlCommand command,
+        NpgsqlDataReader reader,
+        int column,
+        int maxEvents,
+        long maxBytes,
+        PassedOverRows passedOver,
+        CancellationToken cancellationToken)
     {
-        var map = CrawlEventStatements.Map();
+        var map = CrawlEventStatements.Map(column);
         var events = new List<CrawlEvent>();
-        var (rows, bytes) = (0, 0L);
-        long? lastId = null;
-        while (bytes < maxBytes && await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
+        var (rows, bytes, lastId) = (0, 0L, 0L);
+        do
         {
             rows++;
-            lastId = reader.GetInt64(0);
+            lastId = reader.GetInt64(column);
             if (passedOver.TryMap(reader, map, out var crawlEvent))
             {
                 events.Add(crawlEvent);
                 bytes += crawlEvent.Payload.Utf8.Length;
             }
         }
+        while (bytes < maxBytes && await reader.ReadAsync(cancellationToken).ConfigureAwait(false));
 
         passedOver.Report();
         if (bytes >= maxBytes && rows < maxEvents)

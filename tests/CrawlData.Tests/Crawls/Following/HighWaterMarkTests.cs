@@ -1,3 +1,4 @@
+using CrawlData.Crawls;
 using NUnit.Framework.Constraints;
 
 namespace CrawlData.Tests.Crawls;
@@ -46,5 +47,24 @@ public sealed class HighWaterMarkTests : EmptiedDatabaseTest
         await ExecuteAsync("insert into crawl_events (id, crawl_id, event_type, payload) values (5, @crawl, 'step', '{}')", new { crawl });
 
         await Assert.ThatAsync(() => Events.ListAllAsync(), Throws.InvalidOperationException.With.Message.Contains("is at 0, behind the newest id 5"));
+    }
+
+    /// <summary>A server that a router chose may know fewer events than the one that answered the statement before.</summary>
+    [Test]
+    public async Task A_server_that_does_not_know_the_mark_of_an_earlier_statement_is_refused()
+    {
+        var events = new CrawlEventRepository(DataSource, retry: new RetryOptions { Limit = TimeSpan.Zero });
+        var crawl = await CreateCrawlAsync();
+        await Events.AppendAsync(crawl, EventsOf(3));
+        await using var following = events.FollowAllAsync(options: new CrawlEventFollowOptions { PageSize = 1 }).GetAsyncEnumerator();
+        await following.MoveNextAsync();
+        var first = following.Current.Events.Single().Id;
+
+        await ExecuteAsync("delete from crawl_events");
+        await ExecuteAsync("select setval('crawl_events_id_seq', @first)", new { first });
+
+        await Assert.ThatAsync(
+            () => following.MoveNextAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(10)),
+            Throws.InvalidOperationException.With.Message.Contains($"last id is {first}, but an earlier statement saw id {first + 2}"));
     }
 }
