@@ -99,7 +99,7 @@ public sealed class DatabaseStatusReader(NpgsqlDataSource dataSource, ILoggerFac
             ServerVersion = server.Version,
             IsStandby = server.IsStandby,
             Schema = server.Schema,
-            Scripts = await ReadScriptsAsync(connection, cancellationToken).ConfigureAwait(false),
+            Scripts = await ReadScriptsAsync(transaction, cancellationToken).ConfigureAwait(false),
             Tables = await ReadAsync(TablesSql, row => new TableStatus
             {
                 Table = row.GetString(0),
@@ -133,9 +133,9 @@ public sealed class DatabaseStatusReader(NpgsqlDataSource dataSource, ILoggerFac
 
     /// <summary>Reads the scripts that ran, and the pending scripts of this version.</summary>
     /// <returns>The scripts, by name; null when the role may not read the journal.</returns>
-    private static async Task<IReadOnlyList<ScriptStatus>?> ReadScriptsAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    private static async Task<IReadOnlyList<ScriptStatus>?> ReadScriptsAsync(NpgsqlTransaction transaction, CancellationToken cancellationToken)
     {
-        if (await SchemaJournal.ReadTimesAsync(connection, cancellationToken).ConfigureAwait(false) is not { } times)
+        if (await SchemaJournal.ReadTimesAsync(transaction, cancellationToken).ConfigureAwait(false) is not { } times)
         {
             return null;
         }

@@ -37,7 +37,7 @@ internal sealed record SchemaComparison(
         {
             await ExecuteAsync(DiscardSql).ConfigureAwait(false);
             await ExecuteAsync(SchemaCatalog.NarrowSearchPathSql).ConfigureAwait(false);
-            var executed = await SchemaJournal.ReadAsync(connection, cancellationToken).ConfigureAwait(false);
+            var executed = await SchemaJournal.ReadAsync(connection, transaction, cancellationToken).ConfigureAwait(false);
             var actual = await SchemaCatalog.ReadAsync(transaction, cancellationToken).ConfigureAwait(false);
             var sequences = await SequencePositions.CompareAsync(transaction, cancellationToken).ConfigureAwait(false);
 

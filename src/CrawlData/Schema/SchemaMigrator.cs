@@ -186,7 +186,7 @@ public sealed class SchemaMigrator
 
     private async Task<IReadOnlyList<SchemaScript>> FindPendingAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
-        var executed = await SchemaJournal.ReadAsync(connection, cancellationToken).ConfigureAwait(false);
+        var executed = await SchemaJournal.ReadAsync(connection, null, cancellationToken).ConfigureAwait(false);
         return scripts.FirstOrDefault(script => executed.TryGetValue(script.Name, out var hash) && hash != script.Hash) is { } changed
             ? throw new ScriptChangedException(changed.Name)
             : [.. scripts.Where(script => !executed.ContainsKey(script.Name))];

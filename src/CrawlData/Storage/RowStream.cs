@@ -23,7 +23,9 @@ internal static class RowStream
         var own = transaction is null ? await dataSource.OpenAsync(cancellationToken).ConfigureAwait(false) : null;
         try
         {
-            var command = new NpgsqlCommand(sql, own ?? transaction!.Connection!, transaction);
+            var command = own is not null
+                ? new NpgsqlCommand(Sql.AtReadCommitted(sql), own)
+                : new NpgsqlCommand(sql, transaction!.Connection!, transaction);
             await using var commandDisposal = command.ConfigureAwait(false);
             parameters().AddTo(command);
             var reader = await command.ExecuteReaderAsync(CommandBehavior.SingleResult, cancellationToken).ConfigureAwait(false);

@@ -8,6 +8,13 @@ namespace CrawlData.Storage;
 /// application may change.</summary>
 internal static class Sql
 {
+    // The statements rely on READ COMMITTED, and a role or database may have another default. The command's statements are one implicit transaction, so this
+    // costs no round trip, and nothing of it stays in the session.
+    internal const string ReadCommitted = "set transaction_isolation to 'read committed';\n";
+
+    /// <summary>Makes a statement outside a transaction run at READ COMMITTED, whatever the session's default.</summary>
+    public static string AtReadCommitted(string sql) => ReadCommitted + sql;
+
     /// <summary>Runs a query, and maps each row.</summary>
     public static async Task<List<T>> QueryAsync<T>(
         this NpgsqlConnection connection,
@@ -117,5 +124,5 @@ internal static class Sql
     // Dapper may set a process-wide time-out on the command. The class Parameters restores the connection's time-out, so a statement without parameters gets
     // an empty Parameters.
     private static CommandDefinition Command(string sql, Parameters? parameters, NpgsqlTransaction? transaction, CancellationToken cancellationToken) =>
-        new(sql, parameters ?? new Parameters(), transaction, cancellationToken: cancellationToken);
+        new(transaction is null ? AtReadCommitted(sql) : sql, parameters ?? new Parameters(), transaction, cancellationToken: cancellationToken);
 }

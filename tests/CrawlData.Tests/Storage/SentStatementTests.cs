@@ -16,6 +16,10 @@ public sealed class SentStatementTests : MigratorTest
         "ConfirmedCommit.ShowWarningsSql",
     ];
 
+    // They read no table.
+    private static readonly string[] AtAnyIsolation =
+        ["CrawlEventListener.ListenSql", "CrawlEventListener.UnlistenSql", "CrawlEventNotifier.NotifySql"];
+
     [Test]
     public async Task Each_statement_is_sent_with_the_types_that_it_is_prepared_with()
     {
@@ -35,5 +39,7 @@ public sealed class SentStatementTests : MigratorTest
         });
         var unsent = SqlConstants.Statements.Where(statement => !recorder.Sent.ContainsKey(statement.Sql)).Select(statement => statement.Name);
         Assert.That(unsent, Is.EquivalentTo(OutsideTheScenario), "the statements that were not sent");
+        var atDefault = SqlConstants.Statements.Where(statement => recorder.SentAtDefaultIsolation.Contains(statement.Sql)).Select(statement => statement.Name);
+        Assert.That(atDefault, Is.EquivalentTo(AtAnyIsolation), "the statements that ran at the session's default isolation level");
     }
 }

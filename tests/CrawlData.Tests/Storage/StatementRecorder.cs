@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using CrawlData.Storage;
 using Npgsql;
 
 namespace CrawlData.Tests;
@@ -8,6 +9,7 @@ namespace CrawlData.Tests;
 internal sealed class StatementRecorder : IDisposable
 {
     private readonly ConcurrentDictionary<string, IReadOnlyDictionary<string, string>> sent = [];
+    private readonly ConcurrentDictionary<string, bool> atDefaultIsolation = [];
 
     // Npgsql calls back only while a listener collects its spans.
     private readonly ActivityListener listener = new()
@@ -21,11 +23,14 @@ internal sealed class StatementRecorder : IDisposable
     /// <summary>The types by parameter of each statement that was sent.</summary>
     public IReadOnlyDictionary<string, IReadOnlyDictionary<string, string>> Sent => sent;
 
+    /// <summary>The statements that were sent outside a transaction, and not made to run at READ COMMITTED.</summary>
+    public ICollection<string> SentAtDefaultIsolation => atDefaultIsolation.Keys;
+
     public NpgsqlDataSource CreateDataSource(string connectionString)
     {
         var builder = new NpgsqlDataSourceBuilder(connectionString);
         builder.ConfigureTracing(tracing => tracing
-            .ConfigureCommandEnrichmentCallback((_, command) => Record(command.CommandText, command.Parameters))
+            .ConfigureCommandEnrichmentCallback((_, command) => Record(command))
             .ConfigureBatchEnrichmentCallback((_, batch) =>
             {
                 foreach (NpgsqlBatchCommand command in batch.BatchCommands)
@@ -38,6 +43,18 @@ internal sealed class StatementRecorder : IDisposable
     }
 
     public void Dispose() => listener.Dispose();
+
+    private void Record(NpgsqlCommand command)
+    {
+        var isReadCommitted = command.CommandText.StartsWith(Sql.ReadCommitted, StringComparison.Ordinal);
+        var sql = isReadCommitted ? command.CommandText[Sql.ReadCommitted.Length..] : command.CommandText;
+        if (command.Transaction is null && !isReadCommitted)
+        {
+            atDefaultIsolation[sql] = true;
+        }
+
+        Record(sql, command.Parameters);
+    }
 
     private void Record(string sql, NpgsqlParameterCollection parameters) =>
         sent[sql] = parameters.ToDictionary(parameter => parameter.ParameterName, parameter => parameter.DataTypeName ?? "unknown");

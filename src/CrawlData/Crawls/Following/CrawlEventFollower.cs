@@ -184,7 +184,7 @@ internal sealed class CrawlEventFollower(
                 { "up_to_id", NpgsqlDbType.Bigint, mark.Id },
                 { "limit", NpgsqlDbType.Bigint, (long)limit },
             };
-            var command = new NpgsqlCommand(ReadAllSql, connection);
+            var command = new NpgsqlCommand(Sql.AtReadCommitted(ReadAllSql), connection);
             await using var commandDisposal = command.ConfigureAwait(false);
             parameters.AddTo(command);
             var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
@@ -242,7 +242,7 @@ internal sealed class CrawlEventFollower(
     private Task<(EventPage Page, bool Ended)> ReadAsync(Guid crawlId, long? afterId, int pageSize, CancellationToken cancellationToken) =>
         dataSource.UseAsync(null, async connection =>
         {
-            var command = new NpgsqlCommand(FollowSql, connection);
+            var command = new NpgsqlCommand(Sql.AtReadCommitted(FollowSql), connection);
             await using var commandDisposal = command.ConfigureAwait(false);
             CrawlEventStatements.ToReadParameters(crawlId, null, afterId, pageSize).AddTo(command);
             var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);

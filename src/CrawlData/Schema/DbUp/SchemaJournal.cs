@@ -39,30 +39,32 @@ internal sealed class SchemaJournal(IReadOnlyList<SchemaScript> pending) : IJour
 
     /// <summary>Reads the scripts that ran.</summary>
     /// <returns>Their hashes by their names; empty in a database without a journal.</returns>
-    public static async Task<IReadOnlyDictionary<string, string>> ReadAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    public static async Task<IReadOnlyDictionary<string, string>> ReadAsync(
+        NpgsqlConnection connection, NpgsqlTransaction? transaction, CancellationToken cancellationToken)
     {
-        if (!await connection.QuerySingleAsync(ExistsSql, null, row => row.GetBoolean(0), null, cancellationToken).ConfigureAwait(false))
+        if (!await connection.QuerySingleAsync(ExistsSql, null, row => row.GetBoolean(0), transaction, cancellationToken).ConfigureAwait(false))
         {
             return new Dictionary<string, string>();
         }
 
-        var rows = await connection.QueryAsync(ReadSql, null, row => KeyValuePair.Create(row.GetString(0), row.GetString(1)), null, cancellationToken)
+        var rows = await connection.QueryAsync(ReadSql, null, row => KeyValuePair.Create(row.GetString(0), row.GetString(1)), transaction, cancellationToken)
             .ConfigureAwait(false);
         return rows.ToDictionary();
     }
 
     /// <summary>Reads the time when each script ran.</summary>
     /// <returns>The times by the scripts' names; empty in a database without a journal; null when the role may not read it.</returns>
-    public static async Task<IReadOnlyDictionary<string, DateTimeOffset>?> ReadTimesAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    public static async Task<IReadOnlyDictionary<string, DateTimeOffset>?> ReadTimesAsync(NpgsqlTransaction transaction, CancellationToken cancellationToken)
     {
-        var mayRead = await connection.QueryAsync(MayReadSql, null, row => row.GetBoolean(0), null, cancellationToken).ConfigureAwait(false);
+        var connection = transaction.Connection!;
+        var mayRead = await connection.QueryAsync(MayReadSql, null, row => row.GetBoolean(0), transaction, cancellationToken).ConfigureAwait(false);
         if (mayRead is not [true])
         {
             return mayRead is [] ? new Dictionary<string, DateTimeOffset>() : null;
         }
 
         var rows = await connection.QueryAsync(
-            ReadTimesSql, null, row => KeyValuePair.Create(row.GetString(0), row.GetInstant(1).ToDateTimeOffset()), null, cancellationToken)
+            ReadTimesSql, null, row => KeyValuePair.Create(row.GetString(0), row.GetInstant(1).ToDateTimeOffset()), transaction, cancellationToken)
             .ConfigureAwait(false);
         return rows.ToDictionary();
     }
