@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
@@ -28,6 +27,8 @@ internal static class RecordingFormat
     public const string Artifacts = "artifacts";
 
     public const string CrawlLogs = "crawl_logs";
+
+    public static readonly string[] Tables = [CrawlRuns, CrawlEvents, AuditSessions, AuditPages, Artifacts, CrawlLogs];
 
     /// <summary>The options for rows. They refuse unknown columns, duplicate columns, and null where the column is not nullable.</summary>
     public static JsonSerializerOptions Rows { get; } = new()
@@ -64,13 +65,10 @@ internal static class RecordingFormat
         {
             return element.Deserialize<T>(Rows) ?? throw new JsonException();
         }
-        catch (JsonException exception)
+        catch (Exception exception) when (exception is JsonException or InvalidValueException { Field: Jsonb.Field })
         {
-            var column = exception.Path?.TrimStart('$', '.');
-            var known = Rows.GetTypeInfo(typeof(T)).Properties.Any(property => property.Name == column);
-
             // The cause is left out, because its message may quote the line.
-            throw new RecordingException(line, known ? $"{column}: has a value that the column does not accept." : $"is not a row of {table}.");
+            throw new RecordingException(line, RowErrors.Explain(element, Rows.GetTypeInfo(typeof(T)), table));
         }
     }
 
@@ -203,19 +201,5 @@ internal static class RecordingFormat
         public required Jsonb Details { get; init; }
 
         public DateTimeOffset? Timestamp { get; init; }
-    }
-
-    // Refuses a time without an offset. System.Text.Json would read it as the machine's local time.
-    private sealed class InstantConverter : JsonConverter<DateTimeOffset>
-    {
-        public override DateTimeOffset Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
-            reader.GetDateTime().Kind == DateTimeKind.Unspecified
-                ? throw new JsonException("The time has no offset, such as Z.")
-                : reader.GetDateTimeOffset().ToUniversalTime();
-
-        public override void Write(Utf8JsonWriter writer, DateTimeOffset value, JsonSerializerOptions options) =>
-            writer.WriteStringValue(value.UtcDateTime.ToString(
-                value.Ticks % TimeSpan.TicksPerMillisecond == 0 ? "yyyy-MM-dd'T'HH:mm:ss.fff'Z'" : "yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'",
-                CultureInfo.InvariantCulture));
     }
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
 using CrawlData.Audits;
 using CrawlData.Crawls;
@@ -34,33 +35,80 @@ internal sealed class RecordingImport(
     private long batchLine = 1;
     private RecordingProgress total = new();
 
+    private readonly List<RecordingException> errors = [];
+
+    // The table of the line, once it is known.
+    private string? table;
+
+    // Whether an invalid line may have the row that a later line belongs to. That line is then no error of its own.
+    private bool lacksParents;
+
     private long Line => lines.Line;
 
     /// <summary>Imports all lines. The caller commits.</summary>
-    /// <exception cref="RecordingException">A line cannot be imported.</exception>
+    /// <exception cref="RecordingException">Lines cannot be imported. The first of them ends the storing, and the reading goes on for others.</exception>
     public async Task<RecordingImportResult> RunAsync(CancellationToken cancellationToken)
-    {
-        await foreach (var bytes in lines.ReadAsync(cancellationToken).ConfigureAwait(false))
-        {
-            await AddLineAsync(bytes, cancellationToken).ConfigureAwait(false);
-        }
-
-        await FlushAsync(cancellationToken).ConfigureAwait(false);
-        return new RecordingImportResult { CrawlIds = crawlIds, SessionIds = sessionIds, Total = total };
-    }
-
-    private async ValueTask AddLineAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
     {
         try
         {
-            await AddAsync(Parse(bytes.Span), cancellationToken).ConfigureAwait(false);
-            batchBytes += bytes.Length;
+            await foreach (var (bytes, error) in lines.ReadAsync(cancellationToken).ConfigureAwait(false))
+            {
+                if (error is null)
+                {
+                    await TryAsync(() => AddLineAsync(bytes, cancellationToken)).ConfigureAwait(false);
+                }
+                else
+                {
+                    AddError(error);
+                }
+            }
+
+            await TryAsync(() => FlushAsync(cancellationToken)).ConfigureAwait(false);
+        }
+        catch (RecordingException exception) when (exception.Errors[0] == exception)
+        {
+            // The input ended the reading, and not the limit of errors.
+            errors.Add(exception);
+        }
+
+        return errors.Count == 0
+            ? new RecordingImportResult { CrawlIds = crawlIds, SessionIds = sessionIds, Total = total }
+            : throw new RecordingException(errors);
+    }
+
+    private async Task TryAsync(Func<Task> add)
+    {
+        try
+        {
+            await add().ConfigureAwait(false);
+        }
+        catch (RecordingException exception)
+        {
+            AddError(exception);
         }
         catch (Exception exception) when (exception is InvalidValueException or RowAlreadyExistsException)
         {
-            throw new RecordingException(Line, exception.Message, exception);
+            AddError(new RecordingException(Line, exception.Message, exception));
         }
+    }
 
+    private void AddError(RecordingException error)
+    {
+        lacksParents |= table is not (RecordingFormat.CrawlEvents or RecordingFormat.Artifacts or RecordingFormat.CrawlLogs);
+        errors.Add(error);
+        if (errors.Count >= options.MaxErrors)
+        {
+            throw new RecordingException(errors);
+        }
+    }
+
+    private async Task AddLineAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+    {
+        table = null;
+        var parsed = Parse(bytes.Span);
+        table = parsed.Table;
+        await AddAsync(parsed, cancellationToken).ConfigureAwait(false);
+        batchBytes += bytes.Length;
         if (eventBatch.Count + pageBatch.Count + artifactBatch.Count + logBatch.Count >= BatchRows || batchBytes >= BatchBytes)
         {
             await FlushAsync(cancellationToken).ConfigureAwait(false);
@@ -90,7 +138,7 @@ internal sealed class RecordingImport(
                 AddLog(ToRow<RecordingFormat.LogRow>(parsed));
                 break;
             default:
-                throw new RecordingException(Line, "names a table that recordings do not have.");
+                throw new RecordingException(Line, $"table: is not one of {string.Join(", ", RecordingFormat.Tables)}.");
         }
     }
 
@@ -113,7 +161,11 @@ internal sealed class RecordingImport(
     {
         var id = NewId(run.Id);
         AddId(crawls, run.Id, id, "Crawl");
-        await tables.Runs.InsertAsync(run with { Id = id }, transaction, cancellationToken).ConfigureAwait(false);
+        if (errors.Count == 0)
+        {
+            await tables.Runs.InsertAsync(run with { Id = id }, transaction, cancellationToken).ConfigureAwait(false);
+        }
+
         crawlIds.Add(id);
         total = total with { Runs = total.Runs + 1 };
     }
@@ -122,7 +174,12 @@ internal sealed class RecordingImport(
     {
         var id = NewId(row.Id);
         AddId(sessions, row.Id, id, "Session");
-        await tables.Sessions.InsertAsync([row.ToSession(id)], transaction, cancellationToken).ConfigureAwait(false);
+        var session = row.ToSession(id);
+        if (errors.Count == 0)
+        {
+            await tables.Sessions.InsertAsync([session], transaction, cancellationToken).ConfigureAwait(false);
+        }
+
         sessionIds.Add(id);
         total = total with { Sessions = total.Sessions + 1 };
     }
@@ -130,12 +187,20 @@ internal sealed class RecordingImport(
     private void AddEvent(RecordingFormat.EventRow row)
     {
         var crawlEvent = new NewCrawlEvent { EventType = row.EventType, Payload = row.Payload, CreatedAt = row.CreatedAt };
-        eventBatch.Add((FindParent(crawls, row.CrawlId, "crawl"), crawlEvent));
+        if (TryFindParent(crawls, row.CrawlId, "crawl", out var crawlId))
+        {
+            eventBatch.Add((crawlId, crawlEvent));
+        }
     }
 
     private void AddPage(RecordingFormat.PageRow row)
     {
-        var (id, sessionId) = (NewId(row.Id), FindParent(sessions, row.SessionId, "session"));
+        var id = NewId(row.Id);
+        if (!TryFindParent(sessions, row.SessionId, "session", out var sessionId))
+        {
+            return;
+        }
+
         AddId(pages, row.Id, (id, sessionId), "Page");
         pageBatch.Add((sessionId, new NewAuditPage
         {
@@ -150,8 +215,11 @@ internal sealed class RecordingImport(
 
     private void AddArtifact(RecordingFormat.ArtifactRow row)
     {
-        var sessionId = FindParent(sessions, row.SessionId, "session");
-        var page = FindParent(pages, row.PageId, "page");
+        if (!TryFindParent(sessions, row.SessionId, "session", out var sessionId) || !TryFindParent(pages, row.PageId, "page", out var page))
+        {
+            return;
+        }
+
         if (page.SessionId != sessionId)
         {
             throw new RecordingException(Line, $"Page {row.PageId} belongs to another session.");
@@ -175,7 +243,10 @@ internal sealed class RecordingImport(
     private void AddLog(RecordingFormat.LogRow row)
     {
         var line = new NewCrawlLog { Level = row.Level, EventType = row.EventType, Message = row.Message, Details = row.Details, Timestamp = row.Timestamp };
-        logBatch.Add((FindParent(sessions, row.SessionId, "session"), line));
+        if (TryFindParent(sessions, row.SessionId, "session", out var sessionId))
+        {
+            logBatch.Add((sessionId, line));
+        }
     }
 
     private Guid NewId(Guid? recorded) => options.NewIds || recorded is null ? Guid.CreateVersion7() : recorded.Value;
@@ -188,12 +259,20 @@ internal sealed class RecordingImport(
         }
     }
 
-    private T FindParent<T>(Dictionary<Guid, T> stored, Guid recorded, string noun) => stored.TryGetValue(recorded, out var value)
-        ? value
-        : throw new RecordingException(Line, $"There is no {noun} {recorded} in the recording before this line.");
+    /// <returns>False when an invalid line may have the parent.</returns>
+    private bool TryFindParent<T>(Dictionary<Guid, T> stored, Guid recorded, string noun, [MaybeNullWhen(false)] out T value) =>
+        stored.TryGetValue(recorded, out value) || (!lacksParents
+            ? throw new RecordingException(Line, $"There is no {noun} {recorded} in the recording before this line.")
+            : false);
 
     private async Task FlushAsync(CancellationToken cancellationToken)
     {
+        if (errors.Count > 0)
+        {
+            ClearBatches();
+            return;
+        }
+
         try
         {
             await tables.Events.AppendAsync(eventBatch, transaction, cancellationToken).ConfigureAwait(false);
@@ -214,11 +293,16 @@ internal sealed class RecordingImport(
             Artifacts = total.Artifacts + artifactBatch.Count,
             Logs = total.Logs + logBatch.Count,
         };
+        ClearBatches();
+        progress?.Report(total);
+    }
+
+    private void ClearBatches()
+    {
         eventBatch.Clear();
         pageBatch.Clear();
         artifactBatch.Clear();
         logBatch.Clear();
         (batchBytes, batchLine) = (0, Line + 1);
-        progress?.Report(total);
     }
 }
