@@ -125,7 +125,7 @@ public sealed class CrawlRunRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
         IEnumerable<NewCrawlRun> runs, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(runs);
-        NewCrawlRun[] rows = [.. runs];
+        NewCrawlRun[] rows = [.. runs.NamingIndex("runs")];
         if (rows.Length == 0)
         {
             return [];

@@ -121,7 +121,8 @@ public sealed class ArtifactRepository(NpgsqlDataSource dataSource, NpgsqlDataSo
         Guid sessionId, IEnumerable<NewArtifact> artifacts, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(artifacts);
-        return InsertAsync([.. artifacts.Select(artifact => (sessionId, artifact, (DateTimeOffset?)null))], transaction, cancellationToken);
+        return InsertAsync(
+            [.. artifacts.NamingIndex("artifacts").Select(artifact => (sessionId, artifact, (DateTimeOffset?)null))], transaction, cancellationToken);
     }
 
     /// <summary>Gets an artifact.</summary>

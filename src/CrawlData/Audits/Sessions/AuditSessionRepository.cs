@@ -139,7 +139,7 @@ public sealed class AuditSessionRepository(NpgsqlDataSource dataSource, NpgsqlDa
     {
         ArgumentNullException.ThrowIfNull(sessions);
         return InsertAsync(
-            [.. sessions.Select((session, index) => new AuditSession
+            [.. sessions.NamingIndex("sessions").Select((session, index) => new AuditSession
             {
                 Id = (session ?? throw new InvalidValueException("sessions", $"has null at index {index}")).Id ?? Guid.CreateVersion7(),
                 Url = session.Url,
