@@ -7,7 +7,7 @@ namespace CrawlData.Cli.Commands;
 /// <summary><c>crawldata import</c>: imports a recording.</summary>
 internal sealed class ImportCommand : ToolCommand
 {
-    private readonly Argument<string> file = new("FILE") { Description = "The recording. A name that ends in .gz is decompressed; - is standard input." };
+    private readonly Argument<string> file = new("FILE") { Description = "The recording. It is decompressed when it is gzip; - is standard input." };
 
     private readonly Option<bool> newIds = new("--new-ids")
     {
@@ -19,6 +19,8 @@ internal sealed class ImportCommand : ToolCommand
         Description = "Replace U+0000, lone surrogates and bytes that are not UTF-8 by U+FFFD. Without it, a line with one of them is an error.",
     };
 
+    private readonly Option<int?> maxErrors = CommandParameters.Positive("--max-errors", "The most invalid lines to report. The default is 20.");
+
     private readonly Option<bool> json = CommandParameters.Json();
 
     public ImportCommand() : base("import", "Imports a recording of crawls and audits, all or nothing, and prints the ids of its runs and sessions.", """
@@ -27,12 +29,13 @@ internal sealed class ImportCommand : ToolCommand
           {"table":"crawl_runs","row":{"id":"…","app_package":"com.example.app"}}
           {"table":"crawl_events","row":{"crawl_id":"…","event_type":"page.opened","payload":{}}}
 
-        An invalid line is reported as FILE:LINE: reason, and nothing is stored.
+        Each invalid line is reported as FILE:LINE: reason, and nothing is stored.
         """)
     {
         Add(file);
         Add(newIds);
         Add(repair);
+        Add(maxErrors);
         Add(json);
         SetAction(RunAsync);
     }
@@ -41,7 +44,13 @@ internal sealed class ImportCommand : ToolCommand
     {
         await using var dataSource = Connection.Required(arguments);
         await using var source = RecordingSource.Open(arguments.GetRequiredValue(file));
-        var options = new RecordingImportOptions { NewIds = arguments.GetValue(newIds), Repair = arguments.GetValue(repair) };
+        var defaults = new RecordingImportOptions();
+        var options = new RecordingImportOptions
+        {
+            NewIds = arguments.GetValue(newIds),
+            Repair = arguments.GetValue(repair),
+            MaxErrors = arguments.GetValue(maxErrors) ?? defaults.MaxErrors,
+        };
         var watch = Stopwatch.StartNew();
         var imported = await source.ImportAsync(dataSource, options, cancellationToken);
         if (Terminal.WritesTable(arguments, json))
