@@ -21,8 +21,10 @@ internal static class CommandParameters
 
     public static Option<bool> Json() => new("--json") { Description = "Write NDJSON, one row a line, on a terminal too. Redirected output is always NDJSON." };
 
-    public static Option<int?> Limit(string description) =>
-        Optional("--limit", "N", description, "a whole number from 1", (string token, out int value) => TryParseNumber(token, out value) && value > 0);
+    public static Option<int?> Limit(string description) => Positive("--limit", description);
+
+    public static Option<int?> Positive(string name, string description) =>
+        Optional(name, "N", description, "a whole number from 1", (string token, out int value) => TryParseNumber(token, out value) && value > 0);
 
     public static Option<DateTimeOffset?> Time(string name, string description) => Optional(
         name,

@@ -12,21 +12,31 @@ internal static class Connection
 
     public static Option<string?> Option { get; } = new("--connection")
     {
-        Description = $"The database, as an Npgsql connection string. The default is the environment variable {Variable}. Example: {Example}",
+        Description = $"The database, as an Npgsql connection string. The default is the environment variable {Variable}. Example: {Example}. Other users "
+            + "of the machine can see it while the tool runs: keep a password in --connection-file, in the environment, or in a file that PGPASSFILE names.",
         HelpName = "STRING",
+        Recursive = true,
+    };
+
+    public static Option<string?> FileOption { get; } = new("--connection-file")
+    {
+        Description = "A file that holds the connection string. Several lines count as one, with a semicolon between them. On Linux and macOS, /dev/stdin "
+            + "is standard input.",
+        HelpName = "FILE",
         Recursive = true,
     };
 
     /// <summary>Makes a data source for the given connection string. It opens no connection yet.</summary>
     /// <exception cref="UsageException">No connection string is given, or it is invalid.</exception>
     public static NpgsqlDataSource Required(ParseResult arguments) =>
-        Optional(arguments) ?? throw new UsageException($"no connection given: name a database with --connection '{Example}' or in {Variable}.");
+        Optional(arguments)
+        ?? throw new UsageException($"no connection given: name a database with --connection '{Example}', in {Variable} or in a --connection-file.");
 
     /// <summary>Makes a data source for the given connection string; null when none is given.</summary>
     /// <exception cref="UsageException">The connection string is invalid.</exception>
     public static NpgsqlDataSource? Optional(ParseResult arguments)
     {
-        var given = arguments.GetValue(Option) ?? Environment.GetEnvironmentVariable(Variable);
+        var given = Read(arguments);
         if (string.IsNullOrWhiteSpace(given))
         {
             return null;
@@ -46,5 +56,23 @@ internal static class Connection
             // The cause is left out, because its message may quote the string.
             throw new UsageException($"the connection string is invalid: write it as '{Example}', not as a URI.");
         }
+    }
+
+    private static string? Read(ParseResult arguments)
+    {
+        var (text, file) = (arguments.GetValue(Option), arguments.GetValue(FileOption));
+        if (file is null)
+        {
+            return text ?? Environment.GetEnvironmentVariable(Variable);
+        }
+
+        if (text is not null)
+        {
+            throw new UsageException("--connection and --connection-file exclude each other.");
+        }
+
+        // Throws for a missing file. An empty one is not replaced by the environment: another database would be changed.
+        var lines = string.Join(';', File.ReadAllLines(file).Select(line => line.Trim()));
+        return lines.Length > 0 ? lines : throw new UsageException($"{file} holds no connection string.");
     }
 }

@@ -20,13 +20,13 @@ internal static class ErrorReport
 
         var line = exception switch
         {
-            // The format of compilers, which editors turn into links.
+            // The format of compilers, which editors turn into links. It may have several lines.
             RecordingLineException => exception.Message,
             _ => $"crawldata: {Describe(exception)}",
         };
 
         // A ThrowawayServerException has several lines: one for each way to provide a server.
-        Console.Error.WriteLine(exception is ThrowawayServerException ? line : line.Printable());
+        Console.Error.WriteLine(exception is ThrowawayServerException or RecordingLineException ? line : line.Printable());
         return exception is UsageException ? WrongUsage : Failed;
     }
 

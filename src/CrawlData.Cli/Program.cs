@@ -8,8 +8,8 @@ var root = new RootCommand(HelpText.JoinLines(
     Stores crawls and audits in PostgreSQL: creates and migrates the tables, imports and exports recordings, lists what is stored, and deletes what
     is old.
 
-    --connection or CRAWLDATA_CONNECTION names the database; only demo works without one. On a terminal, lists are tables. Redirected or with --json,
-    they are NDJSON, one row a line.
+    --connection, --connection-file or CRAWLDATA_CONNECTION names the database; only demo works without one. Other users of the machine can see
+    a process's arguments, so keep a password out of them. On a terminal, lists are tables. Redirected or with --json, they are NDJSON, one row a line.
 
       crawldata demo                          try it on a throwaway PostgreSQL
       crawldata migrate                       create or update the tables
@@ -31,6 +31,7 @@ var root = new RootCommand(HelpText.JoinLines(
     """))
 {
     Connection.Option,
+    Connection.FileOption,
     new DemoCommand(),
     new MigrateCommand(),
     new VerifyCommand(),
@@ -51,9 +52,11 @@ root.HelpName = "crawldata";
 
 // Without response files, because a recording's name may begin with @.
 var arguments = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
-if (arguments.CommandResult.Command is ToolCommand { Details: { } details } command)
+var invocation = new InvocationConfiguration { EnableDefaultExceptionHandler = false };
+if (arguments.CommandResult.Command is ToolCommand command)
 {
-    command.Description += $"\n\n{HelpText.JoinLines(details)}";
+    command.Description += command.Details is null ? "" : $"\n\n{HelpText.JoinLines(command.Details)}";
+    invocation.ProcessTerminationTimeout = arguments.Errors.Count == 0 ? command.TimeAfterCancel(arguments) : null;
 }
 
 try
@@ -64,7 +67,7 @@ try
     }
 
     // A command that fails throws. Any other exit code is the parser's own: after Ctrl+C a command did not end in time, since it waits for standard input.
-    var exitCode = await arguments.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+    var exitCode = await arguments.InvokeAsync(invocation);
     return exitCode is 0 or VerifyCommand.Differs ? exitCode : throw new OperationCanceledException();
 }
 catch (Exception exception)

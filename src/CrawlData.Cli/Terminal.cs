@@ -90,15 +90,6 @@ internal static class Terminal
     /// <summary>Makes a progress that calls <paramref name="report"/> at once. System.Progress calls it later, on another thread.</summary>
     public static IProgress<RecordingProgress> Report(Action<RecordingProgress> report) => new Progress(report);
 
-    /// <summary>Replaces control characters by spaces. Crawled text must not control the terminal, and stays in one line.</summary>
-    public static string Printable(this string text) => string.Create(text.Length, text, static (printable, source) =>
-    {
-        for (var at = 0; at < printable.Length; at++)
-        {
-            printable[at] = char.IsControl(source[at]) ? ' ' : source[at];
-        }
-    });
-
     public static string Format(DateTimeOffset time) => time.ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture);
 
     public static string Format(TimeSpan time) => time.TotalSeconds switch

@@ -27,8 +27,10 @@ internal static class Wait
     }
 
     /// <summary>Waits until another session waits for a lock that this connection holds.</summary>
-    public static Task UntilBlockedByAsync(NpgsqlDataSource dataSource, NpgsqlConnection holder) => UntilAsync(
-        dataSource, $"select exists (select from pg_stat_activity where {holder.ProcessID} = any (pg_blocking_pids(pid)))", TimeSpan.FromSeconds(10));
+    public static Task UntilBlockedByAsync(NpgsqlDataSource dataSource, NpgsqlConnection holder, TimeSpan? longest = null) => UntilAsync(
+        dataSource,
+        $"select exists (select from pg_stat_activity where {holder.ProcessID} = any (pg_blocking_pids(pid)))",
+        longest ?? TimeSpan.FromSeconds(10));
 
     /// <summary>Waits until a token is cancelled.</summary>
     public static async Task UntilCancelledAsync(CancellationToken cancellationToken)

@@ -13,6 +13,11 @@ internal sealed class AppendCommand : ToolCommand
     // Events that are read before their acknowledgements are written.
     private const int MaxUnacknowledged = 1_000;
 
+    // Less than the ten seconds after which Docker kills a container.
+    private const int DefaultGrace = 8;
+
+    private const int LongestGrace = 86_400;
+
     private readonly Argument<Guid> crawl = CommandParameters.Crawl();
 
     private readonly Option<bool> repair = new("--repair")
@@ -25,6 +30,13 @@ internal sealed class AppendCommand : ToolCommand
         Description = "Write the id of each event with the number of its line, as NDJSON, as soon as the event is stored.",
     };
 
+    private readonly Option<int?> grace = CommandParameters.Optional(
+        "--grace",
+        "SECONDS",
+        $"After Ctrl+C or SIGTERM, store what was read for at most this long. The default is {DefaultGrace}.",
+        $"a whole number of seconds from 0 to {LongestGrace}",
+        (string token, out int value) => CommandParameters.TryParseNumber(token, out value) && value <= LongestGrace);
+
     public AppendCommand() : base("append", "Appends events from standard input to a crawl, as they arrive.", """
         Each line is one event, so a crawler in any language can pipe into it:
 
@@ -34,13 +46,21 @@ internal sealed class AppendCommand : ToolCommand
         <stdin>:LINE: reason. The other lines are stored, and the exit code is 1.
 
         Events are stored in the order of their lines: within a tenth of a second or, with --acknowledge, at once. The tool ends when all are stored.
+
+        After Ctrl+C or SIGTERM it reads no more, and stores what it has read. The exit code is 1. The message says how many lines are not confirmed as
+        stored. With --acknowledge it also reads no more once standard output is closed.
         """)
     {
         Add(crawl);
         Add(repair);
         Add(acknowledge);
+        Add(grace);
         SetAction(RunAsync);
     }
+
+    public override TimeSpan TimeAfterCancel(ParseResult arguments) => Grace(arguments) + base.TimeAfterCancel(arguments);
+
+    private TimeSpan Grace(ParseResult arguments) => TimeSpan.FromSeconds(arguments.GetValue(grace) ?? DefaultGrace);
 
     private async Task RunAsync(ParseResult arguments, CancellationToken cancellationToken)
     {
@@ -51,76 +71,106 @@ internal sealed class AppendCommand : ToolCommand
             throw new UnknownIdException("crawl", crawlId);
         }
 
+        using var storing = new CancellationTokenSource();
+        await using var registration = cancellationToken.Register(() => storing.CancelAfter(Grace(arguments)));
         var reader = new CrawlEventLineReader(StandardInput.Open()) { Repair = arguments.GetValue(repair) };
-        await using var writer = new CrawlEventWriter(new CrawlEventRepository(dataSource, notify: true));
-        var refused = await (arguments.GetValue(acknowledge)
-            ? AppendAcknowledgedAsync(crawlId, reader, writer, cancellationToken)
-            : AppendAsync(crawlId, reader, writer, cancellationToken));
-        if (refused > 0)
+
+        // Not disposed where events are pending: that would wait for them.
+        var writer = new CrawlEventWriter(new CrawlEventRepository(dataSource, notify: true));
+        Outcome outcome;
+        try
         {
-            throw new InvalidDataException($"{Terminal.Count(refused, "line")} refused, of {Terminal.Count(reader.LinesRead, "line")}.");
+            outcome = await (arguments.GetValue(acknowledge)
+                ? AppendAcknowledgedAsync(crawlId, reader, writer, cancellationToken, storing.Token)
+                : AppendAsync(crawlId, reader, writer, cancellationToken, storing.Token));
+        }
+        catch (RecordingException exception)
+        {
+            throw new RecordingLineException(StandardInput.Name, exception);
+        }
+
+        if (outcome.Unconfirmed == 0)
+        {
+            await writer.DisposeAsync();
+        }
+
+        if (outcome.Message(cancellationToken.IsCancellationRequested, reader.LinesRead) is { } message)
+        {
+            throw new InvalidDataException(message);
         }
     }
 
-    /// <returns>How many lines were refused.</returns>
-    private static async Task<long> AppendAsync(Guid crawlId, CrawlEventLineReader reader, CrawlEventWriter writer, CancellationToken cancellationToken)
+    private static async Task<Outcome> AppendAsync(
+        Guid crawlId, CrawlEventLineReader reader, CrawlEventWriter writer, CancellationToken reading, CancellationToken storing)
     {
         // Each event's line, as long as the writer has the event.
         var lines = new ConditionalWeakTable<NewCrawlEvent, StrongBox<long>>();
-        long refused = 0;
+        var outcome = new Outcome();
         try
         {
-            await foreach (var line in reader.ReadAsync(cancellationToken))
+            await foreach (var line in reader.ReadAsync(reading))
             {
                 if (line.IsValid)
                 {
                     lines.Add(line.Event, new StrongBox<long>(line.Number));
-                    await TakingRefusedAsync(() => writer.WriteAsync(crawlId, line.Event, cancellationToken));
+
+                    // Not cancelled with the reading: each event that was read is stored, if it can be.
+                    if (!await StoringAsync(() => writer.WriteAsync(crawlId, line.Event, storing)))
+                    {
+                        outcome.Unconfirmed++;
+                    }
                 }
                 else
                 {
-                    refused++;
-                    Report(line.Number, line.Error.Reason);
+                    outcome.Refuse(line.Number, line.Error.Reason);
                 }
             }
         }
+        catch (OperationCanceledException) when (reading.IsCancellationRequested)
+        {
+        }
         finally
         {
-            // A cancelled command also stores the events that it has read.
-            await TakingRefusedAsync(() => writer.FlushAsync(CancellationToken.None));
+            if (!await StoringAsync(() => writer.FlushAsync(storing)))
+            {
+                outcome.Unconfirmed += writer.PendingCount;
+            }
         }
 
-        return refused;
+        return outcome;
 
-        async Task TakingRefusedAsync(Func<Task> call)
+        // Reports refused events. False: the time for storing is over.
+        async Task<bool> StoringAsync(Func<Task> call)
         {
             while (true)
             {
                 try
                 {
                     await call();
-                    return;
+                    return true;
+                }
+                catch (OperationCanceledException) when (storing.IsCancellationRequested)
+                {
+                    return false;
                 }
                 catch (CrawlEventsNotStoredException exception) when (exception.Events.All(unstored => ServerErrors.IsRefusal(unstored.Error)))
                 {
                     foreach (var unstored in writer.TakeUnstored(crawlId))
                     {
-                        refused++;
-                        Report(lines.TryGetValue(unstored.Event, out var line) ? line.Value : 0, ServerErrors.Describe(unstored.Error));
+                        outcome.Refuse(lines.TryGetValue(unstored.Event, out var line) ? line.Value : 0, ServerErrors.Describe(unstored.Error));
                     }
                 }
             }
         }
     }
 
-    /// <returns>How many lines were refused.</returns>
-    private static async Task<long> AppendAcknowledgedAsync(
-        Guid crawlId, CrawlEventLineReader reader, CrawlEventWriter writer, CancellationToken cancellationToken)
+    private static async Task<Outcome> AppendAcknowledgedAsync(
+        Guid crawlId, CrawlEventLineReader reader, CrawlEventWriter writer, CancellationToken cancellationToken, CancellationToken storing)
     {
         using var reading = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var pending = Channel.CreateBounded<(long Line, Task<long> Id)>(MaxUnacknowledged);
-        var acknowledging = AcknowledgeAsync(pending.Reader, reading);
-        long refused = 0;
+        var outcome = new Outcome();
+        var acknowledging = AcknowledgeAsync(pending.Reader, outcome, reading, storing);
         try
         {
             await foreach (var line in reader.ReadAsync(reading.Token))
@@ -132,33 +182,41 @@ internal sealed class AppendCommand : ToolCommand
                 }
                 else
                 {
-                    refused++;
-                    Report(line.Number, line.Error.Reason);
+                    outcome.Refuse(line.Number, line.Error.Reason);
                 }
             }
+        }
+        catch (OperationCanceledException) when (reading.IsCancellationRequested)
+        {
         }
         finally
         {
             pending.Writer.TryComplete();
-            refused += await acknowledging;
+            await acknowledging;
         }
 
-        return refused;
+        return outcome;
     }
 
-    /// <summary>Acknowledges the events that are stored, also behind one that is not. After an error that concerns more than its event, no more is
-    /// read.</summary>
-    /// <returns>How many lines were refused.</returns>
-    private static async Task<long> AcknowledgeAsync(ChannelReader<(long Line, Task<long> Id)> pending, CancellationTokenSource reading)
+    /// <summary>Acknowledges the events that are stored, also behind one that is not. After an error that concerns more than its event, and once standard
+    /// output is closed, no more is read.</summary>
+    private static async Task AcknowledgeAsync(
+        ChannelReader<(long Line, Task<long> Id)> pending, Outcome outcome, CancellationTokenSource reading, CancellationToken storing)
     {
-        long refused = 0;
         ExceptionDispatchInfo? error = null;
-        await using var rows = new RowWriter();
-        await foreach (var (line, id) in pending.ReadAllAsync())
+        var rows = new RowWriter();
+        await foreach (var (line, stored) in pending.ReadAllAsync(CancellationToken.None))
         {
             try
             {
-                await rows.WriteAsync(new Acknowledgement { Line = line, Id = await id }, CancellationToken.None);
+                var id = await stored.WaitAsync(storing);
+                outcome.Stored++;
+                if (outcome.IsOutputClosed)
+                {
+                    continue;
+                }
+
+                await rows.WriteAsync(new Acknowledgement { Line = line, Id = id }, CancellationToken.None);
 
                 // Rows are buffered while the next event is stored already.
                 if (!pending.TryPeek(out var next) || !next.Id.IsCompleted)
@@ -166,10 +224,18 @@ internal sealed class AppendCommand : ToolCommand
                     await rows.FlushAsync(CancellationToken.None);
                 }
             }
+            catch (OperationCanceledException) when (storing.IsCancellationRequested)
+            {
+                outcome.Unconfirmed++;
+            }
             catch (Exception exception) when (ServerErrors.IsRefusal(exception))
             {
-                refused++;
-                Report(line, ServerErrors.Describe(exception));
+                outcome.Refuse(line, ServerErrors.Describe(exception));
+            }
+            catch (Exception exception) when (StandardOutput.IsClosed(exception))
+            {
+                outcome.IsOutputClosed = true;
+                await reading.CancelAsync();
             }
             catch (Exception exception)
             {
@@ -178,16 +244,61 @@ internal sealed class AppendCommand : ToolCommand
             }
         }
 
-        error?.Throw();
-        return refused;
-    }
+        try
+        {
+            await rows.DisposeAsync();
+        }
+        catch (Exception exception) when (StandardOutput.IsClosed(exception))
+        {
+            outcome.IsOutputClosed = true;
+        }
 
-    private static void Report(long line, string reason) => Console.Error.WriteLine($"{StandardInput.Name}:{line}: {reason}".Printable());
+        error?.Throw();
+    }
 
     private sealed record Acknowledgement
     {
         public required long Line { get; init; }
 
         public required long Id { get; init; }
+    }
+
+    /// <summary>What became of the lines.</summary>
+    private sealed class Outcome
+    {
+        private long refused;
+
+        /// <summary>The number of lines that were acknowledged, or would have been with an open output.</summary>
+        public long Stored { get; set; }
+
+        /// <summary>The number of lines that were read, and may not be stored.</summary>
+        public long Unconfirmed { get; set; }
+
+        public bool IsOutputClosed { get; set; }
+
+        public void Refuse(long line, string reason)
+        {
+            // Reading and acknowledging refuse lines at the same time.
+            Interlocked.Increment(ref refused);
+            Console.Error.WriteLine($"{StandardInput.Name}:{line}: {reason}".Printable());
+        }
+
+        /// <summary>Gets the message of an append that has not stored all of its input; null otherwise.</summary>
+        public string? Message(bool isCancelled, long lines)
+        {
+            string[] missing =
+            [
+                .. Unconfirmed > 0 ? new[] { $"{Terminal.Count(Unconfirmed, "line")} not confirmed as stored" } : [],
+                .. refused > 0 ? new[] { $"{Terminal.Count(refused, "line")} refused" } : [],
+            ];
+            var rest = missing.Length > 0 ? $"{string.Join(", ", missing)}, of {Terminal.Count(lines, "line")}." : null;
+            return (IsOutputClosed, isCancelled, rest) switch
+            {
+                (true, _, _) => $"standard output was closed, so no more was read. {Terminal.Count(Stored, "line")} stored. {rest}".TrimEnd(),
+                (_, true, null) => $"cancelled. All events of the {Terminal.Count(lines, "line")} that were read are stored.",
+                (_, true, _) => $"cancelled. {rest}",
+                _ => rest,
+            };
+        }
     }
 }

@@ -7,7 +7,7 @@ namespace CrawlData.Cli.Commands;
 /// <summary><c>crawldata import</c>: imports a recording.</summary>
 internal sealed class ImportCommand : ToolCommand
 {
-    private readonly Argument<string> file = new("FILE") { Description = "The recording. A name that ends in .gz is decompressed; - is standard input." };
+    private readonly Argument<string> file = new("FILE") { Description = "The recording. It is decompressed when it is gzip; - is standard input." };
 
     private readonly Option<bool> newIds = new("--new-ids")
     {
@@ -29,6 +29,7 @@ internal sealed class ImportCommand : ToolCommand
     {
         Description = "Keep retention times of artifacts that have passed, so that the next sweep deletes the artifacts. Without it, they get no retention time.",
     };
+    private readonly Option<int?> maxErrors = CommandParameters.Positive("--max-errors", "The most invalid lines to report. The default is 20.");
 
     private readonly Option<bool> json = CommandParameters.Json();
 
@@ -38,7 +39,7 @@ internal sealed class ImportCommand : ToolCommand
           {"table":"crawl_runs","row":{"id":"…","app_package":"com.example.app","status":"COMPLETED"}}
           {"table":"crawl_events","row":{"crawl_id":"…","event_type":"page.opened","payload":{}}}
 
-        An invalid line is reported as FILE:LINE: reason, and nothing is stored.
+        Each invalid line is reported as FILE:LINE: reason, and nothing is stored.
         """)
     {
         Add(file);
@@ -46,6 +47,7 @@ internal sealed class ImportCommand : ToolCommand
         Add(repair);
         Add(enqueue);
         Add(allowExpired);
+        Add(maxErrors);
         Add(json);
         SetAction(RunAsync);
     }
@@ -54,12 +56,14 @@ internal sealed class ImportCommand : ToolCommand
     {
         await using var dataSource = Connection.Required(arguments);
         await using var source = RecordingSource.Open(arguments.GetRequiredValue(file));
+        var defaults = new RecordingImportOptions();
         var options = new RecordingImportOptions
         {
             NewIds = arguments.GetValue(newIds),
             Repair = arguments.GetValue(repair),
             Enqueue = arguments.GetValue(enqueue),
             AllowExpired = arguments.GetValue(allowExpired),
+            MaxErrors = arguments.GetValue(maxErrors) ?? defaults.MaxErrors,
         };
         var watch = Stopwatch.StartNew();
         var imported = await source.ImportAsync(dataSource, options, cancellationToken);

@@ -8,16 +8,6 @@ internal sealed class LogsCommand : ToolCommand
 {
     private const int DefaultRows = 100;
 
-    private static readonly Listing<CrawlLog> Listing = new()
-    {
-        DefaultRows = DefaultRows,
-        Table = () => Terminal.Table(flexible: "message", "at (UTC)", "level", "type", "message"),
-        Cells = line => [$"{line.Timestamp:HH:mm:ss.fff}", line.Level.ToLabel(), line.EventType.ToLabel(), $"{line.Message} {line.Details}"],
-        EmptyMessage = "No lines.",
-        MoreMessage = last => $"These are the first {DefaultRows} lines. --since {last.Timestamp:yyyy-MM-ddTHH:mm:ss.ffffffZ} shows the next; "
-            + "--limit N shows more; --json writes all as NDJSON.",
-    };
-
     private readonly Argument<Guid> session = CommandParameters.Session();
 
     private readonly Option<CrawlLogLevel[]> levels = CommandParameters.Labels<CrawlLogLevel>("--level", "LEVEL", "Only lines of this level");
@@ -27,6 +17,12 @@ internal sealed class LogsCommand : ToolCommand
     private readonly Option<DateTimeOffset?> since = CommandParameters.Time("--since", "Only lines with this time or later");
 
     private readonly Option<DateTimeOffset?> until = CommandParameters.Time("--until", "Only lines before this time");
+
+    private readonly Option<string?> after = new("--after")
+    {
+        Description = "Only lines after this cursor, which a table ends with. Give the same filters again.",
+        HelpName = "CURSOR",
+    };
 
     private readonly Option<int?> limit = CommandParameters.Limit($"The most lines to read. The default is {DefaultRows} on a terminal, and all otherwise.");
 
@@ -39,6 +35,7 @@ internal sealed class LogsCommand : ToolCommand
         Add(types);
         Add(since);
         Add(until);
+        Add(after);
         Add(limit);
         Add(json);
         SetAction(RunAsync);
@@ -56,11 +53,25 @@ internal sealed class LogsCommand : ToolCommand
             TimestampFrom = arguments.GetValue(since),
             TimestampBefore = arguments.GetValue(until),
         };
-        var any = await Listing.WriteAsync(
-            Terminal.WritesTable(arguments, json),
+        var asTable = Terminal.WritesTable(arguments, json);
+
+        // A table without a limit shows one page, so the cursor of the second page continues after it.
+        var next = arguments.GetValue(after);
+        var listing = new Listing<CrawlLog>
+        {
+            DefaultRows = DefaultRows,
+            Table = () => Terminal.Table(flexible: "message", "at (UTC)", "level", "type", "message"),
+            Cells = line => [$"{line.Timestamp:HH:mm:ss.fff}", line.Level.ToLabel(), line.EventType.ToLabel(), $"{line.Message} {line.Details}"],
+            EmptyMessage = "No lines.",
+            MoreMessage = _ => $"These are the first {DefaultRows} lines. --after {next} shows the next; --limit N shows more; --json writes all as NDJSON.",
+        };
+        var any = await listing.WriteAsync(
+            asTable,
             arguments.GetValue(limit),
             max => Pages.ReadAsync<CrawlLog>(
-                (size, cursor, token) => logs.ListAsync(sessionId, query, size, cursor, cancellationToken: token), max, CrawlLogRepository.MaxPageSize),
+                (size, cursor, token) => logs.ListAsync(sessionId, query, size, next = cursor ?? next, cancellationToken: token),
+                max,
+                asTable ? DefaultRows : CrawlLogRepository.MaxPageSize),
             cancellationToken);
         if (!any && await new AuditSessionRepository(dataSource).GetAsync(sessionId, cancellationToken: cancellationToken) is null)
         {

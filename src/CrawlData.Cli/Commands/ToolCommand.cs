@@ -9,4 +9,7 @@ namespace CrawlData.Cli.Commands;
 internal abstract class ToolCommand(string name, string summary, string? details = null) : Command(name, summary)
 {
     public string? Details { get; } = details;
+
+    /// <summary>The time that the command has to end after Ctrl+C or SIGTERM.</summary>
+    public virtual TimeSpan TimeAfterCancel(ParseResult arguments) => TimeSpan.FromSeconds(2);
 }

@@ -121,7 +121,7 @@ public sealed class CrawlEventRepository
         Guid crawlId, IEnumerable<NewCrawlEvent> events, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(events);
-        return appender.AppendAsync(new RowBatch<NewCrawlEvent>(crawlId, [.. events]), transaction, cancellationToken);
+        return appender.AppendAsync(new RowBatch<NewCrawlEvent>(crawlId, [.. events.NamingIndex("events")]), transaction, cancellationToken);
     }
 
     /// <summary>Appends events to one or several crawls: all or none. Such calls never deadlock with each other, because each first takes the locks of its

@@ -191,7 +191,7 @@ public sealed class CrawlRunRepository(
         IEnumerable<NewCrawlRun> runs, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(runs);
-        return InsertAsync([.. runs], Map, run => run.Id, transaction, cancellationToken);
+        return InsertAsync([.. runs.NamingIndex("runs")], Map, run => run.Id, transaction, cancellationToken);
     }
 
     /// <summary>Inserts runs, and maps the stored rows. An import maps only their ids, because it may store times that <see cref="Map"/> cannot read.</summary>

@@ -17,7 +17,8 @@ public sealed record NewCrawlEvent
     public required string EventType { get; init => field = CrawledText.Require(value, "event_type", 50); }
 
     /// <summary>The content of the event, as JSON. The value <c>default</c> is stored as the JSON literal <c>null</c>.</summary>
-    public required Jsonb Payload { get; init; }
+    /// <exception cref="InvalidValueException">The value is larger than 32 MiB. Only a value that another writer stored can be.</exception>
+    public required Jsonb Payload { get; init => field = JsonbValidator.RequireSize(value, "payload"); }
 
     /// <summary>The time of the event, in any offset. It is stored in UTC and truncated to microseconds.</summary>
     /// <value>The default is null: the database's clock at the start of the transaction that stores the event.</value>

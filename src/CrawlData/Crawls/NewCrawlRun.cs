@@ -28,7 +28,12 @@ public sealed record NewCrawlRun
 
     /// <summary>The device that the crawl runs on, as JSON in the crawler's format.</summary>
     /// <value>The default is null.</value>
-    public Jsonb? DeviceConfig { get; init; }
+    /// <exception cref="InvalidValueException">The value is larger than 32 MiB. Only a value that another writer stored can be.</exception>
+    public Jsonb? DeviceConfig
+    {
+        get;
+        init => field = value is { } given ? JsonbValidator.RequireSize(given, "device_config") : null;
+    }
 
     /// <summary>The most steps that the crawler may take. The library stores it, and does not enforce it.</summary>
     /// <value>The default is 100; the least is 1.</value>

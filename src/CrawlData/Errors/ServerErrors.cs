@@ -11,7 +11,8 @@ public static class ServerErrors
     /// <para>The text of a <see cref="PostgresException"/> is its SQLSTATE and its message: <c>42P01: relation "crawl_runs" does not exist</c>. Its detail,
     /// hint, context and statement are left out.</para>
     /// <para>The message itself is replaced with a fixed text where it may quote a value. These are errors of the SQLSTATE classes 22, 38, 39 and P0, and
-    /// errors within a function.</para>
+    /// errors within a function. An error while connecting is about a setting of the connection string, such as <c>Search Path</c>, and keeps its
+    /// text.</para>
     /// </remarks>
     /// <param name="exception">The error. Its inner exceptions are not looked at.</param>
     /// <returns>The SQLSTATE and text of a <see cref="PostgresException"/>; the message of any other exception, unchanged.</returns>
@@ -54,6 +55,7 @@ public static class ServerErrors
         QuotesValues(error) ? "the server's text is left out, because it may quote a value" : error.MessageText;
 
     // A data exception quotes its value, and an error within a function quotes the function's statement. RAISE may quote anything, under any SQLSTATE.
-    private static bool QuotesValues(PostgresException error) =>
-        error.SqlState[..2] is "22" or "38" or "39" or "P0" || error.InternalQuery is not null || error.Routine == "exec_stmt_raise";
+    // A fatal error of these classes comes while connecting, when no row has been sent: it is about a setting of the connection string.
+    private static bool QuotesValues(PostgresException error) => error.InvariantSeverity != "FATAL"
+        && (error.SqlState[..2] is "22" or "38" or "39" or "P0" || error.InternalQuery is not null || error.Routine == "exec_stmt_raise");
 }

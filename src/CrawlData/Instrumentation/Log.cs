@@ -62,7 +62,7 @@ internal static partial class Log
     public static partial void NotifyingFailed(ILogger logger, string error);
 
     [LoggerMessage(
-        33, LogLevel.Warning, "Not listening for events: the pool has only one connection. Followers poll.", EventName = "NotListening")]
+        33, LogLevel.Warning, "Not listening for events: it would take the pool's last connection. Followers poll.", EventName = "NotListening")]
     public static partial void NotListening(ILogger logger);
 
     [LoggerMessage(

@@ -112,7 +112,8 @@ public readonly struct Jsonb : IEquatable<Jsonb>
     /// <param name="options">Limits and repair; the defaults of <see cref="JsonbOptions"/> when null.</param>
     /// <returns>The value.</returns>
     /// <exception cref="InvalidValueException">PostgreSQL would refuse the JSON, or it exceeds a limit.</exception>
-    /// <exception cref="NotSupportedException">The type cannot be serialized.</exception>
+    /// <exception cref="NotSupportedException">The type cannot be serialized. Or the application is trimmed or ahead-of-time compiled, which turns
+    /// reflection off, and <paramref name="serializerOptions"/> have no type information.</exception>
     /// <exception cref="JsonException">The object is nested deeper than the serializer's own limit, for example by a cycle.</exception>
     /// <example>
     /// <code>
@@ -122,7 +123,11 @@ public readonly struct Jsonb : IEquatable<Jsonb>
     [RequiresUnreferencedCode("Serializes by reflection; use the overload that takes a JsonTypeInfo.")]
     [RequiresDynamicCode("Serializes by reflection; use the overload that takes a JsonTypeInfo.")]
     public static Jsonb From<T>(T value, JsonSerializerOptions? serializerOptions = null, JsonbOptions? options = null) =>
-        Serialize(writer => JsonSerializer.Serialize(writer, value, serializerOptions), options);
+        JsonSerializer.IsReflectionEnabledByDefault || serializerOptions?.TypeInfoResolver is not null
+            ? Serialize(writer => JsonSerializer.Serialize(writer, value, serializerOptions), options)
+            : throw new NotSupportedException(
+                "Jsonb.From serializes by reflection, which is turned off in this application, as in every trimmed one. Use the overload that takes a "
+                + "JsonTypeInfo from a JsonSerializerContext, or Jsonb.Parse with JSON text.");
 
     /// <summary>Serializes an object with source-generated metadata.</summary>
     /// <typeparam name="T">The type of the metadata.</typeparam>

@@ -12,8 +12,8 @@ public sealed record JsonbOptions
 
     internal static readonly JsonbOptions Default = new();
 
-    // For values from the database. PostgreSQL writes a space after each comma and colon, so a text may be longer than when it was stored.
-    internal static readonly JsonbOptions Stored = new(LargestMaxDepth, 2 * LargestMaxBytes);
+    // For values from the database. PostgreSQL writes a space after each comma and colon, so white space does not count.
+    internal static readonly JsonbOptions Stored = new(LargestMaxDepth, LargestMaxBytes) { IgnoresWhiteSpace = true };
 
     private readonly int maxDepth = 64;
     private readonly int maxBytes = 16 * 1024 * 1024;
@@ -44,6 +44,9 @@ public sealed record JsonbOptions
     /// each of them causes an <see cref="InvalidValueException"/>.</summary>
     /// <value>The default is false.</value>
     public bool Repair { get; init; }
+
+    /// <summary>Whether white space between tokens does not count as size.</summary>
+    internal bool IgnoresWhiteSpace { get; private init; }
 
     /// <summary>Makes options for a line of NDJSON, which wraps a stored value in two more levels.</summary>
     /// <param name="maxBytes">The longest line, in bytes. It may exceed <see cref="LargestMaxBytes"/>.</param>

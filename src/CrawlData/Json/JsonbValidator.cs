@@ -16,13 +16,14 @@ internal static class JsonbValidator
     /// <exception cref="InvalidValueException">PostgreSQL would refuse the text, or it exceeds a limit.</exception>
     public static byte[] Validate(byte[] utf8, JsonbOptions options)
     {
-        if (utf8.Length > options.MaxBytes)
+        var size = MeasureSize(utf8, options);
+        if (size > options.MaxBytes)
         {
-            throw new InvalidValueException(Jsonb.Field, $"has {utf8.Length} bytes; the limit is {options.MaxBytes}");
+            throw new InvalidValueException(Jsonb.Field, $"has {size} bytes; the limit is {options.MaxBytes}");
         }
 
         // The size of the text as PostgreSQL returns it. It writes numbers out, so a small text may become a large one.
-        long writtenOut = utf8.Length;
+        long writtenOut = size;
 
         // One level more than allowed, so that this loop reports the excess, and not the reader.
         var reader = new Utf8JsonReader(utf8, new JsonReaderOptions { MaxDepth = options.MaxDepth + 1 });
@@ -52,6 +53,45 @@ internal static class JsonbValidator
         return writtenOut <= options.MaxBytes
             ? utf8
             : throw new InvalidValueException(Jsonb.Field, $"has {writtenOut} bytes with its numbers written out; the limit is {options.MaxBytes}");
+    }
+
+    /// <summary>Checks the size of a value that another writer may have stored, or that has passed other limits.</summary>
+    /// <exception cref="InvalidValueException">It is larger than the largest value that can be made.</exception>
+    public static Jsonb RequireSize(Jsonb value, string column) =>
+        MeasureSize(value.Utf8.Span, JsonbOptions.Stored) is var size && size <= JsonbOptions.LargestMaxBytes
+            ? value
+            : throw new InvalidValueException(column, $"has {size} bytes; the limit is {JsonbOptions.LargestMaxBytes}");
+
+    // White space is counted only in a text that would be too large with it.
+    private static int MeasureSize(ReadOnlySpan<byte> utf8, JsonbOptions options)
+    {
+        if (!options.IgnoresWhiteSpace || utf8.Length <= options.MaxBytes)
+        {
+            return utf8.Length;
+        }
+
+        var size = 0;
+        var inString = false;
+        for (var at = 0; at < utf8.Length; at++)
+        {
+            switch (utf8[at])
+            {
+                case (byte)'"':
+                    inString = !inString;
+                    break;
+                case (byte)'\\':
+                    // The escaped character counts too, and ends no string.
+                    at++;
+                    size++;
+                    break;
+                case (byte)' ' or (byte)'\t' or (byte)'\r' or (byte)'\n' when !inString:
+                    continue;
+            }
+
+            size++;
+        }
+
+        return size;
     }
 
     /// <summary>Counts the digits of a number that is written out without exponent.</summary>

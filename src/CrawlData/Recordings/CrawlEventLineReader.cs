@@ -6,7 +6,7 @@ namespace CrawlData.Recordings;
 /// <summary>Reads events from NDJSON, for example from a crawler in another language.</summary>
 /// <remarks>
 /// <para>A line is one object: <c>{"event_type": "page.opened", "payload": {"url": "https://example.org/"}}</c>. It may have a <c>created_at</c>: a time in
-/// ISO 8601 with its offset. Other properties make the line invalid.</para>
+/// ISO 8601 with its offset, with a space for the <c>T</c> too. A time without an offset makes the line invalid, and so do other properties.</para>
 /// <para>An invalid line is returned with its error, and does not end the reading. Empty lines are skipped. A byte order mark before the first line is
 /// ignored.</para>
 /// </remarks>
@@ -30,7 +30,8 @@ public sealed class CrawlEventLineReader
     private readonly NdjsonReader lines;
 
     /// <summary>Initializes a reader. Nothing is read yet.</summary>
-    /// <param name="input">NDJSON in UTF-8. It is read to its end, and left open. The longest line is 64 MiB.</param>
+    /// <param name="input">NDJSON in UTF-8. It is read to its end, and left open. A line longer than 64 MiB is invalid, and so is a payload larger than 32
+    /// MiB.</param>
     /// <exception cref="ArgumentNullException"><paramref name="input"/> is null.</exception>
     public CrawlEventLineReader(Stream input)
     {
@@ -49,13 +50,14 @@ public sealed class CrawlEventLineReader
     /// <summary>Reads the lines as they arrive. Call it once for a reader.</summary>
     /// <param name="cancellationToken">Cancels the reading.</param>
     /// <returns>The lines that are not empty, in their order.</returns>
-    /// <exception cref="RecordingException">A line is longer than 64 MiB. The reading ends there.</exception>
+    /// <exception cref="RecordingException">The input is not UTF-8 text, but for example UTF-16 or compressed. Or the stream threw <see
+    /// cref="InvalidDataException"/>, as a <see cref="System.IO.Compression.GZipStream"/> does. The reading ends there.</exception>
     public async IAsyncEnumerable<CrawlEventLine> ReadAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         var options = JsonbOptions.ForLine(RecordingFormat.LargestLineBytes, Repair);
-        await foreach (var bytes in lines.ReadAsync(cancellationToken).ConfigureAwait(false))
+        await foreach (var (bytes, error) in lines.ReadAsync(cancellationToken).ConfigureAwait(false))
         {
-            yield return Parse(bytes.Span, options, lines.Line);
+            yield return error is null ? Parse(bytes.Span, options, lines.Line) : new CrawlEventLine(error);
         }
     }
 

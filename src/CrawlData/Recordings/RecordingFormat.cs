@@ -29,6 +29,8 @@ internal static class RecordingFormat
 
     public const string CrawlLogs = "crawl_logs";
 
+    public static readonly string[] Tables = [CrawlRuns, CrawlEvents, AuditSessions, AuditPages, Artifacts, CrawlLogs];
+
     /// <summary>The options for rows. They refuse unknown columns, duplicate columns, and null where the column is not nullable.</summary>
     public static JsonSerializerOptions Rows { get; } = new()
     {
@@ -61,13 +63,10 @@ internal static class RecordingFormat
         {
             return element.Deserialize<T>(Rows) ?? throw new JsonException();
         }
-        catch (JsonException exception)
+        catch (Exception exception) when (exception is JsonException or InvalidValueException { Field: Jsonb.Field })
         {
-            var column = exception.Path?.TrimStart('$', '.');
-            var known = Rows.GetTypeInfo(typeof(T)).Properties.Any(property => property.Name == column);
-
             // The cause is left out, because its message may quote the line.
-            throw new RecordingException(line, known ? $"{column}: has a value that the column does not accept." : $"is not a row of {table}.");
+            throw new RecordingException(line, RowErrors.Explain(element, Rows.GetTypeInfo(typeof(T)), table));
         }
     }
 
@@ -243,28 +242,5 @@ internal static class RecordingFormat
         public required Jsonb Details { get; init; }
 
         public Instant? Timestamp { get; init; }
-    }
-
-    // Refuses a time without an offset. System.Text.Json would read it as the machine's local time.
-    private static DateTimeOffset ReadTime(ref Utf8JsonReader reader) => reader.GetDateTime().Kind == DateTimeKind.Unspecified
-        ? throw new JsonException("The time has no offset, such as Z.")
-        : reader.GetDateTimeOffset().ToUniversalTime();
-
-    private sealed class TimeConverter : JsonConverter<DateTimeOffset>
-    {
-        public override DateTimeOffset Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => ReadTime(ref reader);
-
-        public override void Write(Utf8JsonWriter writer, DateTimeOffset value, JsonSerializerOptions options) => throw new NotSupportedException();
-    }
-
-    // Reads what an export writes, also times that DateTimeOffset cannot hold.
-    private sealed class InstantConverter : JsonConverter<Instant>
-    {
-        public override Instant Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
-            reader.TokenType == JsonTokenType.String && Instant.TryParseUnreadable(reader.GetString()!, out var instant)
-                ? instant
-                : Instant.From(ReadTime(ref reader));
-
-        public override void Write(Utf8JsonWriter writer, Instant value, JsonSerializerOptions options) => throw new NotSupportedException();
     }
 }

@@ -1,4 +1,5 @@
 using System.Data.Common;
+using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
 using CrawlData.Audits;
 using CrawlData.Crawls;
@@ -44,20 +45,49 @@ internal sealed class RecordingImport(
     private long batchLine = 1;
     private RecordingProgress total = new();
 
+    private readonly List<RecordingException> errors = [];
+
+    // The table of the line, once it is known.
+    private string? table;
+
+    // Whether an invalid line may have the row that a later line belongs to. That line is then no error of its own.
+    private bool lacksParents;
+
     private long Line => lines.Line;
 
     private long FirstWorkLine => work.Line == 0 ? Line : work.Line;
 
     /// <summary>Imports all lines. The caller commits.</summary>
-    /// <exception cref="RecordingException">A line cannot be imported.</exception>
+    /// <exception cref="RecordingException">Lines cannot be imported. The first of them ends the storing, and the reading goes on for others.</exception>
     public async Task<RecordingImportResult> RunAsync(CancellationToken cancellationToken)
     {
-        await foreach (var bytes in lines.ReadAsync(cancellationToken).ConfigureAwait(false))
+        try
         {
-            await AddLineAsync(bytes, cancellationToken).ConfigureAwait(false);
+            await foreach (var (bytes, error) in lines.ReadAsync(cancellationToken).ConfigureAwait(false))
+            {
+                if (error is null)
+                {
+                    await TryAsync(() => AddLineAsync(bytes, cancellationToken)).ConfigureAwait(false);
+                }
+                else
+                {
+                    AddError(error);
+                }
+            }
+
+            await TryAsync(() => FlushAsync(cancellationToken)).ConfigureAwait(false);
+        }
+        catch (RecordingException exception) when (exception.Errors[0] == exception)
+        {
+            // The input ended the reading, and not the limit of errors.
+            errors.Add(exception);
         }
 
-        await FlushAsync(cancellationToken).ConfigureAwait(false);
+        if (errors.Count > 0)
+        {
+            throw new RecordingException(errors);
+        }
+
         return work.Line == 0 || options.Enqueue
             ? new RecordingImportResult
             {
@@ -73,18 +103,39 @@ internal sealed class RecordingImport(
                 $"is work, which workers would take (enqueue would allow it). PENDING runs: {work.Runs}; queued or running sessions: {work.Sessions}.");
     }
 
-    private async ValueTask AddLineAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+    private async Task TryAsync(Func<Task> add)
     {
         try
         {
-            await AddAsync(Parse(bytes.Span), cancellationToken).ConfigureAwait(false);
-            batchBytes += bytes.Length;
+            await add().ConfigureAwait(false);
+        }
+        catch (RecordingException exception)
+        {
+            AddError(exception);
         }
         catch (Exception exception) when (exception is InvalidValueException or RowAlreadyExistsException)
         {
-            throw new RecordingException(Line, exception.Message, exception);
+            AddError(new RecordingException(Line, exception.Message, exception));
         }
+    }
 
+    private void AddError(RecordingException error)
+    {
+        lacksParents |= table is not (RecordingFormat.CrawlEvents or RecordingFormat.Artifacts or RecordingFormat.CrawlLogs);
+        errors.Add(error);
+        if (errors.Count >= options.MaxErrors)
+        {
+            throw new RecordingException(errors);
+        }
+    }
+
+    private async Task AddLineAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+    {
+        table = null;
+        var parsed = Parse(bytes.Span);
+        table = parsed.Table;
+        await AddAsync(parsed, cancellationToken).ConfigureAwait(false);
+        batchBytes += bytes.Length;
         if (eventBatch.Count + pageBatch.Count + artifactBatch.Count + logBatch.Count >= BatchRows || batchBytes >= BatchBytes)
         {
             await FlushAsync(cancellationToken).ConfigureAwait(false);
@@ -114,7 +165,7 @@ internal sealed class RecordingImport(
                 AddLog(ToRow<RecordingFormat.LogRow>(parsed));
                 break;
             default:
-                throw new RecordingException(Line, "names a table that recordings do not have.");
+                throw new RecordingException(Line, $"table: is not one of {string.Join(", ", RecordingFormat.Tables)}.");
         }
     }
 
@@ -137,7 +188,11 @@ internal sealed class RecordingImport(
     {
         var id = NewId(row.Id);
         AddId(crawls, row.Id, id, "Crawl");
-        await tables.Runs.InsertAsync([row.ToRun(id)], StoredId, Same, transaction, cancellationToken).ConfigureAwait(false);
+        if (errors.Count == 0)
+        {
+            await tables.Runs.InsertAsync([row.ToRun(id)], StoredId, Same, transaction, cancellationToken).ConfigureAwait(false);
+        }
+
         crawlIds.Add(id);
         if (row.Status == CrawlStatus.Pending)
         {
@@ -151,7 +206,12 @@ internal sealed class RecordingImport(
     {
         var id = NewId(row.Id);
         AddId(sessions, row.Id, id, "Session");
-        await tables.Sessions.InsertAsync([(row.ToSession(id), row.CreatedAt)], StoredId, Same, transaction, cancellationToken).ConfigureAwait(false);
+        var session = row.ToSession(id);
+        if (errors.Count == 0)
+        {
+            await tables.Sessions.InsertAsync([(session, row.CreatedAt)], StoredId, Same, transaction, cancellationToken).ConfigureAwait(false);
+        }
+
         sessionIds.Add(id);
 
         // A running session becomes stale, and a rescue queues it.
@@ -166,12 +226,20 @@ internal sealed class RecordingImport(
     private void AddEvent(RecordingFormat.EventRow row)
     {
         var crawlEvent = new NewCrawlEvent { EventType = row.EventType, Payload = row.Payload, CreatedInstant = row.CreatedAt };
-        eventBatch.Add((FindParent(crawls, row.CrawlId, "crawl"), crawlEvent));
+        if (TryFindParent(crawls, row.CrawlId, "crawl", out var crawlId))
+        {
+            eventBatch.Add((crawlId, crawlEvent));
+        }
     }
 
     private void AddPage(RecordingFormat.PageRow row)
     {
-        var (id, sessionId) = (NewId(row.Id), FindParent(sessions, row.SessionId, "session"));
+        var id = NewId(row.Id);
+        if (!TryFindParent(sessions, row.SessionId, "session", out var sessionId))
+        {
+            return;
+        }
+
         AddId(pages, row.Id, (id, sessionId), "Page");
         pageBatch.Add((sessionId, new NewAuditPage
         {
@@ -186,8 +254,11 @@ internal sealed class RecordingImport(
 
     private void AddArtifact(RecordingFormat.ArtifactRow row)
     {
-        var sessionId = FindParent(sessions, row.SessionId, "session");
-        var page = FindParent(pages, row.PageId, "page");
+        if (!TryFindParent(sessions, row.SessionId, "session", out var sessionId) || !TryFindParent(pages, row.PageId, "page", out var page))
+        {
+            return;
+        }
+
         if (page.SessionId != sessionId)
         {
             throw new RecordingException(Line, $"Page {row.PageId} belongs to another session.");
@@ -221,7 +292,10 @@ internal sealed class RecordingImport(
             Details = row.Details,
             TimestampInstant = row.Timestamp,
         };
-        logBatch.Add((FindParent(sessions, row.SessionId, "session"), line));
+        if (TryFindParent(sessions, row.SessionId, "session", out var sessionId))
+        {
+            logBatch.Add((sessionId, line));
+        }
     }
 
     private Guid NewId(Guid? recorded) => options.NewIds || recorded is null ? Uuid7.New() : recorded.Value;
@@ -234,9 +308,11 @@ internal sealed class RecordingImport(
         }
     }
 
-    private T FindParent<T>(Dictionary<Guid, T> stored, Guid recorded, string noun) => stored.TryGetValue(recorded, out var value)
-        ? value
-        : throw new RecordingException(Line, $"There is no {noun} {recorded} in the recording before this line.");
+    /// <returns>False when an invalid line may have the parent.</returns>
+    private bool TryFindParent<T>(Dictionary<Guid, T> stored, Guid recorded, string noun, [MaybeNullWhen(false)] out T value) =>
+        stored.TryGetValue(recorded, out value) || (!lacksParents
+            ? throw new RecordingException(Line, $"There is no {noun} {recorded} in the recording before this line.")
+            : false);
 
     // Only the ids of stored rows are read, because their times may be such as DateTimeOffset cannot hold.
     private static Guid StoredId(DbDataReader row) => row.GetGuid(0);
@@ -245,6 +321,12 @@ internal sealed class RecordingImport(
 
     private async Task FlushAsync(CancellationToken cancellationToken)
     {
+        if (errors.Count > 0)
+        {
+            ClearBatches();
+            return;
+        }
+
         try
         {
             await tables.Events.AppendAsync(eventBatch, transaction, cancellationToken).ConfigureAwait(false);
@@ -265,11 +347,16 @@ internal sealed class RecordingImport(
             Artifacts = total.Artifacts + artifactBatch.Count,
             Logs = total.Logs + logBatch.Count,
         };
+        ClearBatches();
+        progress?.Report(total);
+    }
+
+    private void ClearBatches()
+    {
         eventBatch.Clear();
         pageBatch.Clear();
         artifactBatch.Clear();
         logBatch.Clear();
         (batchBytes, batchLine) = (0, Line + 1);
-        progress?.Report(total);
     }
 }

@@ -22,4 +22,9 @@ public sealed class RecordingImportOptions
     /// artifact gets no retention time, and no sweep deletes it. A time that passes after the import takes effect in either case.</summary>
     /// <value>The default is false.</value>
     public bool AllowExpired { get; init; }
+
+    /// <summary>Gets the most invalid lines that are reported. The import stores nothing once a line is invalid, and reads on to find others.</summary>
+    /// <value>The default is 20; the least is 1.</value>
+    /// <exception cref="ArgumentOutOfRangeException">The value is less than 1.</exception>
+    public int MaxErrors { get; init => field = ArgumentRange.RequireAtLeastOne(value, nameof(MaxErrors)); } = 20;
 }

@@ -35,7 +35,8 @@ public sealed class RecordingImporter(NpgsqlDataSource dataSource)
     /// <exception cref="ArgumentNullException"><paramref name="recording"/> is null.</exception>
     /// <exception cref="RecordingException">A line is malformed, or names another table. Or a value of its row is invalid, or the row's id exists already. Or
     /// no earlier line has the row that it belongs to. Or the recording has work, and <see cref="RecordingImportOptions.Enqueue"/> is false. Nothing is
-    /// stored.</exception>
+    /// stored. <see cref="RecordingException.Errors"/> has up to <see cref="RecordingImportOptions.MaxErrors"/> such lines. Or the input is not UTF-8 text, or
+    /// the stream threw <see cref="InvalidDataException"/>.</exception>
     /// <exception cref="NpgsqlException">The recording could not be stored. When the connection was lost during COMMIT, it may be stored.</exception>
     public Task<RecordingImportResult> ImportAsync(
         Stream recording, RecordingImportOptions? options = null, IProgress<RecordingProgress>? progress = null, CancellationToken cancellationToken = default)

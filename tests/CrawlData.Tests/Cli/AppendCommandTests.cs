@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
 using Npgsql;
 
 namespace CrawlData.Tests.Cli;
@@ -53,7 +55,7 @@ public sealed class AppendCommandTests : ToolTest
         Assert.That(result.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries), Is.EqualTo(
         [
             "<stdin>:2: event_type: is empty; it takes 1 to 50 characters.",
-            "<stdin>:4: is not a row of crawl_events.",
+            "<stdin>:4: payload: is missing; a row of crawl_events needs event_type and payload.",
             "<stdin>:5: json: holds U+0000 at byte 29, which jsonb cannot store (repair would replace it).",
             "crawldata: 3 lines refused, of 6 lines.",
         ]));
@@ -123,8 +125,77 @@ public sealed class AppendCommandTests : ToolTest
         await transaction.RollbackAsync();
 
         Assert.That(await Tool.WaitAsync(append), Is.EqualTo(1));
+        Assert.That(
+            await append.StandardError.ReadToEndAsync(), Is.EqualTo("crawldata: cancelled. All events of the 2 lines that were read are stored.\n"));
         Assert.That((await Events.StreamAsync(crawl).ToListAsync()).Select(one => one.EventType), Is.EqualTo(["first", "second"]));
     }
+
+    [Test]
+    [Platform(Exclude = "Win", Reason = "Windows has no SIGTERM.")]
+    public async Task A_terminated_append_stores_what_it_has_read_even_after_two_seconds_and_says_what_it_could_not_store(
+        [Values] bool acknowledge, [Values] bool unlockedInTime)
+    {
+        var crawl = await CreateCrawlAsync();
+        await using var holder = await DataSource.OpenConnectionAsync();
+        await using var transaction = await holder.BeginTransactionAsync();
+        await using var locking = new NpgsqlCommand("select from crawl_runs where id = $1 for update", holder) { Parameters = { new() { Value = crawl } } };
+        await locking.ExecuteNonQueryAsync();
+        using var append = Tool.Start(
+            Database.ConnectionString,
+            ["append", $"{crawl}", "--grace", unlockedInTime ? "60" : "1", .. acknowledge ? new[] { "--acknowledge" } : []]);
+        await append.StandardInput.WriteAsync(string.Concat(Enumerable.Repeat("""{"event_type":"step","payload":{}}""" + "\n", 200)));
+        await append.StandardInput.FlushAsync();
+        await Wait.UntilBlockedByAsync(DataSource, holder, Tool.Timeout);
+
+        await Tool.InterruptAsync(append, "TERM");
+        if (unlockedInTime)
+        {
+            // Longer than the two seconds after which System.CommandLine ends a process.
+            Assert.That(append.WaitForExit(TimeSpan.FromSeconds(2.5)), Is.False);
+            await transaction.RollbackAsync();
+        }
+
+        Assert.That(await Tool.WaitAsync(append), Is.EqualTo(1));
+        var error = await append.StandardError.ReadToEndAsync();
+        var message = Regex.Match(error, unlockedInTime
+            ? @"\Acrawldata: cancelled\. All events of the (\d+) lines that were read are stored\.\n\z"
+            : @"\Acrawldata: cancelled\. (\d+) lines not confirmed as stored, of \1 lines\.\n\z");
+        Assert.That(message.Success, error);
+        if (!unlockedInTime)
+        {
+            await transaction.RollbackAsync();
+        }
+
+        // On a busy machine, the signal may come before the last line is read.
+        Assert.That(await Events.CountAsync(crawl), Is.EqualTo(unlockedInTime ? int.Parse(message.Groups[1].Value, CultureInfo.InvariantCulture) : 0));
+    }
+
+    [Test]
+    [Platform(Exclude = "Win", Reason = "The console's stream ignores a closed pipe.")]
+    public async Task Once_the_reader_of_acknowledgements_is_gone_no_more_is_read_and_the_stored_lines_are_counted()
+    {
+        var crawl = await CreateCrawlAsync();
+        using var append = Tool.Start(Database.ConnectionString, ["append", $"{crawl}", "--acknowledge"]);
+        await append.StandardInput.WriteLineAsync("""{"event_type":"step","payload":{}}""");
+        await append.StandardInput.FlushAsync();
+        await append.StandardOutput.ReadLineAsync().WaitAsync(Tool.Timeout);
+        append.StandardOutput.Close();
+
+        // Standard input stays open: the closed output alone ends the tool.
+        await append.StandardInput.WriteLineAsync("""{"event_type":"step","payload":{}}""");
+        await append.StandardInput.FlushAsync();
+
+        Assert.That(await Tool.WaitAsync(append), Is.EqualTo(1));
+        Assert.That(
+            await append.StandardError.ReadToEndAsync(), Is.EqualTo("crawldata: standard output was closed, so no more was read. 2 lines stored.\n"));
+        Assert.That(await Events.CountAsync(crawl), Is.EqualTo(2));
+    }
+
+    [Test]
+    public async Task Input_that_is_not_text_is_named() => AssertFailed(
+        await RunWithInputAsync("PK\u0003\u0004", "append", $"{await CreateCrawlAsync()}"),
+        1,
+        "<stdin>:1: is a ZIP archive; the input has to be NDJSON in UTF-8.");
 
     [Test]
     public async Task An_unknown_crawl_is_reported_before_input_is_read()

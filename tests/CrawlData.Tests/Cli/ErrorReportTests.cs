@@ -24,8 +24,45 @@ public sealed class ErrorReportTests : ToolTest
     public async Task No_connection_is_wrong_usage() => AssertFailed(
         await Tool.RunAsync(null, "runs"),
         2,
-        "crawldata: no connection given: name a database with --connection 'Host=localhost;Username=me;Password=…;Database=crawls' "
-        + "or in CRAWLDATA_CONNECTION.");
+        "crawldata: no connection given: name a database with --connection 'Host=localhost;Username=me;Password=…;Database=crawls', "
+        + "in CRAWLDATA_CONNECTION or in a --connection-file.");
+
+    [Test]
+    public async Task The_connection_can_come_from_a_file_and_the_password_from_a_file_that_PGPASSFILE_names()
+    {
+        var settings = new NpgsqlConnectionStringBuilder(Database.ConnectionString);
+        var (file, passwords, wrong) = (TemporaryFile("connection"), TemporaryFile("pgpass"), TemporaryFile("wrong"));
+        await File.WriteAllTextAsync(passwords, $"*:*:*:*:{settings.Password}\n");
+        await File.WriteAllTextAsync(wrong, "*:*:*:*:wrong\n");
+        settings.Password = null;
+        await File.WriteAllTextAsync(file, $"{string.Join('\n', settings.ConnectionString.Split(';'))}\n");
+
+        Assert.That(await ExitCodeAsync(passwords), Is.Zero);
+        Assert.That(await ExitCodeAsync(wrong), Is.EqualTo(1));
+        AssertFailed(
+            await Tool.RunAsync(null, "status", "--connection-file", file, "--connection", "Host=localhost"),
+            2,
+            "crawldata: --connection and --connection-file exclude each other.");
+
+        async Task<int> ExitCodeAsync(string passwordFile)
+        {
+            using var tool = Tool.Start(null, ["status", "--connection-file", file], new Dictionary<string, string?> { ["PGPASSFILE"] = passwordFile });
+            tool.StandardInput.Close();
+            var error = tool.StandardError.ReadToEndAsync();
+            await tool.StandardOutput.ReadToEndAsync();
+            var exitCode = await Tool.WaitAsync(tool);
+            TestContext.Out.WriteLine(await error);
+            return exitCode;
+        }
+    }
+
+    /// <summary>While connecting, no row can be quoted.</summary>
+    [Test]
+    [TestCase("Timezone", "Nowhere/City", "crawldata: 22023: invalid value for parameter \"TimeZone\": \"Nowhere/City\"")]
+    [TestCase("Options", "-c work_mem=much", "crawldata: 22023: invalid value for parameter \"work_mem\": \"much\"")]
+    [TestCase("Search Path", "a b", "crawldata: 22023: invalid value for parameter \"search_path\": \"a b\"")]
+    public async Task A_setting_that_the_server_refuses_is_named(string key, string value, string error) =>
+        AssertFailed(await Tool.RunAsync(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { [key] = value }.ConnectionString, "runs"), 1, error);
 
     [Test]
     [TestCase($"Host=localhost;Password={Password};Colour=red")]

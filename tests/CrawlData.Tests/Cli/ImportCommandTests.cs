@@ -1,4 +1,6 @@
 using System.IO.Compression;
+using CrawlData.Cli;
+using CrawlData.Recordings;
 
 namespace CrawlData.Tests.Cli;
 
@@ -79,8 +81,67 @@ public sealed class ImportCommandTests : ToolTest
 
         var result = await RunAsync("import", file);
 
-        Assert.That((result.ExitCode, result.Error), Is.EqualTo((1, $"crawldata: {file}: Found truncated data while decoding.{Environment.NewLine}")));
+        Assert.That((result.ExitCode, result.Error), Is.EqualTo((1, $"{file}:2: Found truncated data while decoding.{Environment.NewLine}")));
         Assert.That(await Runs.GetAsync(crawlId), Is.Null);
+    }
+
+    [Test]
+    public async Task Each_invalid_line_is_reported_up_to_a_limit()
+    {
+        var crawlId = Guid.NewGuid();
+        var recording = Recording(crawlId, "{}", "{", "}", "[");
+
+        var all = await RunWithInputAsync(recording, "import", "-");
+        var two = await RunWithInputAsync(recording, "import", "-", "--max-errors", "2");
+
+        AssertFailed(all, 1, """
+            <stdin>:3: json: is not well-formed, at or after byte 114.
+            <stdin>:4: json: is not well-formed, at or after byte 111.
+            <stdin>:5: json: is not well-formed, at or after byte 112.
+            crawldata: 3 lines are invalid. Nothing was stored.
+            """);
+        Assert.That(two.Error.ReplaceLineEndings("\n"), Does.EndWith("\ncrawldata: 2 lines are invalid, and there may be more. Nothing was stored.\n"));
+        Assert.That(await Runs.GetAsync(crawlId), Is.Null);
+    }
+
+    [Test]
+    public async Task A_compressed_recording_needs_no_name_and_one_in_UTF_16_is_named()
+    {
+        var crawlId = Guid.NewGuid();
+        var (compressed, utf16) = (TemporaryFile("crawl.ndjson"), TemporaryFile("crawl.ndjson"));
+        await using (var writer = new StreamWriter(new GZipStream(File.Create(compressed), CompressionLevel.Fastest)))
+        {
+            await writer.WriteAsync(Recording(crawlId, "{}"));
+        }
+
+        await File.WriteAllTextAsync(utf16, Recording(crawlId), System.Text.Encoding.Unicode);
+
+        AssertDone(await RunAsync("import", compressed));
+        AssertFailed(await RunAsync("import", utf16), 1, $"{utf16}:1: is in UTF-16; the input has to be NDJSON in UTF-8.");
+        Assert.That(await Events.CountAsync(crawlId), Is.EqualTo(1));
+    }
+
+    /// <summary>The file of 0.1 MB would unpack to 128 MB of blank lines.</summary>
+    [Test]
+    public async Task A_recording_that_unpacks_to_far_more_than_its_size_is_refused_at_its_line()
+    {
+        using var packed = new MemoryStream();
+        await using (var compressed = new GZipStream(packed, CompressionLevel.SmallestSize, leaveOpen: true))
+        {
+            var line = System.Text.Encoding.UTF8.GetBytes(new string(' ', (1024 * 1024) - 1) + "\n");
+            for (var number = 0; number < 128; number++)
+            {
+                await compressed.WriteAsync(line);
+            }
+        }
+
+        packed.Position = 0;
+        await using var unpacked = new UnpackedRecording(new StoredRecording(packed));
+
+        var exception = await Assert.ThrowsAsync<RecordingException>(() => new RecordingImporter(DataSource).ImportAsync(unpacked));
+
+        Assert.That(exception!.Reason, Does.StartWith("The recording unpacks to more than 200 times its size."));
+        Assert.That(exception.Line, Is.InRange(15, 120));
     }
 
     [Test]

@@ -72,11 +72,24 @@ internal static class Tool
         return Process.Start(start)!;
     }
 
-    /// <summary>Sends SIGINT, as Ctrl+C does.</summary>
-    public static async Task InterruptAsync(Process process)
+    /// <summary>Sends SIGINT, as Ctrl+C does, or another signal.</summary>
+    public static async Task InterruptAsync(Process process, string signal = "INT")
     {
-        using var kill = Process.Start("kill", ["-INT", $"{process.Id}"]);
+        using var kill = Process.Start("kill", [$"-{signal}", $"{process.Id}"]);
         await kill.WaitForExitAsync();
+    }
+
+    /// <summary>Runs the tool on a terminal of 200 columns.</summary>
+    /// <returns>What the terminal receives, both outputs in one.</returns>
+    public static async Task<string> RunOnTerminalAsync(string connection, params string[] arguments)
+    {
+        string[] words = [Host, Path.Combine(AppContext.BaseDirectory, "CrawlData.Cli.dll"), .. arguments];
+        var command = string.Join(' ', words.Select(word => $"'{word}'"));
+        using var script = Start("script", ["-qec", $"stty cols 200; {command}", "/dev/null"], connection, null);
+        script.StandardInput.Close();
+        var output = script.StandardOutput.ReadToEndAsync();
+        await WaitAsync(script);
+        return await output;
     }
 
     public static async Task<int> WaitAsync(Process process)

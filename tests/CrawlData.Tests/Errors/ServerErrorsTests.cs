@@ -34,6 +34,12 @@ public sealed class ServerErrorsTests
         Assert.That(ServerErrors.Describe(error), Is.EqualTo($"{sqlState}: the server's text is left out, because it may quote a value"));
     }
 
+    /// <summary>A fatal error of such a class comes while connecting, when no row has been sent.</summary>
+    [Test]
+    public void The_message_of_an_error_while_connecting_is_kept() => Assert.That(
+        ServerErrors.Describe(new PostgresException("invalid value for parameter \"TimeZone\"", "FATAL", "FATAL", "22023")),
+        Is.EqualTo("22023: invalid value for parameter \"TimeZone\""));
+
     [Test]
     [TestCase("22021", true)]
     [TestCase("23505", true)]

@@ -1,6 +1,9 @@
+using System.Reflection;
+using System.Runtime.Loader;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using CrawlData.Audits;
 using CrawlData.Crawls;
 using Npgsql;
 using NpgsqlTypes;
@@ -41,6 +44,50 @@ public sealed partial class JsonbTests : DatabaseTest
             Assert.That(back, Is.EqualTo(value));
             Assert.That(back.GetHashCode(), Is.EqualTo(value.GetHashCode()));
         }
+    }
+
+    /// <summary>The switch is read once in a process. So a second copy of the library and of System.Text.Json reads it here.</summary>
+    [Test]
+    public void Where_reflection_is_off_From_says_so()
+    {
+        const string Switch = "System.Text.Json.JsonSerializer.IsReflectionEnabledByDefault";
+        Assert.That(JsonSerializer.IsReflectionEnabledByDefault, Is.True);
+        var context = new AssemblyLoadContext("trimmed", isCollectible: true);
+        context.LoadFromAssemblyPath(typeof(JsonSerializer).Assembly.Location);
+        var from = context.LoadFromAssemblyPath(typeof(Jsonb).Assembly.Location).GetType(typeof(Jsonb).FullName!)!.GetMethods()
+            .First(method => method.Name == nameof(Jsonb.From) && method.GetParameters()[1].Name == "serializerOptions")
+            .MakeGenericMethod(typeof(object));
+        AppContext.SetSwitch(Switch, false);
+        try
+        {
+            Assert.That(
+                () => from.Invoke(null, BindingFlags.DoNotWrapExceptions, null, [1, null, null], null),
+                Throws.InstanceOf<NotSupportedException>().With.Message.Contains("reflection, which is turned off").And.Message.Contains("JsonTypeInfo"));
+        }
+        finally
+        {
+            AppContext.SetSwitch(Switch, true);
+            context.Unload();
+        }
+    }
+
+    /// <summary>Another writer may have stored a larger one.</summary>
+    [Test]
+    public void A_value_from_the_database_that_is_too_large_is_refused_on_every_way_in()
+    {
+        var large = Jsonb.FromDatabase(Encoding.UTF8.GetBytes($"\"{new string('x', JsonbOptions.LargestMaxBytes)}\""));
+
+        AssertRefused(() => new NewCrawlEvent { EventType = "a", Payload = large }, "payload");
+        AssertRefused(() => new NewCrawlRun { AppPackage = "a", DeviceConfig = large }, "device_config");
+        AssertRefused(() => new NewAuditSession { Url = "http://a", CrawlPolicyVersion = "1", ConfigSnapshot = large }, "config_snapshot");
+        AssertRefused(() => new NewAuditPage { PageType = PageType.Pdp, Viewport = Viewport.Desktop, LoadTimings = large }, "load_timings");
+        AssertRefused(
+            () => new NewAuditPage { PageType = PageType.Pdp, Viewport = Viewport.Desktop, LowConfidenceReasons = large }, "low_confidence_reasons");
+        AssertRefused(
+            () => new NewCrawlLog { Level = CrawlLogLevel.Info, EventType = CrawlLogEventType.Popup, Message = "a", Details = large }, "details");
+
+        static void AssertRefused(Func<object> make, string field) =>
+            Assert.That(make, Throws.InstanceOf<InvalidValueException>().With.Property("Field").EqualTo(field).And.Message.Contains("the limit is"));
     }
 
     [TestCaseSource(nameof(Bad))]

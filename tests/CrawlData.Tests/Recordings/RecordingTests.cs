@@ -127,7 +127,7 @@ public sealed class RecordingTests : DatabaseTest
     [TestCase(
         """{"table":"audit_sessions","row":"""
             + """{"url":"http://a","status":"waiting","mode":"debug","retention_policy":"long","crawl_policy_version":"1","config_snapshot":{}}}""",
-        "Line 3: status: has a value that the column does not accept.")]
+        "Line 3: status: has another text; it takes one of queued, running, completed, failed and partial.")]
     [TestCase(
         """{"table":"audit_sessions","row":"""
             + """{"url":"http://a","status":"queued","mode":"debug","retention_policy":"long","crawl_policy_version":"1","config_snapshot":"""
@@ -166,7 +166,7 @@ public sealed class RecordingTests : DatabaseTest
         "Line 3: storage_uri: is empty.")]
     [TestCase(
         """{"table":"crawl_logs","row":{"session_id":"11111111-1111-1111-1111-111111111111","level":"info","event_type":"popup","message":"a"}}""",
-        "Line 3: is not a row of crawl_logs.")]
+        "Line 3: details: is missing; a row of crawl_logs needs session_id, level, event_type, message and details.")]
     public async Task An_invalid_audit_line_is_an_error_with_its_number_and_nothing_is_stored(string line, string message)
     {
         const string session =
@@ -306,27 +306,35 @@ public sealed class RecordingTests : DatabaseTest
     }
 
     [TestCase("{\"table\":", "Line 3: json: is not well-formed, at or after byte 9.")]
-    [TestCase("{\"table\":\"artifacts\",\"row\":{}}", "Line 3: is not a row of artifacts.")]
-    [TestCase("{\"table\":\"pg_class\",\"row\":{}}", "Line 3: names a table that recordings do not have.")]
+    [TestCase(
+        "{\"table\":\"artifacts\",\"row\":{}}",
+        "Line 3: session_id: is missing; a row of artifacts needs session_id, page_id, type, storage_uri and size_bytes.")]
+    [TestCase(
+        "{\"table\":\"pg_class\",\"row\":{}}",
+        "Line 3: table: is not one of crawl_runs, crawl_events, audit_sessions, audit_pages, artifacts, crawl_logs.")]
     [TestCase("{\"row\":{}}", "Line 3: is not of the form {\"table\": name, \"row\": {column: value}}.")]
     [TestCase("null", "Line 3: is not of the form {\"table\": name, \"row\": {column: value}}.")]
-    [TestCase("{\"table\":\"crawl_runs\",\"row\":null}", "Line 3: is not a row of crawl_runs.")]
+    [TestCase(
+        "{\"table\":\"crawl_runs\",\"row\":null}",
+        "Line 3: is null; a row of crawl_runs is an object with id, app_package, device_config, max_steps, goal, status, created_at, "
+            + "started_at, completed_at, cancelled_at and error_message.")]
     [TestCase(
         """{"table":"crawl_events","row":{"crawl_id":"db893442-4075-4ab8-8b1e-865d89f72223","event_type":"a"}}""",
-        "Line 3: is not a row of crawl_events.")]
+        "Line 3: payload: is missing; a row of crawl_events needs crawl_id, event_type and payload.")]
     [TestCase(
         """{"table":"crawl_events","row":{"crawl_id":"db893442-4075-4ab8-8b1e-865d89f72223","event_type":"a","payload":1,"payload":2}}""",
-        "Line 3: payload: has a value that the column does not accept.")]
+        "Line 3: payload: occurs twice.")]
     [TestCase(
-        """{"table":"crawl_events","row":{"crawl_id":"db893442-4075-4ab8-8b1e-865d89f72223","event_type":"a","payload":1,"secret":1}}""",
-        "Line 3: is not a row of crawl_events.")]
+        """{"table":"crawl_events","row":{"crawl_id":"db893442-4075-4ab8-8b1e-865d89f72223","event_type":"a","payload":1,"url":"secret"}}""",
+        "Line 3: url: is not a field of crawl_events, which has crawl_id, event_type, payload and created_at.")]
     [TestCase(
         """{"table":"crawl_events","row":{"crawl_id":"db893442-4075-4ab8-8b1e-865d89f72223","event_type":"a","payload":1,"created_at":"2026-11-23T00:"""
             + """18:58"}}""",
-        "Line 3: created_at: has a value that the column does not accept.")]
+        "Line 3: created_at: has no offset, and none is assumed; it takes a time with its offset, such as 2026-11-23T08:30:00Z or "
+            + "2026-11-23 09:30:00.5+01:00.")]
     [TestCase(
         """{"table":"crawl_events","row":{"crawl_id":"db893442-4075-4ab8-8b1e-865d89f72223","event_type":null,"payload":1}}""",
-        "Line 3: event_type: has a value that the column does not accept.")]
+        "Line 3: event_type: is null; it takes text.")]
     [TestCase(
         """{"table":"crawl_events","row":{"crawl_id":"db893442-4075-4ab8-8b1e-865d89f72223","event_type":"","payload":1}}""",
         "Line 3: event_type: is empty; it takes 1 to 50 characters.")]
@@ -348,6 +356,37 @@ public sealed class RecordingTests : DatabaseTest
         Assert.That(exception!.Message, Is.EqualTo(message));
         Assert.That(exception.Line, Is.EqualTo(3));
         Assert.That((await Runs.ListAsync(new CrawlRunFilter { AppPackage = app })).Items, Is.Empty);
+    }
+
+    /// <summary>A child of an invalid row is no error of its own: its parent may be on the invalid line.</summary>
+    [Test]
+    public async Task All_invalid_lines_are_reported_up_to_a_limit_and_nothing_is_stored()
+    {
+        var (first, second, third) = (Guid.NewGuid(), Guid.NewGuid(), Guid.NewGuid());
+        string[] lines =
+        [
+            RunOf(first),
+            EventLine("step", "{}").Replace(Recorded.ToString(), first.ToString(), StringComparison.Ordinal),
+            "{",
+            EventLine("", "{}").Replace(Recorded.ToString(), first.ToString(), StringComparison.Ordinal),
+            RunOf(second).Replace("app_package", "package", StringComparison.Ordinal),
+            EventLine("step", "{}").Replace(Recorded.ToString(), second.ToString(), StringComparison.Ordinal),
+            RunOf(third),
+            EventLine("step", "{}").Replace(Recorded.ToString(), third.ToString(), StringComparison.Ordinal).Replace("2026-", "26-", StringComparison.Ordinal),
+        ];
+        var recording = string.Join('\n', lines);
+
+        var all = await Assert.ThrowsAsync<RecordingException>(() => ImportAsync(recording));
+        var two = await Assert.ThrowsAsync<RecordingException>(() => ImportAsync(recording, new RecordingImportOptions { MaxErrors = 2 }));
+
+        Assert.That(all!.Errors.Select(error => error.Line), Is.EqualTo([3L, 4L, 5L, 8L]));
+        Assert.That((all.Line, all.Reason), Is.EqualTo((3L, all.Errors[0].Reason)));
+        Assert.That(all.Message, Does.StartWith("Line 3: json: is not well-formed").And.EndsWith(" 3 more invalid lines follow."));
+        Assert.That(two!.Errors.Select(error => error.Line), Is.EqualTo([3L, 4L]));
+        Assert.That(await Runs.GetAsync(first), Is.Null);
+        Assert.That(await Runs.GetAsync(third), Is.Null);
+
+        static string RunOf(Guid id) => Run.Replace(Recorded.ToString(), id.ToString(), StringComparison.Ordinal);
     }
 
     [Test]

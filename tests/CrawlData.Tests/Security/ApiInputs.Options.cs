@@ -1,5 +1,6 @@
 using CrawlData.Audits;
 using CrawlData.Crawls;
+using CrawlData.Recordings;
 using CrawlData.Retention;
 using CrawlData.Schema;
 using static CrawlData.Tests.Security.ApiInput;
@@ -60,6 +61,8 @@ internal static partial class ApiInputs
             (_, depth) => Task.FromResult(Jsonb.Parse("1", new JsonbOptions { MaxDepth = depth }))),
         Number("JsonbOptions.MaxBytes", 1, JsonbOptions.LargestMaxBytes,
             (_, bytes) => Task.FromResult(Jsonb.Parse("1", new JsonbOptions { MaxBytes = bytes }))),
+        Number("RecordingImportOptions.MaxErrors", 1, int.MaxValue,
+            (api, most) => api.Importer.ImportAsync(Stream.Null, new RecordingImportOptions { MaxErrors = most })),
         Duration("RetryOptions.Limit", TimeSpan.Zero, TimeSpan.FromDays(1), (api, limit) => api.AppendAsync(new RetryOptions { Limit = limit })),
         Duration("SchemaMigratorOptions.LockTimeout", TimeSpan.Zero, TimeSpan.FromDays(365),
             (api, timeout) => api.MigrateAsync(new SchemaMigratorOptions { LockTimeout = timeout }), infinite: true),

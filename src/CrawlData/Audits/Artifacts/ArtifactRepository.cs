@@ -131,7 +131,11 @@ public sealed class ArtifactRepository(
     {
         ArgumentNullException.ThrowIfNull(artifacts);
         return InsertAsync(
-            [.. artifacts.Select(artifact => (sessionId, artifact, (Instant?)null))], Map, artifact => artifact.Id, transaction, cancellationToken);
+            [.. artifacts.NamingIndex("artifacts").Select(artifact => (sessionId, artifact, (Instant?)null))],
+            Map,
+            artifact => artifact.Id,
+            transaction,
+            cancellationToken);
     }
 
     /// <summary>Gets an artifact.</summary>

@@ -90,7 +90,7 @@ public sealed class CrawlLogRepository
         Guid sessionId, IEnumerable<NewCrawlLog> lines, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(lines);
-        return appender.AppendAsync(new RowBatch<NewCrawlLog>(sessionId, [.. lines]), transaction, cancellationToken);
+        return appender.AppendAsync(new RowBatch<NewCrawlLog>(sessionId, [.. lines.NamingIndex("lines")]), transaction, cancellationToken);
     }
 
     /// <summary>Appends lines to one or several sessions' logs: all or none.</summary>

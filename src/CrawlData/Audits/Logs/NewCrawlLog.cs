@@ -23,7 +23,8 @@ public sealed record NewCrawlLog
 
     /// <summary>The details of the event, as JSON: keys and values.</summary>
     /// <value>The default is <c>{}</c>.</value>
-    public Jsonb Details { get; init; } = EmptyObject;
+    /// <exception cref="InvalidValueException">The value is larger than 32 MiB. Only a value that another writer stored can be.</exception>
+    public Jsonb Details { get; init => field = JsonbValidator.RequireSize(value, "details"); } = EmptyObject;
 
     /// <summary>The time of the event, in any offset. It is stored in UTC and truncated to microseconds.</summary>
     /// <value>The default is null: the database's clock at the start of the transaction that stores the line.</value>

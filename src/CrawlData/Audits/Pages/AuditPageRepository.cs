@@ -119,7 +119,7 @@ public sealed class AuditPageRepository(
         Guid sessionId, IEnumerable<NewAuditPage> pages, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(pages);
-        return InsertAsync([.. pages.Select(page => (sessionId, page))], transaction, cancellationToken);
+        return InsertAsync([.. pages.NamingIndex("pages").Select(page => (sessionId, page))], transaction, cancellationToken);
     }
 
     /// <summary>Sets a page's status, and optionally its load timings and its reasons for low confidence.</summary>

@@ -28,9 +28,15 @@ public sealed record NewAuditPage
 
     /// <summary>The timestamps and durations of the page load, as JSON. Your auditing program chooses its form.</summary>
     /// <value>The default is <c>{}</c>.</value>
-    public Jsonb LoadTimings { get; init; } = EmptyObject;
+    /// <exception cref="InvalidValueException">The value is larger than 32 MiB. Only a value that another writer stored can be.</exception>
+    public Jsonb LoadTimings { get; init => field = JsonbValidator.RequireSize(value, "load_timings"); } = EmptyObject;
 
     /// <summary>The reasons for low confidence in the page's findings, as JSON: an array, or structured reasons.</summary>
     /// <value>The default is <c>[]</c>.</value>
-    public Jsonb LowConfidenceReasons { get; init; } = EmptyArray;
+    /// <exception cref="InvalidValueException">The value is larger than 32 MiB. Only a value that another writer stored can be.</exception>
+    public Jsonb LowConfidenceReasons
+    {
+        get;
+        init => field = JsonbValidator.RequireSize(value, "low_confidence_reasons");
+    } = EmptyArray;
 }

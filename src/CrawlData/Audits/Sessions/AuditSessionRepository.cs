@@ -156,7 +156,7 @@ public sealed class AuditSessionRepository(
     {
         ArgumentNullException.ThrowIfNull(sessions);
         return InsertAsync(
-            [.. sessions.Select((session, index) => (
+            [.. sessions.NamingIndex("sessions").Select((session, index) => (
                 new AuditSession
                 {
                     Id = (session ?? throw new InvalidValueException("sessions", $"has null at index {index}")).Id ?? Uuid7.New(),

@@ -19,18 +19,17 @@ public sealed record NewAuditSession
     /// <summary>The most characters of a crawl policy's version. That many fit into an entry of its index, whatever the characters are.</summary>
     internal const int LongestCrawlPolicyVersion = 500;
 
-    // Two passes suffice for every text that is known.
-    private const int MostPasses = 8;
-
     /// <summary>The session's id.</summary>
     /// <value>The default is null: the library makes a new UUID version 7.</value>
     public Guid? Id { get; init; }
 
     /// <summary>The URL to audit: an absolute http or https URL. It is normalized.</summary>
-    /// <remarks>The normalized URL is <see cref="Uri.AbsoluteUri"/> without the fragment. Scheme and host are in lower case. The default port and dot segments
-    /// are removed. Characters that a URL may not hold are percent-encoded. A normalized URL stays as it is when it is normalized again.</remarks>
-    /// <exception cref="InvalidValueException">The value is not an absolute http or https URL, or holds U+0000 or a lone surrogate.</exception>
-    public required string Url { get; init => field = Normalize(value); }
+    /// <remarks>The normalized URL is <see cref="Uri.AbsoluteUri"/>. Scheme and host are in lower case. The default port, dot segments and an empty fragment
+    /// are removed. Any other fragment stays, because applications route by it: <c>#/cart</c> and <c>#/login</c> are two pages. Characters that a URL may not
+    /// hold are percent-encoded. A normalized URL stays as it is when it is normalized again.</remarks>
+    /// <exception cref="InvalidValueException">The value is not an absolute http or https URL, or holds U+0000 or a lone surrogate. Or it has credentials, as
+    /// in <c>https://user:password@example.org/</c>.</exception>
+    public required string Url { get; init => field = SessionUrl.Normalize(value); }
 
     /// <summary>The mode of the audit.</summary>
     /// <value>The default is <see cref="AuditMode.Standard"/>.</value>
@@ -48,50 +47,12 @@ public sealed record NewAuditSession
 
     /// <summary>The crawl policy as it is now, as JSON. Your auditing program chooses its form. Later changes of the policy do not change the
     /// session.</summary>
-    public required Jsonb ConfigSnapshot { get; init; }
+    /// <exception cref="InvalidValueException">The value is larger than 32 MiB. Only a value that another writer stored can be.</exception>
+    public required Jsonb ConfigSnapshot { get; init => field = JsonbValidator.RequireSize(value, "config_snapshot"); }
 
     /// <summary>The time at which the session was created, in any offset. It is stored in UTC and truncated to microseconds. The queue is ordered by
     /// it.</summary>
     /// <value>The default is null: the database's clock when the session is inserted.</value>
     /// <exception cref="InvalidValueException">The value is <see cref="DateTimeOffset.MinValue"/> or <see cref="DateTimeOffset.MaxValue"/>.</exception>
     public DateTimeOffset? CreatedAt { get; init => field = Timestamps.Require(value, "created_at"); }
-
-    // One pass of System.Uri leaves the escapes of a text with a stray "%" as they are, and encodes that "%". The next pass decodes them. So a URL is
-    // normalized until it stays the same: an export and an import must not change it.
-    private static string Normalize(string url)
-    {
-        CrawledText.Require(url, "url");
-        for (var pass = 0; pass < MostPasses; pass++)
-        {
-            var normalized = NormalizeOnce(url);
-            if (normalized == url)
-            {
-                return normalized;
-            }
-
-            url = normalized;
-        }
-
-        throw NotAUrl();
-    }
-
-    private static string NormalizeOnce(string url) =>
-        Uri.TryCreate(url, UriKind.Absolute, out var uri) && (uri.Scheme == Uri.UriSchemeHttp || uri.Scheme == Uri.UriSchemeHttps) && HasHost(uri)
-            ? uri.GetComponents(UriComponents.AbsoluteUri & ~UriComponents.Fragment, UriFormat.UriEscaped)
-            : throw NotAUrl();
-
-    private static InvalidValueException NotAUrl() => new("url", "is not an absolute http or https URL");
-
-    // System.Uri drops some characters of a host, which can leave it empty. For some hosts only IdnHost shows that they are invalid: it throws.
-    private static bool HasHost(Uri uri)
-    {
-        try
-        {
-            return uri.IdnHost.Length > 0;
-        }
-        catch (UriFormatException)
-        {
-            return false;
-        }
-    }
 }

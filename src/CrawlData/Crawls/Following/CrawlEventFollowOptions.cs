@@ -20,7 +20,8 @@ public sealed record CrawlEventFollowOptions
     /// <value>The default is false.</value>
     /// <remarks>A notification is a hint: it changes when events are read, but not which events. It may get lost, so the follower also polls at
     /// <see cref="PollInterval"/>. All listening followers over one data source share one connection. Through PgBouncer in transaction mode no notification
-    /// arrives. With a pool of one connection, followers only poll. A data source that multiplexes is refused.</remarks>
+    /// arrives. Where listening would take the pool's last connection, as in a pool of one, followers only poll. A data source that multiplexes is
+    /// refused.</remarks>
     public bool Listen { get; init; }
 
     /// <summary>The most events in one read. A follower holds them in memory. A read also ends once it holds 16 MiB of payloads.</summary>

@@ -16,6 +16,9 @@ internal sealed class CrawlEventListener
 
     private static readonly ConditionalWeakTable<NpgsqlDataSource, CrawlEventListener> Listeners = [];
 
+    // The number of listeners that hold a connection, by connection string. The views of a data source of several hosts share its pool.
+    private static readonly Dictionary<string, int> Holding = [];
+
     /// <summary>The silence after which the listener checks its connection. A connection that vanishes without a packet looks like one that is idle.</summary>
     internal static readonly TimeSpan CheckInterval = TimeSpan.FromSeconds(15);
 
@@ -35,7 +38,7 @@ internal sealed class CrawlEventListener
 
     /// <summary>Subscribes to a crawl, or to all crawls when null, until the subscription is disposed. The listener uses the first
     /// subscription's logger and time provider.</summary>
-    /// <returns>The subscription. Null when the pool has one connection: the listener would keep it, and followers could not read.</returns>
+    /// <returns>The subscription. Null when the listener would keep the pool's last connection, and followers could not read.</returns>
     /// <exception cref="InvalidOperationException">The data source multiplexes.</exception>
     public static CrawlEventSubscription? Subscribe(NpgsqlDataSource dataSource, Guid? crawlId, TimeProvider timeProvider, ILogger logger)
     {
@@ -46,15 +49,15 @@ internal sealed class CrawlEventListener
         }
 
         var listener = Listeners.GetValue(dataSource, key => new CrawlEventListener(key, timeProvider, logger));
-        if (settings is { Pooling: true, MaxPoolSize: 1 })
-        {
-            listener.Refuse();
-            return null;
-        }
-
         var subscription = new CrawlEventSubscription(listener, crawlId);
         lock (listener.gate)
         {
+            if (listener.stopListening is null && settings.Pooling && !TryHold(dataSource.ConnectionString, settings.MaxPoolSize))
+            {
+                listener.Refuse();
+                return null;
+            }
+
             listener.subscriptions.Add(subscription);
             if (listener.stopListening is null)
             {
@@ -83,6 +86,37 @@ internal sealed class CrawlEventListener
         }
     }
 
+    // Two pools of one connection string count as one: their followers poll sooner than they need to, and can always read.
+    private static bool TryHold(string pool, int size)
+    {
+        lock (Holding)
+        {
+            var holding = Holding.GetValueOrDefault(pool) + 1;
+            if (holding >= size)
+            {
+                return false;
+            }
+
+            Holding[pool] = holding;
+            return true;
+        }
+    }
+
+    private static void Release(string pool)
+    {
+        lock (Holding)
+        {
+            if (Holding.TryGetValue(pool, out var holding) && holding > 1)
+            {
+                Holding[pool] = holding - 1;
+            }
+            else
+            {
+                Holding.Remove(pool);
+            }
+        }
+    }
+
     private async Task ListenAsync(CancellationTokenSource stop)
     {
         using (stop)
@@ -105,6 +139,8 @@ internal sealed class CrawlEventListener
                 }
             }
         }
+
+        Release(dataSource.ConnectionString);
     }
 
     private async Task ListenOnceAsync(CancellationToken stop)

@@ -22,6 +22,18 @@ internal sealed class CrawlEventBuffer(CrawlEventWriterOptions options, Telemetr
     private bool isClosed;
     private Exception? failure;
 
+    /// <summary>The number of events that wait for space, to be read, or for a lock, and of those that were read and not freed.</summary>
+    public int PendingCount
+    {
+        get
+        {
+            lock (gate)
+            {
+                return waiting.Count + size.Events + lockedSize.Events;
+            }
+        }
+    }
+
     /// <summary>Adds an event when there is space for it.</summary>
     /// <param name="entry">The event.</param>
     /// <param name="cancellationToken">Cancels the wait. Then the event is not added.</param>

@@ -68,6 +68,10 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
         }
     }
 
+    /// <summary>Gets the number of events that were written, and for which it is not known yet whether they are stored. Events that wait for space and for a
+    /// lock are included. Events that <see cref="TakeUnstored()"/> would return are not.</summary>
+    public int PendingCount => buffer.PendingCount;
+
     /// <summary>Writes an event into the buffer. While the buffer is full, it waits.</summary>
     /// <param name="crawlId">The crawl.</param>
     /// <param name="crawlEvent">The event.</param>

@@ -108,16 +108,37 @@ public sealed class AuditSessionRepositoryTests : DatabaseTest
     [TestCase("https://example.org/%2%41%7e", "https://example.org/%252A~")]
     [TestCase("https://BÜCHER.example/straße?q=ü", "https://bücher.example/stra%C3%9Fe?q=%C3%BC")]
     [TestCase("https://xn--bcher-kva.example/", "https://xn--bcher-kva.example/")]
-    [TestCase("https://example.org/😀?#\u202e", "https://example.org/%F0%9F%98%80?")]
-    [TestCase("https://example.org/a#b?c", "https://example.org/a")]
-    [TestCase("https://user:secret@[0:0::1]/", "https://user:secret@[::1]/")]
-    public async Task A_url_is_stored_in_its_canonical_form_without_its_fragment(string given, string kept)
+    [TestCase("https://example.org/😀?#\u202e", "https://example.org/%F0%9F%98%80?#%E2%80%AE")]
+    [TestCase("https://example.org/a#b?c", "https://example.org/a#b?c")]
+    [TestCase("https://example.org/#/cart", "https://example.org/#/cart")]
+    [TestCase("https://example.org/#", "https://example.org/")]
+    [TestCase("https://[0:0::1]/", "https://[::1]/")]
+    public async Task A_url_is_stored_in_its_canonical_form_with_its_fragment(string given, string kept)
     {
         var enqueued = await Sessions.InsertAsync(Session(given));
 
         Assert.That(enqueued.Url, Is.EqualTo(kept));
         Assert.That(Session(kept).Url, Is.EqualTo(kept), "it is its own canonical form");
     }
+
+    [Test]
+    public async Task A_url_with_credentials_is_refused_and_the_error_has_its_index_and_no_password()
+    {
+        string[] urls = ["https://example.org/", "https://example.org/#/login", "https://me:hush@example.org/"];
+
+        var exception = await Assert.ThrowsAsync<InvalidValueException>(() => Sessions.InsertAsync(urls.Select(url => Session(url))));
+
+        Assert.That(exception!.Message, Is.EqualTo(
+            "url: has credentials before its host, which every reader of the session would see; remove them (index 2 of sessions)."));
+    }
+
+    [Test]
+    [TestCase("https://me:hush@Example.org/a@b#c@d", "https://Example.org/a@b#c@d")]
+    [TestCase("https://me@example.org", "https://example.org")]
+    [TestCase("https://example.org/?mail=a@b.c", "https://example.org/?mail=a@b.c")]
+    [TestCase("not a URL: me:hush@example.org", "not a URL: me:hush@example.org")]
+    public void A_found_url_loses_its_credentials_and_nothing_else(string given, string kept) => Assert.That(
+        (new AuditFindings { FinalUrl = given }.FinalUrl, new AuditFindings { PdpUrl = given }.PdpUrl), Is.EqualTo((kept, kept)));
 
     /// <summary>An export and an import pass a URL through its property again.</summary>
     [Test]

@@ -121,6 +121,31 @@ public sealed class CrawlEventListenerTests : DatabaseTest
         await Assert.ThatAsync(() => Task.WhenAll(following), Throws.InstanceOf<OperationCanceledException>());
     }
 
+    /// <summary>The views of a data source of several hosts share its pools. The second host does not answer.</summary>
+    [Test]
+    public async Task Of_several_listeners_over_one_pool_none_takes_the_last_connection()
+    {
+        var settings = new NpgsqlConnectionStringBuilder(Database.ConnectionString) { MaxPoolSize = 2 };
+        settings.Host = $"{settings.Host}:{settings.Port},127.0.0.1:1";
+        await using var hosts = new NpgsqlDataSourceBuilder(settings.ConnectionString).BuildMultiHost();
+        var log = new LoggedEvents<CrawlEventRepository>(NotListening);
+        var crawl = await CreateCrawlAsync();
+        using var enough = new CancellationTokenSource();
+        var received = new ReceivedItems<long>();
+        Task[] following =
+        [
+            .. new[] { TargetSessionAttributes.Primary, TargetSessionAttributes.Any, TargetSessionAttributes.ReadWrite }.Select(target =>
+                FollowAsync(new CrawlEventRepository(hosts.WithTargetSession(target), logger: log), crawl, received, enough.Token)),
+        ];
+
+        await log.Received.UntilCountAsync(2);
+        await Events.AppendAsync(crawl, Event(1));
+
+        await received.UntilCountAsync(3);
+        await enough.CancelAsync();
+        await Assert.ThatAsync(() => Task.WhenAll(following), Throws.InstanceOf<OperationCanceledException>());
+    }
+
     private static TimeWithoutPolls TimeWithChecks() => new(
         (CrawlEventListener.CheckInterval, TimeSpan.FromMilliseconds(20)),
         (CrawlEventListener.ReconnectAfter, TimeSpan.FromMilliseconds(10)));

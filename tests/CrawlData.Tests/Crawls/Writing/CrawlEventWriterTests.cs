@@ -96,9 +96,11 @@ public sealed class CrawlEventWriterTests : DatabaseTest
         var writes = Enumerable.Range(1, 20).Select(number => writer.WriteAsync(crawl, Event(number))).ToList();
         await Wait.UntilBlockedByAsync(DataSource, connection);
         Assert.That(writes.Count(write => write.IsCompleted), Is.InRange(1, 5));
+        Assert.That(writer.PendingCount, Is.EqualTo(20));
         await transaction.CommitAsync();
         await Task.WhenAll(writes);
         await writer.FlushAsync();
+        Assert.That(writer.PendingCount, Is.Zero);
 
         Assert.That(await NumbersAsync(crawl), Is.EqualTo(Enumerable.Range(0, 21)));
     }
