@@ -16,8 +16,15 @@ namespace CrawlData.Crawls;
 internal sealed class CrawlEventFollower(
     NpgsqlDataSource dataSource, RetryPolicy retry, TimeProvider timeProvider, Telemetry telemetry, ILogger logger)
 {
+    // The mark is valid on the server that it was found on.
     internal const string ReadAllSql =
-        $"select {CrawlEventStatements.Columns} from crawl_events where id > @after_id and id <= @up_to_id order by id limit @limit";
+        $"""
+        select {CrawlEventStatements.Columns}
+        from crawl_events
+        where id > @after_id and id <= @up_to_id and pg_postmaster_start_time() = @server_start
+        order by id
+        limit @limit
+        """;
 
     // The status first: its snapshot is no later than that of the events, so the events of an ended run are complete.
     internal const string FollowSql =
@@ -77,7 +84,7 @@ internal sealed class CrawlEventFollower(
         while (true)
         {
             await mark.AdvanceAsync(afterId, cancellationToken).ConfigureAwait(false);
-            var (events, isFull) = await ReadAllAsync(afterId, mark.Id, options.PageSize, cancellationToken).ConfigureAwait(false);
+            var (events, isFull) = await ReadAllAsync(afterId, mark, options.PageSize, cancellationToken).ConfigureAwait(false);
             Count(events);
             if (events.Count > 0)
             {
@@ -109,7 +116,7 @@ internal sealed class CrawlEventFollower(
             await mark.AdvanceAsync(afterId, cancellationToken).ConfigureAwait(false);
             if (!mark.IsHeldBack || timeProvider.GetElapsedTime(started) > LongestWait)
             {
-                var (events, _) = await ReadAllAsync(afterId, mark.Id, limit, cancellationToken).ConfigureAwait(false);
+                var (events, _) = await ReadAllAsync(afterId, mark, limit, cancellationToken).ConfigureAwait(false);
                 return Batch(events, events.Count > 0 ? events[^1].Id : afterId);
             }
 
@@ -125,9 +132,9 @@ internal sealed class CrawlEventFollower(
     private static CrawlEventBatch Batch(List<CrawlEvent> events, long lastId) =>
         new() { Events = events, Cursor = new KeysetCursor<long>(default, lastId).Encode(CursorKind.AllEvents) };
 
-    private async Task<EventPage> ReadAllAsync(long afterId, long upToId, int limit, CancellationToken cancellationToken)
+    private async Task<EventPage> ReadAllAsync(long afterId, HighWaterMark mark, int limit, CancellationToken cancellationToken)
     {
-        if (upToId <= afterId)
+        if (mark.Id <= afterId)
         {
             return new EventPage([], IsFull: false);
         }
@@ -138,7 +145,8 @@ internal sealed class CrawlEventFollower(
                 var parameters = new Parameters
                 {
                     { "after_id", NpgsqlDbType.Bigint, afterId },
-                    { "up_to_id", NpgsqlDbType.Bigint, upToId },
+                    { "up_to_id", NpgsqlDbType.Bigint, mark.Id },
+                    { "server_start", NpgsqlDbType.TimestampTz, mark.ServerStart },
                     { "limit", NpgsqlDbType.Bigint, limit },
                 };
                 var command = new NpgsqlCommand(ReadAllSql, connection);

@@ -6,7 +6,8 @@ namespace CrawlData.Crawls;
 /// <summary>The highest event id at or below which no further event can appear: each such id is visible, or never will be.</summary>
 /// <remarks>It relies on the table's lock. A transaction takes the lock before it draws an event's id, and holds it to its end. So the transactions that hold
 /// the lock after the newest id was read include all that drew a lower id. When they have ended, the newest id becomes the mark. No id up to the mark is drawn
-/// again, even after a crash of the server. A prepared transaction gets another virtual transaction id, at the latest at a restart.</remarks>
+/// again, even after a crash of the server. A prepared transaction gets another virtual transaction id, at the latest at a restart. A promoted standby may draw
+/// ids again that a reader found on the lost primary. So a mark is valid on one server until its restart.</remarks>
 internal sealed class HighWaterMark(NpgsqlDataSource dataSource, RetryPolicy retry)
 {
     // The last value is null before the first id is drawn. On newer servers it is also null for a role without rights on the sequence.
@@ -16,19 +17,21 @@ internal sealed class HighWaterMark(NpgsqlDataSource dataSource, RetryPolicy ret
                coalesce(
                    pg_sequence_last_value('crawl_events_id_seq'),
                    case when has_sequence_privilege('crawl_events_id_seq', 'usage, select') then 0 end),
-               pg_is_in_recovery()
+               pg_is_in_recovery(),
+               pg_postmaster_start_time()
         from crawl_events
         """;
 
     internal const string WritersSql =
         """
-        select distinct virtualtransaction
-        from pg_locks
-        where locktype = 'relation'
-          and database = (select oid from pg_database where datname = current_database())
-          and relation = 'crawl_events'::regclass
-          and mode = 'RowExclusiveLock'
-          and granted
+        select pg_postmaster_start_time(), array(
+            select distinct virtualtransaction
+            from pg_locks
+            where locktype = 'relation'
+              and database = (select oid from pg_database where datname = current_database())
+              and relation = 'crawl_events'::regclass
+              and mode = 'RowExclusiveLock'
+              and granted)
         """;
 
     // A prepared transaction has no session of its own, at the latest after a restart.
@@ -41,6 +44,9 @@ internal sealed class HighWaterMark(NpgsqlDataSource dataSource, RetryPolicy ret
     /// <summary>The mark.</summary>
     public long Id { get; private set; }
 
+    /// <summary>The start of the server that the mark is valid on.</summary>
+    public DateTime ServerStart { get; private set; }
+
     /// <summary>Whether open transactions hold back newer events.</summary>
     public bool IsHeldBack => writers is not null;
 
@@ -52,13 +58,19 @@ internal sealed class HighWaterMark(NpgsqlDataSource dataSource, RetryPolicy ret
     public Task AdvanceAsync(long afterId, CancellationToken cancellationToken) =>
         StandbyReadException.RetryAsync(retry, dataSource, () => dataSource.UseAsync(null, async connection =>
         {
-            if (writers is null && !await FindNewestAsync(connection, afterId, cancellationToken).ConfigureAwait(false))
+            while (writers is not null || await FindNewestAsync(connection, afterId, cancellationToken).ConfigureAwait(false))
             {
-                return true;
+                var (start, writing) = await connection.QuerySingleAsync(
+                    WritersSql, null, row => (row.GetDateTime(0), row.GetFieldValue<string[]>(1)), null, cancellationToken).ConfigureAwait(false);
+                if (start == ServerStart)
+                {
+                    Observe([.. writing]);
+                    return true;
+                }
+
+                writers = null;
             }
 
-            var writing = await connection.QueryAsync(WritersSql, null, row => row.GetString(0), null, cancellationToken).ConfigureAwait(false);
-            Observe([.. writing]);
             return true;
         }, cancellationToken), cancellationToken);
 
@@ -87,8 +99,12 @@ internal sealed class HighWaterMark(NpgsqlDataSource dataSource, RetryPolicy ret
     /// <returns>Whether it is above the mark and the cursor.</returns>
     private async Task<bool> FindNewestAsync(NpgsqlConnection connection, long afterId, CancellationToken cancellationToken)
     {
-        var (newest, last, isStandby) = await connection.QuerySingleAsync(
-            NewestSql, null, row => (row.GetInt64(0), row.GetNullable<long?>(1), row.GetBoolean(2)), null, cancellationToken).ConfigureAwait(false);
+        var (newest, last, isStandby, start) = await connection.QuerySingleAsync(
+            NewestSql,
+            null,
+            row => (row.GetInt64(0), row.GetNullable<long?>(1), row.GetBoolean(2), row.GetDateTime(3)),
+            null,
+            cancellationToken).ConfigureAwait(false);
         if (isStandby)
         {
             throw new StandbyReadException(new InvalidOperationException(
@@ -108,6 +124,7 @@ internal sealed class HighWaterMark(NpgsqlDataSource dataSource, RetryPolicy ret
                 "cursor", $"is at id {afterId}, but the last id is {last}; it belongs to another database, or to a server that was lost");
         }
 
+        (Id, ServerStart) = (start == ServerStart ? Id : 0, start);
         newestId = newest;
         return newest > Math.Max(Id, afterId);
     }
