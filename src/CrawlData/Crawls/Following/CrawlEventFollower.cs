@@ -19,7 +19,7 @@ internal sealed class CrawlEventFollower(
     // One statement, so that one server answers it: behind a router that sends each statement to a server of its choice, two statements would not agree. The
     // first row tells where the table ends, and the others are the events up to a mark that an earlier statement found. No parallel plan reorders the rows,
     // because pg_sequence_last_value allows none. The last value is null before the first id is drawn. On newer servers it is also null for a role without
-    // rights on the sequence. The writers are read after the statement's snapshot.
+    // rights on the sequence. The writers are read after the statement's snapshot. The mark is valid on the server that it was found on.
     internal const string ReadAllSql =
         $"""
         select newest_id, last_id, pg_is_in_recovery(),
@@ -32,7 +32,7 @@ internal sealed class CrawlEventFollower(
                      and mode = 'RowExclusiveLock'
                      and granted
                ) end,
-               null, null, null, null, null
+               pg_postmaster_start_time(), null, null, null, null, null
         from (
             select coalesce(max(id), 0) as newest_id,
                    coalesce(
@@ -41,10 +41,16 @@ internal sealed class CrawlEventFollower(
             from crawl_events
         ) as newest
         union all
-        (select null, null, null, null, {CrawlEventStatements.Columns} from crawl_events where id > @after_id and id <= @up_to_id order by id limit @limit)
+        (
+            select null, null, null, null, null, {CrawlEventStatements.Columns}
+            from crawl_events
+            where id > @after_id and id <= @up_to_id and pg_postmaster_start_time() = @server_start
+            order by id
+            limit @limit
+        )
         """;
 
-    private const int ReadAllColumns = 4;
+    private const int ReadAllColumns = 5;
 
     // One statement, and so one snapshot: the events of a run that has ended are complete. The join has one row on its left side, and keeps the events' order.
     internal const string FollowSql =
@@ -182,6 +188,7 @@ internal sealed class CrawlEventFollower(
                 { "is_waiting", NpgsqlDbType.Boolean, mark.IsHeldBack },
                 { "after_id", NpgsqlDbType.Bigint, afterId },
                 { "up_to_id", NpgsqlDbType.Bigint, mark.Id },
+                { "server_start", NpgsqlDbType.TimestampTz, mark.ServerStart },
                 { "limit", NpgsqlDbType.Bigint, (long)limit },
             };
             var command = new NpgsqlCommand(Sql.AtReadCommitted(ReadAllSql), connection);
@@ -191,8 +198,14 @@ internal sealed class CrawlEventFollower(
             await using (reader.ConfigureAwait(false))
             {
                 await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
-                var (newest, writing) = (reader.GetInt64(0), reader.GetNullable<string>(3));
-                Check(afterId, mark.Id, newest, reader.GetNullable<long?>(1), isStandby: reader.GetBoolean(2));
+                var (newest, last, writing, start) = (
+                    reader.GetInt64(0), reader.GetNullable<long?>(1), reader.GetNullable<string>(3), reader.GetInstant(4));
+                Check(afterId, newest, last, isStandby: reader.GetBoolean(2));
+                if (!mark.TryBegin(start, last))
+                {
+                    return new EventPage([], LastId: null, IsFull: false);
+                }
+
                 var page = await EventPage.ReadAsync(command, reader, ReadAllColumns, limit, PageBytes, PassedOver(), cancellationToken).ConfigureAwait(false);
                 if (writing is not null)
                 {
@@ -203,15 +216,14 @@ internal sealed class CrawlEventFollower(
             }
         }, cancellationToken), cancellationToken);
 
-    /// <summary>Checks that the server that answered knows all events up to a mark.</summary>
-    /// <param name="afterId">The reader's cursor.</param>
-    /// <param name="upToId">The mark.</param>
+    /// <summary>Checks that the server that answered knows all events up to a cursor.</summary>
+    /// <param name="afterId">The cursor.</param>
     /// <param name="newest">The newest id in the table.</param>
     /// <param name="last">The last id that was drawn; null when the role may not know.</param>
     /// <param name="isStandby">Whether the server is a standby.</param>
     /// <exception cref="InvalidOperationException">The sequence is behind the newest id.</exception>
     /// <exception cref="InvalidValueException">The cursor is beyond all ids.</exception>
-    private static void Check(long afterId, long upToId, long newest, long? last, bool isStandby)
+    private static void Check(long afterId, long newest, long? last, bool isStandby)
     {
         if (isStandby)
         {
@@ -230,12 +242,6 @@ internal sealed class CrawlEventFollower(
         {
             throw new InvalidValueException(
                 "cursor", $"is at id {afterId}, but the last id is {last}; it belongs to another database, or to a server that was lost");
-        }
-
-        if (upToId > last)
-        {
-            throw new StandbyReadException(new InvalidOperationException(
-                $"The server's last id is {last}, but an earlier statement saw id {upToId}. Another server answered it. Read events of all crawls on one."));
         }
     }
 

@@ -1,9 +1,12 @@
+using CrawlData.Storage;
+
 namespace CrawlData.Crawls;
 
 /// <summary>The highest event id at or below which no further event can appear: each such id is visible, or never will be.</summary>
 /// <remarks>It relies on the table's lock. A transaction takes the lock before it draws an event's id, and holds it to its end. So the transactions that hold
 /// the lock after the newest id was read include all that drew a lower id. When they have ended, the newest id becomes the mark. No id up to the mark is drawn
-/// again, even after a crash of the server. A prepared transaction gets another virtual transaction id, at the latest at a restart.</remarks>
+/// again, even after a crash of the server. A prepared transaction gets another virtual transaction id, at the latest at a restart. A promoted standby may draw
+/// ids again that a reader found on the lost primary. So a mark is valid on one server until its restart.</remarks>
 internal sealed class HighWaterMark
 {
     // A prepared transaction has no session of its own, at the latest after a restart.
@@ -16,8 +19,27 @@ internal sealed class HighWaterMark
     /// <summary>The mark.</summary>
     public long Id { get; private set; }
 
+    /// <summary>When the server started that the mark is valid on; null before the first.</summary>
+    public Instant? ServerStart { get; private set; }
+
     /// <summary>Whether open transactions hold back newer events.</summary>
     public bool IsHeldBack => writers is not null;
+
+    /// <summary>Begins the mark anew where it is not valid on the server that answered.</summary>
+    /// <param name="serverStart">When the server started.</param>
+    /// <param name="last">The last id that was drawn; null when the role may not know.</param>
+    /// <returns>False when there was a mark. What was read with it does not count.</returns>
+    public bool TryBegin(Instant serverStart, long? last)
+    {
+        if (ServerStart == serverStart && !(Id > last))
+        {
+            return true;
+        }
+
+        var isFirst = ServerStart is null;
+        (Id, writers, ServerStart) = (0, null, serverStart);
+        return isFirst;
+    }
 
     /// <summary>Advances the mark as far as it goes.</summary>
     /// <param name="newest">The newest id that a reader's snapshot shows.</param>

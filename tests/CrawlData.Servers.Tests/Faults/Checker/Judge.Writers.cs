@@ -52,7 +52,7 @@ internal sealed partial class Judge
             var flush = given is null ? null : ofWriter[write.Writer].FirstOrDefault(flush =>
                 (flush.Crawl is null || flush.Crawl == write.Crawl)
                 && write.Completed < flush.Invoked
-                && flush.Invoked < given.Invoked);
+                && flush.Registered < given.Invoked);
             if (flush is not null)
             {
                 Add(Promise.FlushedEarly, $"{write.Key} was flushed, and was given back afterwards", write, flush, given!);

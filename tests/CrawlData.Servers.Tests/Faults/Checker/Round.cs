@@ -159,15 +159,23 @@ internal sealed class Round(
         return history.HasHung || !(bool)(await busy.ExecuteScalarAsync())!;
     }
 
-    /// <summary>Appends the last event. The followers of all crawls end with it.</summary>
+    /// <summary>Appends the last event. The followers of all crawls end with it. They may have got events that were lost with the primary, so its id must be
+    /// above theirs.</summary>
     private async Task AppendLastAsync(Guid crawl, List<FollowClient> followers)
     {
-        var key = new EventKey(LastClient, 1);
-        var append = new AppendOperation(LastClient, "append the last event", [(crawl, key)]) { MustSucceed = true };
-        var last = new NewCrawlEvent { EventType = "last", Payload = Jsonb.From(new { client = key.Client, number = key.Number }) };
-        await history.RunAsync(append, async () => append.Ids = [await new CrawlEventRepository(witness).AppendAsync(crawl, last)]);
-        Assert.That(append.Error, Is.Null);
-        followers.ForEach(follower => follower.EndAt(append.Ids![0]));
+        var seen = followers.Max(follower => follower.LastId);
+        long id = 0;
+        for (var number = 1; id <= seen; number++)
+        {
+            var key = new EventKey(LastClient, number);
+            var append = new AppendOperation(LastClient, "append the last event", [(crawl, key)]) { MustSucceed = true };
+            var last = new NewCrawlEvent { EventType = "last", Payload = Jsonb.From(new { client = key.Client, number = key.Number }) };
+            await history.RunAsync(append, async () => append.Ids = [await new CrawlEventRepository(witness).AppendAsync(crawl, last)]);
+            Assert.That(append.Error, Is.Null);
+            id = append.Ids![0];
+        }
+
+        followers.ForEach(follower => follower.EndAt(id));
     }
 
     private async Task ExecuteAsync(string sql)

@@ -21,6 +21,10 @@ internal sealed class FollowClient(Workload workload, int number, Guid? crawl, b
     };
 
     private readonly TaskCompletionSource<long> last = new();
+    private long lastId;
+
+    /// <summary>The id of the last event that it got.</summary>
+    public long LastId => Volatile.Read(ref lastId);
 
     /// <summary>Follows to the end: of the run, or to the last event of all crawls.</summary>
     /// <param name="cursor">For all crawls: where to begin.</param>
@@ -41,7 +45,7 @@ internal sealed class FollowClient(Workload workload, int number, Guid? crawl, b
     {
         await foreach (var crawlEvent in events.FollowAsync(one, options: options))
         {
-            follow.Delivered.Add(Row(crawlEvent));
+            Add(follow, [crawlEvent]);
         }
     }
 
@@ -49,7 +53,7 @@ internal sealed class FollowClient(Workload workload, int number, Guid? crawl, b
     {
         await foreach (var batch in events.FollowAllAsync(cursor, options))
         {
-            follow.Delivered.AddRange(batch.Events.Select(Row));
+            Add(follow, batch.Events);
             if (last.Task.IsCompletedSuccessfully && batch.Events[^1].Id >= await last.Task)
             {
                 return;
@@ -62,13 +66,19 @@ internal sealed class FollowClient(Workload workload, int number, Guid? crawl, b
         while (!last.Task.IsCompletedSuccessfully || follow.Delivered.Count == 0 || follow.Delivered[^1].Id < await last.Task)
         {
             var batch = await events.ListAllAsync(cursor, options.PageSize);
-            follow.Delivered.AddRange(batch.Events.Select(Row));
+            Add(follow, batch.Events);
             cursor = batch.Cursor;
             if (batch.Events.Count == 0)
             {
                 await Task.Delay(options.PollInterval);
             }
         }
+    }
+
+    private void Add(FollowOperation follow, IReadOnlyList<CrawlEvent> events)
+    {
+        follow.Delivered.AddRange(events.Select(Row));
+        Volatile.Write(ref lastId, events.Count > 0 ? events[^1].Id : lastId);
     }
 
     private static StoredRow Row(CrawlEvent crawlEvent)

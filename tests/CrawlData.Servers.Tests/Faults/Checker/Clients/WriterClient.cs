@@ -66,7 +66,13 @@ internal class WriterClient(Workload workload, int number, CrawlEventWriter writ
     protected async Task FlushAsync(Guid crawl)
     {
         var flush = new FlushOperation(Number, writerNumber, OneIn(2) ? crawl : null);
-        if (await History.RunAsync(flush, () => flush.Crawl is { } one ? writer.FlushAsync(one) : writer.FlushAsync()))
+        var isFlushed = await History.RunAsync(flush, () =>
+        {
+            var flushing = flush.Crawl is { } one ? writer.FlushAsync(one) : writer.FlushAsync();
+            flush.Registered = History.Now;
+            return flushing;
+        });
+        if (isFlushed)
         {
             await ReadAsync(crawl);
         }

@@ -10,6 +10,13 @@ internal sealed class FlushOperation(int client, int writer, Guid? crawl = null,
 
     public bool Disposes => disposes;
 
+    /// <summary>When the writer had got it. Before, a take of another client may come first.</summary>
+    public TimeSpan Registered
+    {
+        get => field == default ? Invoked : field;
+        set;
+    }
+
     public override Outcome OutcomeOf(Exception error) => Outcome.Refused;
 
     protected override string Describe() => $"{(disposes ? "dispose" : "flush")} writer {writer}{(crawl is { } one ? $" for {Short(one)}" : "")}";
