@@ -84,7 +84,7 @@ public sealed class LocalServerTests
     public async Task A_start_that_is_cancelled_while_a_step_hangs_leaves_neither_folder_nor_process()
     {
         var real = await RestartableServer.FindBinariesAsync();
-        using var programs = Programs(real, "echo $$ ${2%/*} >$OUT/.started; mv $OUT/.started $OUT/started; sleep 30");
+        using var programs = Programs(real, "echo $$ ${2%/*} >$OUT/.started; mv $OUT/.started $OUT/started; sleep 30; touch $OUT/ended");
         using var cancellation = new CancellationTokenSource();
 
         var start = LocalServer.StartAsync(programs.Binaries, TimeSpan.FromSeconds(5), cancellation.Token);
@@ -118,6 +118,7 @@ public sealed class LocalServerTests
     {
         var started = (await File.ReadAllTextAsync(Path.Combine(programs.Output, "started"))).Split();
         Assert.That(Directory.Exists(started[1]), Is.False);
+        Assert.That(File.Exists(Path.Combine(programs.Output, "ended")), Is.False);
         await Wait.UntilAsync(() => Task.FromResult(Process.GetProcesses().All(process => $"{process.Id}" != started[0])), Longest, "initdb is gone");
     }
 
