@@ -32,6 +32,7 @@ public sealed class SqlConstantsTests : DatabaseTest
         ["ArtifactSweeper"] = 3,
         ["HighWaterMark"] = 2,
         ["MigrationLock"] = 4,
+        ["RecordingImporter"] = 1,
         ["RetentionPurger"] = 17,
         ["SchemaCatalog"] = 2,
         ["SchemaComparison"] = 2,
