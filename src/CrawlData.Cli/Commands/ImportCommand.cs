@@ -27,7 +27,7 @@ internal sealed class ImportCommand : ToolCommand
 
     private readonly Option<bool> allowExpired = new("--allow-expired")
     {
-        Description = "Keep retention times of artifacts that have passed, so that the next sweep deletes the artifacts. Without it, they get no retention time.",
+        Description = "Keep retention times that have passed, so that the next sweep deletes the artifacts. Without it, these artifacts get none.",
     };
     private readonly Option<int?> maxErrors = CommandParameters.Positive("--max-errors", "The most invalid lines to report. The default is 20.");
 

@@ -23,8 +23,8 @@ public sealed class RecordingImporter(NpgsqlDataSource dataSource)
     /// <summary>Imports a recording in one transaction: all rows or none. The recording may have any length.</summary>
     /// <remarks>
     /// <para>Events and log lines keep their order, and get new ids. Empty lines are skipped.</para>
-    /// <para>A recording may come from anywhere. So work in it is refused, and a retention time of an artifact that has passed is not stored, unless the options
-    /// say otherwise.</para>
+    /// <para>A recording may come from anywhere. So work in it is refused, and a retention time that has passed is not stored, unless the options say
+    /// otherwise.</para>
     /// </remarks>
     /// <param name="recording">NDJSON in UTF-8. It is read to its end, and left open. The longest line is 64 MiB.</param>
     /// <param name="options">Whether rows get new ids, text is repaired, and work and expired artifacts are allowed; the defaults when null.</param>
@@ -46,7 +46,8 @@ public sealed class RecordingImporter(NpgsqlDataSource dataSource)
         var lines = new NdjsonReader(recording, RecordingFormat.LargestLineBytes);
         return dataSource.InTransactionAsync(async (connection, transaction) =>
         {
-            var now = await connection.QuerySingleAsync(NowSql, new Parameters(), row => row.GetInstant(0), transaction, cancellationToken).ConfigureAwait(false);
+            var now = await connection.QuerySingleAsync(
+                NowSql, new Parameters(), row => row.GetInstant(0), transaction, cancellationToken).ConfigureAwait(false);
             return await new RecordingImport(tables, lines, now, transaction, options, progress).RunAsync(cancellationToken).ConfigureAwait(false);
         }, cancellationToken);
     }

@@ -10,7 +10,7 @@ namespace CrawlData.Retention;
 
 /// <summary>Deletes artifacts that are files of this machine, below folders that the application names.</summary>
 /// <remarks>
-/// <para>A storage URI comes from a row, and a row may come from anywhere. So a file is deleted only when <see cref="TryGetPath"/> accepts its URI, and when its
+/// <para>A storage URI comes from a row, and a row may come from anywhere. So a file is deleted only when <see cref="TryGetPath"/> accepts its URI, and its
 /// folder is one of the roots or below one. The folder and the roots are compared with all symbolic links resolved, character by character. A file that is a
 /// symbolic link itself is not deleted.</para>
 /// <para>Only trusted programs may write in the roots. Whoever can replace a folder there by a link, between the check and the deletion, chooses which file of
@@ -52,8 +52,8 @@ public sealed class FileArtifactStore : IArtifactStore
 
     /// <summary>Gets the path of the file that a <c>file:</c> URI names on this machine.</summary>
     /// <remarks>
-    /// <para>The URI names a file when <see cref="GetStorageUri"/> makes it from the path. It may differ in the letter case of the scheme and of hex digits, and in
-    /// whether a character is percent-encoded.</para>
+    /// <para>The URI names a file when <see cref="GetStorageUri"/> makes it from the path. It may differ in the letter case of the scheme and of hex digits,
+    /// and in whether a character is percent-encoded.</para>
     /// <para>These name no file here: a URI with a host (also <c>localhost</c>, which is the machine of whoever wrote the URI), user, port, query or fragment;
     /// with characters that URIs do not have, such as a space; with an encoded slash, backslash or control character; with an empty, <c>.</c> or <c>..</c>
     /// segment; with a drive on Unix, or none on Windows.</para>
@@ -86,8 +86,8 @@ public sealed class FileArtifactStore : IArtifactStore
     }
 
     /// <summary>Makes the <c>file:</c> URI that names a file of this machine, for <see cref="Audits.NewArtifact.StorageUri"/>.</summary>
-    /// <remarks>Neither <c>"file://" + path</c> nor <see cref="Uri"/> is right for every name: <c>?</c>, <c>#</c> and <c>%</c> are misread in the former, and the
-    /// latter drops a space at the end.</remarks>
+    /// <remarks>Neither <c>"file://" + path</c> nor <see cref="Uri"/> is right for every name: <c>?</c>, <c>#</c> and <c>%</c> are misread in the former, and
+    /// the latter drops a space at the end.</remarks>
     /// <param name="path">The full path, as <see cref="Path.GetFullPath(string)"/> returns it.</param>
     /// <returns>The URI. <see cref="TryGetPath"/> returns the path.</returns>
     /// <exception cref="ArgumentException">The path is not full, has an empty, <c>.</c> or <c>..</c> segment, or a control character, a lone surrogate, or on

@@ -31,6 +31,7 @@ public sealed class SqlConstantsTests : DatabaseTest
         ["DatabaseStatusReader"] = 6,
         ["ArtifactSweeper"] = 3,
         ["MigrationLock"] = 4,
+        ["RecordingImporter"] = 1,
         ["RetentionPurger"] = 17,
         ["SchemaCatalog"] = 2,
         ["SchemaComparison"] = 2,
