@@ -41,7 +41,7 @@ internal static class Tool
         using var process = Start(Host, [Path.Combine(AppContext.BaseDirectory, "CrawlData.Tests.dll"), .. arguments], null, null);
         process.StandardInput.Close();
         var (output, error) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
-        return new ToolResult { ExitCode = await WaitAsync(process), Output = await output, Error = await error };
+        return new ToolResult { ExitCode = await WaitAsync(process, 4 * Timeout), Output = await output, Error = await error };
     }
 
     /// <summary>Starts the program that the build makes of the project, as <c>dotnet run</c> does.</summary>
@@ -92,9 +92,9 @@ internal static class Tool
         return await output;
     }
 
-    public static async Task<int> WaitAsync(Process process)
+    public static async Task<int> WaitAsync(Process process, TimeSpan? longest = null)
     {
-        using var limit = new CancellationTokenSource(Timeout);
+        using var limit = new CancellationTokenSource(longest ?? Timeout);
         try
         {
             await process.WaitForExitAsync(limit.Token);

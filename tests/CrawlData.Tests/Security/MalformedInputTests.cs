@@ -23,7 +23,8 @@ public sealed class MalformedInputTests : DatabaseTest
     private static readonly HashSet<Type> Harmless =
     [
         typeof(bool), typeof(CancellationToken), typeof(NpgsqlDataSource), typeof(NpgsqlTransaction), typeof(IServiceCollection), typeof(JsonSerializerOptions),
-        typeof(JsonTypeInfo<>), typeof(HealthCheckContext), typeof(TimeProvider), typeof(IProgress<>), typeof(ILogger<>), typeof(Action<>), typeof(Func<,>),
+        typeof(JsonTypeInfo<>), typeof(HealthCheckContext), typeof(TimeProvider), typeof(IProgress<>), typeof(ILogger<>), typeof(ILoggerFactory),
+        typeof(Action<>), typeof(Func<,>),
     ];
 
     private NpgsqlDataSource single = null!;
