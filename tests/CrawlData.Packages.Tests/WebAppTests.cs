@@ -46,8 +46,6 @@ public sealed class WebAppTests
         var crawlId = await CreateCrawlAsync();
         var ids = await AppendAsync(crawlId, 3);
         var stream = (await app.GetAsync(crawlId)).GetAsyncEnumerator();
-
-        Assert.That(await NextAsync(stream), Is.EqualTo(("begin", (string?)null)));
         foreach (var id in ids)
         {
             Assert.That(await NextAsync(stream), Is.EqualTo(("message", $"{id}")));
@@ -75,6 +73,81 @@ public sealed class WebAppTests
     }
 
     [Test]
+    public async Task A_user_has_to_sign_in()
+    {
+        var crawlId = await CreateCrawlAsync();
+        using var client = new HttpClient(new HttpClientHandler { AllowAutoRedirect = false }) { BaseAddress = app.Client.BaseAddress };
+        using var response = await client.GetAsync(new Uri($"/crawls/{crawlId}/events", UriKind.Relative));
+
+        Assert.That(response.StatusCode, Is.AnyOf(HttpStatusCode.Unauthorized, HttpStatusCode.Redirect));
+    }
+
+    [Test]
+    public async Task A_user_has_a_limited_number_of_streams()
+    {
+        var crawlId = await CreateCrawlAsync();
+        using var client = await App.SignInAsync(app.Client.BaseAddress!, "one of many streams");
+        var request = new Uri($"/crawls/{crawlId}/events", UriKind.Relative);
+        var streams = new List<HttpResponseMessage>();
+        for (var stream = 0; stream < 7; stream++)
+        {
+            streams.Add(await client.GetAsync(request, HttpCompletionOption.ResponseHeadersRead).WaitAsync(Limit));
+        }
+
+        Assert.That(streams.Take(6).Select(stream => stream.StatusCode), Is.All.EqualTo(HttpStatusCode.OK));
+        Assert.That(streams[6].StatusCode, Is.EqualTo(HttpStatusCode.TooManyRequests));
+        streams.ForEach(stream => stream.Dispose());
+    }
+
+    /// <summary>nginx holds back what is not 4 kB yet, unless the app says otherwise.</summary>
+    [Test]
+    public async Task Nginx_with_its_defaults_passes_the_headers_and_each_event_at_once()
+    {
+        var crawlId = await CreateCrawlAsync();
+        using var nginx = await Nginx.StartAsync(app.Client.BaseAddress!);
+        using var client = await App.SignInAsync(nginx.Address, "behind nginx");
+        using var response = await client.GetAsync(new Uri($"/crawls/{crawlId}/events", UriKind.Relative), HttpCompletionOption.ResponseHeadersRead)
+            .WaitAsync(Limit);
+        var stream = SseParser.Create(await response.Content.ReadAsStreamAsync()).EnumerateAsync().GetAsyncEnumerator();
+
+        foreach (var id in new[] { (await AppendAsync(crawlId, 1))[0], (await AppendAsync(crawlId, 1))[0] })
+        {
+            Assert.That(await NextAsync(stream), Is.EqualTo(("message", $"{id}")));
+        }
+
+        (await runs.CompleteAsync(crawlId)).EnsureApplied();
+        Assert.That((await NextAsync(stream)).Type, Is.EqualTo("end"));
+    }
+
+    /// <summary>nginx closes a stream that is silent for 60 s by default. Here it is 1 s, and the heartbeats of 1.5 s come before the event.</summary>
+    [Test]
+    public async Task Heartbeats_keep_a_silent_stream_open_behind_nginx()
+    {
+        var crawlId = await CreateCrawlAsync();
+        using var beating = await App.StartAsync(project, database.ConnectionString, ("Heartbeat", "00:00:00.3"));
+        using var nginx = await Nginx.StartAsync(beating.Client.BaseAddress!, "proxy_read_timeout 1s;");
+        using var client = await App.SignInAsync(nginx.Address, "behind nginx");
+        using var response = await client.GetAsync(new Uri($"/crawls/{crawlId}/events", UriKind.Relative), HttpCompletionOption.ResponseHeadersRead)
+            .WaitAsync(Limit);
+        using var lines = new StreamReader(await response.Content.ReadAsStreamAsync());
+        for (var heartbeats = 0; heartbeats < 5;)
+        {
+            var line = await lines.ReadLineAsync().WaitAsync(Limit);
+            Assert.That(line, Is.Not.Null, "the stream was closed");
+            heartbeats += line == ":" ? 1 : 0;
+        }
+
+        var id = (await AppendAsync(crawlId, 1))[0];
+        string? next;
+        do
+        {
+            next = await lines.ReadLineAsync().WaitAsync(Limit);
+        }
+        while (next is "" or ":");
+        Assert.That(next, Is.EqualTo($"id: {id}"));
+    }
+
+    [Test]
     public async Task An_unknown_crawl_is_not_found()
     {
         using var response = await app.Client.GetAsync(new Uri($"/crawls/{Guid.NewGuid()}/events", UriKind.Relative));
@@ -87,11 +160,12 @@ public sealed class WebAppTests
     {
         var crawlId = await CreateCrawlAsync();
         using var stopped = await App.StartAsync(project, database.ConnectionString);
+        var id = (await AppendAsync(crawlId, 1))[0];
         var stream = (await stopped.GetAsync(crawlId)).GetAsyncEnumerator();
-        await NextAsync(stream);
+        Assert.That(await NextAsync(stream), Is.EqualTo(("message", $"{id}")));
 
         Assert.That(await stopped.StopAsync(), Does.Contain("shutting down").And.Not.Contain("fail:"));
-        await Assert.CatchAsync<IOException>(async () => await stream.MoveNextAsync().AsTask().WaitAsync(Limit));
+        Assert.That(await stream.MoveNextAsync().AsTask().WaitAsync(Limit), Is.False, "the stream ends without the event 'end'");
     }
 
     [Test]
@@ -130,24 +204,40 @@ public sealed class WebAppTests
         private readonly Process process;
         private readonly Task<string> output;
 
-        private App(Process process, Uri address)
+        private App(Process process, HttpClient client)
         {
             this.process = process;
-            Client = new HttpClient { BaseAddress = address };
+            Client = client;
             output = process.StandardOutput.ReadToEndAsync();
         }
 
+        /// <summary>The client of a user who is signed in.</summary>
         public HttpClient Client { get; }
 
-        public static async Task<App> StartAsync(string project, string connectionString)
+        /// <summary>Makes the client of another user, with the cookie of its own.</summary>
+        public static async Task<HttpClient> SignInAsync(Uri address, string user)
+        {
+            var client = new HttpClient { BaseAddress = address };
+            using var response = await client.PostAsync(new Uri($"/sign-in/{Uri.EscapeDataString(user)}", UriKind.Relative), null).WaitAsync(Limit);
+            response.EnsureSuccessStatusCode();
+            return client;
+        }
+
+        public static async Task<App> StartAsync(string project, string connectionString, params (string Name, string Value)[] settings)
         {
             var environment = new Dictionary<string, string?> { ["ConnectionStrings__Crawls"] = connectionString, ["Logging__LogLevel__Npgsql"] = "Warning" };
+            foreach (var (name, value) in settings)
+            {
+                environment[name] = value;
+            }
+
             var process = Command.Start(project, environment, Command.DotNet, "bin/Debug/net10.0/web.dll", "--urls", "http://127.0.0.1:0");
             while (await process.StandardOutput.ReadLineAsync().WaitAsync(Limit) is { } line)
             {
                 if (line.Contains(Listening, StringComparison.Ordinal))
                 {
-                    return new App(process, new Uri(line[(line.IndexOf(Listening, StringComparison.Ordinal) + Listening.Length)..]));
+                    var address = new Uri(line[(line.IndexOf(Listening, StringComparison.Ordinal) + Listening.Length)..]);
+                    return new App(process, await SignInAsync(address, "a user"));
                 }
             }
 
