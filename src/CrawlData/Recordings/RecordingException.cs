@@ -24,7 +24,7 @@ public sealed class RecordingException : CrawlDataException
     /// <summary>Gets the number of the line, counted from 1.</summary>
     public long Line { get; }
 
-    /// <summary>Gets the reason why the line is invalid. It may name fields, ids and numbers of the line, and quotes no other text of it.</summary>
+    /// <summary>Gets the reason why the line is invalid. It may name columns, ids and numbers of the line, and quotes no other text of it.</summary>
     public string Reason { get; }
 
     /// <summary>Gets the errors of all invalid lines that were found, in the order of the lines. The first is that of <see cref="Line"/>.</summary>

@@ -9,8 +9,6 @@ namespace CrawlData.Recordings;
 /// <summary>Explains why an element of NDJSON is not a row: it names the field, what the field holds, and what it takes. It quotes no value.</summary>
 internal static class RowErrors
 {
-    private const int LongestName = 63;
-
     /// <summary>Explains why an element cannot be deserialized.</summary>
     /// <param name="element">The element.</param>
     /// <param name="row">The contract of the row.</param>
@@ -28,9 +26,10 @@ internal static class RowErrors
         {
             if (columns.FirstOrDefault(column => column.Name == field.Name) is not { } column)
             {
+                // Its name is not quoted: it is text of the line.
                 return columns.FirstOrDefault(known => Letters(known.Name).Equals(Letters(field.Name), StringComparison.OrdinalIgnoreCase)) is { } meant
                     ? $"{meant.Name}: has another spelling on this line; names are in snake_case."
-                    : $"{Name(field.Name, seen.Count)}: is not a field of {noun}, which has {Join(columns.Select(known => known.Name), "and")}.";
+                    : $"field {seen.Count + 1} is not one of {noun}, which has {Join(columns.Select(known => known.Name), "and")}.";
             }
 
             if (!seen.Add(column.Name))
@@ -106,12 +105,6 @@ internal static class RowErrors
         JsonValueKind.True or JsonValueKind.False => "true or false",
         _ => "null",
     };
-
-    // A name is quoted only where it looks like a name.
-    private static string Name(string field, int before) =>
-        field.Length is > 0 and <= LongestName && field.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '_' or '-' or '.')
-            ? field
-            : $"field {before + 1}";
 
     private static string Letters(string name) => name.Replace("_", "", StringComparison.Ordinal).Replace("-", "", StringComparison.Ordinal);
 

@@ -40,10 +40,7 @@ public sealed class CrawlEventLineReaderTests
     [TestCase("""{"payload":"secret"}""", "event_type: is missing; a row of crawl_events needs event_type and payload.")]
     [TestCase(
         """{"event_type":"step","payload":{},"url":"secret"}""",
-        "url: is not a field of crawl_events, which has event_type, payload and created_at.")]
-    [TestCase(
-        """{"event_type":"step","payload":{},"my secret\u202e":1}""",
-        "field 3: is not a field of crawl_events, which has event_type, payload and created_at.")]
+        "field 3 is not one of crawl_events, which has event_type, payload and created_at.")]
     [TestCase("""{"eventType":"step","payload":{}}""", "event_type: has another spelling on this line; names are in snake_case.")]
     [TestCase("""{"event_type":"step","payload":{},"Created-At":"secret"}""", "created_at: has another spelling on this line; names are in snake_case.")]
     [TestCase("""{"event_type":null,"payload":{}}""", "event_type: is null; it takes text.")]

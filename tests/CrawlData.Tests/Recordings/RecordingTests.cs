@@ -326,7 +326,7 @@ public sealed class RecordingTests : DatabaseTest
         "Line 3: payload: occurs twice.")]
     [TestCase(
         """{"table":"crawl_events","row":{"crawl_id":"db893442-4075-4ab8-8b1e-865d89f72223","event_type":"a","payload":1,"url":"secret"}}""",
-        "Line 3: url: is not a field of crawl_events, which has crawl_id, event_type, payload and created_at.")]
+        "Line 3: field 4 is not one of crawl_events, which has crawl_id, event_type, payload and created_at.")]
     [TestCase(
         """{"table":"crawl_events","row":{"crawl_id":"db893442-4075-4ab8-8b1e-865d89f72223","event_type":"a","payload":1,"created_at":"2026-11-23T00:"""
             + """18:58"}}""",
