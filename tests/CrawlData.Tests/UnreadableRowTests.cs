@@ -260,7 +260,8 @@ public sealed class UnreadableRowTests : EmptiedDatabaseTest
         var recording = await ExportAsync(rows);
         var before = await DumpAsync();
         await ExecuteAsync("truncate crawl_runs, audit_sessions cascade");
-        await new RecordingImporter(DataSource).ImportAsync(new MemoryStream(Encoding.UTF8.GetBytes(recording)));
+        await new RecordingImporter(DataSource).ImportAsync(
+            new MemoryStream(Encoding.UTF8.GetBytes(recording)), new RecordingImportOptions { Enqueue = true, AllowExpired = true });
 
         Assert.That(
             recording,

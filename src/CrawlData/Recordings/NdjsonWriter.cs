@@ -80,7 +80,10 @@ internal sealed class NdjsonWriter : IDisposable
             case "uuid":
                 writer.WriteStringValue(row.GetGuid(column));
                 break;
-            case "integer" or "bigint":
+            case "integer":
+                writer.WriteNumberValue(row.GetInt32(column));
+                break;
+            case "bigint":
                 writer.WriteNumberValue(row.GetInt64(column));
                 break;
             case "boolean":

@@ -106,7 +106,8 @@ public sealed class RecordingTests : DatabaseTest
         var session = await EnqueueAsync();
         var pages = await Pages.InsertAsync(session, Enumerable.Repeat(Page(), 200));
         await Artifacts.InsertAsync(session, Enumerable.Range(1, 10_000).Select(number => Artifact(pages[number % 200].Id, number)));
-        var copy = (await ImportAsync(await ExportSessionAsync(session), new RecordingImportOptions { NewIds = true })).SessionIds.Single();
+        var options = new RecordingImportOptions { NewIds = true, Enqueue = true };
+        var copy = (await ImportAsync(await ExportSessionAsync(session), options)).SessionIds.Single();
 
         Assert.That((await Pages.ListAsync(session)).Select(page => page.Id), Is.EqualTo(pages.Select(page => page.Id)));
         var copies = (await Pages.ListAsync(copy)).Select(page => page.Id).ToList();

@@ -32,7 +32,7 @@ internal sealed class CrawlEventFollower(
                      and mode = 'RowExclusiveLock'
                      and granted
                ) end,
-               pg_postmaster_start_time(), null, null, null, null, null
+               pg_postmaster_start_time(), null as id, null as crawl_id, null as event_type, null as payload, null as created_at
         from (
             select coalesce(max(id), 0) as newest_id,
                    coalesce(
