@@ -64,7 +64,8 @@ internal sealed class Round(
         using (var ended = new CancellationTokenSource())
         {
             // Prepared transactions hold the readers of all crawls back, so one of two histories has none.
-            var working = MakeClients(workload, writers, [.. crawls.Skip(Crawls).Take(seed % 2 == 0 ? PrepareClients : 0)]).Select(client => Task.Run(() => client.RunAsync(ended.Token))).ToList();
+            var prepared = crawls.Skip(Crawls).Take(seed % 2 == 0 ? PrepareClients : 0).ToList();
+            var working = MakeClients(workload, writers, prepared).Select(client => Task.Run(() => client.RunAsync(ended.Token))).ToList();
             var injector = servers is null
                 ? new FaultInjector(server, proxy, witness, workload.Crawls, counter, seed)
                 : new StandbyFaultInjector(servers, witnessProxy!, proxy, witness, workload.Crawls, counter, seed);
@@ -154,7 +155,8 @@ internal sealed class Round(
     /// <returns>Whether all sessions are idle.</returns>
     private async Task<bool> EndThoseThatWaitAsync()
     {
-        await ExecuteAsync($"select pg_terminate_backend(pid) from pg_stat_activity where {OfClients} and (state like 'idle in transaction%' or {WaitsForClient})");
+        await ExecuteAsync(
+            $"select pg_terminate_backend(pid) from pg_stat_activity where {OfClients} and (state like 'idle in transaction%' or {WaitsForClient})");
         await using var busy = witness.CreateCommand($"select exists (select from pg_stat_activity where {OfClients} and state <> 'idle')");
         return history.HasHung || !(bool)(await busy.ExecuteScalarAsync())!;
     }
