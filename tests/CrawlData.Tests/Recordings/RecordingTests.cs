@@ -317,7 +317,7 @@ public sealed class RecordingTests : DatabaseTest
     [TestCase("null", "Line 3: is not of the form {\"table\": name, \"row\": {column: value}}.")]
     [TestCase(
         "{\"table\":\"crawl_runs\",\"row\":null}",
-        "Line 3: is null; a row of crawl_runs is an object with id, app_package, device_config, max_steps, goal, status, created_at, "
+        "Line 3: is null; a row of crawl_runs is an object with id, status, app_package, device_config, max_steps, goal, created_at, "
             + "started_at, completed_at, cancelled_at and error_message.")]
     [TestCase(
         """{"table":"crawl_events","row":{"crawl_id":"db893442-4075-4ab8-8b1e-865d89f72223","event_type":"a"}}""",

@@ -4,15 +4,13 @@ using Npgsql;
 
 namespace CrawlData.Tests.Storage;
 
+[FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 public sealed class RetryPolicyTests
 {
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(10);
 
     private readonly TimeWithoutPauses time = new();
     private int attempts;
-
-    [SetUp]
-    public void Reset() => attempts = 0;
 
     [Test]
     public async Task Work_is_retried_until_the_limit_after_its_first_failure_and_then_its_error_is_thrown()

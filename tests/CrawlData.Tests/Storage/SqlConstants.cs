@@ -119,6 +119,8 @@ public static partial class SqlConstants
         [("CrawlEventFollower.FollowSql", "limit")] = "bigint",
         [("CrawlLogStatements.ReadSql", "limit")] = "bigint",
         [("CrawlRunRepository.ListNewestSql", "limit")] = "bigint",
+        [("CrawlRunRepository.ListNewestByStatusSql", "limit")] = "bigint",
+        [("CrawlRunRepository.ListOldestByStatusSql", "limit")] = "bigint",
         [("CrawlRunRepository.ListOldestSql", "limit")] = "bigint",
         [("AuditSessionRepository.ListNewestSql", "limit")] = "bigint",
         [("AuditSessionRepository.ListOldestSql", "limit")] = "bigint",
