@@ -9,6 +9,7 @@ public sealed class SentStatementTests : MigratorTest
     [
         "CrawlEventStatements.RowIsOfTransactionSql",
         "CrawlLogStatements.RowIsOfTransactionSql",
+        "AuditSessionQueue.ListStaleSql",
         "MigrationLock.TransactionLockSql",
         "CommitVerifier.StatusSql",
         "CommitVerifier.TerminateSql",
