@@ -35,6 +35,7 @@ internal sealed record SchemaComparison(
         await using var disposal = transaction.ConfigureAwait(false);
         try
         {
+            await ExecuteAsync(TransactionTimeouts.DisableSql).ConfigureAwait(false);
             await ExecuteAsync(DiscardSql).ConfigureAwait(false);
             await ExecuteAsync(SchemaCatalog.NarrowSearchPathSql).ConfigureAwait(false);
             var executed = await SchemaJournal.ReadAsync(connection, transaction, cancellationToken).ConfigureAwait(false);

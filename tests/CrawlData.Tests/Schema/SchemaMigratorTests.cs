@@ -196,6 +196,24 @@ public sealed class SchemaMigratorTests : MigratorTest
         Assert.That(await new SchemaMigrator(source).AdoptAsync(), Is.EqualTo(AllScripts));
     }
 
+    [TestCase("statement_timeout")]
+    [TestCase("transaction_timeout")]
+    public async Task A_script_that_takes_longer_than_a_time_out_of_the_role_is_applied(string setting)
+    {
+        if (!await ScalarAsync<bool>($"select current_setting('{setting}', true) is not null"))
+        {
+            Assert.Ignore($"This server has no {setting}.");
+        }
+
+        await using var dataSource = NpgsqlDataSource.Create(
+            new NpgsqlConnectionStringBuilder(Database.ConnectionString) { Options = $"-c {setting}=250ms" });
+        var script = new SchemaScript("001_slow.sql", "create table slow (); select pg_sleep(0.6)");
+
+        Assert.That(await new SchemaMigrator(dataSource, null, TestLog.Instance, null, [script]).MigrateAsync(), Is.EqualTo(new[] { script.Name }));
+        await using var connection = await dataSource.OpenConnectionAsync();
+        Assert.That(await connection.ExecuteScalarAsync<string>($"show {setting}"), Is.EqualTo("250ms"));
+    }
+
     [Test]
     public async Task A_multiplexing_data_source_is_refused()
     {
