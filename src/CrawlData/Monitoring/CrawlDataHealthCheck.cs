@@ -54,7 +54,7 @@ public sealed class CrawlDataHealthCheck(NpgsqlDataSource dataSource, bool expec
         {
             return HealthCheckResult.Degraded("The role may not read crawldata_journal. It is unknown whether the schema is up to date.");
         }
-        catch (ScriptChangedException exception)
+        catch (MigrationException exception)
         {
             return Unhealthy(exception.Message, exception);
         }

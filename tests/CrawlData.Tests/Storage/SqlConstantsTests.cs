@@ -35,7 +35,7 @@ public sealed class SqlConstantsTests : DatabaseTest
         ["RetentionPurger"] = 17,
         ["SchemaCatalog"] = 2,
         ["SchemaComparison"] = 2,
-        ["SchemaJournal"] = 6,
+        ["SchemaJournal"] = 7,
         ["SchemaMigrator"] = 2,
         ["SequencePositions"] = 3,
         ["CommitVerifier"] = 3,
