@@ -118,6 +118,7 @@ public static partial class SqlConstants
         [("CrawlEventFollower.FollowSql", "limit")] = "bigint",
         [("CrawlLogStatements.ReadSql", "limit")] = "bigint",
     };
+        [("CrawlEventFollower.FollowCheckedSql", "limit")] = "bigint",
 
     /// <summary>The statements by class and name.</summary>
     public static IReadOnlyList<(string Name, string Sql)> Statements { get; } =

@@ -22,7 +22,7 @@ public sealed class SqlConstantsTests : DatabaseTest
         ["AuditSessionQueue"] = 6,
         ["AuditSessionRepository"] = 7,
         ["CrawlDataHealthCheck"] = 1,
-        ["CrawlEventFollower"] = 2,
+        ["CrawlEventFollower"] = 3,
         ["CrawlEventListener"] = 2,
         ["CrawlEventNotifier"] = 1,
         ["CrawlEventStatements"] = 14,

@@ -19,12 +19,29 @@ internal sealed class CrawlEventFollower(
     internal const string ReadAllSql =
         $"select {CrawlEventStatements.Columns} from crawl_events where id > @after_id and id <= @up_to_id order by id limit @limit";
 
+    private const string RunState =
+        "(select status in ('COMPLETED', 'FAILED', 'CANCELLED') from crawl_runs where id = @crawl_id), pg_is_in_recovery()";
+
     // The status first: its snapshot is no later than that of the events, so the events of an ended run are complete.
     internal const string FollowSql =
         $"""
-        select (select status in ('COMPLETED', 'FAILED', 'CANCELLED') from crawl_runs where id = @crawl_id), pg_is_in_recovery();
+        select {RunState};
         {CrawlEventStatements.ReadSql}
         """;
+
+    // As above, with the crawl's newest id and the sequence's last. If the sequence was set back, new events get ids that the reader has passed.
+    internal const string FollowCheckedSql =
+        $"""
+        select {RunState},
+               (select id from crawl_events where crawl_id = @crawl_id order by crawl_id desc, id desc limit 1),
+               case
+                   when has_sequence_privilege('crawl_events_id_seq', 'usage, select') then coalesce(pg_sequence_last_value('crawl_events_id_seq'), 0)
+               end;
+        {CrawlEventStatements.ReadSql}
+        """;
+
+    // The check makes a read an eighth longer. So one of this many reads checks, and the first.
+    private const int ReadsPerCheck = 32;
 
     private const int MaxPageBytes = 16 * 1024 * 1024;
 
@@ -39,10 +56,11 @@ internal sealed class CrawlEventFollower(
         Guid crawlId, long? afterId, CrawlEventFollowOptions options, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using var pauses = Pauses(crawlId, options);
-        while (true)
+        for (var reads = 0L; ; reads++)
         {
+            var checks = reads % ReadsPerCheck == 0;
             var (page, ended) = await StandbyReadException.RetryAsync(
-                retry, dataSource, () => ReadAsync(crawlId, afterId, options.PageSize, cancellationToken), cancellationToken).ConfigureAwait(false);
+                retry, dataSource, () => ReadAsync(crawlId, afterId, options.PageSize, checks, cancellationToken), cancellationToken).ConfigureAwait(false);
             Count(page.Events);
             foreach (var crawlEvent in page.Events)
             {
@@ -153,10 +171,11 @@ internal sealed class CrawlEventFollower(
             cancellationToken).ConfigureAwait(false);
     }
 
-    private Task<(EventPage Page, bool Ended)> ReadAsync(Guid crawlId, long? afterId, int pageSize, CancellationToken cancellationToken) =>
+    private Task<(EventPage Page, bool Ended)> ReadAsync(
+        Guid crawlId, long? afterId, int pageSize, bool checks, CancellationToken cancellationToken) =>
         dataSource.UseAsync(null, async connection =>
         {
-            var command = new NpgsqlCommand(Sql.AtReadCommitted(FollowSql), connection);
+            var command = new NpgsqlCommand(Sql.AtReadCommitted(checks ? FollowCheckedSql : FollowSql), connection);
             await using var commandDisposal = command.ConfigureAwait(false);
             CrawlEventStatements.ToReadParameters(crawlId, null, afterId, pageSize).AddTo(command);
             var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
@@ -169,6 +188,12 @@ internal sealed class CrawlEventFollower(
 
                     // A standby may not have the run yet.
                     throw reader.GetBoolean(1) ? new StandbyReadException(error) : error;
+                }
+
+                // A sequence on a standby may lag. A role without rights on it does not check.
+                if (checks && !reader.GetBoolean(1) && reader.GetNullable<long?>(2) is { } newest && newest > reader.GetNullable<long?>(3))
+                {
+                    throw HighWaterMark.SequenceIsBehind(reader.GetInt64(3), newest);
                 }
 
                 await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);

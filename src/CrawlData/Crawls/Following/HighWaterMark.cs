@@ -62,6 +62,11 @@ internal sealed class HighWaterMark(NpgsqlDataSource dataSource, RetryPolicy ret
             return true;
         }, cancellationToken), cancellationToken);
 
+    /// <summary>Makes the error of a sequence that was set back, or that logical replication did not move.</summary>
+    public static InvalidOperationException SequenceIsBehind(long last, long newest) => new(
+        $"The sequence crawl_events_id_seq is at {last}, behind the newest id {newest}, so new events get ids that readers have passed. "
+            + "Stop the writers and run: select setval('crawl_events_id_seq', (select max(id) from crawl_events))");
+
     /// <summary>Removes the transactions that have ended from those that must end. The first call after a new newest id names them.</summary>
     /// <param name="writing">The transactions that hold the lock now.</param>
     private void Observe(HashSet<string> writing)
@@ -97,9 +102,7 @@ internal sealed class HighWaterMark(NpgsqlDataSource dataSource, RetryPolicy ret
 
         if (newest > last)
         {
-            throw new InvalidOperationException(
-                $"The sequence crawl_events_id_seq is at {last}, behind the newest id {newest}, so new events get ids that readers have passed. "
-                    + "Stop the writers and run: select setval('crawl_events_id_seq', (select max(id) from crawl_events))");
+            throw SequenceIsBehind(last.Value, newest);
         }
 
         if (afterId > last)
