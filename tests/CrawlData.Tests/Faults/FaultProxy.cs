@@ -200,7 +200,7 @@ internal sealed class FaultProxy : IAsyncDisposable
         finally
         {
             client.Close();
-            if (silence)
+            if (silence || born != Volatile.Read(ref generation))
             {
                 lock (silent)
                 {

@@ -104,6 +104,8 @@ public static partial class SqlConstants
         ["wal_position"] = "pg_lsn",
         ["server_start"] = "timestamp with time zone",
         ["backend_id"] = "integer",
+        ["backend_ids"] = "integer[]",
+        ["table"] = "text",
         ["urls"] = "text[]",
         ["viewports"] = "text[]",
     };
@@ -116,9 +118,9 @@ public static partial class SqlConstants
         [("CrawlEventStatements.ReadSql", "limit")] = "bigint",
         [("CrawlEventFollower.ReadAllSql", "limit")] = "bigint",
         [("CrawlEventFollower.FollowSql", "limit")] = "bigint",
+        [("CrawlEventFollower.FollowCheckedSql", "limit")] = "bigint",
         [("CrawlLogStatements.ReadSql", "limit")] = "bigint",
     };
-        [("CrawlEventFollower.FollowCheckedSql", "limit")] = "bigint",
 
     /// <summary>The statements by class and name.</summary>
     public static IReadOnlyList<(string Name, string Sql)> Statements { get; } =

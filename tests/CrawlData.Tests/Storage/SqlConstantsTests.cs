@@ -39,6 +39,7 @@ public sealed class SqlConstantsTests : DatabaseTest
         ["SchemaMigrator"] = 2,
         ["SequencePositions"] = 3,
         ["CommitVerifier"] = 3,
+        ["LostBackends"] = 1,
         ["TransactionTimeouts"] = 1,
         ["ConfirmedCommit"] = 1,
     };
