@@ -28,6 +28,7 @@ public sealed class SqlConstantsTests : DatabaseTest
         ["CrawlEventStatements"] = 14,
         ["CrawlLogStatements"] = 6,
         ["CrawlRunRepository"] = 7,
+        ["DatabaseDoctor"] = 4,
         ["DatabaseStatusReader"] = 6,
         ["ArtifactSweeper"] = 3,
         ["HighWaterMark"] = 2,
