@@ -14,6 +14,7 @@ var root = new RootCommand(HelpText.JoinLines(
       crawldata demo                          try it on a throwaway PostgreSQL
       crawldata migrate                       create or update the tables
       crawldata verify                        compare the tables with the scripts
+      crawldata doctor                        find settings that can lose rows
       crawldata script > pending.sql          print the pending SQL for a DBA
       crawldata status                        show sizes, counts and unfinished work
       crawldata import crawl.ndjson.gz        import a recording
@@ -27,7 +28,7 @@ var root = new RootCommand(HelpText.JoinLines(
       crawldata sweep --dry-run               list expired artifacts
       crawldata purge --crawls 400d           delete old crawls
 
-    Exit codes: 0 success, 1 the operation failed, 2 wrong usage, 3 verify found differences. An error is one line on standard error.
+    Exit codes: 0 success, 1 the operation failed, 2 wrong usage, 3 verify or doctor found something. An error is one line on standard error.
     """))
 {
     Connection.Option,
@@ -35,6 +36,7 @@ var root = new RootCommand(HelpText.JoinLines(
     new DemoCommand(),
     new MigrateCommand(),
     new VerifyCommand(),
+    new DoctorCommand(),
     new ScriptCommand(),
     new StatusCommand(),
     new RunsCommand(),

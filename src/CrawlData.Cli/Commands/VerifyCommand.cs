@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.Json.Serialization;
 using CrawlData.Schema;
 
 namespace CrawlData.Cli.Commands;
@@ -37,6 +38,7 @@ internal sealed class VerifyCommand : ToolCommand
                     Element = difference.Element,
                     Expected = difference.Expected,
                     Actual = difference.Actual,
+                    Remedy = difference.Remedy,
                 };
                 await rows.WriteAsync(row, cancellationToken);
             }
@@ -57,6 +59,11 @@ internal sealed class VerifyCommand : ToolCommand
                 if (difference.Actual is { } actual)
                 {
                     table.AddCells(kind, element, "actual", actual);
+                }
+
+                if (difference.Remedy is { } remedy)
+                {
+                    table.AddCells("", "", "remedy", remedy);
                 }
             }
 
@@ -82,5 +89,8 @@ internal sealed class VerifyCommand : ToolCommand
         public required string? Expected { get; init; }
 
         public required string? Actual { get; init; }
+
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+        public required string? Remedy { get; init; }
     }
 }

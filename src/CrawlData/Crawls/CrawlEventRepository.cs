@@ -188,7 +188,8 @@ public sealed class CrawlEventRepository
     /// <param name="options">How to wait; the defaults when null.</param>
     /// <param name="cancellationToken">Ends the enumeration with <see cref="OperationCanceledException"/>.</param>
     /// <exception cref="RowNotFoundException">There is no such crawl, or it was deleted meanwhile.</exception>
-    /// <exception cref="InvalidOperationException"><see cref="CrawlEventFollowOptions.Listen"/> is set, and the data source multiplexes.</exception>
+    /// <exception cref="InvalidOperationException"><see cref="CrawlEventFollowOptions.Listen"/> is set, and the data source multiplexes. Or the sequence of ids
+    /// is behind the newest id; every 32nd read checks that.</exception>
     /// <example>
     /// <code>
     /// await foreach (var crawlEvent in events.FollowAsync(crawlId, afterId: lastHandledId))

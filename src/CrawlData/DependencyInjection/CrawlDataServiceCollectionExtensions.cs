@@ -24,13 +24,13 @@ public static class CrawlDataServiceCollectionExtensions
     /// sets options.</summary>
     /// <remarks>
     /// <para><b>Services.</b> The repositories, the audit queue, the event writer, the migrator, the sweeper and the purger. Also the importer and exporter of
-    /// recordings, the status reader and the health check.</para>
+    /// recordings, the status reader, the doctor and the health check.</para>
     /// <para><b>Data source.</b> The application disposes its data source. When the data source has several hosts, CrawlData works on the primary.
     /// <see cref="CrawlDataOptions.ReadFromStandby"/> lets reads go to a standby. Calls for two data sources keep the host from starting.</para>
     /// <para><b>Start.</b> The schema is migrated before any other hosted service starts, unless <see cref="CrawlDataOptions.MigrateAtStartup"/> is false. The
     /// host does not start when the migration fails, when an option is out of range, or when there is no data source. It waits for a server that cannot be
-    /// reached yet, for <see cref="RetryOptions.Limit"/>. The obsolete <c>WebHost</c> does not run this phase: call
-    /// <see cref="SchemaMigrator.MigrateAsync"/> there.</para>
+    /// reached yet, for <see cref="RetryOptions.Limit"/>. After the migration, what <see cref="DatabaseDoctor"/> finds is logged as warnings. The obsolete
+    /// <c>WebHost</c> does not run this phase: call <see cref="SchemaMigrator.MigrateAsync"/> there.</para>
     /// <para><b>Stop.</b> The <see cref="CrawlEventWriter"/> is flushed when all hosted services have stopped.</para>
     /// <para><b>Configuration.</b> The options are an <see cref="IOptions{TOptions}"/>, so the application's configuration may set them too.</para>
     /// <para><b>Clock.</b> Pauses and limits are measured by the registered <see cref="TimeProvider"/>, or else by the system's.</para>
@@ -79,6 +79,7 @@ public static class CrawlDataServiceCollectionExtensions
         services.AddSingleton(provider => new ArtifactSweeper(Primary(provider), Logger<ArtifactSweeper>(provider)));
         services.AddSingleton(provider => new RetentionPurger(Primary(provider), Logger<RetentionPurger>(provider)));
         services.AddSingleton(provider => new DatabaseStatusReader(Primary(provider), provider.GetService<ILoggerFactory>()));
+        services.AddSingleton(provider => new DatabaseDoctor(Primary(provider)));
         services.AddSingleton(provider => new RecordingImporter(Primary(provider)));
         services.AddSingleton(provider => new RecordingExporter(Reads(provider)));
         services.AddSingleton(provider => new CrawlDataHealthCheck(Primary(provider), Options(provider).ExpectWrites));

@@ -20,6 +20,12 @@ internal static partial class Log
         3, LogLevel.Information, "Another instance is migrating this database. Waiting for {Seconds:0} s so far.", EventName = "WaitingForMigration")]
     public static partial void WaitingForMigration(ILogger logger, double seconds);
 
+    [LoggerMessage(4, LogLevel.Warning, "{Subject} is {Value}. {Effect} To mend it: {Remedy}.", EventName = "PromiseVoided")]
+    public static partial void PromiseVoided(ILogger logger, string subject, string value, string effect, string remedy);
+
+    [LoggerMessage(5, LogLevel.Warning, "The state of the database could not be checked: {Error}.", EventName = "ChecksFailed")]
+    public static partial void ChecksFailed(ILogger logger, string error);
+
     [LoggerMessage(10, LogLevel.Warning, "Work on {Table} failed with {Error}. Retrying after {Seconds:0.0} s so far.", EventName = "Retrying")]
     public static partial void Retrying(ILogger logger, string table, string error, double seconds);
 

@@ -6,7 +6,8 @@ using Npgsql;
 
 namespace CrawlData.Diagnostics;
 
-/// <summary>Checks that the database can be reached, that its schema is up to date, and that it accepts writes where they are expected.</summary>
+/// <summary>Checks that the database can be reached, that its schema is up to date, and that it accepts writes where they are expected. It also reports what
+/// <see cref="DatabaseDoctor"/> finds.</summary>
 /// <remarks>
 /// <para>A check reads with a few short statements, on connections of the data source. Set a time-out for the registration. Otherwise a check lasts as long as
 /// the connection's own time-outs allow.</para>
@@ -26,12 +27,13 @@ public sealed class CrawlDataHealthCheck(NpgsqlDataSource dataSource, bool expec
 
     private readonly NpgsqlDataSource dataSource = dataSource ?? throw new ArgumentNullException(nameof(dataSource));
     private readonly SchemaMigrator migrator = new(dataSource);
+    private readonly DatabaseDoctor doctor = new(dataSource);
 
     /// <summary>Runs the check.</summary>
     /// <param name="context">The check's context, with its registration.</param>
     /// <param name="cancellationToken">Cancels the check.</param>
-    /// <returns>Healthy when the schema is up to date. Degraded when the role may not read the journal. Otherwise the failure status of the
-    /// registration.</returns>
+    /// <returns>Healthy when the schema is up to date. Degraded when the role may not read the journal, or when a state of the database voids a promise of
+    /// the library. Otherwise the failure status of the registration.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="context"/> is null.</exception>
     public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
     {
@@ -46,15 +48,21 @@ public sealed class CrawlDataHealthCheck(NpgsqlDataSource dataSource, bool expec
             }
 
             var pending = await migrator.ListPendingAsync(cancellationToken).ConfigureAwait(false);
-            return pending.Count == 0
+            if (pending.Count > 0)
+            {
+                return Unhealthy($"The schema is not up to date. Pending scripts: {string.Join(", ", pending)}.");
+            }
+
+            var findings = await doctor.CheckAsync(cancellationToken).ConfigureAwait(false);
+            return findings.Count == 0
                 ? HealthCheckResult.Healthy("The schema is up to date.")
-                : Unhealthy($"The schema is not up to date. Pending scripts: {string.Join(", ", pending)}.");
+                : HealthCheckResult.Degraded($"{string.Join(" ", findings)} crawldata doctor says how to mend it.");
         }
         catch (PostgresException exception) when (exception.SqlState == PostgresErrorCodes.InsufficientPrivilege)
         {
             return HealthCheckResult.Degraded("The role may not read crawldata_journal. It is unknown whether the schema is up to date.");
         }
-        catch (ScriptChangedException exception)
+        catch (MigrationException exception)
         {
             return Unhealthy(exception.Message, exception);
         }

@@ -75,7 +75,8 @@ public sealed class ArtifactSweeper(NpgsqlDataSource dataSource, ILogger<Artifac
 
     /// <summary>Passes expired artifacts to a store, a batch at a time, and marks as deleted those that the store returns.</summary>
     /// <remarks>
-    /// <para>While the store works on a batch, its rows are locked, and a transaction is open. Choose a batch size that takes seconds.</para>
+    /// <para>While the store works on a batch, its rows are locked, and a transaction is open. Choose a batch size that takes seconds. The
+    /// role's <c>idle_in_transaction_session_timeout</c> and <c>transaction_timeout</c> do not end it.</para>
     /// <para>An artifact that was deleted and not yet marked, because the process died in between, is passed again by the next sweep. A marked artifact never
     /// is. An artifact that the store did not return stays expired. The next sweep passes it again, and this one does not.</para>
     /// </remarks>
@@ -127,6 +128,8 @@ public sealed class ArtifactSweeper(NpgsqlDataSource dataSource, ILogger<Artifac
                 return (batch, []);
             }
 
+            // Otherwise a slow store's session would end before the artifacts are marked, and each sweep would pass them again.
+            await connection.ExecuteAsync(TransactionTimeouts.DisableSql, null, transaction, cancellationToken).ConfigureAwait(false);
             var gone = (await store.DeleteAsync(batch.Artifacts, cancellationToken).ConfigureAwait(false)).Select(artifact => artifact.Id).ToHashSet();
             var deleted = batch.Artifacts.Where(artifact => gone.Contains(artifact.Id)).ToList();
             var parameters = new Parameters

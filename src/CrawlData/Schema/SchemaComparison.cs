@@ -35,11 +35,12 @@ internal sealed record SchemaComparison(
         await using var disposal = transaction.ConfigureAwait(false);
         try
         {
+            await ExecuteAsync(TransactionTimeouts.DisableSql).ConfigureAwait(false);
             await ExecuteAsync(DiscardSql).ConfigureAwait(false);
             await ExecuteAsync(SchemaCatalog.NarrowSearchPathSql).ConfigureAwait(false);
             var executed = await SchemaJournal.ReadAsync(connection, transaction, cancellationToken).ConfigureAwait(false);
             var actual = await SchemaCatalog.ReadAsync(transaction, cancellationToken).ConfigureAwait(false);
-            var sequences = await SequencePositions.CompareAsync(transaction, cancellationToken).ConfigureAwait(false);
+            var sequences = await SequencePositions.FindBehindAsync(transaction, cancellationToken).ConfigureAwait(false);
 
             await ExecuteAsync(TemporarySql).ConfigureAwait(false);
             var after = new List<SchemaCatalog>();
@@ -49,7 +50,7 @@ internal sealed record SchemaComparison(
                 after.Add(await SchemaCatalog.ReadAsync(transaction, cancellationToken).ConfigureAwait(false));
             }
 
-            return new SchemaComparison(executed, actual, after[..^1], after[^1].Except(after[^2]), sequences);
+            return new SchemaComparison(executed, actual, after[..^1], after[^1].Except(after[^2]), [.. sequences.Select(position => position.ToDifference())]);
         }
         catch (PostgresException exception) when (exception.SqlState is PostgresErrorCodes.ReadOnlySqlTransaction or PostgresErrorCodes.InsufficientPrivilege)
         {

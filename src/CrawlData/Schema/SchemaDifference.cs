@@ -18,6 +18,9 @@ public sealed record SchemaDifference
     /// sequence that is behind its table, it is the last id that the sequence gave; 0 when it gave none.</summary>
     public string? Actual { get; init; }
 
+    /// <summary>Gets the statement that mends the difference while no writer runs, for a sequence that is behind its table; null otherwise.</summary>
+    public string? Remedy { get; init; }
+
     /// <summary>Describes the difference in one line.</summary>
     /// <returns>For example <c>missing: index idx_crawl_events_crawl_id: CREATE INDEX …</c>.</returns>
     public override string ToString() => (Kind switch

@@ -65,6 +65,8 @@ public sealed class SchemaMigrator
     /// <summary>Lists the scripts that <see cref="MigrateAsync"/> would run, in their order. It changes nothing, and takes no lock.</summary>
     /// <param name="cancellationToken">Cancels the query.</param>
     /// <returns>The scripts' names.</returns>
+    /// <exception cref="MigrationException">The schema that is first on the search path has the role's name and no journal, and a later schema has
+    /// one.</exception>
     /// <exception cref="ScriptChangedException">A script was edited after it ran.</exception>
     public Task<IReadOnlyList<string>> ListPendingAsync(CancellationToken cancellationToken = default) =>
         dataSource.UseAsync<IReadOnlyList<string>>(null, async connection =>
@@ -99,7 +101,8 @@ public sealed class SchemaMigrator
     /// <param name="cancellationToken">Cancels the migration. The running script is rolled back, and the scripts before it stay.</param>
     /// <returns>The names of the scripts that this call ran, in their order; empty when there was nothing to do.</returns>
     /// <exception cref="MigrationException">A script failed. The message names it, and the inner exception is the server's error. Or the database's encoding is
-    /// not UTF8, or the data source multiplexes.</exception>
+    /// not UTF8, or the data source multiplexes. Or the schema that is first on the search path has the role's name and no journal, and a later schema has
+    /// one.</exception>
     /// <exception cref="ScriptChangedException">A script was edited after it ran. Nothing was run.</exception>
     /// <exception cref="MigrationLockTimeoutException">Another instance was still migrating after <see cref="SchemaMigratorOptions.LockTimeout"/>.</exception>
     /// <exception cref="OperationCanceledException">The call was cancelled.</exception>
@@ -187,6 +190,11 @@ public sealed class SchemaMigrator
     private async Task<IReadOnlyList<SchemaScript>> FindPendingAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
         var executed = await SchemaJournal.ReadAsync(connection, null, cancellationToken).ConfigureAwait(false);
+        if (executed.Count == 0)
+        {
+            await SchemaJournal.RequireNoOtherAsync(connection, cancellationToken).ConfigureAwait(false);
+        }
+
         return scripts.FirstOrDefault(script => executed.TryGetValue(script.Name, out var hash) && hash != script.Hash) is { } changed
             ? throw new ScriptChangedException(changed.Name)
             : [.. scripts.Where(script => !executed.ContainsKey(script.Name))];

@@ -26,11 +26,32 @@ internal static class SequencePositions
 
     internal const string LogsSql = "select max(id), pg_sequence_last_value('crawl_logs_id_seq') from crawl_logs";
 
+    /// <summary>A sequence that is behind.</summary>
+    /// <param name="Table">The table.</param>
+    /// <param name="Newest">The table's newest id.</param>
+    /// <param name="Last">The id that the sequence gave last; 0 when it gave none.</param>
+    public sealed record Position(string Table, long Newest, long Last)
+    {
+        public string Sequence => $"{Table}_id_seq";
+
+        /// <summary>The statement that mends it while no writer runs.</summary>
+        public string Remedy => $"select setval('{Sequence}', (select max(id) from {Table}))";
+
+        public SchemaDifference ToDifference() => new()
+        {
+            Kind = SchemaDifferenceKind.Changed,
+            Element = $"sequence {Sequence}",
+            Expected = $"at least {Newest}",
+            Actual = $"{Last}",
+            Remedy = Remedy,
+        };
+    }
+
     /// <summary>Finds the sequences that are behind. The search path must have only the schema.</summary>
-    public static async Task<IReadOnlyList<SchemaDifference>> CompareAsync(NpgsqlTransaction transaction, CancellationToken cancellationToken)
+    public static async Task<IReadOnlyList<Position>> FindBehindAsync(NpgsqlTransaction transaction, CancellationToken cancellationToken)
     {
         var connection = transaction.Connection!;
-        var differences = new List<SchemaDifference>();
+        var behind = new List<Position>();
         foreach (var table in await connection.QueryAsync(ReadableSql, null, row => row.GetString(0), transaction, cancellationToken).ConfigureAwait(false))
         {
             var (newest, last) = await connection.QuerySingleAsync(
@@ -41,16 +62,10 @@ internal static class SequencePositions
                 cancellationToken).ConfigureAwait(false);
             if (newest > last)
             {
-                differences.Add(new SchemaDifference
-                {
-                    Kind = SchemaDifferenceKind.Changed,
-                    Element = $"sequence {table}_id_seq",
-                    Expected = $"at least {newest}",
-                    Actual = $"{last}",
-                });
+                behind.Add(new Position(table, newest, last));
             }
         }
 
-        return differences;
+        return behind;
     }
 }

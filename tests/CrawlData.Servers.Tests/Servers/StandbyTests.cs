@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using CrawlData.Audits;
 using CrawlData.Crawls;
+using CrawlData.Diagnostics;
 using CrawlData.Recordings;
 using CrawlData.Tests.Cli;
 using CrawlData.Tests.Faults;
@@ -56,11 +57,18 @@ public sealed class StandbyTests
     public async Task A_role_whose_default_is_serializable_reads_from_the_standby()
     {
         await using var reads = NpgsqlDataSource.Create(
-            new NpgsqlConnectionStringBuilder(servers.Standby.ConnectionString) { Options = "-c default_transaction_isolation=serializable" });
+            new NpgsqlConnectionStringBuilder(servers.Primary.ConnectionString)
+            {
+                Port = new NpgsqlConnectionStringBuilder(servers.Standby.ConnectionString).Port,
+                Options = "-c default_transaction_isolation=serializable",
+            });
 
         await Assert.ThatAsync(() => new CrawlRunRepository(reads).ListAsync(), Throws.Nothing);
         await Assert.ThatAsync(async () => await new CrawlLogRepository(reads).StreamAsync(Guid.NewGuid()).CountAsync(), Throws.Nothing);
     }
+
+    [Test]
+    public async Task The_doctor_examines_a_standby() => Assert.That(await new DatabaseDoctor(servers.Standby).CheckAsync(), Is.Empty);
 
     [Test]
     public async Task Reads_go_to_the_primary_when_the_standby_is_down()

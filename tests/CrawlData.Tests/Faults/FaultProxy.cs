@@ -222,7 +222,7 @@ internal sealed class FaultProxy : IAsyncDisposable
         finally
         {
             client.Close();
-            if (silence)
+            if (silence || bornToServer != Volatile.Read(ref generationToServer) || bornToClient != Volatile.Read(ref generationToClient))
             {
                 lock (silent)
                 {

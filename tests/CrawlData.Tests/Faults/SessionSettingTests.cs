@@ -27,6 +27,25 @@ public sealed class SessionSettingTests : DatabaseTest
         Assert.That((await Events.ListAsync(crawl)).Items[^1].Id, Is.EqualTo(id));
     }
 
+    /// <summary>The pool does not notice that the server ended an idle session.</summary>
+    [Test]
+    public async Task An_append_whose_pooled_session_the_server_ended_is_retried()
+    {
+        var crawl = await CreateCrawlAsync();
+        await using var dataSource = NpgsqlDataSource.Create(
+            new NpgsqlConnectionStringBuilder(Database.ConnectionString) { Options = "-c idle_session_timeout=50ms", ApplicationName = "idle" });
+        var events = new CrawlEventRepository(dataSource);
+        await events.AppendAsync(crawl, Event(1));
+        await Wait.UntilAsync(
+            DataSource,
+            "select not exists (select from pg_stat_activity where datname = current_database() and application_name = 'idle')",
+            TimeSpan.FromSeconds(10));
+
+        await events.AppendAsync(crawl, Event(2));
+
+        Assert.That(await Events.CountAsync(crawl), Is.EqualTo(2));
+    }
+
     /// <summary>Signals the first retry that is logged.</summary>
     private sealed class RetrySignal : ILogger<CrawlEventRepository>
     {

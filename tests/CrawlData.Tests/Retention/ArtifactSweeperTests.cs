@@ -227,6 +227,30 @@ public sealed class ArtifactSweeperTests : EmptiedDatabaseTest
         Assert.That(storage, Is.EquivalentTo(stuck.Union(kept)));
     }
 
+    /// <summary>Otherwise each sweep would pass the artifacts again, and mark none.</summary>
+    [Test]
+    public async Task A_store_that_takes_longer_than_the_role_s_idle_time_out_does_not_end_the_sweep()
+    {
+        await InsertAsync(3);
+        await using var dataSource = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString)
+        {
+            Options = "-c idle_in_transaction_session_timeout=100ms",
+            ApplicationName = "sweep",
+        });
+
+        var total = await new ArtifactSweeper(dataSource).SweepAsync(new DelegateStore(async (batch, _) =>
+        {
+            await Wait.UntilAsync(
+                DataSource,
+                "select not exists (select from pg_stat_activity where application_name = 'sweep' and state_change > clock_timestamp() - interval '300 ms')",
+                TimeSpan.FromSeconds(10));
+            return batch;
+        }));
+
+        Assert.That(total.Deleted, Is.EqualTo(3));
+        Assert.That(await MarkedAsync(), Has.Count.EqualTo(3));
+    }
+
     [TestCase(0)]
     [TestCase(ArtifactSweeper.MaxBatchSize + 1)]
     public void A_batch_size_out_of_range_is_refused(int batchSize) =>

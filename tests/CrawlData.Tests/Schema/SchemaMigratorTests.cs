@@ -1,7 +1,9 @@
 using System.Diagnostics;
 using CrawlData.Crawls;
+using CrawlData.Diagnostics;
 using CrawlData.Schema;
 using Dapper;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Npgsql;
 
 namespace CrawlData.Tests.Schema;
@@ -194,6 +196,49 @@ public sealed class SchemaMigratorTests : MigratorTest
         Assert.That(await ScalarAsync<long>("select count(*) from public.crawl_runs"), Is.Zero);
         await ExecuteAsync("drop table \"Tenant-1\".crawldata_journal");
         Assert.That(await new SchemaMigrator(source).AdoptAsync(), Is.EqualTo(AllScripts));
+    }
+
+    /// <summary>By default the first schema of the path is that with the role's name.</summary>
+    [Test]
+    public async Task A_schema_that_appears_with_the_role_s_name_gets_no_second_set_of_tables()
+    {
+        await new SchemaMigrator(DataSource).MigrateAsync();
+        var role = await ScalarAsync<string>("select quote_ident(current_user)");
+        await ExecuteAsync($"create schema {role}");
+        DataSource.Clear();
+        var migrator = new SchemaMigrator(DataSource);
+
+        foreach (var call in new Func<Task>[] { () => migrator.MigrateAsync(), () => migrator.AdoptAsync(), () => migrator.ListPendingAsync() })
+        {
+            await Assert.ThatAsync(call, Throws.InstanceOf<MigrationException>().With.Message.Contains("public.crawldata_journal"));
+        }
+
+        Assert.That(await ExistsAsync($"{role}.crawl_runs"), Is.False);
+        var check = new CrawlDataHealthCheck(DataSource);
+        var health = await check.CheckHealthAsync(
+            new HealthCheckContext { Registration = new HealthCheckRegistration("crawldata", check, HealthStatus.Unhealthy, null) });
+        Assert.That((health.Status, health.Description), Is.EqualTo((HealthStatus.Unhealthy, health.Exception?.Message)));
+
+        await using var named = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { SearchPath = "public" });
+        Assert.That(await new SchemaMigrator(named).MigrateAsync(), Is.Empty);
+    }
+
+    [TestCase("statement_timeout")]
+    [TestCase("transaction_timeout")]
+    public async Task A_script_that_takes_longer_than_a_time_out_of_the_role_is_applied(string setting)
+    {
+        if (!await ScalarAsync<bool>($"select current_setting('{setting}', true) is not null"))
+        {
+            Assert.Ignore($"This server has no {setting}.");
+        }
+
+        await using var dataSource = NpgsqlDataSource.Create(
+            new NpgsqlConnectionStringBuilder(Database.ConnectionString) { Options = $"-c {setting}=250ms" });
+        var script = new SchemaScript("001_slow.sql", "create table slow (); select pg_sleep(0.6)");
+
+        Assert.That(await new SchemaMigrator(dataSource, null, TestLog.Instance, null, [script]).MigrateAsync(), Is.EqualTo(new[] { script.Name }));
+        await using var connection = await dataSource.OpenConnectionAsync();
+        Assert.That(await connection.ExecuteScalarAsync<string>($"show {setting}"), Is.EqualTo("250ms"));
     }
 
     [Test]

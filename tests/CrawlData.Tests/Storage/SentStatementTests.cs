@@ -15,6 +15,7 @@ public sealed class SentStatementTests : MigratorTest
         "CommitVerifier.TerminateSql",
         "CommitVerifier.WriteWalSql",
         "ConfirmedCommit.ShowWarningsSql",
+        "LostBackends.TerminateSql",
     ];
 
     // They read no table.

@@ -105,6 +105,8 @@ public static partial class SqlConstants
         ["wal_position"] = "pg_lsn",
         ["server_start"] = "timestamp with time zone",
         ["backend_id"] = "integer",
+        ["backend_ids"] = "integer[]",
+        ["table"] = "text",
         ["urls"] = "text[]",
         ["viewports"] = "text[]",
     };
@@ -117,6 +119,7 @@ public static partial class SqlConstants
         [("CrawlEventStatements.ReadSql", "limit")] = "bigint",
         [("CrawlEventFollower.ReadAllSql", "limit")] = "bigint",
         [("CrawlEventFollower.FollowSql", "limit")] = "bigint",
+        [("CrawlEventFollower.FollowCheckedSql", "limit")] = "bigint",
         [("CrawlLogStatements.ReadSql", "limit")] = "bigint",
         [("CrawlRunRepository.ListNewestSql", "limit")] = "bigint",
         [("CrawlRunRepository.ListNewestByStatusSql", "limit")] = "bigint",

@@ -52,17 +52,35 @@ internal sealed class CrawlEventFollower(
 
     private const int ReadAllColumns = 5;
 
+    private const string RunState =
+        "(select status in ('COMPLETED', 'FAILED', 'CANCELLED') from crawl_runs where id = @crawl_id) as has_ended, pg_is_in_recovery() as is_standby";
+
     // One statement, and so one snapshot: the events of a run that has ended are complete. The join has one row on its left side, and keeps the events' order.
     internal const string FollowSql =
         $"""
-        select has_ended, is_standby, events.*
+        select run.*, events.*
+        from (select {RunState}, null::bigint as newest_id, null::bigint as last_id) as run
+        left join ({CrawlEventStatements.ReadSql}) as events on true
+        """;
+
+    // As above, with the crawl's newest id and the sequence's last. If the sequence was set back, new events get ids that the reader has passed.
+    internal const string FollowCheckedSql =
+        $"""
+        select run.*, events.*
         from (
-            select (select status in ('COMPLETED', 'FAILED', 'CANCELLED') from crawl_runs where id = @crawl_id) as has_ended, pg_is_in_recovery() as is_standby
+            select {RunState},
+                   (select id from crawl_events where crawl_id = @crawl_id order by crawl_id desc, id desc limit 1) as newest_id,
+                   case
+                       when has_sequence_privilege('crawl_events_id_seq', 'usage, select') then coalesce(pg_sequence_last_value('crawl_events_id_seq'), 0)
+                   end as last_id
         ) as run
         left join ({CrawlEventStatements.ReadSql}) as events on true
         """;
 
-    private const int FollowColumns = 2;
+    private const int FollowColumns = 4;
+
+    // The check makes a read an eighth longer. So one of this many reads checks, and the first.
+    private const int ReadsPerCheck = 32;
 
     private const int MaxPageBytes = 16 * 1024 * 1024;
 
@@ -77,10 +95,11 @@ internal sealed class CrawlEventFollower(
         Guid crawlId, long? afterId, CrawlEventFollowOptions options, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using var pauses = Pauses(crawlId, options);
-        while (true)
+        for (var reads = 0L; ; reads++)
         {
+            var checks = reads % ReadsPerCheck == 0;
             var (page, ended) = await StandbyReadException.RetryAsync(
-                retry, dataSource, () => ReadAsync(crawlId, afterId, options.PageSize, cancellationToken), cancellationToken).ConfigureAwait(false);
+                retry, dataSource, () => ReadAsync(crawlId, afterId, options.PageSize, checks, cancellationToken), cancellationToken).ConfigureAwait(false);
             Count(page.Events);
             foreach (var crawlEvent in page.Events)
             {
@@ -233,9 +252,7 @@ internal sealed class CrawlEventFollower(
 
         if (newest > last)
         {
-            throw new InvalidOperationException(
-                $"The sequence crawl_events_id_seq is at {last}, behind the newest id {newest}, so new events get ids that readers have passed. "
-                    + "Stop the writers and run: select setval('crawl_events_id_seq', (select max(id) from crawl_events))");
+            throw HighWaterMark.SequenceIsBehind(last.Value, newest);
         }
 
         if (afterId > last)
@@ -245,10 +262,11 @@ internal sealed class CrawlEventFollower(
         }
     }
 
-    private Task<(EventPage Page, bool Ended)> ReadAsync(Guid crawlId, long? afterId, int pageSize, CancellationToken cancellationToken) =>
+    private Task<(EventPage Page, bool Ended)> ReadAsync(
+        Guid crawlId, long? afterId, int pageSize, bool checks, CancellationToken cancellationToken) =>
         dataSource.UseAsync(null, async connection =>
         {
-            var command = new NpgsqlCommand(Sql.AtReadCommitted(FollowSql), connection);
+            var command = new NpgsqlCommand(Sql.AtReadCommitted(checks ? FollowCheckedSql : FollowSql), connection);
             await using var commandDisposal = command.ConfigureAwait(false);
             CrawlEventStatements.ToReadParameters(crawlId, null, afterId, pageSize).AddTo(command);
             var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
@@ -261,6 +279,12 @@ internal sealed class CrawlEventFollower(
 
                     // A standby may not have the run yet.
                     throw reader.GetBoolean(1) ? new StandbyReadException(error) : error;
+                }
+
+                // A sequence on a standby may lag. A role without rights on it does not check.
+                if (!reader.GetBoolean(1) && reader.GetNullable<long?>(2) is { } newest && newest > reader.GetNullable<long?>(3))
+                {
+                    throw HighWaterMark.SequenceIsBehind(reader.GetInt64(3), newest);
                 }
 
                 // Without an event, the one row has none.

@@ -1,4 +1,5 @@
 using System.Data;
+using CrawlData.Storage;
 using DbUp.Engine;
 using DbUp.Engine.Output;
 using DbUp.Engine.Transactions;
@@ -44,6 +45,10 @@ internal sealed class MigrationConnection(NpgsqlConnection connection, Cancellat
     {
         NpgsqlCommand? current = null;
         using var transaction = connection.BeginTransaction();
+        using (var disable = new NpgsqlCommand(TransactionTimeouts.DisableSql, connection, transaction))
+        {
+            disable.ExecuteNonQuery();
+        }
 
         // Disposed before the transaction, so that no cancel request is sent during the rollback.
         using var cancellation = cancellationToken.Register(() => Volatile.Read(ref current)?.Cancel());

@@ -24,6 +24,21 @@ internal sealed class SchemaJournal(IReadOnlyList<SchemaScript> pending) : IJour
     internal const string ExistsSql =
         "select exists (select from pg_class where relname = 'crawldata_journal' and relnamespace = quote_ident(current_schema())::regnamespace)";
 
+    // In a later schema of the path, when the first one is there only because it has the role's name.
+    internal const string OtherSchemaSql =
+        """
+        select quote_ident(nspname), quote_ident(current_schema())
+        from pg_class
+        join pg_namespace on pg_namespace.oid = relnamespace
+        where relname = 'crawldata_journal'
+          and nspname = any (current_schemas(false))
+          and nspname <> current_schema()
+          and current_schema() = current_user
+          and position('"$user"' in current_setting('search_path')) > 0
+        order by array_position(current_schemas(false), nspname)
+        limit 1
+        """;
+
     internal const string ReadSql = "select script_name, script_hash from crawldata_journal";
 
     internal const string MayReadSql =
@@ -67,6 +82,22 @@ internal sealed class SchemaJournal(IReadOnlyList<SchemaScript> pending) : IJour
             ReadTimesSql, null, row => KeyValuePair.Create(row.GetString(0), row.GetInstant(1).ToDateTimeOffset()), transaction, cancellationToken)
             .ConfigureAwait(false);
         return rows.ToDictionary();
+    }
+
+    /// <summary>Refuses a schema without a journal that is first on the path because it has the role's name, while a later schema has a journal. The tables
+    /// would be made a second time, and be empty.</summary>
+    /// <exception cref="MigrationException">There is such a journal.</exception>
+    public static async Task RequireNoOtherAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        var others = await connection.QueryAsync(
+            OtherSchemaSql, null, row => (Other: row.GetString(0), First: row.GetString(1)), null, cancellationToken).ConfigureAwait(false);
+        if (others is [var (other, first)])
+        {
+            throw new MigrationException(
+                null,
+                $"The schema {first} has no crawldata_journal, and {other}.crawldata_journal is on the search path too. The schema {first} is first, "
+                    + $"because it has the role's name. Drop it or rename it, or set Search Path={other} in the connection string.");
+        }
     }
 
     /// <summary>Makes the parameters of <see cref="StoreSql"/>.</summary>

@@ -26,12 +26,13 @@ internal sealed class AppendTransaction(
         Func<NpgsqlConnection, NpgsqlTransaction, Task<AppendedRows>> work, bool repeatable, CancellationToken cancellationToken)
     {
         var attempts = retry.Begin();
+        var lostBackends = new LostBackends(telemetry.Table);
         while (true)
         {
             Attempt attempt;
             try
             {
-                attempt = await AttemptAsync(work, cancellationToken).ConfigureAwait(false);
+                attempt = await AttemptAsync(work, lostBackends, cancellationToken).ConfigureAwait(false);
             }
             catch (NpgsqlException exception) when (repeatable && attempts.HasTime && retry.IsTransient(exception))
             {
@@ -60,13 +61,15 @@ internal sealed class AppendTransaction(
         }
     }
 
-    private Task<Attempt> AttemptAsync(Func<NpgsqlConnection, NpgsqlTransaction, Task<AppendedRows>> work, CancellationToken cancellationToken) =>
+    private Task<Attempt> AttemptAsync(
+        Func<NpgsqlConnection, NpgsqlTransaction, Task<AppendedRows>> work, LostBackends lostBackends, CancellationToken cancellationToken) =>
         dataSource.UseAsync(null, async connection =>
         {
+            await lostBackends.TerminateAsync(connection, cancellationToken).ConfigureAwait(false);
             var transaction = await connection.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
             await using (transaction.ConfigureAwait(false))
             {
-                var rows = await work(connection, transaction).ConfigureAwait(false);
+                var rows = await lostBackends.WatchAsync(connection, () => work(connection, transaction)).ConfigureAwait(false);
                 cancellationToken.ThrowIfCancellationRequested();
                 return await CommitAsync(connection, transaction, rows).ConfigureAwait(false);
             }

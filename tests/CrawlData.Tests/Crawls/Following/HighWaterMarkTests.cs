@@ -1,4 +1,5 @@
 using CrawlData.Crawls;
+using Npgsql;
 using NUnit.Framework.Constraints;
 
 namespace CrawlData.Tests.Crawls;
@@ -36,6 +37,45 @@ public sealed class HighWaterMarkTests : EmptiedDatabaseTest
         await ExecuteAsync("select setval('crawl_events_id_seq', (select max(id) from crawl_events))");
         var id = await Events.AppendAsync(crawl, Event(4));
         Assert.That((await Events.ListAllAsync(cursor)).Events.Select(one => one.Id), Is.EqualTo(new[] { id }));
+    }
+
+    [Test]
+    public async Task A_sequence_that_was_set_back_ends_a_follower_of_one_crawl()
+    {
+        var crawl = await CreateCrawlAsync();
+        var ids = await Events.AppendAsync(crawl, EventsOf(3));
+        var often = new CrawlEventFollowOptions { PollInterval = TimeSpan.FromMilliseconds(1) };
+        await using var following = Events.FollowAsync(crawl, ids[1], often).GetAsyncEnumerator();
+        Assert.That(await following.MoveNextAsync(), Is.True);
+
+        await ExecuteAsync("select setval('crawl_events_id_seq', @last)", new { last = ids[0] });
+
+        await Assert.ThatAsync(
+            () => following.MoveNextAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(10)),
+            Throws.InvalidOperationException.With.Message.Contains($"is at {ids[0]}, behind the newest id {ids[2]}"));
+        await Assert.ThatAsync(() => Events.FollowAsync(crawl, ids[2]).AnyAsync().AsTask(), Throws.InvalidOperationException, "a reader that starts again");
+        await ExecuteAsync("select setval('crawl_events_id_seq', (select max(id) from crawl_events))");
+    }
+
+    [Test]
+    public async Task A_role_without_rights_on_the_sequence_follows_a_crawl()
+    {
+        var crawl = await CreateCrawlAsync();
+        await Events.AppendAsync(crawl, EventsOf(3));
+        await Runs.CancelAsync(crawl);
+        var role = $"crawldata_reader_{Guid.NewGuid():N}";
+        await ExecuteAsync($"create role {role} login password 'of a test'; grant select on crawl_runs, crawl_events to {role}");
+        try
+        {
+            await using var dataSource = NpgsqlDataSource.Create(
+                new NpgsqlConnectionStringBuilder(Database.ConnectionString) { Username = role, Password = "of a test", Pooling = false });
+
+            Assert.That(await new CrawlEventRepository(dataSource).FollowAsync(crawl, afterId: 1).CountAsync(), Is.GreaterThanOrEqualTo(2));
+        }
+        finally
+        {
+            await ExecuteAsync($"drop owned by {role}; drop role {role}");
+        }
     }
 
     /// <summary>A subscriber of logical replication has the rows, and a sequence that gave no id.</summary>

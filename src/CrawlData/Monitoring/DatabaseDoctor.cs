@@ -1,0 +1,134 @@
+using CrawlData.Schema;
+using CrawlData.Storage;
+using Npgsql;
+
+namespace CrawlData.Diagnostics;
+
+/// <summary>Finds what this library cannot hold its promises with: settings, unlogged tables, sequences that are behind, schemas that others may create objects
+/// in, and a second journal. <c>crawldata doctor</c>, the health check and the start of a host report the same.</summary>
+/// <remarks>
+/// <para><b>Cost.</b> A few statements on PostgreSQL's catalog, and the newest id of two tables from their indexes.</para>
+/// <para><b>Disposable data.</b> A server with <c>crawldata.disposable = on</c> in its configuration may have <c>fsync</c> and <c>full_page_writes</c> off.
+/// The servers that CrawlData.Testing starts have it.</para>
+/// <para><b>Settings.</b> They are those of the data source's own sessions: the server's, the database's, the role's and the connection string's.</para>
+/// <para><b>Rights.</b> Any role may call it, on a standby too. Sequences are compared only if the role may read them and their tables.</para>
+/// </remarks>
+/// <param name="dataSource">The application's data source. The application disposes it.</param>
+/// <example>
+/// <code>
+/// foreach (var finding in await new DatabaseDoctor(dataSource).CheckAsync())
+/// {
+///     Console.WriteLine($"{finding} {finding.Remedy}");
+/// }
+/// </code>
+/// </example>
+public sealed class DatabaseDoctor(NpgsqlDataSource dataSource)
+{
+    internal const string SettingsSql =
+        """
+        select name, setting, case source
+                   when 'user' then format('alter role %I reset %I', session_user, name)
+                   when 'database' then format('alter database %I reset %I', current_database(), name)
+                   when 'database user' then format('alter role %I in database %I reset %I', session_user, current_database(), name)
+                   when 'client' then format('remove %s from the connection string', name)
+                   when 'session' then format('reset %I', name)
+                   when 'command line' then format('remove %s from the options that the server starts with', name)
+                   else format('alter system set %I = %L; select pg_reload_conf()', name, boot_val)
+               end
+        from pg_settings
+        where (name, setting) in (
+                  ('synchronous_commit', 'off'), ('zero_damaged_pages', 'on'), ('ignore_checksum_failure', 'on'), ('session_replication_role', 'replica'))
+           or name in ('fsync', 'full_page_writes') and setting = 'off' and current_setting('crawldata.disposable', true) is distinct from 'on'
+           or name = 'synchronous_commit' and setting in ('local', 'remote_write') and current_setting('synchronous_standby_names') <> ''
+        order by name
+        """;
+
+    internal const string UnloggedSql =
+        """
+        select 'table ' || quote_ident(relname), 'unlogged', format('alter table %I set logged', relname)
+        from pg_class
+        where relnamespace = quote_ident(current_schema())::regnamespace
+          and relname in ('crawl_runs', 'crawl_events', 'audit_sessions', 'audit_pages', 'artifacts', 'crawl_logs')
+          and relpersistence = 'u'
+        order by relname
+        """;
+
+    // The owner of the tables migrates, so it may create.
+    internal const string RightsSql =
+        """
+        select 'schema ' || quote_ident(nspname), 'open to ' || coalesce(quote_ident(rolname), 'every role'),
+               format('revoke create on schema %I from %s', nspname, coalesce(quote_ident(rolname), 'public'))
+        from pg_namespace
+        cross join aclexplode(nspacl)
+        left join pg_roles on pg_roles.oid = grantee
+        where nspname = any (current_schemas(false))
+          and lower(privilege_type) = 'create'
+          and grantee <> nspowner
+          and rolname is distinct from session_user
+          and not exists (select from pg_class where relnamespace = pg_namespace.oid and relname = 'crawl_runs' and relowner = grantee)
+        order by nspname, rolname
+        """;
+
+    internal const string JournalsSql =
+        """
+        select 'journal ' || pg_class.oid::regclass, 'on the search path behind ' || quote_ident(current_schema()),
+               'set Search Path to the one schema in the connection string, or drop the other tables'
+        from pg_class
+        join pg_namespace on pg_namespace.oid = relnamespace
+        where relname = 'crawldata_journal' and nspname = any (current_schemas(false)) and nspname <> current_schema()
+        order by array_position(current_schemas(false), nspname)
+        """;
+
+    private static readonly DatabaseCheck[] Checks =
+    [
+        DatabaseCheck.Of("settings", SettingsSql, EffectOfSetting),
+        DatabaseCheck.Of("tables", UnloggedSql, (_, _) => "A crash of the server empties it."),
+        DatabaseCheck.Of("rights", RightsSql, (_, _) => "Objects of such a role can take the place of those that the library's statements name."),
+        DatabaseCheck.Of("journals", JournalsSql, (_, _) => "There are two sets of tables. The first schema of the path decides which one is used."),
+        new("sequences", FindSequencesAsync),
+    ];
+
+    private readonly NpgsqlDataSource dataSource = dataSource ?? throw new ArgumentNullException(nameof(dataSource));
+
+    /// <summary>Runs all checks. It changes nothing.</summary>
+    /// <param name="cancellationToken">Cancels the checks.</param>
+    /// <returns>The findings; empty when nothing is wrong.</returns>
+    /// <exception cref="NpgsqlException">The database cannot be used.</exception>
+    public Task<IReadOnlyList<DatabaseFinding>> CheckAsync(CancellationToken cancellationToken = default) =>
+        dataSource.UseAsync(null, connection => connection.InTransactionAsync<IReadOnlyList<DatabaseFinding>>(async transaction =>
+        {
+            var findings = new List<DatabaseFinding>();
+            foreach (var check in Checks)
+            {
+                findings.AddRange(await check.FindAsync(check, transaction, cancellationToken).ConfigureAwait(false));
+            }
+
+            return findings;
+        }, cancellationToken), cancellationToken);
+
+    private static string EffectOfSetting(string setting, string value) => setting switch
+    {
+        "fsync" => "A crash of the machine can lose acknowledged rows, or damage the database.",
+        "full_page_writes" => "A crash of the machine can damage the database.",
+        "synchronous_commit" when value == "off" => "A crash of the server can lose acknowledged rows, and a reader of all crawls can miss events.",
+        "synchronous_commit" => "A failover can lose acknowledged rows.",
+        "zero_damaged_pages" => "Rows of a damaged page are dropped without an error.",
+        "ignore_checksum_failure" => "Damaged rows are read without an error.",
+        _ => "Foreign keys and triggers do not run, so rows can lose what they refer to.",
+    };
+
+    // The last check: it narrows the search path.
+    private static async Task<List<DatabaseFinding>> FindSequencesAsync(
+        DatabaseCheck check, NpgsqlTransaction transaction, CancellationToken cancellationToken)
+    {
+        await transaction.Connection!.ExecuteAsync(SchemaCatalog.NarrowSearchPathSql, null, transaction, cancellationToken).ConfigureAwait(false);
+        return
+        [
+            .. (await SequencePositions.FindBehindAsync(transaction, cancellationToken).ConfigureAwait(false)).Select(position => check.Find(
+                $"sequence {position.Sequence}",
+                $"at {position.Last}, behind the newest id {position.Newest}",
+                position.Remedy,
+                "New rows get ids that readers have passed, or appends fail with 23505. Stop the writers before you mend it.")),
+        ];
+    }
+}
