@@ -39,7 +39,14 @@ public sealed partial class AuditSessionQueue
             for update skip locked))
         """;
 
-    internal const string MarkSql = "select log_id from crawl_log_marks where marked_at <= clock_timestamp() - @silent_for order by marked_at desc limit 1";
+    // A mark beyond the sequence is from before the sequence was set back. Lines that came after it have lower ids.
+    internal const string MarkSql =
+        """
+        select log_id from crawl_log_marks
+        where marked_at <= clock_timestamp() - @silent_for and log_id <= pg_sequence_last_value('crawl_logs_id_seq')
+        order by marked_at desc
+        limit 1
+        """;
 
     internal const string ListStaleSql = $"select {AuditSessionRepository.Columns} from audit_sessions where {Stale} order by created_at limit @limit";
 

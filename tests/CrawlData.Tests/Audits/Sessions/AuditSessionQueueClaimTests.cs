@@ -177,6 +177,27 @@ public sealed class AuditSessionQueueClaimTests : EmptiedDatabaseTest
             new { session.Id, skew });
     }
 
+    /// <summary>The ids of new lines are below the marks, so nothing is known about them.</summary>
+    [Test]
+    public async Task A_sequence_that_was_set_back_makes_no_session_stale()
+    {
+        await ClaimNewAsync("https://example.org/");
+        await SilenceAsync();
+        var last = (await QueryAsync<long>("select last_value from crawl_logs_id_seq")).Single();
+        await ExecuteAsync("truncate crawl_logs; select setval('crawl_logs_id_seq', 1)");
+        try
+        {
+            await ClaimNewAsync("https://example.org/other");
+
+            Assert.That(await Queue.ListStaleAsync(Silence), Is.Empty);
+            Assert.That(await Queue.RescueStaleAsync(Silence, maxAttempts: 3), Is.Empty);
+        }
+        finally
+        {
+            await ExecuteAsync("select setval('crawl_logs_id_seq', @last)", new { last });
+        }
+    }
+
     [Test]
     public async Task A_rescue_takes_marks_that_the_next_one_relies_on_and_thins_them()
     {
