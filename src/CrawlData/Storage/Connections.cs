@@ -8,8 +8,22 @@ namespace CrawlData.Storage;
 internal static class Connections
 {
     /// <summary>Opens a connection that does not enlist in an ambient transaction.</summary>
-    public static ValueTask<NpgsqlConnection> OpenAsync(this NpgsqlDataSource dataSource, CancellationToken cancellationToken) =>
-        Transaction.Current is null ? dataSource.OpenConnectionAsync(cancellationToken) : OpenOutsideAsync(dataSource, cancellationToken);
+    /// <exception cref="NpgsqlException">The connection could not be opened.</exception>
+    public static async ValueTask<NpgsqlConnection> OpenAsync(this NpgsqlDataSource dataSource, CancellationToken cancellationToken)
+    {
+        using var outside = Transaction.Current is null
+            ? null
+            : new TransactionScope(TransactionScopeOption.Suppress, TransactionScopeAsyncFlowOption.Enabled);
+        try
+        {
+            return await dataSource.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (TimeoutException exception)
+        {
+            // Npgsql throws it bare when the time has passed between two steps of the start. It is as transient as a step that takes too long.
+            throw new NpgsqlException("The connection could not be opened in time.", exception);
+        }
+    }
 
     /// <summary>Refuses a write outside a transaction of the caller's while there is an ambient one: it would be committed on its own.</summary>
     /// <exception cref="InvalidOperationException">There is an ambient transaction.</exception>
@@ -63,11 +77,5 @@ internal static class Connections
         ThrowIfAmbient(null);
         return dataSource.UseAsync(
             null, connection => connection.InTransactionAsync(transaction => work(connection, transaction), cancellationToken), cancellationToken);
-    }
-
-    private static async ValueTask<NpgsqlConnection> OpenOutsideAsync(NpgsqlDataSource dataSource, CancellationToken cancellationToken)
-    {
-        using var outside = new TransactionScope(TransactionScopeOption.Suppress, TransactionScopeAsyncFlowOption.Enabled);
-        return await dataSource.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
     }
 }
