@@ -184,6 +184,7 @@ internal sealed class EndToEndScenario
         Assert.That(await queue.RescueStaleAsync(TimeSpan.FromDays(1), maxAttempts: 3), Is.Empty);
         var imported = (await sessions.ListAsync(new AuditSessionFilter { Statuses = [AuditSessionStatus.Running] })).Items.Single();
         Assert.That((await queue.RescueStaleAsync(TimeSpan.FromMicroseconds(1), maxAttempts: 3)).Single().Id, Is.EqualTo(imported.Id));
+        Assert.That(await queue.ListStaleAsync(TimeSpan.FromMicroseconds(1)), Is.Empty);
         Assert.That(await sessions.DeleteAsync(imported.Id), Is.True);
     }
 
