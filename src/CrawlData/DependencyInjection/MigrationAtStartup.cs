@@ -17,9 +17,10 @@ internal sealed class MigrationAtStartup(
     CrawlDataSources sources,
     IOptions<CrawlDataOptions> options,
     ILogger<SchemaMigrator>? logger = null,
+    ILogger<DatabaseDoctor>? doctorLogger = null,
     TimeProvider? timeProvider = null) : LifecycleService
 {
-    private readonly ILogger log = logger.Guarded();
+    private readonly ILogger log = doctorLogger.Guarded();
 
     public override async Task StartingAsync(CancellationToken cancellationToken)
     {
@@ -30,7 +31,7 @@ internal sealed class MigrationAtStartup(
                 options.Value.Retry.Limit,
                 timeProvider ?? TimeProvider.System,
                 new Telemetry(sources.Primary, "crawldata_journal"),
-                log);
+                logger.Guarded());
             await retry.RunAsync(() => migrator.MigrateAsync(cancellationToken), cancellationToken).ConfigureAwait(false);
             await CheckAsync(cancellationToken).ConfigureAwait(false);
         }

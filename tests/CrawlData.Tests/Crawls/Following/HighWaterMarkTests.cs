@@ -94,7 +94,8 @@ public sealed class HighWaterMarkTests : EmptiedDatabaseTest
     public async Task On_a_server_that_draws_ids_up_to_the_mark_again_a_reader_waits_for_them()
     {
         var poll = TimeSpan.FromMilliseconds(3);
-        var time = new TimeWithoutPolls((poll, poll), (TimeSpan.FromMilliseconds(1), TimeSpan.FromMilliseconds(1)));
+        var waits = new[] { 1, 2, 4, 8, 16 }.Select(milliseconds => TimeSpan.FromMilliseconds(milliseconds)).ToList();
+        var time = new TimeWithoutPolls([.. waits.Append(poll).Select(duration => (duration, duration))]);
         var events = new CrawlEventRepository(DataSource, timeProvider: time);
         var (crawl, other) = (await CreateCrawlAsync(), await CreateCrawlAsync());
         await Events.AppendAsync(crawl, EventsOf(3));
