@@ -44,5 +44,5 @@ internal static class RowReader
         row.IsDBNull(ordinal) ? null : row.GetTime(table, ordinal);
 
     // The first column of each table is its key.
-    private static string GetKey(this DbDataReader row) => Convert.ToString(row.GetValue(0), CultureInfo.InvariantCulture)!;
+    private static string GetKey(this DbDataReader row) => Convert.ToString(row.GetValue(row.GetOrdinal("id")), CultureInfo.InvariantCulture)!;
 }

@@ -9,7 +9,6 @@ public sealed class SentStatementTests : MigratorTest
     [
         "CrawlEventStatements.RowIsOfTransactionSql",
         "CrawlLogStatements.RowIsOfTransactionSql",
-        "AuditSessionQueue.ListStaleSql",
         "MigrationLock.TransactionLockSql",
         "CommitVerifier.StatusSql",
         "CommitVerifier.TerminateSql",
