@@ -52,21 +52,6 @@ public sealed class StandbyTests
         Assert.That(await SeesAsync(application, written), Has.All.Property("Value").EqualTo(true));
     }
 
-    /// <summary>A standby refuses SERIALIZABLE.</summary>
-    [Test]
-    public async Task A_role_whose_default_is_serializable_reads_from_the_standby()
-    {
-        await using var reads = NpgsqlDataSource.Create(
-            new NpgsqlConnectionStringBuilder(servers.Primary.ConnectionString)
-            {
-                Port = new NpgsqlConnectionStringBuilder(servers.Standby.ConnectionString).Port,
-                Options = "-c default_transaction_isolation=serializable",
-            });
-
-        await Assert.ThatAsync(() => new CrawlRunRepository(reads).ListAsync(), Throws.Nothing);
-        await Assert.ThatAsync(async () => await new CrawlLogRepository(reads).StreamAsync(Guid.NewGuid()).CountAsync(), Throws.Nothing);
-    }
-
     [Test]
     public async Task The_doctor_examines_a_standby() => Assert.That(await new DatabaseDoctor(servers.Standby).CheckAsync(), Is.Empty);
 
