@@ -52,6 +52,10 @@ internal static partial class Log
     public static partial void FlushLoopFailed(ILogger logger, int events, string error);
 
     [LoggerMessage(
+        23, LogLevel.Information, "The writer stores events again, after retrying for {Seconds:0.0} s.", EventName = "StoringAgain")]
+    public static partial void StoringAgain(ILogger logger, double seconds);
+
+    [LoggerMessage(
         30, LogLevel.Warning, "Listening for events failed with {Error}. Followers poll until it is restored.", EventName = "ListeningFailed")]
     public static partial void ListeningFailed(ILogger logger, string error);
 

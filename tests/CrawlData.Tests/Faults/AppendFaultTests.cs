@@ -156,6 +156,7 @@ public sealed class AppendFaultTests : DatabaseTest
                         ? await InDoubtAppend.InsertAsync(connection, transaction, crawl)
                         : throw new NpgsqlException("the connection was lost", new IOException());
                 },
+                rows: 1,
                 repeatable: true,
                 CancellationToken.None),
             Throws.InstanceOf<NpgsqlException>());

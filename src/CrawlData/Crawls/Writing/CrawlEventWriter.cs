@@ -11,10 +11,12 @@ namespace CrawlData.Crawls;
 /// the lock, beside the flushes of other crawls.</para>
 /// <para><b>Durability.</b> An event is stored when <see cref="AppendAsync"/>, or a later flush, has returned. Until then it is in this
 /// process's memory, and is lost with it. Flush before you complete the run: its followers stop when it has ended.</para>
-/// <para><b>Errors.</b> A flush is retried and verified as any append (<see cref="RetryOptions"/>). An event fails alone when its crawl does not exist, or when
-/// the server refuses it (<see cref="ServerErrors.IsRefusal"/>). A caller that awaits the event gets its error. Other unstored events are kept until
-/// <see cref="TakeUnstored(Guid)"/> returns them. Until then the writer refuses events of their crawls, and each flush of their crawls throws. After an
-/// outage, all events of the crawl that were written until then fail together. So all of them can be written again in their order.</para>
+/// <para><b>Outages.</b> A flush is retried and verified as any append, and by default without a limit (<see cref="CrawlEventWriterOptions.RetryLimit"/>).
+/// While the server is away, callers that await events or flushes wait, and writes wait when the buffer is full. A token ends the wait of a flush.</para>
+/// <para><b>Errors.</b> An event fails alone when its crawl does not exist, or when the server refuses it (<see cref="ServerErrors.IsRefusal"/>). A caller that
+/// awaits the event gets its error. Other unstored events are kept until <see cref="TakeUnstored(Guid)"/> returns them. Until then the writer refuses events of
+/// their crawls, and each flush of their crawls throws. After an outage beyond the limit, all events of the crawl that were written until then fail together.
+/// So all of them can be written again in their order.</para>
 /// <para><b>Several workers.</b> Workers on different crawls can share a writer: <see cref="FlushAsync(Guid, CancellationToken)"/> and
 /// <see cref="TakeUnstored(Guid)"/> look at one crawl.</para>
 /// </remarks>
@@ -36,6 +38,7 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
     private readonly ILogger logger;
     private readonly CrawlEventBuffer buffer;
     private readonly PiecewiseAppend pieces;
+    private readonly WriterRetries retries;
     private readonly LockedCrawlAppends lockedAppends;
     private readonly Task flushing;
 
@@ -51,14 +54,15 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
         TimeProvider? timeProvider = null)
     {
         ArgumentNullException.ThrowIfNull(events);
-        this.events = events;
         this.options = new CrawlEventWriterOptions(options);
         this.logger = logger.Guarded();
         this.timeProvider = timeProvider ?? TimeProvider.System;
+        retries = new WriterRetries(events, this.options.RetryLimit, this.timeProvider, this.logger);
+        this.events = new CrawlEventRepository(events, retries.Limits);
         telemetry = events.Telemetry;
         buffer = new CrawlEventBuffer(this.options, telemetry);
-        pieces = new PiecewiseAppend(buffer, this.logger);
-        lockedAppends = new LockedCrawlAppends(events, buffer, pieces, this.options, this.timeProvider);
+        pieces = new PiecewiseAppend(buffer, retries, this.logger);
+        lockedAppends = new LockedCrawlAppends(this.events, buffer, pieces, retries, this.options, this.timeProvider);
 
         // Without the caller's execution context, whose ambient values would live as long as the writer.
         using (ExecutionContext.SuppressFlow())
@@ -129,20 +133,26 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
 
     /// <summary>Refuses further events, and waits until all events that were written are stored. Calls that wait for space throw
     /// <see cref="ObjectDisposedException"/>.</summary>
+    /// <remarks>During an outage it waits for <see cref="RetryOptions.Limit"/>, plus the connection's own time-outs. Then the events are not stored.</remarks>
     /// <exception cref="CrawlEventsNotStoredException">Events could not be stored. The writer keeps them, and <see cref="TakeUnstored()"/> still returns them.
     /// Or another caller took them during the wait.</exception>
     public async ValueTask DisposeAsync()
     {
         var flush = buffer.Close();
+        retries.Close();
         await flushing.ConfigureAwait(false);
+        retries.Dispose();
         buffer.CompleteFlushes();
         await flush.Completed.ConfigureAwait(false);
         buffer.ThrowIfFailed();
     }
 
     /// <inheritdoc cref="DisposeAsync"/>
-    /// <remarks>For containers that dispose synchronously. It blocks the thread.</remarks>
+    /// <remarks>For containers that dispose synchronously. It blocks the thread as long as <see cref="DisposeAsync"/> takes.</remarks>
     public void Dispose() => DisposeAsync().AsTask().GetAwaiter().GetResult();
+
+    /// <summary>Lets retries end at once, because the host's time to stop is up. Each running append makes a last attempt.</summary>
+    internal void EndRetries() => retries.End();
 
     private static NewCrawlEvent Require(NewCrawlEvent crawlEvent)
     {

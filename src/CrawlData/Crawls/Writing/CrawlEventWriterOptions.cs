@@ -13,6 +13,7 @@ public sealed class CrawlEventWriterOptions
         if (other is not null)
         {
             (BatchSize, BatchBytes, Linger, Capacity, CapacityBytes) = (other.BatchSize, other.BatchBytes, other.Linger, other.Capacity, other.CapacityBytes);
+            RetryLimit = other.RetryLimit;
         }
     }
 
@@ -47,4 +48,22 @@ public sealed class CrawlEventWriterOptions
     /// <value>The default is 64 MiB; the least is 1 byte.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is less than 1.</exception>
     public int CapacityBytes { get; set => field = ArgumentRange.RequireAtLeastOne(value, nameof(CapacityBytes)); } = 64 * 1024 * 1024;
+
+    /// <summary>How long an append is retried after its first failure, how long a lost COMMIT is verified, and how long a crawl may stay locked, before its
+    /// events fail. It takes the place of <see cref="RetryOptions.Limit"/>.</summary>
+    /// <value>The default is <see cref="Timeout.InfiniteTimeSpan"/>: without a limit. A full buffer then lets callers wait. The range is 0 to 1 day
+    /// otherwise. Zero makes one attempt.</value>
+    /// <remarks>
+    /// <para>Only transient errors are retried. After the writer is disposed, retries end within <see cref="RetryOptions.Limit"/>.</para>
+    /// <para>When the server ends a statement that takes too long, or too much memory, the flush is split. An event that exceeds such a limit alone fails after
+    /// <see cref="RetryOptions.Limit"/>.</para>
+    /// </remarks>
+    /// <exception cref="ArgumentOutOfRangeException">The value is out of range.</exception>
+    public TimeSpan RetryLimit
+    {
+        get;
+        set => field = value == Timeout.InfiniteTimeSpan
+            ? value
+            : ArgumentRange.Require(value, TimeSpan.Zero, TimeSpan.FromDays(1), nameof(RetryLimit));
+    } = Timeout.InfiniteTimeSpan;
 }

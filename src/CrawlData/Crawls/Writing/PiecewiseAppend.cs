@@ -4,9 +4,9 @@ using Microsoft.Extensions.Logging;
 
 namespace CrawlData.Crawls;
 
-/// <summary>Appends a writer's events, and completes the calls that await them. When the server refuses a batch, it appends the batch in pieces, so that an
-/// event that cannot be stored fails alone.</summary>
-internal sealed class PiecewiseAppend(CrawlEventBuffer buffer, ILogger logger)
+/// <summary>Appends a writer's events, and completes the calls that await them. When the server refuses a batch, or a batch exceeds a time-out of the server, it
+/// appends the batch in pieces. So an event that cannot be stored fails alone.</summary>
+internal sealed class PiecewiseAppend(CrawlEventBuffer buffer, WriterRetries retries, ILogger logger)
 {
     /// <summary>Appends events. Afterwards each one is stored or failed, or its crawl is locked.</summary>
     /// <param name="entries">The events. The events of each crawl are together, in the order in which they were written.</param>
@@ -32,6 +32,11 @@ internal sealed class PiecewiseAppend(CrawlEventBuffer buffer, ILogger logger)
             try
             {
                 var appended = await append([.. piece.Select(entry => (entry.CrawlId, entry.Event))]).ConfigureAwait(false);
+                if (appended.Ids.Count > 0)
+                {
+                    retries.NoteStored();
+                }
+
                 if (appended.Ids.Count == piece.Count)
                 {
                     Complete(piece, appended.Ids);
@@ -42,7 +47,7 @@ internal sealed class PiecewiseAppend(CrawlEventBuffer buffer, ILogger logger)
                 FailUnknown(piece, appended.Unknown);
                 locked.UnionWith(piece.Where(entry => !entry.IsDone).Select(entry => entry.CrawlId));
             }
-            catch (Exception exception) when (ServerErrors.IsRefusal(exception) && piece.Count > 1)
+            catch (Exception exception) when (piece.Count > 1 && (ServerErrors.IsRefusal(exception) || RetryPolicy.IsServerTimeout(exception)))
             {
                 pieces.Push(piece[(piece.Count / 2)..]);
                 pieces.Push(piece[..(piece.Count / 2)]);
@@ -54,6 +59,7 @@ internal sealed class PiecewiseAppend(CrawlEventBuffer buffer, ILogger logger)
             catch (Exception exception)
             {
                 // Whatever the error is, each event's caller gets it, or the event is kept.
+                retries.NoteFailed();
                 FailCrawls(piece.Select(entry => entry.CrawlId).ToHashSet(), read, exception);
 
                 // Each attempt may last until the limit, so the other crawls share one.

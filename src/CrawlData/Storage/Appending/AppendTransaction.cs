@@ -17,15 +17,16 @@ internal sealed class AppendTransaction(
 {
     /// <summary>Calls the work in a transaction: commits when it returns, rolls back when it throws.</summary>
     /// <param name="work">Appends on the connection. It is called again after a transient error has rolled back its transaction.</param>
+    /// <param name="rows">The number of rows; 1 when it is not known beforehand.</param>
     /// <param name="repeatable">Whether the work can be called again. If not, the first error is thrown.</param>
     /// <param name="cancellationToken">Cancels up to the COMMIT. A cancelled append is not stored, now or later.</param>
     /// <returns>The rows.</returns>
     /// <exception cref="AppendOutcomeUnknownException">The connection was lost during COMMIT, and the outcome could not be verified; or the server stopped
     /// waiting for its standbys.</exception>
     public async Task<AppendedRows> RunAsync(
-        Func<NpgsqlConnection, NpgsqlTransaction, Task<AppendedRows>> work, bool repeatable, CancellationToken cancellationToken)
+        Func<NpgsqlConnection, NpgsqlTransaction, Task<AppendedRows>> work, int rows, bool repeatable, CancellationToken cancellationToken)
     {
-        var attempts = retry.Begin();
+        var attempts = retry.Begin(rows);
         while (true)
         {
             Attempt attempt;
@@ -33,7 +34,7 @@ internal sealed class AppendTransaction(
             {
                 attempt = await AttemptAsync(work, cancellationToken).ConfigureAwait(false);
             }
-            catch (NpgsqlException exception) when (repeatable && attempts.HasTime && retry.IsTransient(exception))
+            catch (NpgsqlException exception) when (repeatable && attempts.HasTimeAfter(exception) && retry.IsTransient(exception))
             {
                 await attempts.NextAsync(exception, cancellationToken).ConfigureAwait(false);
                 continue;

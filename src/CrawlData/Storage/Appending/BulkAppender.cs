@@ -77,6 +77,7 @@ internal sealed class BulkAppender<T>(
                     : await UnknownAsync(connection, transaction, [.. batch.ParentIds.Except(rows.ParentIds)], cancellationToken).ConfigureAwait(false);
                 return rows;
             },
+            batch.Count,
             repeatable: true,
             cancellationToken)).ConfigureAwait(false);
         if (appended.Ids.Count > 0)
@@ -129,7 +130,7 @@ internal sealed class BulkAppender<T>(
     {
         Connections.ThrowIfAmbient(transaction);
         var appended = await telemetry.RunAsync("append", rows ?? 0, () => transaction is null
-            ? transactions.RunAsync(append, repeatable, cancellationToken)
+            ? transactions.RunAsync(append, rows ?? 1, repeatable, cancellationToken)
             : append(transaction.Connection!, transaction)).ConfigureAwait(false);
         if (rows is { } count)
         {

@@ -49,7 +49,8 @@ internal sealed class CommitVerifier(NpgsqlDataSource dataSource, RetryPolicy re
             catch (Exception exception) when (exception is NpgsqlException or ObjectDisposedException)
             {
                 // Asked again until the time is up. Then the outcome is unknown, and the caller gets that.
-                attempts.ClearPoolAfter(exception);
+                await attempts.NextAsync(exception, CancellationToken.None).ConfigureAwait(false);
+                continue;
             }
 
             await attempts.PauseAsync(CancellationToken.None).ConfigureAwait(false);
