@@ -4,6 +4,7 @@ using Microsoft.Extensions.Logging;
 using Npgsql;
 using NpgsqlTypes;
 using static CrawlData.Crawls.CrawlEventStatements;
+using BeforeCommit = System.Func<Npgsql.NpgsqlConnection, Npgsql.NpgsqlTransaction, CrawlData.Storage.AppendedRows, System.Threading.Tasks.Task>;
 
 namespace CrawlData.Crawls;
 
@@ -85,12 +86,22 @@ public sealed class CrawlEventRepository
 
     internal Telemetry Telemetry { get; }
 
+    internal RetryPolicy Retries => retries;
+
     /// <summary>How long an append is retried.</summary>
     internal TimeSpan RetryLimit { get; }
 
     /// <summary>Appends the events of the crawls that exist and that no other transaction has locked.</summary>
-    internal Task<PartialAppend> AppendAvailableAsync(IReadOnlyList<(Guid CrawlId, NewCrawlEvent Event)> events) =>
-        appender.AppendAvailableAsync(new RowBatch<NewCrawlEvent>(events), CancellationToken.None);
+    internal Task<PartialAppend> AppendAvailableAsync(IReadOnlyList<(Guid CrawlId, NewCrawlEvent Event)> events, BeforeCommit? beforeCommit) =>
+        appender.AppendAvailableAsync(new RowBatch<NewCrawlEvent>(events), beforeCommit, CancellationToken.None);
+
+    /// <summary>Appends events in a transaction of its own, and runs a callback before each COMMIT.</summary>
+    internal Task<IReadOnlyList<long>> AppendAsync(
+        IReadOnlyList<(Guid CrawlId, NewCrawlEvent Event)> events, BeforeCommit? beforeCommit, CancellationToken cancellationToken) =>
+        appender.AppendAsync(new RowBatch<NewCrawlEvent>(events), null, beforeCommit, cancellationToken);
+
+    /// <summary>Verifies an append of an earlier process.</summary>
+    internal Task<CommitOutcome> VerifyAsync(AppendedRows appended, long cluster) => appender.VerifyAsync(appended, cluster);
 
     /// <summary>Appends one event.</summary>
     /// <param name="crawlId">The crawl.</param>

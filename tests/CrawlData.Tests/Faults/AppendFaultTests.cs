@@ -157,6 +157,7 @@ public sealed class AppendFaultTests : DatabaseTest
                         : throw new NpgsqlException("the connection was lost", new IOException());
                 },
                 rows: 1,
+                beforeCommit: null,
                 repeatable: true,
                 CancellationToken.None),
             Throws.InstanceOf<NpgsqlException>());

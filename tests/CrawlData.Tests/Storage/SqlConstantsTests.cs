@@ -38,7 +38,7 @@ public sealed class SqlConstantsTests : DatabaseTest
         ["SchemaJournal"] = 6,
         ["SchemaMigrator"] = 2,
         ["SequencePositions"] = 3,
-        ["CommitVerifier"] = 3,
+        ["CommitVerifier"] = 4,
         ["ConfirmedCommit"] = 1,
     };
 

@@ -13,7 +13,7 @@ public sealed class CrawlEventWriterOptions
         if (other is not null)
         {
             (BatchSize, BatchBytes, Linger, Capacity, CapacityBytes) = (other.BatchSize, other.BatchBytes, other.Linger, other.Capacity, other.CapacityBytes);
-            RetryLimit = other.RetryLimit;
+            (RetryLimit, SpoolDirectory, CreateSpoolFile) = (other.RetryLimit, other.SpoolDirectory, other.CreateSpoolFile);
         }
     }
 
@@ -66,4 +66,19 @@ public sealed class CrawlEventWriterOptions
             ? value
             : ArgumentRange.Require(value, TimeSpan.Zero, TimeSpan.FromDays(1), nameof(RetryLimit));
     } = Timeout.InfiniteTimeSpan;
+
+    /// <summary>The folder of a spool, which keeps events on disk until they are stored. The folder is made when it does not exist. It belongs to one writer
+    /// at a time.</summary>
+    /// <value>The default is null: there is no spool, and events that are not stored are lost with the process.</value>
+    /// <remarks>
+    /// <para>With a spool, an event is on disk when <see cref="CrawlEventWriter.WriteAsync"/> returns. The next writer on the folder stores it, once, before
+    /// new events of its crawl. Events that callers await with <see cref="CrawlEventWriter.AppendAsync"/> are not in the spool.</para>
+    /// <para>Callers that write at the same time share one wait for the disk. One caller that awaits each write waits each time.</para>
+    /// <para>The files hold payloads in plain text. Use a local disk: network file systems may ignore the lock.</para>
+    /// </remarks>
+    /// <exception cref="InvalidValueException">The value is empty, is longer than 4,096 characters, or holds U+0000 or a lone surrogate.</exception>
+    public string? SpoolDirectory { get; set => field = value is null ? null : CrawledText.Require(value, "spool_directory", SpoolFolder.LongestPath); }
+
+    /// <summary>Creates a file of the spool. Tests replace it.</summary>
+    internal Func<string, SpoolFile>? CreateSpoolFile { get; set; }
 }

@@ -1,6 +1,7 @@
 using System.Runtime.ExceptionServices;
 using CrawlData.Storage;
 using Npgsql;
+using BeforeCommit = System.Func<Npgsql.NpgsqlConnection, Npgsql.NpgsqlTransaction, CrawlData.Storage.AppendedRows, System.Threading.Tasks.Task>;
 
 namespace CrawlData.Crawls;
 
@@ -110,12 +111,12 @@ internal sealed class LockedCrawlAppends(
         using var end = new CancellationTokenSource(wait < LongestWait ? wait : LongestWait, timeProvider);
         await pieces.StoreAsync(Take([(crawl, entries)]), AppendPieceAsync, []).ConfigureAwait(false);
 
-        async Task<PartialAppend> AppendPieceAsync(IReadOnlyList<(Guid CrawlId, NewCrawlEvent Event)> piece)
+        async Task<PartialAppend> AppendPieceAsync(IReadOnlyList<(Guid CrawlId, NewCrawlEvent Event)> piece, BeforeCommit? beforeCommit)
         {
             HashSet<Guid> ofCrawl = [crawl.CrawlId];
             try
             {
-                return new PartialAppend(await events.AppendAsync(piece, cancellationToken: end.Token).ConfigureAwait(false), ofCrawl, new HashSet<Guid>());
+                return new PartialAppend(await events.AppendAsync(piece, beforeCommit, end.Token).ConfigureAwait(false), ofCrawl, new HashSet<Guid>());
             }
             catch (OperationCanceledException) when (end.IsCancellationRequested)
             {

@@ -39,6 +39,19 @@ internal sealed class WriterRetries(CrawlEventRepository events, TimeSpan limit,
         }
     }
 
+    /// <summary>Whether there is time for another attempt after the spool could not be written.</summary>
+    public bool HasTime
+    {
+        get
+        {
+            lock (gate)
+            {
+                return !ended.IsCancellationRequested
+                    && (limit == Timeout.InfiniteTimeSpan || since is null || timeProvider.GetElapsedTime(since.Value) < limit);
+            }
+        }
+    }
+
     private TimeSpan LimitAfterClose => limit == Timeout.InfiniteTimeSpan || limit > events.RetryLimit ? events.RetryLimit : limit;
 
     /// <summary>Lets the retries end after the repository's limit.</summary>
@@ -82,6 +95,9 @@ internal sealed class WriterRetries(CrawlEventRepository events, TimeSpan limit,
         timer?.Dispose();
         ended.Dispose();
     }
+
+    /// <summary>Pauses before another attempt.</summary>
+    public Task PauseAsync(Exception cause) => events.Retries.With(Limits).Begin().NextAsync(cause, CancellationToken.None);
 
     /// <summary>Notes that events were stored.</summary>
     public void NoteStored()

@@ -108,7 +108,8 @@ public sealed class LongOutageTests : DatabaseTest
         var time = new FakeTimeProvider();
         await using var holder = await DataSource.OpenConnectionAsync();
         await holder.BeginTransactionAsync();
-        await using var locking = new NpgsqlCommand("select from crawl_runs where id = $1 for no key update", holder) { Parameters = { new() { Value = crawl } } };
+        await using var locking = new NpgsqlCommand("select from crawl_runs where id = $1 for no key update", holder);
+        locking.Parameters.AddWithValue(crawl);
         await locking.ExecuteNonQueryAsync();
         var waits = new ReceivedItems<byte[]>();
         proxy.OnSent = (_, piece) =>
