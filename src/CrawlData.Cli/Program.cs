@@ -27,6 +27,7 @@ var root = new RootCommand(HelpText.JoinLines(
       crawldata export ID > crawl.ndjson      export a crawl or an audit session
       crawldata sweep --dry-run               list expired artifacts
       crawldata purge --crawls 400d           delete old crawls
+      crawldata spool DIR --replay            store what a writer left on disk
 
     Exit codes: 0 success, 1 the operation failed, 2 wrong usage, 3 verify or doctor found something. An error is one line on standard error.
     """))
@@ -49,6 +50,7 @@ var root = new RootCommand(HelpText.JoinLines(
     new ExportCommand(),
     new SweepCommand(),
     new PurgeCommand(),
+    new SpoolCommand(),
 };
 root.HelpName = "crawldata";
 

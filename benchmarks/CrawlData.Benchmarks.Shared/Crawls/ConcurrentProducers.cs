@@ -17,6 +17,19 @@ public static class ConcurrentProducers
         await writer.FlushAsync();
     }
 
+    /// <summary>Writes events through a writer with a spool, and flushes it at the end. A producer awaits a hundred writes at once, which share a wait for the
+    /// disk.</summary>
+    public static async Task WriteInGroupsAsync(this CrawlEventWriter writer, IReadOnlyList<Guid> crawls, NewCrawlEvent[] events, int producers)
+    {
+        const int GroupSize = 100;
+        var groups = Enumerable.Range(0, events.Length).Chunk(GroupSize).ToArray();
+        await RunAsync(
+            producers,
+            groups.Length,
+            group => Task.WhenAll(groups[group].Select(number => writer.WriteAsync(crawls[number % crawls.Count], events[number]))));
+        await writer.FlushAsync();
+    }
+
     /// <summary>Inserts events by single committed INSERTs written by hand.</summary>
     public static Task InsertAsync(NpgsqlDataSource dataSource, IReadOnlyList<Guid> crawls, NewCrawlEvent[] events, int producers) =>
         RunAsync(producers, events.Length, number => HandWritten.InsertAsync(dataSource, crawls[number % crawls.Count], events[number]));

@@ -20,6 +20,9 @@ public static class WriterComparison
         var unawaited = SampleData.MakeEvents(scale.UnawaitedEvents);
         await using var writer = new CrawlEventWriter(new CrawlEventRepository(dataSource));
         await using var notifying = new CrawlEventWriter(new CrawlEventRepository(dataSource, notify: true));
+        var folder = Directory.CreateTempSubdirectory("crawldata-benchmark-");
+        await using var spooling = new CrawlEventWriter(
+            new CrawlEventRepository(dataSource), new CrawlEventWriterOptions { SpoolDirectory = Path.Combine(folder.FullName, "spool") });
         foreach (var crawls in new[] { [all[0]], all })
         {
             foreach (var producers in Producers)
@@ -43,7 +46,8 @@ public static class WriterComparison
             {
                 var rounds = new InterleavedRounds()
                     .Add("one COPY", () => HandWritten.CopyEventsInAsync(dataSource, unawaited, crawls))
-                    .Add("writer", () => writer.WriteAsync(crawls, unawaited, producers));
+                    .Add("writer", () => writer.WriteAsync(crawls, unawaited, producers))
+                    .Add("writer with a spool", () => spooling.WriteInGroupsAsync(crawls, unawaited, producers));
                 rows.Add(new WriterComparisonRow
                 {
                     Producers = producers,
@@ -56,6 +60,8 @@ public static class WriterComparison
             }
         }
 
+        await spooling.DisposeAsync();
+        folder.Delete(recursive: true);
         return rows;
     }
 

@@ -4,6 +4,7 @@ using Microsoft.Extensions.Logging;
 using Npgsql;
 using NpgsqlTypes;
 using static CrawlData.Crawls.CrawlEventStatements;
+using BeforeCommit = System.Func<Npgsql.NpgsqlConnection, Npgsql.NpgsqlTransaction, CrawlData.Storage.AppendedRows, System.Threading.Tasks.Task>;
 
 namespace CrawlData.Crawls;
 
@@ -37,10 +38,11 @@ public sealed class CrawlEventRepository
 
     private readonly NpgsqlDataSource dataSource;
     private readonly NpgsqlDataSource reads;
+    private readonly RetryPolicy retries;
+    private readonly ILogger logger;
     private readonly BulkAppender<NewCrawlEvent> appender;
     private readonly CrawlEventFollower follower;
     private readonly CrawlEventNotifier? notifier;
-    private readonly ILogger log;
 
     /// <summary>Makes a repository.</summary>
     /// <param name="dataSource">The application's data source. The application disposes it.</param>
@@ -64,25 +66,42 @@ public sealed class CrawlEventRepository
         this.dataSource = dataSource;
         reads = readDataSource ?? dataSource;
         var time = timeProvider ?? TimeProvider.System;
-        var guarded = logger.Guarded();
-        log = guarded;
+        this.logger = logger.Guarded();
         Telemetry = new Telemetry(dataSource, EventsTable);
-        var limit = (retry ?? new RetryOptions()).Limit;
-        var policy = new RetryPolicy(dataSource, limit, time, Telemetry, guarded);
-        LockLimit = ToLockLimit(limit);
-        follower = new CrawlEventFollower(dataSource, policy, time, Telemetry, guarded);
-        notifier = notify ? new CrawlEventNotifier(dataSource, time, guarded) : null;
-        appender = new BulkAppender<NewCrawlEvent>(dataSource, Instance, policy, Telemetry, guarded, notifier is null ? null : notifier.Notify);
+        RetryLimit = (retry ?? new RetryOptions()).Limit;
+        retries = new RetryPolicy(dataSource, new RetryLimits(RetryLimit), time, Telemetry, this.logger);
+        follower = new CrawlEventFollower(dataSource, retries, time, Telemetry, this.logger);
+        notifier = notify ? new CrawlEventNotifier(dataSource, time, this.logger) : null;
+        appender = MakeAppender(retries);
+    }
+
+    /// <summary>Copies a repository. The copy appends with other limits of retries.</summary>
+    internal CrawlEventRepository(CrawlEventRepository other, RetryLimits limits)
+    {
+        (dataSource, reads, logger, follower, notifier) = (other.dataSource, other.reads, other.logger, other.follower, other.notifier);
+        (Telemetry, RetryLimit) = (other.Telemetry, limits.Total);
+        retries = other.retries.With(limits);
+        appender = MakeAppender(retries);
     }
 
     internal Telemetry Telemetry { get; }
 
-    /// <summary>How long an append waits for a locked run, retries included.</summary>
-    internal TimeSpan LockLimit { get; }
+    internal RetryPolicy Retries => retries;
+
+    /// <summary>How long an append is retried.</summary>
+    internal TimeSpan RetryLimit { get; }
 
     /// <summary>Appends the events of the crawls that exist and that no other transaction has locked.</summary>
-    internal Task<PartialAppend> AppendAvailableAsync(IReadOnlyList<(Guid CrawlId, NewCrawlEvent Event)> events) =>
-        appender.AppendAvailableAsync(new RowBatch<NewCrawlEvent>(events), CancellationToken.None);
+    internal Task<PartialAppend> AppendAvailableAsync(IReadOnlyList<(Guid CrawlId, NewCrawlEvent Event)> events, BeforeCommit? beforeCommit) =>
+        appender.AppendAvailableAsync(new RowBatch<NewCrawlEvent>(events), beforeCommit, CancellationToken.None);
+
+    /// <summary>Appends events in a transaction of its own, and runs a callback before each COMMIT.</summary>
+    internal Task<IReadOnlyList<long>> AppendAsync(
+        IReadOnlyList<(Guid CrawlId, NewCrawlEvent Event)> events, BeforeCommit? beforeCommit, CancellationToken cancellationToken) =>
+        appender.AppendAsync(new RowBatch<NewCrawlEvent>(events), null, beforeCommit, cancellationToken);
+
+    /// <summary>Verifies an append of an earlier process.</summary>
+    internal Task<CommitOutcome> VerifyAsync(AppendedRows appended, long cluster) => appender.VerifyAsync(appended, cluster);
 
     /// <summary>Appends one event.</summary>
     /// <param name="crawlId">The crawl.</param>
@@ -334,12 +353,15 @@ public sealed class CrawlEventRepository
         Guid crawlId, CrawlEventFilter? filter = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
         reads.CountByTextAsync(CountByTypeSql, ToFilterParameters(crawlId, filter), transaction, cancellationToken);
 
-    private PassedOverRows PassedOver() => new(Telemetry, log);
+    private PassedOverRows PassedOver() => new(Telemetry, logger);
 
-    // As long as a single append: it waits for the lock until its command times out, and is retried until the limit.
-    private TimeSpan ToLockLimit(TimeSpan limit)
+    /// <summary>How long an append waits for a locked run that is retried until a limit. It waits until its command times out, and is retried.</summary>
+    internal TimeSpan ToLockLimit(TimeSpan limit)
     {
         var seconds = new NpgsqlConnectionStringBuilder(dataSource.ConnectionString).CommandTimeout;
-        return seconds == 0 ? TimeSpan.MaxValue : TimeSpan.FromSeconds(Math.Max(seconds, limit.TotalSeconds));
+        return seconds == 0 || limit == Timeout.InfiniteTimeSpan ? TimeSpan.MaxValue : TimeSpan.FromSeconds(Math.Max(seconds, limit.TotalSeconds));
     }
+
+    private BulkAppender<NewCrawlEvent> MakeAppender(RetryPolicy policy) =>
+        new(dataSource, Instance, policy, Telemetry, logger, notifier is null ? null : notifier.Notify);
 }

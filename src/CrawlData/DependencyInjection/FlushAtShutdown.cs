@@ -6,5 +6,17 @@ namespace CrawlData.DependencyInjection;
 /// <remarks>StoppedAsync runs after StopAsync of all services. Until then they may still write.</remarks>
 internal sealed class FlushAtShutdown(CrawlEventWriter writer) : LifecycleService
 {
-    public override Task StoppedAsync(CancellationToken cancellationToken) => writer.FlushAsync(cancellationToken);
+    public override async Task StoppedAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await writer.FlushAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            // The host's time to stop is up. The disposal of the writer, which follows, must not wait for the server as long again.
+            writer.EndRetries();
+            throw;
+        }
+    }
 }

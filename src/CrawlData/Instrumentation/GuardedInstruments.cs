@@ -55,6 +55,17 @@ internal static class GuardedInstruments
         }
     }
 
+    public static void TryRecord<T>(this Gauge<T>? gauge, T value, in TagList tags) where T : struct
+    {
+        try
+        {
+            gauge?.Record(value, tags);
+        }
+        catch (Exception)
+        {
+        }
+    }
+
     /// <summary>Starts an activity as a child of the current one.</summary>
     /// <returns>The activity; null when no listener samples it, or when a listener threw an exception.</returns>
     public static Activity? TryStart(this ActivitySource? source, string name, ActivityKind kind, IEnumerable<KeyValuePair<string, object?>> tags)

@@ -49,6 +49,9 @@ internal static class Instruments
     public static readonly UpDownCounter<long>? UnstoredEvents = TryCreate(() => Meter.CreateUpDownCounter<long>(
         "crawldata.writer.unstored", "{event}", "Events that could not be stored, and are not taken yet."));
 
+    public static readonly Gauge<double>? WriterRetryDuration = TryCreate(() => Meter.CreateGauge<double>(
+        "crawldata.writer.retry_duration", "s", "How long a writer has been retrying; 0 when it stored events, or gave up."));
+
     public static readonly Counter<long>? FollowedEvents = TryCreate(() => Meter.CreateCounter<long>(
         "crawldata.follow.events", "{event}", "Events that followers read."));
 

@@ -58,6 +58,28 @@ internal static partial class Log
     public static partial void FlushLoopFailed(ILogger logger, int events, string error);
 
     [LoggerMessage(
+        23, LogLevel.Information, "The writer stores events again, after retrying for {Seconds:0.0} s.", EventName = "StoringAgain")]
+    public static partial void StoringAgain(ILogger logger, double seconds);
+
+    [LoggerMessage(
+        24, LogLevel.Information, "Storing {Events} events that an earlier writer left in the spool {Directory}.", EventName = "ReplayingSpool")]
+    public static partial void ReplayingSpool(ILogger logger, int events, string directory);
+
+    [LoggerMessage(
+        25,
+        LogLevel.Warning,
+        "An earlier writer committed {Events} events of the spool without an answer. Verified outcome: {Outcome}.",
+        EventName = "SpooledBatchVerified")]
+    public static partial void SpooledBatchVerified(ILogger logger, int events, string outcome);
+
+    [LoggerMessage(
+        26,
+        LogLevel.Warning,
+        "{Events} events are not stored, and stay in the spool {Directory}. The next writer on the folder stores them.",
+        EventName = "EventsLeftInSpool")]
+    public static partial void EventsLeftInSpool(ILogger logger, int events, string directory);
+
+    [LoggerMessage(
         30, LogLevel.Warning, "Listening for events failed with {Error}. Followers poll until it is restored.", EventName = "ListeningFailed")]
     public static partial void ListeningFailed(ILogger logger, string error);
 

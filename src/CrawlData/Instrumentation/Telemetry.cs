@@ -50,6 +50,8 @@ internal sealed class Telemetry
 
     public void Unstored(int events) => Instruments.UnstoredEvents.TryAdd(events, tags);
 
+    public void WriterRetries(TimeSpan elapsed) => Instruments.WriterRetryDuration.TryRecord(elapsed.TotalSeconds, tags);
+
     public void Followed(int events, TimeSpan lag)
     {
         Instruments.FollowedEvents.TryAdd(events, tags);

@@ -1,5 +1,6 @@
 using CrawlData.Audits;
 using CrawlData.Crawls;
+using CrawlData.Tests.Crawls;
 using Examples;
 using Npgsql;
 
@@ -12,7 +13,9 @@ public sealed class RecipeTests : EmptiedDatabaseTest
     {
         var (dataSource, runs, events) = (DataSource, Runs, Events);
         var run = await runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app", Status = CrawlStatus.Running });
-        var (first, second, third, last) = (Event(1), Event(2), Event(3), Event(4, "last"));
+        var (first, second, third, fourth, last) = (Event(1), Event(2), Event(3), Event(4), Event(5, "last"));
+        using var folder = new TestFolder();
+        var spoolDirectory = folder.Path;
 
         // snippet: append-many
         var ids = await events.AppendAsync(run.Id, [first, second, third]);
@@ -25,6 +28,12 @@ public sealed class RecipeTests : EmptiedDatabaseTest
         await writer.WriteAsync(run.Id, third);
         await writer.FlushAsync();
         // end snippet
+
+        // snippet: spool
+        await using var durable = new CrawlEventWriter(events, new CrawlEventWriterOptions { SpoolDirectory = spoolDirectory });
+        await durable.WriteAsync(run.Id, fourth);
+        // end snippet
+        await durable.FlushAsync();
 
         // snippet: transaction
         await using var connection = await dataSource.OpenConnectionAsync();
@@ -47,10 +56,10 @@ public sealed class RecipeTests : EmptiedDatabaseTest
         // end snippet
 
         Assert.That(ids, Has.Count.EqualTo(3));
-        Assert.That((batch.Events.Count, next.Events.Count), Is.EqualTo((7, 0)));
+        Assert.That((batch.Events.Count, next.Events.Count), Is.EqualTo((8, 0)));
         Assert.That((await runs.GetAsync(run.Id))!.Status, Is.EqualTo(CrawlStatus.Completed));
         Assert.That(
-            (await events.StreamAsync(run.Id).ToListAsync()).Select(stored => stored.EventType), Is.EqualTo(Enumerable.Repeat("step", 6).Append("last")));
+            (await events.StreamAsync(run.Id).ToListAsync()).Select(stored => stored.EventType), Is.EqualTo(Enumerable.Repeat("step", 7).Append("last")));
     }
 
     [Test]

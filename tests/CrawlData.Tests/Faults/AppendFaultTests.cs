@@ -156,6 +156,8 @@ public sealed class AppendFaultTests : DatabaseTest
                         ? await InDoubtAppend.InsertAsync(connection, transaction, crawl)
                         : throw new NpgsqlException("the connection was lost", new IOException());
                 },
+                rows: 1,
+                beforeCommit: null,
                 repeatable: true,
                 CancellationToken.None),
             Throws.InstanceOf<NpgsqlException>());

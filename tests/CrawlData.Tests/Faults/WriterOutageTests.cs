@@ -18,7 +18,7 @@ public sealed class WriterOutageTests : DatabaseTest
         await using var dataSource = proxy.CreateDataSource(Database.ConnectionString);
         await using var writer = new CrawlEventWriter(
             new CrawlEventRepository(dataSource, retry: new RetryOptions { Limit = TimeSpan.Zero }),
-            new CrawlEventWriterOptions { Linger = TimeSpan.FromMilliseconds(1), BatchSize = 20, Capacity = 60 });
+            new CrawlEventWriterOptions { RetryLimit = TimeSpan.Zero, Linger = TimeSpan.FromMilliseconds(1), BatchSize = 20, Capacity = 60 });
         using SemaphoreSlim stored = new(0), failed = new(0);
         var seed = Environment.TickCount;
         TestContext.Out.WriteLine($"The seed is {seed}.");

@@ -78,5 +78,20 @@ internal static partial class ApiInputs
         Number("CrawlEventWriterOptions.Capacity", 1, int.MaxValue, (api, capacity) => api.WriteAsync(new CrawlEventWriterOptions { Capacity = capacity })),
         Number("CrawlEventWriterOptions.CapacityBytes", 1, int.MaxValue,
             (api, bytes) => api.WriteAsync(new CrawlEventWriterOptions { CapacityBytes = bytes })),
+        Duration("CrawlEventWriterOptions.RetryLimit", TimeSpan.Zero, TimeSpan.FromDays(1),
+            (api, limit) => api.WriteAsync(new CrawlEventWriterOptions { RetryLimit = limit }), infinite: true),
+        Text("CrawlEventWriterOptions.SpoolDirectory",
+            (_, text) => Task.FromResult<object?[]>([new CrawlEventWriterOptions { SpoolDirectory = text }.SpoolDirectory]),
+            longest: 4_096,
+            empty: false,
+            optional: true),
+        Of<string>("CrawlEventSpool.Read(directory)", (_, directory) => Task.FromResult(CrawlEventSpool.Read(directory)),
+            [
+                (null!, new ExpectedError(typeof(ArgumentNullException), "directory")),
+                .. MalformedText.NotStorable.Select(text => (text, (ExpectedError?)ExpectedError.OfValue("directory"))),
+                .. MalformedText.Storable.Select(text => (text, (ExpectedError?)(text.EnumerateRunes().Count() is 0 or > 4_096
+                    ? ExpectedError.OfValue("directory")
+                    : new ExpectedError(typeof(IOException))))),
+            ]),
     ];
 }

@@ -112,6 +112,9 @@ public sealed class MalformedInputTests : DatabaseTest
         var writer = new CrawlEventWriterOptions { BatchSize = 1, BatchBytes = 2, Linger = minute, Capacity = 3, CapacityBytes = 4 };
         Assert.That(
             (writer.BatchSize, writer.BatchBytes, writer.Linger, writer.Capacity, writer.CapacityBytes), Is.EqualTo((1, 2, minute, 3, 4)));
+        Assert.That(
+            new CrawlEventWriterOptions { RetryLimit = 2 * minute, SpoolDirectory = "a" },
+            Has.Property("RetryLimit").EqualTo(2 * minute).And.Property("SpoolDirectory").EqualTo("a"));
     });
 
     /// <summary>The parameters of public methods and constructors, and the properties that can be set of the types that they take.</summary>

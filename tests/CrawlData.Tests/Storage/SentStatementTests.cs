@@ -13,6 +13,7 @@ public sealed class SentStatementTests : MigratorTest
         "CommitVerifier.StatusSql",
         "CommitVerifier.TerminateSql",
         "CommitVerifier.WriteWalSql",
+        "CommitVerifier.ClusterSql",
         "ConfirmedCommit.ShowWarningsSql",
         "LostBackends.TerminateSql",
     ];

@@ -39,7 +39,7 @@ public sealed class SqlConstantsTests : DatabaseTest
         ["SchemaJournal"] = 7,
         ["SchemaMigrator"] = 2,
         ["SequencePositions"] = 3,
-        ["CommitVerifier"] = 3,
+        ["CommitVerifier"] = 4,
         ["LostBackends"] = 1,
         ["TransactionTimeouts"] = 1,
         ["ConfirmedCommit"] = 1,

@@ -5,11 +5,12 @@ namespace CrawlData.Crawls;
 /// <summary>A writer's events: those that wait to be stored, and those that could not be stored. It is bounded by events and by bytes, and first in, first out.
 /// Callers wait for space in the order of their calls.</summary>
 /// <remarks>The writer's flush loop is the only reader. One lock guards all of it, so that a crawl's events fail, or are taken, at one moment.</remarks>
-internal sealed class CrawlEventBuffer(CrawlEventWriterOptions options, Telemetry telemetry)
+internal sealed class CrawlEventBuffer(CrawlEventWriterOptions options, Telemetry telemetry, Spool? spool)
 {
     // It guards the fields below. No callback of the application's runs under it.
     private readonly Lock gate = new();
     private readonly Queue<QueuedEvent> queue = [];
+    private readonly Queue<QueuedEvent> spooling = [];
     private readonly LinkedList<(QueuedEvent Entry, TaskCompletionSource Admitted)> waiting = [];
     private readonly List<FlushRequest> flushes = [];
     private readonly UnstoredEvents unstored = new(options);
@@ -66,6 +67,33 @@ internal sealed class CrawlEventBuffer(CrawlEventWriterOptions options, Telemetr
         return node is null ? Task.CompletedTask : WaitAsync(node, cancellationToken);
     }
 
+    /// <summary>Adds the events that are in the spool since before, in front of all others.</summary>
+    public IReadOnlyList<QueuedEvent> AddSpooled()
+    {
+        if (spool is null)
+        {
+            return [];
+        }
+
+        List<QueuedEvent> entries =
+            [.. spool.Events.Select(one => new QueuedEvent { CrawlId = one.CrawlId, Event = one.Event, Spooled = one, Sequence = one.Sequence })];
+        lock (gate)
+        {
+            sequence = spool.LastSequence;
+            foreach (var entry in entries)
+            {
+                size += entry.Size;
+                queue.Enqueue(entry);
+            }
+
+            WakeReader();
+        }
+
+        spool.OnBufferWritten = OnSpooled;
+        telemetry.Queued(entries.Count);
+        return entries;
+    }
+
     /// <summary>Requests a flush of the events that were written before.</summary>
     /// <param name="crawlId">The crawl whose events are flushed; null for all.</param>
     /// <exception cref="ObjectDisposedException">The buffer is closed.</exception>
@@ -90,7 +118,7 @@ internal sealed class CrawlEventBuffer(CrawlEventWriterOptions options, Telemetr
                 return new(true);
             }
 
-            if (isClosed && locked.Count == 0)
+            if (isClosed && locked.Count == 0 && spooling.Count == 0)
             {
                 return new(false);
             }
@@ -267,14 +295,24 @@ internal sealed class CrawlEventBuffer(CrawlEventWriterOptions options, Telemetr
                 var entry = queue.Dequeue();
                 if (Concerns(entry))
                 {
-                    failed.Add(entry);
                     freed += entry.Size;
                     size -= entry.Size;
+                    if (!entry.IsDone)
+                    {
+                        failed.Add(entry);
+                    }
                 }
                 else
                 {
                     queue.Enqueue(entry);
                 }
+            }
+
+            foreach (var entry in spooling.Where(entry => !entry.IsDone && Concerns(entry)))
+            {
+                failed.Add(entry);
+                freed += entry.Size;
+                size -= entry.Size;
             }
 
             LinkedListNode<(QueuedEvent Entry, TaskCompletionSource Admitted)>? next;
@@ -285,6 +323,7 @@ internal sealed class CrawlEventBuffer(CrawlEventWriterOptions options, Telemetr
                 {
                     waiting.Remove(node);
                     failed.Add(node.Value.Entry);
+                    Spool(node.Value.Entry);
                     node.Value.Admitted.SetResult();
                 }
             }
@@ -326,6 +365,11 @@ internal sealed class CrawlEventBuffer(CrawlEventWriterOptions options, Telemetr
         lock (gate)
         {
             taken = unstored.Take(crawlId);
+            if (taken.Select(one => one.Entry.Spooled).OfType<SpooledEvent>().ToList() is { Count: > 0 } spooled)
+            {
+                spool!.WriteTaken(spooled);
+            }
+
             if (taken.Count > 0)
             {
                 flushes.ForEach(flush => flush.NoteTaken(taken));
@@ -334,6 +378,20 @@ internal sealed class CrawlEventBuffer(CrawlEventWriterOptions options, Telemetr
 
         telemetry.Unstored(-taken.Count);
         return [.. taken.Select(one => one.ToPublic())];
+    }
+
+    /// <summary>Forgets the unstored events, because they stay in the spool.</summary>
+    /// <returns>Their number.</returns>
+    public int LeaveInSpool()
+    {
+        int left;
+        lock (gate)
+        {
+            left = unstored.Take(null).Count;
+        }
+
+        telemetry.Unstored(-left);
+        return left;
     }
 
     /// <summary>Refuses further events and flushes, and fails calls that wait for space. The reader ends after the events that were admitted.</summary>
@@ -417,6 +475,7 @@ internal sealed class CrawlEventBuffer(CrawlEventWriterOptions options, Telemetr
     /// <summary>Whether events wait that were written before a flush. Events of locked crawls that others wait behind do not count for other crawls.</summary>
     private bool IsPending(FlushRequest flush) =>
         (queue.TryPeek(out var next) && next.Sequence < flush.Sequence)
+        || (spooling.TryPeek(out var written) && written.Sequence < flush.Sequence)
         || locked.Values.Any(crawl => flush.Concerns(crawl.CrawlId) && crawl.Events[0].Sequence < flush.Sequence)
         || waiting.TakeWhile(one => one.Entry.Sequence < flush.Sequence)
             .Any(one => flush.Concerns(one.Entry.CrawlId) || !locked.ContainsKey(one.Entry.CrawlId));
@@ -453,8 +512,72 @@ internal sealed class CrawlEventBuffer(CrawlEventWriterOptions options, Telemetr
     private void Admit(QueuedEvent entry)
     {
         size += entry.Size;
+        if (spool is not null)
+        {
+            Spool(entry);
+            return;
+        }
+
         queue.Enqueue(entry);
         WakeReader();
+    }
+
+    /// <summary>Hands an event to the spool. An event that a caller awaits is not written, and only keeps its place among the others.</summary>
+    private void Spool(QueuedEvent entry)
+    {
+        if (spool is null)
+        {
+            return;
+        }
+
+        spooling.Enqueue(entry);
+        if (entry.Stored is not null)
+        {
+            spool.Pass();
+            return;
+        }
+
+        entry.Spooled = new SpooledEvent { Sequence = entry.Sequence, CrawlId = entry.CrawlId, Event = entry.Event };
+        entry.Written = spool.Write(entry.Spooled).Completed;
+    }
+
+    /// <summary>Takes events over from the spool. Those that are not on disk are not stored, because their callers get the error.</summary>
+    private void OnSpooled(int count, SpoolWriteException? error)
+    {
+        EventSize freed = default;
+        var removed = 0;
+        int admitted;
+        lock (gate)
+        {
+            for (; count > 0; count--)
+            {
+                var entry = spooling.Dequeue();
+                if (error is null || entry.Spooled is null)
+                {
+                    if (!entry.IsDone)
+                    {
+                        queue.Enqueue(entry);
+                    }
+                }
+                else if (entry.IsDone)
+                {
+                    removed += unstored.Remove(entry) ? 1 : 0;
+                }
+                else
+                {
+                    entry.Drop();
+                    freed += entry.Size;
+                }
+            }
+
+            size -= freed;
+            admitted = AdmitWaiting();
+            isWoken = true;
+            WakeReader();
+        }
+
+        telemetry.Queued(admitted - freed.Events);
+        telemetry.Unstored(-removed);
     }
 
     private void WakeReader()

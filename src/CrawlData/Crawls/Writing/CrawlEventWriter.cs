@@ -12,10 +12,12 @@ namespace CrawlData.Crawls;
 /// the lock, beside the flushes of other crawls.</para>
 /// <para><b>Durability.</b> An event is stored when <see cref="AppendAsync"/>, or a later flush, has returned. Until then it is in this
 /// process's memory, and is lost with it. Flush before you complete the run: its followers stop when it has ended.</para>
-/// <para><b>Errors.</b> A flush is retried and verified as any append (<see cref="RetryOptions"/>). An event fails alone when its crawl does not exist, or when
-/// the server refuses it (<see cref="ServerErrors.IsRefusal"/>). A caller that awaits the event gets its error. Other unstored events are kept until
-/// <see cref="TakeUnstored(Guid)"/> returns them. Until then the writer refuses events of their crawls, and each flush of their crawls throws. After an
-/// outage, all events of the crawl that were written until then fail together. So all of them can be written again in their order.</para>
+/// <para><b>Outages.</b> A flush is retried and verified as any append, and by default without a limit (<see cref="CrawlEventWriterOptions.RetryLimit"/>).
+/// While the server is away, callers that await events or flushes wait, and writes wait when the buffer is full. A token ends the wait of a flush.</para>
+/// <para><b>Errors.</b> An event fails alone when its crawl does not exist, or when the server refuses it (<see cref="ServerErrors.IsRefusal"/>). A caller that
+/// awaits the event gets its error. Other unstored events are kept until <see cref="TakeUnstored(Guid)"/> returns them. Until then the writer refuses events of
+/// their crawls, and each flush of their crawls throws. After an outage beyond the limit, all events of the crawl that were written until then fail together.
+/// So all of them can be written again in their order.</para>
 /// <para><b>Several workers.</b> Workers on different crawls can share a writer: <see cref="FlushAsync(Guid, CancellationToken)"/> and
 /// <see cref="TakeUnstored(Guid)"/> look at one crawl.</para>
 /// </remarks>
@@ -37,6 +39,8 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
     private readonly ILogger logger;
     private readonly CrawlEventBuffer buffer;
     private readonly PiecewiseAppend pieces;
+    private readonly WriterRetries retries;
+    private readonly Spool? spool;
     private readonly LockedCrawlAppends lockedAppends;
     private readonly Task flushing;
 
@@ -45,6 +49,10 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
     /// <param name="options">When to flush, and how much to buffer; the defaults when null. Later changes of the object have no effect.</param>
     /// <param name="logger">Logs events that could not be stored; may be null.</param>
     /// <param name="timeProvider">Measures how long events are gathered; <see cref="TimeProvider.System"/> when null.</param>
+    /// <exception cref="SpoolInUseException">Another writer has the <see cref="CrawlEventWriterOptions.SpoolDirectory"/>.</exception>
+    /// <exception cref="SpoolDamagedException">A file of the spool is damaged before its end, or missing.</exception>
+    /// <exception cref="IOException">The folder of the spool cannot be made or read.</exception>
+    /// <exception cref="UnauthorizedAccessException">The process may not make, read or write the folder of the spool.</exception>
     public CrawlEventWriter(
         CrawlEventRepository events,
         CrawlEventWriterOptions? options = null,
@@ -52,19 +60,23 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
         TimeProvider? timeProvider = null)
     {
         ArgumentNullException.ThrowIfNull(events);
-        this.events = events;
         this.options = new CrawlEventWriterOptions(options);
         this.logger = logger.Guarded();
         this.timeProvider = timeProvider ?? TimeProvider.System;
+        retries = new WriterRetries(events, this.options.RetryLimit, this.timeProvider, this.logger);
+        this.events = new CrawlEventRepository(events, retries.Limits);
         telemetry = events.Telemetry;
-        buffer = new CrawlEventBuffer(this.options, telemetry);
-        pieces = new PiecewiseAppend(buffer, this.logger);
-        lockedAppends = new LockedCrawlAppends(events, buffer, pieces, this.options, this.timeProvider);
+        spool = this.options.SpoolDirectory is { } directory ? new Spool(directory, this.options.CreateSpoolFile) : null;
+        buffer = new CrawlEventBuffer(this.options, telemetry, spool);
+        pieces = new PiecewiseAppend(buffer, retries, spool, this.logger);
+        lockedAppends = new LockedCrawlAppends(this.events, buffer, pieces, retries, this.options, this.timeProvider);
+
+        var spooled = buffer.AddSpooled();
 
         // Without the caller's execution context, whose ambient values would live as long as the writer.
         using (ExecutionContext.SuppressFlow())
         {
-            flushing = Task.Run(FlushAllAsync);
+            flushing = Task.Run(() => FlushAllAsync(spooled));
         }
     }
 
@@ -72,15 +84,21 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
     /// lock are included. Events that <see cref="TakeUnstored()"/> would return are not.</summary>
     public int PendingCount => buffer.PendingCount;
 
-    /// <summary>Writes an event into the buffer. While the buffer is full, it waits.</summary>
+    /// <summary>Writes an event into the buffer, and with <see cref="CrawlEventWriterOptions.SpoolDirectory"/> to the disk. While the buffer is full, it
+    /// waits.</summary>
     /// <param name="crawlId">The crawl.</param>
     /// <param name="crawlEvent">The event.</param>
     /// <param name="cancellationToken">Cancels the wait. Then the event is not written.</param>
     /// <exception cref="CrawlEventsNotStoredException">The writer keeps unstored events of this crawl, or as many as its buffer holds. This event is not
     /// written.</exception>
+    /// <exception cref="SpoolWriteException">The event could not be written to the spool. This event is not written.</exception>
     /// <exception cref="ObjectDisposedException">The writer is disposed.</exception>
-    public Task WriteAsync(Guid crawlId, NewCrawlEvent crawlEvent, CancellationToken cancellationToken = default) =>
-        AddAsync(new QueuedEvent { CrawlId = crawlId, Event = Require(crawlEvent) }, cancellationToken);
+    public Task WriteAsync(Guid crawlId, NewCrawlEvent crawlEvent, CancellationToken cancellationToken = default)
+    {
+        var entry = new QueuedEvent { CrawlId = crawlId, Event = Require(crawlEvent) };
+        var added = AddAsync(entry, cancellationToken);
+        return spool is null ? added : SpoolAsync(entry, added);
+    }
 
     /// <summary>Writes an event, and waits until it is stored. It is stored together with events that other callers write at the same time, in one
     /// transaction.</summary>
@@ -134,20 +152,38 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
 
     /// <summary>Refuses further events, and waits until all events that were written are stored. Calls that wait for space throw
     /// <see cref="ObjectDisposedException"/>.</summary>
+    /// <remarks>During an outage it waits for <see cref="RetryOptions.Limit"/>, plus the connection's own time-outs. Then the events are not stored. With
+    /// <see cref="CrawlEventWriterOptions.SpoolDirectory"/> they stay in the spool. This is logged and not thrown, and <see cref="TakeUnstored()"/> no longer
+    /// returns them.</remarks>
     /// <exception cref="CrawlEventsNotStoredException">Events could not be stored. The writer keeps them, and <see cref="TakeUnstored()"/> still returns them.
     /// Or another caller took them during the wait.</exception>
     public async ValueTask DisposeAsync()
     {
         var flush = buffer.Close();
+        retries.Close();
         await flushing.ConfigureAwait(false);
+        retries.Dispose();
         buffer.CompleteFlushes();
-        await flush.Completed.ConfigureAwait(false);
+        if (spool is null)
+        {
+            await flush.Completed.ConfigureAwait(false);
+        }
+        else
+        {
+            // What is not stored stays in the spool, so it is no error.
+            await flush.Completed.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await CloseSpoolAsync(spool).ConfigureAwait(false);
+        }
+
         buffer.ThrowIfFailed();
     }
 
     /// <inheritdoc cref="DisposeAsync"/>
-    /// <remarks>For containers that dispose synchronously. It blocks the thread.</remarks>
+    /// <remarks>For containers that dispose synchronously. It blocks the thread as long as <see cref="DisposeAsync"/> takes.</remarks>
     public void Dispose() => DisposeAsync().AsTask().GetAwaiter().GetResult();
+
+    /// <summary>Lets retries end at once, because the host's time to stop is up. Each running append makes a last attempt.</summary>
+    internal void EndRetries() => retries.End();
 
     private static NewCrawlEvent Require(NewCrawlEvent crawlEvent)
     {
@@ -168,6 +204,12 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
         }
     }
 
+    private static async Task SpoolAsync(QueuedEvent entry, Task added)
+    {
+        await added.ConfigureAwait(false);
+        await entry.Written!.ConfigureAwait(false);
+    }
+
     private async Task WaitForFlushAsync(Guid? crawlId, CancellationToken cancellationToken)
     {
         var flush = buffer.RequestFlush(crawlId);
@@ -178,11 +220,12 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
         }
     }
 
-    private async Task FlushAllAsync()
+    private async Task FlushAllAsync(IReadOnlyList<QueuedEvent> spooled)
     {
         var batch = new FlushBatch(options);
         try
         {
+            await VerifyAsync(spooled).ConfigureAwait(false);
             while (await buffer.WaitToReadAsync().ConfigureAwait(false))
             {
                 lockedAppends.ThrowIfFailed();
@@ -203,6 +246,63 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
             await lockedAppends.EndAsync().ConfigureAwait(false);
             var failed = buffer.Abort(batch.Events, exception);
             Log.FlushLoopFailed(logger, failed.Count, Telemetry.ErrorType(exception));
+        }
+    }
+
+    /// <summary>Verifies the batches of an earlier process whose outcome is not in the spool.</summary>
+    /// <param name="entries">The events that were in the spool.</param>
+    private async Task VerifyAsync(IReadOnlyList<QueuedEvent> entries)
+    {
+        if (spool is null || entries.Count == 0)
+        {
+            return;
+        }
+
+        Log.ReplayingSpool(logger, entries.Count, spool.Directory);
+        var bySpooled = entries.ToDictionary(entry => entry.Spooled!);
+        foreach (var batch in spool.Batches)
+        {
+            var outcome = await events.VerifyAsync(batch.ToRows(), batch.Cluster).ConfigureAwait(false);
+            Log.SpooledBatchVerified(logger, batch.Events.Count, outcome.ToString());
+            var ofBatch = batch.Events.Select(one => bySpooled[one]).ToList();
+            switch (outcome)
+            {
+                case CommitOutcome.Committed:
+                    foreach (var (entry, id) in ofBatch.Zip(batch.RowIds))
+                    {
+                        entry.Complete(id);
+                    }
+
+                    spool.WriteStored(batch);
+                    break;
+                case CommitOutcome.RolledBack:
+                    spool.WriteRolledBack(batch);
+                    break;
+                default:
+                    var error = new AppendOutcomeUnknownException(
+                        CrawlEventStatements.EventsTable,
+                        ofBatch[0].CrawlId,
+                        batch.RowIds,
+                        "an earlier process sent its COMMIT, and the outcome could not be verified",
+                        innerException: null);
+                    pieces.Fail(ofBatch, error);
+
+                    // Later events of these crawls wait for a decision about the earlier ones.
+                    var unknown = ofBatch.ConvertAll(entry => new KeptEvent(entry, error).ToPublic());
+                    pieces.FailCrawls(ofBatch.Select(entry => entry.CrawlId).ToHashSet(), [], new CrawlEventsNotStoredException(unknown));
+                    break;
+            }
+        }
+    }
+
+    /// <summary>Frees the spool's folder. Events that are not stored stay in it, for the next writer.</summary>
+    private async Task CloseSpoolAsync(Spool opened)
+    {
+        var left = buffer.LeaveInSpool();
+        await opened.DisposeAsync().ConfigureAwait(false);
+        if (left > 0)
+        {
+            Log.EventsLeftInSpool(logger, left, opened.Directory);
         }
     }
 

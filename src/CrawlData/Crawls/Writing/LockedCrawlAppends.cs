@@ -1,6 +1,7 @@
 using System.Runtime.ExceptionServices;
 using CrawlData.Storage;
 using Npgsql;
+using BeforeCommit = System.Func<Npgsql.NpgsqlConnection, Npgsql.NpgsqlTransaction, CrawlData.Storage.AppendedRows, System.Threading.Tasks.Task>;
 
 namespace CrawlData.Crawls;
 
@@ -9,10 +10,16 @@ namespace CrawlData.Crawls;
 /// <param name="events">Appends the events.</param>
 /// <param name="buffer">Has the locked crawls.</param>
 /// <param name="pieces">Appends in pieces.</param>
+/// <param name="retries">Limits how long a crawl may be locked.</param>
 /// <param name="options">How many events an append has at most.</param>
 /// <param name="timeProvider">Measures how long a crawl is locked.</param>
 internal sealed class LockedCrawlAppends(
-    CrawlEventRepository events, CrawlEventBuffer buffer, PiecewiseAppend pieces, CrawlEventWriterOptions options, TimeProvider timeProvider)
+    CrawlEventRepository events,
+    CrawlEventBuffer buffer,
+    PiecewiseAppend pieces,
+    WriterRetries retries,
+    CrawlEventWriterOptions options,
+    TimeProvider timeProvider)
 {
     // While several crawls are locked, each wait is short. The longest is for a crawl alone, and leaves time to notice others.
     private static readonly TimeSpan ShortestWait = TimeSpan.FromSeconds(1);
@@ -104,12 +111,12 @@ internal sealed class LockedCrawlAppends(
         using var end = new CancellationTokenSource(wait < LongestWait ? wait : LongestWait, timeProvider);
         await pieces.StoreAsync(Take([(crawl, entries)]), AppendPieceAsync, []).ConfigureAwait(false);
 
-        async Task<PartialAppend> AppendPieceAsync(IReadOnlyList<(Guid CrawlId, NewCrawlEvent Event)> piece)
+        async Task<PartialAppend> AppendPieceAsync(IReadOnlyList<(Guid CrawlId, NewCrawlEvent Event)> piece, BeforeCommit? beforeCommit)
         {
             HashSet<Guid> ofCrawl = [crawl.CrawlId];
             try
             {
-                return new PartialAppend(await events.AppendAsync(piece, cancellationToken: end.Token).ConfigureAwait(false), ofCrawl, new HashSet<Guid>());
+                return new PartialAppend(await events.AppendAsync(piece, beforeCommit, end.Token).ConfigureAwait(false), ofCrawl, new HashSet<Guid>());
             }
             catch (OperationCanceledException) when (end.IsCancellationRequested)
             {
@@ -144,12 +151,14 @@ internal sealed class LockedCrawlAppends(
 
     private void FailAtLimit(IReadOnlyList<(LockedCrawl Crawl, QueuedEvent[] Events)> locked)
     {
-        var late = locked.Where(one => !one.Events[0].IsDone && timeProvider.GetElapsedTime(one.Crawl.Since) >= events.LockLimit)
+        var limit = retries.LockLimit;
+        var late = locked.Where(one => !one.Events[0].IsDone && timeProvider.GetElapsedTime(one.Crawl.Since) >= limit)
             .Select(one => one.Crawl.CrawlId)
             .ToHashSet();
         if (late.Count > 0)
         {
-            var error = new TimeoutException($"Another transaction has locked the run of the crawl for {events.LockLimit.TotalSeconds:0} s.");
+            var longest = locked.Where(one => late.Contains(one.Crawl.CrawlId)).Max(one => timeProvider.GetElapsedTime(one.Crawl.Since));
+            var error = new TimeoutException($"Another transaction has locked the run of the crawl for {longest.TotalSeconds:0} s.");
             pieces.FailCrawls(late, [], new NpgsqlException("The events could not be stored in time.", error));
         }
     }

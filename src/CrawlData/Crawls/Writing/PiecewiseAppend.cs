@@ -1,13 +1,16 @@
 using CrawlData.Instrumentation;
 using CrawlData.Storage;
 using Microsoft.Extensions.Logging;
+using BeforeCommit = System.Func<Npgsql.NpgsqlConnection, Npgsql.NpgsqlTransaction, CrawlData.Storage.AppendedRows, System.Threading.Tasks.Task>;
 
 namespace CrawlData.Crawls;
 
-/// <summary>Appends a writer's events, and completes the calls that await them. When the server refuses a batch, it appends the batch in pieces, so that an
-/// event that cannot be stored fails alone.</summary>
-internal sealed class PiecewiseAppend(CrawlEventBuffer buffer, ILogger logger)
+/// <summary>Appends a writer's events, and completes the calls that await them. When the server refuses a batch, or a batch exceeds a time-out of the server,
+/// it appends the batch in pieces. So an event that cannot be stored fails alone.</summary>
+internal sealed class PiecewiseAppend(CrawlEventBuffer buffer, WriterRetries retries, Spool? spool, ILogger logger)
 {
+    private readonly ClusterIdentifier clusters = new();
+
     /// <summary>Appends events. Afterwards each one is stored or failed, or its crawl is locked.</summary>
     /// <param name="entries">The events. The events of each crawl are together, in the order in which they were written.</param>
     /// <param name="append">Appends a piece, as far as its crawls are available.</param>
@@ -15,7 +18,7 @@ internal sealed class PiecewiseAppend(CrawlEventBuffer buffer, ILogger logger)
     /// <returns>The crawls that are locked.</returns>
     public async Task<IReadOnlySet<Guid>> StoreAsync(
         IReadOnlyList<QueuedEvent> entries,
-        Func<IReadOnlyList<(Guid CrawlId, NewCrawlEvent Event)>, Task<PartialAppend>> append,
+        Func<IReadOnlyList<(Guid CrawlId, NewCrawlEvent Event)>, BeforeCommit?, Task<PartialAppend>> append,
         IEnumerable<QueuedEvent> read)
     {
         var locked = new HashSet<Guid>();
@@ -31,7 +34,8 @@ internal sealed class PiecewiseAppend(CrawlEventBuffer buffer, ILogger logger)
 
             try
             {
-                var appended = await append([.. piece.Select(entry => (entry.CrawlId, entry.Event))]).ConfigureAwait(false);
+                var appended = await AppendAsync(piece, append).ConfigureAwait(false);
+
                 if (appended.Ids.Count == piece.Count)
                 {
                     Complete(piece, appended.Ids);
@@ -42,7 +46,7 @@ internal sealed class PiecewiseAppend(CrawlEventBuffer buffer, ILogger logger)
                 FailUnknown(piece, appended.Unknown);
                 locked.UnionWith(piece.Where(entry => !entry.IsDone).Select(entry => entry.CrawlId));
             }
-            catch (Exception exception) when (ServerErrors.IsRefusal(exception) && piece.Count > 1)
+            catch (Exception exception) when (piece.Count > 1 && (ServerErrors.IsRefusal(exception) || RetryPolicy.IsServerTimeout(exception)))
             {
                 pieces.Push(piece[(piece.Count / 2)..]);
                 pieces.Push(piece[..(piece.Count / 2)]);
@@ -51,9 +55,15 @@ internal sealed class PiecewiseAppend(CrawlEventBuffer buffer, ILogger logger)
             {
                 Fail(piece, exception);
             }
+            catch (SpoolWriteException exception) when (retries.HasTime)
+            {
+                await retries.PauseAsync(exception).ConfigureAwait(false);
+                pieces.Push(piece);
+            }
             catch (Exception exception)
             {
                 // Whatever the error is, each event's caller gets it, or the event is kept.
+                retries.NoteFailed();
                 FailCrawls(piece.Select(entry => entry.CrawlId).ToHashSet(), read, exception);
 
                 // Each attempt may last until the limit, so the other crawls share one.
@@ -66,9 +76,43 @@ internal sealed class PiecewiseAppend(CrawlEventBuffer buffer, ILogger logger)
         return locked;
     }
 
+    /// <summary>Fails events, each by itself.</summary>
+    public void Fail(IReadOnlyCollection<QueuedEvent> entries, Exception error)
+    {
+        buffer.Fail(entries, error);
+        LogNotStored(entries, error);
+    }
+
     /// <summary>Fails all events of crawls that are not stored.</summary>
     public void FailCrawls(IReadOnlySet<Guid> crawls, IEnumerable<QueuedEvent> read, Exception error) =>
         LogNotStored(buffer.FailCrawls(crawls, read, error), error);
+
+    private async Task<PartialAppend> AppendAsync(
+        ArraySegment<QueuedEvent> piece, Func<IReadOnlyList<(Guid CrawlId, NewCrawlEvent Event)>, BeforeCommit?, Task<PartialAppend>> append)
+    {
+        var spooled = spool is null ? null : new SpooledAppend(spool, clusters, piece);
+        try
+        {
+            var appended = await append([.. piece.Select(entry => (entry.CrawlId, entry.Event))], spooled is null ? null : spooled.BeforeCommitAsync)
+                .ConfigureAwait(false);
+            if (appended.Ids.Count > 0)
+            {
+                retries.NoteStored();
+                spooled?.NoteStored();
+            }
+            else
+            {
+                spooled?.NoteRolledBack();
+            }
+
+            return appended;
+        }
+        catch (Exception exception) when (exception is not AppendOutcomeUnknownException)
+        {
+            spooled?.NoteRolledBack();
+            throw;
+        }
+    }
 
     private static void Complete(ArraySegment<QueuedEvent> entries, IReadOnlyList<long> ids)
     {
@@ -97,12 +141,11 @@ internal sealed class PiecewiseAppend(CrawlEventBuffer buffer, ILogger logger)
         }
     }
 
-    private void Fail(IReadOnlyCollection<QueuedEvent> entries, Exception error)
+    private void LogNotStored(IReadOnlyCollection<QueuedEvent> entries, Exception error)
     {
-        buffer.Fail(entries, error);
-        LogNotStored(entries, error);
+        if (entries.Count > 0)
+        {
+            Log.EventsNotStored(logger, entries.Count, entries.Select(entry => entry.CrawlId).Distinct().Count(), Telemetry.ErrorType(error));
+        }
     }
-
-    private void LogNotStored(IReadOnlyCollection<QueuedEvent> entries, Exception error) =>
-        Log.EventsNotStored(logger, entries.Count, entries.Select(entry => entry.CrawlId).Distinct().Count(), Telemetry.ErrorType(error));
 }

@@ -10,6 +10,12 @@ internal sealed class QueuedEvent
     /// <summary>Gets the event's id or the error, for a caller that awaits it; null when no caller does.</summary>
     public TaskCompletionSource<long>? Stored { get; init; }
 
+    /// <summary>The event in the spool; null when there is no spool, or when a caller awaits the event.</summary>
+    public SpooledEvent? Spooled { get; set; }
+
+    /// <summary>Completes when the event is in the spool; null without a spool.</summary>
+    public Task? Written { get; set; }
+
     /// <summary>The position among all calls of the writer.</summary>
     public long Sequence { get; set; }
 
@@ -23,6 +29,9 @@ internal sealed class QueuedEvent
         IsDone = true;
         Stored?.SetResult(id);
     }
+
+    /// <summary>Notes that the event is neither stored nor kept, because it could not be written to the spool.</summary>
+    public void Drop() => IsDone = true;
 
     public void Fail(Exception error)
     {

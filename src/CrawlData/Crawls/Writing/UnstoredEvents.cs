@@ -42,6 +42,24 @@ internal sealed class UnstoredEvents(CrawlEventWriterOptions options)
         return taken;
     }
 
+    /// <summary>Removes an event, if it is kept.</summary>
+    /// <returns>Whether it was kept.</returns>
+    public bool Remove(QueuedEvent entry)
+    {
+        if (!byCrawl.TryGetValue(entry.CrawlId, out var ofCrawl) || ofCrawl.RemoveAll(one => one.Entry == entry) == 0)
+        {
+            return false;
+        }
+
+        if (ofCrawl.Count == 0)
+        {
+            byCrawl.Remove(entry.CrawlId);
+        }
+
+        size -= entry.Size;
+        return true;
+    }
+
     /// <summary>Throws when the writer accepts no more events of a crawl. Kept events have the same bounds as the buffer.</summary>
     /// <exception cref="CrawlEventsNotStoredException">There are events of this crawl, or as many events as the buffer holds.</exception>
     public void ThrowIfRefused(Guid crawlId)

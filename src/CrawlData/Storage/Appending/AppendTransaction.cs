@@ -2,6 +2,7 @@ using System.Runtime.ExceptionServices;
 using CrawlData.Instrumentation;
 using Microsoft.Extensions.Logging;
 using Npgsql;
+using BeforeCommit = System.Func<Npgsql.NpgsqlConnection, Npgsql.NpgsqlTransaction, CrawlData.Storage.AppendedRows, System.Threading.Tasks.Task>;
 
 namespace CrawlData.Storage;
 
@@ -17,24 +18,30 @@ internal sealed class AppendTransaction(
 {
     /// <summary>Calls the work in a transaction: commits when it returns, rolls back when it throws.</summary>
     /// <param name="work">Appends on the connection. It is called again after a transient error has rolled back its transaction.</param>
+    /// <param name="rows">The number of rows; 1 when it is not known beforehand.</param>
+    /// <param name="beforeCommit">Runs before each COMMIT of rows; may be null. When it throws, the transaction is rolled back.</param>
     /// <param name="repeatable">Whether the work can be called again. If not, the first error is thrown.</param>
     /// <param name="cancellationToken">Cancels up to the COMMIT. A cancelled append is not stored, now or later.</param>
     /// <returns>The rows.</returns>
     /// <exception cref="AppendOutcomeUnknownException">The connection was lost during COMMIT, and the outcome could not be verified; or the server stopped
     /// waiting for its standbys.</exception>
     public async Task<AppendedRows> RunAsync(
-        Func<NpgsqlConnection, NpgsqlTransaction, Task<AppendedRows>> work, bool repeatable, CancellationToken cancellationToken)
+        Func<NpgsqlConnection, NpgsqlTransaction, Task<AppendedRows>> work,
+        int rows,
+        BeforeCommit? beforeCommit,
+        bool repeatable,
+        CancellationToken cancellationToken)
     {
-        var attempts = retry.Begin();
+        var attempts = retry.Begin(rows);
         var lostBackends = new LostBackends(telemetry.Table);
         while (true)
         {
             Attempt attempt;
             try
             {
-                attempt = await AttemptAsync(work, lostBackends, cancellationToken).ConfigureAwait(false);
+                attempt = await AttemptAsync(work, lostBackends, beforeCommit, cancellationToken).ConfigureAwait(false);
             }
-            catch (NpgsqlException exception) when (repeatable && attempts.HasTime && retry.IsTransient(exception))
+            catch (NpgsqlException exception) when (repeatable && attempts.HasTimeAfter(exception) && retry.IsTransient(exception))
             {
                 await attempts.NextAsync(exception, cancellationToken).ConfigureAwait(false);
                 continue;
@@ -62,7 +69,10 @@ internal sealed class AppendTransaction(
     }
 
     private Task<Attempt> AttemptAsync(
-        Func<NpgsqlConnection, NpgsqlTransaction, Task<AppendedRows>> work, LostBackends lostBackends, CancellationToken cancellationToken) =>
+        Func<NpgsqlConnection, NpgsqlTransaction, Task<AppendedRows>> work,
+        LostBackends lostBackends,
+        BeforeCommit? beforeCommit,
+        CancellationToken cancellationToken) =>
         dataSource.UseAsync(null, async connection =>
         {
             await lostBackends.TerminateAsync(connection, cancellationToken).ConfigureAwait(false);
@@ -71,6 +81,11 @@ internal sealed class AppendTransaction(
             {
                 var rows = await lostBackends.WatchAsync(connection, () => work(connection, transaction)).ConfigureAwait(false);
                 cancellationToken.ThrowIfCancellationRequested();
+                if (beforeCommit is not null && rows.Ids is not [])
+                {
+                    await beforeCommit(connection, transaction, rows).ConfigureAwait(false);
+                }
+
                 return await CommitAsync(connection, transaction, rows).ConfigureAwait(false);
             }
         }, cancellationToken);

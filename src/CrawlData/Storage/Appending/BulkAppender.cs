@@ -5,6 +5,7 @@ using CrawlData.Instrumentation;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 using NpgsqlTypes;
+using BeforeCommit = System.Func<Npgsql.NpgsqlConnection, Npgsql.NpgsqlTransaction, CrawlData.Storage.AppendedRows, System.Threading.Tasks.Task>;
 
 namespace CrawlData.Storage;
 
@@ -32,12 +33,24 @@ internal sealed class BulkAppender<T>(
 
     private const string Savepoint = "crawldata_append";
 
-    private readonly AppendTransaction transactions = new(
-        dataSource, retry, new CommitVerifier(dataSource, retry, statements.RowIsOfTransaction), telemetry, logger);
+    private readonly CommitVerifier verifier = new(dataSource, retry, statements.RowIsOfTransaction);
+
+    /// <summary>Verifies an append of an earlier process.</summary>
+    /// <param name="appended">The append.</param>
+    /// <param name="cluster">The cluster that it was made in.</param>
+    public Task<CommitOutcome> VerifyAsync(AppendedRows appended, long cluster) => verifier.VerifyAsync(appended, cluster);
+
+    private AppendTransaction Transactions => field ??= new(dataSource, retry, verifier, telemetry, logger);
 
     /// <summary>Appends a batch.</summary>
     /// <returns>The ids, in the order of the rows.</returns>
-    public async Task<IReadOnlyList<long>> AppendAsync(RowBatch<T> batch, NpgsqlTransaction? transaction, CancellationToken cancellationToken)
+    public Task<IReadOnlyList<long>> AppendAsync(RowBatch<T> batch, NpgsqlTransaction? transaction, CancellationToken cancellationToken) =>
+        AppendAsync(batch, transaction, beforeCommit: null, cancellationToken);
+
+    /// <summary>Appends a batch. In a transaction of its own, it runs a callback before each COMMIT.</summary>
+    /// <returns>The ids, in the order of the rows.</returns>
+    public async Task<IReadOnlyList<long>> AppendAsync(
+        RowBatch<T> batch, NpgsqlTransaction? transaction, BeforeCommit? beforeCommit, CancellationToken cancellationToken)
     {
         if (batch.Count == 0)
         {
@@ -54,6 +67,7 @@ internal sealed class BulkAppender<T>(
             batch.ParentIds,
             batch.Count,
             (connection, inTransaction) => append(connection, inTransaction, batch, false, cancellationToken),
+            beforeCommit,
             repeatable: true,
             transaction,
             cancellationToken).ConfigureAwait(false);
@@ -61,11 +75,11 @@ internal sealed class BulkAppender<T>(
 
     /// <summary>Appends the rows of the parents that are available: those that exist, and that no other transaction has locked. It never waits for a
     /// lock.</summary>
-    public async Task<PartialAppend> AppendAvailableAsync(RowBatch<T> batch, CancellationToken cancellationToken)
+    public async Task<PartialAppend> AppendAvailableAsync(RowBatch<T> batch, BeforeCommit? beforeCommit, CancellationToken cancellationToken)
     {
         Connections.ThrowIfAmbient(null);
         IReadOnlyCollection<Guid> unknown = [];
-        var appended = await telemetry.RunAsync("append", batch.Count, () => transactions.RunAsync(
+        var appended = await telemetry.RunAsync("append", batch.Count, () => Transactions.RunAsync(
             async (connection, transaction) =>
             {
                 var rows = await ChooseAppend(batch)(connection, transaction, batch, true, cancellationToken).ConfigureAwait(false);
@@ -74,6 +88,8 @@ internal sealed class BulkAppender<T>(
                     : await UnknownAsync(connection, transaction, [.. batch.ParentIds.Except(rows.ParentIds)], cancellationToken).ConfigureAwait(false);
                 return rows;
             },
+            batch.Count,
+            beforeCommit,
             repeatable: true,
             cancellationToken)).ConfigureAwait(false);
         if (appended.Ids.Count > 0)
@@ -96,6 +112,7 @@ internal sealed class BulkAppender<T>(
             (connection, inTransaction) => transaction is null
                 ? CopyStreamAsync(connection, inTransaction)
                 : WithSavepointAsync(connection, inTransaction, CopyStreamAsync, cancellationToken),
+            beforeCommit: null,
             repeatable: false,
             transaction,
             cancellationToken).ConfigureAwait(false);
@@ -120,13 +137,14 @@ internal sealed class BulkAppender<T>(
         Guid[] parentIds,
         int? rows,
         Func<NpgsqlConnection, NpgsqlTransaction, Task<AppendedRows>> append,
+        BeforeCommit? beforeCommit,
         bool repeatable,
         NpgsqlTransaction? transaction,
         CancellationToken cancellationToken)
     {
         Connections.ThrowIfAmbient(transaction);
         var appended = await telemetry.RunAsync("append", rows ?? 0, () => transaction is null
-            ? transactions.RunAsync(append, repeatable, cancellationToken)
+            ? Transactions.RunAsync(append, rows ?? 1, beforeCommit, repeatable, cancellationToken)
             : append(transaction.Connection!, transaction)).ConfigureAwait(false);
         if (rows is { } count)
         {

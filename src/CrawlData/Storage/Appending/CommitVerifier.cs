@@ -26,6 +26,8 @@ internal sealed class CommitVerifier(NpgsqlDataSource dataSource, RetryPolicy re
         where pid = @backend_id and backend_xid = @transaction_id::xid and wait_event = 'ClientRead'
         """;
 
+    internal const string ClusterSql = "select system_identifier from pg_control_system()";
+
     // It writes WAL, so its COMMIT waits for the standbys. Theirs is the WAL before it, too.
     internal const string WriteWalSql = "select pg_logical_emit_message(true, 'crawldata', '')";
 
@@ -33,14 +35,16 @@ internal sealed class CommitVerifier(NpgsqlDataSource dataSource, RetryPolicy re
     private static readonly TimeSpan TerminateAfter = TimeSpan.FromMilliseconds(500);
 
     /// <summary>Asks the server for the outcome, until it is known or the time is up.</summary>
-    public async Task<CommitOutcome> VerifyAsync(AppendedRows appended)
+    /// <param name="appended">The rows.</param>
+    /// <param name="cluster">The cluster of an append of an earlier process; null for an append of this one.</param>
+    public async Task<CommitOutcome> VerifyAsync(AppendedRows appended, long? cluster = null)
     {
         var attempts = retry.Begin();
         do
         {
             try
             {
-                var outcome = await AskAsync(appended, appended.Transaction!.Value, attempts.Elapsed > TerminateAfter).ConfigureAwait(false);
+                var outcome = await AskAsync(appended, appended.Transaction!.Value, cluster, attempts.Elapsed > TerminateAfter).ConfigureAwait(false);
                 if (outcome is { } known)
                 {
                     return known;
@@ -49,7 +53,8 @@ internal sealed class CommitVerifier(NpgsqlDataSource dataSource, RetryPolicy re
             catch (Exception exception) when (exception is NpgsqlException or ObjectDisposedException)
             {
                 // Asked again until the time is up. Then the outcome is unknown, and the caller gets that.
-                attempts.ClearPoolAfter(exception);
+                await attempts.NextAsync(exception, CancellationToken.None).ConfigureAwait(false);
+                continue;
             }
 
             await attempts.PauseAsync(CancellationToken.None).ConfigureAwait(false);
@@ -61,9 +66,15 @@ internal sealed class CommitVerifier(NpgsqlDataSource dataSource, RetryPolicy re
 
     /// <summary>Asks once.</summary>
     /// <returns>The outcome; null when it is not decided yet.</returns>
-    private Task<CommitOutcome?> AskAsync(AppendedRows appended, TransactionIdentity identity, bool terminate) =>
+    private Task<CommitOutcome?> AskAsync(AppendedRows appended, TransactionIdentity identity, long? cluster, bool terminate) =>
         dataSource.UseAsync<CommitOutcome?>(null, async connection =>
         {
+            if (cluster is not null && cluster != await ReadClusterAsync(connection).ConfigureAwait(false))
+            {
+                // The transaction's id means nothing here. The rows may have come with a dump: a row with the transaction's time says so.
+                return await IsRowOfTransactionAsync(connection, appended, identity).ConfigureAwait(false) ? CommitOutcome.Committed : CommitOutcome.Unknown;
+            }
+
             var parameters = new Parameters
             {
                 { "transaction_id", NpgsqlDbType.Xid8, identity.Id },
@@ -106,11 +117,19 @@ internal sealed class CommitVerifier(NpgsqlDataSource dataSource, RetryPolicy re
                 case "committed" when answer.IsSameStart || await IsRowOfTransactionAsync(connection, appended, identity).ConfigureAwait(false):
                     return await IsDurableAsync(connection).ConfigureAwait(false) ? CommitOutcome.Committed : CommitOutcome.Unknown;
 
-                // The id is too old, or may be another transaction's.
+                // The id is so old that the server has forgotten it. The row says whether it was committed, if it is still there.
+                case null when await IsRowOfTransactionAsync(connection, appended, identity).ConfigureAwait(false):
+                    return CommitOutcome.Committed;
+
+                // It may be another transaction's.
                 default:
                     return CommitOutcome.Unknown;
             }
         }, CancellationToken.None);
+
+    /// <summary>Reads which cluster the server has. The ids of its transactions mean nothing in another one, such as one that a dump was restored to.</summary>
+    public static Task<long> ReadClusterAsync(NpgsqlConnection connection, NpgsqlTransaction? transaction = null) =>
+        connection.QuerySingleAsync(ClusterSql, null, row => row.GetInt64(0), transaction, CancellationToken.None);
 
     private static async Task TerminateAsync(NpgsqlConnection connection, TransactionIdentity identity)
     {

@@ -95,7 +95,7 @@ internal sealed class Round(
 
     private static CrawlEventWriter Writer(Workload workload) => new(
         new CrawlEventRepository(workload.DataSource, retry: Impatient, notify: true, logger: workload.Logger<CrawlEventRepository>(0)),
-        new CrawlEventWriterOptions { BatchSize = 200, Capacity = 300, Linger = TimeSpan.FromMilliseconds(5) },
+        new CrawlEventWriterOptions { RetryLimit = Impatient.Limit, BatchSize = 200, Capacity = 300, Linger = TimeSpan.FromMilliseconds(5) },
         workload.Logger<CrawlEventWriter>(0));
 
     private List<Client> MakeClients(Workload workload, List<CrawlEventWriter> writers, IReadOnlyList<Guid> prepared) =>

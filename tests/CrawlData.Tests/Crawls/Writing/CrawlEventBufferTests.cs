@@ -184,7 +184,7 @@ public sealed class CrawlEventBufferTests
     private static CrawlEventBuffer Buffer(int capacity, int capacityBytes = 1_000)
     {
         var options = new CrawlEventWriterOptions { Capacity = capacity, CapacityBytes = capacityBytes };
-        return new CrawlEventBuffer(options, new Telemetry(NpgsqlDataSource.Create("Host=localhost"), "crawl_events"));
+        return new CrawlEventBuffer(options, new Telemetry(NpgsqlDataSource.Create("Host=localhost"), "crawl_events"), spool: null);
     }
 
     private static QueuedEvent Entry(int payloadBytes) => Entry(Guid.NewGuid(), payloadBytes);

@@ -248,7 +248,8 @@ public sealed class CrawlEventWriterTests : DatabaseTest
         await using var proxy = new FaultProxy(Database.ConnectionString);
         await using var dataSource = proxy.CreateDataSource(Database.ConnectionString);
         var crawl = await CreateCrawlAsync();
-        await using var writer = new CrawlEventWriter(new CrawlEventRepository(dataSource, retry: new RetryOptions { Limit = TimeSpan.FromMilliseconds(500) }));
+        await using var writer = new CrawlEventWriter(
+            new CrawlEventRepository(dataSource), new CrawlEventWriterOptions { RetryLimit = TimeSpan.FromMilliseconds(500) });
         await writer.AppendAsync(crawl, Event(1));
         (proxy.Down, proxy.OnSent) = (true, (_, _) => Fault.CutBefore);
 
@@ -274,8 +275,8 @@ public sealed class CrawlEventWriterTests : DatabaseTest
         await using var dataSource = proxy.CreateDataSource(Database.ConnectionString);
         var (crawl, other) = (await CreateCrawlAsync(), await CreateCrawlAsync());
         await using var writer = new CrawlEventWriter(
-            new CrawlEventRepository(dataSource, retry: new RetryOptions { Limit = TimeSpan.FromMilliseconds(300) }),
-            new CrawlEventWriterOptions { Linger = TimeSpan.Zero, BatchSize = 1 });
+            new CrawlEventRepository(dataSource),
+            new CrawlEventWriterOptions { RetryLimit = TimeSpan.FromMilliseconds(300), Linger = TimeSpan.Zero, BatchSize = 1 });
         (proxy.Down, proxy.OnSent) = (true, (_, _) => Fault.CutBefore);
 
         // The first batch fails. The second one is flushed when the server is available again.

@@ -64,7 +64,9 @@ public sealed class FlushIsolationTests : DatabaseTest
         await using var holder = await LockAsync(crawls[0]);
         var time = new FakeTimeProvider();
         await using var writer = new CrawlEventWriter(
-            new CrawlEventRepository(DataSource, timeProvider: time), new CrawlEventWriterOptions { Linger = Patient }, timeProvider: time);
+            new CrawlEventRepository(DataSource, timeProvider: time),
+            new CrawlEventWriterOptions { RetryLimit = TimeSpan.FromSeconds(30), Linger = Patient },
+            timeProvider: time);
         await writer.WriteAsync(crawls[0], Event(0));
         await writer.WriteAsync(crawls[1], Event(1));
         var (ofLocked, ofOther) = (writer.FlushAsync(crawls[0]), writer.FlushAsync(crawls[1]));

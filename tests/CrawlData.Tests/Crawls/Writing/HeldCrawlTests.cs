@@ -116,7 +116,7 @@ public sealed class HeldCrawlTests : DatabaseTest
     /// begins.</param>
     private async Task<Outage> StartAsync(Action<CrawlEventWriterOptions>? configure = null, Func<byte[], bool>? isLost = null)
     {
-        var options = new CrawlEventWriterOptions { BatchSize = 1, Linger = TimeSpan.Zero };
+        var options = new CrawlEventWriterOptions { RetryLimit = TimeSpan.Zero, BatchSize = 1, Linger = TimeSpan.Zero };
         configure?.Invoke(options);
         var pieces = 0;
         var begun = new TaskCompletionSource();
