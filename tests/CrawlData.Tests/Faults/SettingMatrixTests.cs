@@ -113,7 +113,7 @@ public sealed class SettingMatrixTests : EmptiedDatabaseTest
 
         await transaction.CommitAsync();
         Assert.That((await Runs.GetAsync(crawl))!.Status, Is.EqualTo(CrawlStatus.Pending));
-        Assert.That((await new CrawlRunRepository(dataSource).StartAsync(crawl)).Outcome, Is.EqualTo(TransitionOutcome.Applied));
+        Assert.That((await Runs.StartAsync(crawl)).Outcome, Is.EqualTo(TransitionOutcome.Applied));
     }
 
     /// <summary>Calls each kind of operation, and describes what it returned without ids and times of its own.</summary>
