@@ -22,7 +22,7 @@ public sealed class SpoolCommandTests : ToolTest
                 Id = spool.NextBatchId(),
                 Events = events[..1],
                 RowIds = [77],
-                Transaction = new TransactionIdentity((1UL << 60) + 5, DateTime.UnixEpoch, DateTime.UnixEpoch, new(1), 1, false),
+                Transaction = new TransactionIdentity((1UL << 60) + 5, new Instant(0), new Instant(0), new(1), 1, false),
                 Cluster = 7,
                 FirstId = 77,
                 FirstParentId = crawl,

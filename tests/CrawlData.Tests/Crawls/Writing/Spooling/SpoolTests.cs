@@ -260,7 +260,7 @@ public sealed class SpoolTests : IDisposable
         Id = spool.NextBatchId(),
         Events = events,
         RowIds = [.. events.Select(one => 1_000_000_007 - (3 * one.Sequence))],
-        Transaction = new TransactionIdentity(17, DateTime.UnixEpoch.AddDays(2), DateTime.UnixEpoch.AddDays(1), new(33), 99, false),
+        Transaction = new TransactionIdentity(17, new Instant(2), new Instant(1), new(33), 99, false),
         Cluster = 7,
         FirstId = 5,
         FirstParentId = Crawl,

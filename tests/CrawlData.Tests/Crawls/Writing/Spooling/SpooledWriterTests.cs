@@ -1,4 +1,5 @@
 using CrawlData.Crawls;
+using CrawlData.Storage;
 using CrawlData.Tests.Faults;
 using Npgsql;
 
@@ -251,7 +252,7 @@ public sealed class SpooledWriterTests : DatabaseTest
         Id = spool.NextBatchId(),
         Events = [one],
         RowIds = [long.MaxValue],
-        Transaction = new((1UL << 60) + 5, DateTime.UtcNow, DateTime.UtcNow, new(1), 1, false),
+        Transaction = new((1UL << 60) + 5, Instant.From(DateTimeOffset.UtcNow), Instant.From(DateTimeOffset.UtcNow), new(1), 1, false),
         Cluster = 7,
         FirstId = long.MaxValue,
         FirstParentId = one.CrawlId,
