@@ -8,8 +8,21 @@ namespace CrawlData.Storage;
 internal static class Connections
 {
     /// <summary>Opens a connection that does not enlist in an ambient transaction.</summary>
-    public static ValueTask<NpgsqlConnection> OpenAsync(this NpgsqlDataSource dataSource, CancellationToken cancellationToken) =>
-        Transaction.Current is null ? dataSource.OpenConnectionAsync(cancellationToken) : OpenOutsideAsync(dataSource, cancellationToken);
+    /// <exception cref="NpgsqlException">The connection could not be opened.</exception>
+    public static async ValueTask<NpgsqlConnection> OpenAsync(this NpgsqlDataSource dataSource, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return Transaction.Current is null
+                ? await dataSource.OpenConnectionAsync(cancellationToken).ConfigureAwait(false)
+                : await OpenOutsideAsync(dataSource, cancellationToken).ConfigureAwait(false);
+        }
+        catch (TimeoutException exception)
+        {
+            // Npgsql throws it bare while another connection of the pool reads the types. With it inside, the error is transient.
+            throw new NpgsqlException("The connection was not opened within its Timeout.", exception);
+        }
+    }
 
     /// <summary>Refuses a write outside a transaction of the caller's while there is an ambient one: it would be committed on its own.</summary>
     /// <exception cref="InvalidOperationException">There is an ambient transaction.</exception>
