@@ -20,7 +20,7 @@ internal static class Connections
         }
         catch (TimeoutException exception)
         {
-            // Npgsql throws it bare when the time has passed between two steps of the start. It is as transient as a step that takes too long.
+            // Npgsql throws it bare while another connection of the pool reads the types. With it inside, the error is transient.
             throw new NpgsqlException("The connection could not be opened in time.", exception);
         }
     }
