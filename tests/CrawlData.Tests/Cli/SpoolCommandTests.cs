@@ -42,7 +42,7 @@ public sealed class SpoolCommandTests : ToolTest
             $$"""
             {"crawl_id":"{{crawl}}","events":2}
             {"crawl_id":"{{other}}","events":1}
-            {"crawl_id":"{{crawl}}","first_id":77,"events_in_doubt":1,"started_at":"1970-01-01T00:00:00.000Z"}
+            {"crawl_id":"{{crawl}}","first_id":77,"events_in_doubt":1,"started_at":"2000-01-01T00:00:00.000Z"}
 
             """));
         var undecided = await RunAsync("spool", folder.Path, "--replay");
