@@ -46,8 +46,6 @@ public sealed class ConsoleAppTests
                     Console.WriteLine($"{(await runs.ListAsync()).Items.Count} runs");
                 }
             }
-
-            {{Snippets.All["artifact-store"]}}
             """);
 
         await Command.RunAsync(project, Command.DotNet, "build", "-warnaserror");
