@@ -183,7 +183,7 @@ internal sealed class LocalServer : IAsyncDisposable
         throw await FailureAsync("pg_ctl start", cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Adds lines to a file. It makes the file if there is none.</summary>
+    /// <summary>Adds lines to a file. It makes a file that does not exist.</summary>
     private async Task WriteAsync(string file, IEnumerable<string> lines, CancellationToken cancellationToken)
     {
         if (OperatingSystem.IsWindows())

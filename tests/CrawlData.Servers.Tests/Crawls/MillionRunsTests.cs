@@ -40,7 +40,7 @@ public sealed class MillionRunsTests : DatabaseTest
     [
         Case("Oldest pending", CrawlRunRepository.ListOldestByStatusSql, "statuses", "'{PENDING}'"),
         Case("Newest pending of an app", CrawlRunRepository.ListNewestByStatusSql, "statuses", "'{PENDING}'", "app_package", "'org.example.app'"),
-        Case("Newest cancelled, of which there is none", CrawlRunRepository.ListNewestByStatusSql, "statuses", "'{CANCELLED}'"),
+        Case("Newest cancelled, without any in the table", CrawlRunRepository.ListNewestByStatusSql, "statuses", "'{CANCELLED}'"),
         Case("Newest failed", CrawlRunRepository.ListNewestByStatusSql, "statuses", "'{FAILED}'"),
         Case("Newest failed, from the middle", CrawlRunRepository.ListNewestByStatusSql, "statuses", "'{FAILED}'", "before_time", Middle),
         Case("Oldest failed, from the middle", CrawlRunRepository.ListOldestByStatusSql, "statuses", "'{FAILED}'", "after_time", Middle),

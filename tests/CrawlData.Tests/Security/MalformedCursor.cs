@@ -7,7 +7,7 @@ namespace CrawlData.Tests.Security;
 /// <summary>Cursors of all kinds with times and ids at their limits, and text that is not a cursor.</summary>
 internal static class MalformedCursor
 {
-    // In microseconds from the year 2000: infinity, the least and the greatest time of PostgreSQL, now, and what is none of its times.
+    // In microseconds from the year 2000: infinity, the least and the greatest time of PostgreSQL, now, and values outside its times.
     private static readonly long[] Times =
         [long.MinValue, long.MaxValue, -211_813_488_000_000_000, 9_223_371_331_199_999_999, -1, 0, Instant.From(DateTimeOffset.UtcNow).Microseconds];
 
