@@ -10,6 +10,15 @@ internal static class QueryPlan
     /// <summary>Custom plans and generic plans.</summary>
     public static readonly string[] Modes = ["force_custom_plan", "force_generic_plan"];
 
+    /// <summary>The literals of a listing's first page, without a range.</summary>
+    public static readonly Dictionary<string, string> WithoutBounds = new()
+    {
+        ["after_time"] = "'-infinity'",
+        ["after_key"] = "'00000000-0000-0000-0000-000000000000'",
+        ["before_time"] = "'infinity'",
+        ["before_key"] = "'ffffffff-ffff-ffff-ffff-ffffffffffff'",
+    };
+
     /// <summary>Explains a statement.</summary>
     /// <param name="dataSource">The database.</param>
     /// <param name="mode">One of <see cref="Modes"/>.</param>
