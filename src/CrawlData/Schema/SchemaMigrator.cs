@@ -98,8 +98,7 @@ public sealed class SchemaMigrator
 
     /// <summary>Runs the scripts that have not run in this database. Then it reloads the data source's types, and closes its idle connections, so that the data
     /// source can be used at once.</summary>
-    /// <remarks>It takes the migration's lock only when a script is pending. So a session that holds the lock stalls no start of an instance that has nothing to
-    /// do.</remarks>
+    /// <remarks>It takes the migration's lock only when a script is pending. So a session that holds the lock stalls no other start.</remarks>
     /// <param name="cancellationToken">Cancels the migration. The running script is rolled back, and the scripts before it stay.</param>
     /// <returns>The names of the scripts that this call ran, in their order; empty when there was nothing to do.</returns>
     /// <exception cref="MigrationException">A script failed. The message names it, and the inner exception is the server's error. Or the database's encoding is

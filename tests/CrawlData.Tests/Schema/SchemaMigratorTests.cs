@@ -253,7 +253,8 @@ public sealed class SchemaMigratorTests : MigratorTest
         var check = new CrawlDataHealthCheck(DataSource);
         var health = await check.CheckHealthAsync(
             new HealthCheckContext { Registration = new HealthCheckRegistration("crawldata", check, HealthStatus.Unhealthy, null) });
-        Assert.That((health.Status, health.Description), Is.EqualTo((HealthStatus.Unhealthy, health.Exception?.Message)));
+        Assert.That(health.Status, Is.EqualTo(HealthStatus.Unhealthy));
+        Assert.That(health.Description, Does.Contain("public.crawldata_journal"));
 
         await using var named = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { SearchPath = "public" });
         Assert.That(await new SchemaMigrator(named).MigrateAsync(), Is.Empty);
