@@ -36,6 +36,9 @@ internal static partial class ApiInputs
         Cursor("AuditSessionRepository.ListAsync(cursor)", CursorKind.SessionsNewestFirst, (api, cursor) => api.Sessions.ListAsync(cursor: cursor)),
         Enum<ListOrder>("AuditSessionRepository.ListAsync(order)", (api, order) => api.Sessions.ListAsync(order: order)),
         Id("AuditSessionRepository.DeleteAsync(id)", (api, id) => api.Sessions.DeleteAsync(id)),
+        Prefix("AuditSessionRepository.FindIdsAsync(idPrefix)", (api, prefix) => api.Sessions.FindIdsAsync(prefix)),
+        Number("AuditSessionRepository.FindIdsAsync(limit)", 1, int.MaxValue, (api, limit) => api.Sessions.FindIdsAsync("0", limit)),
+        Of<Guid[]>("AuditSessionRepository.ShortenIdsAsync(ids)", (api, ids) => api.Sessions.ShortenIdsAsync(ids), Ids("ids")),
     ];
 
     private static IEnumerable<ApiInput> Queue =>
