@@ -76,7 +76,7 @@ internal sealed class DemoCommand : ToolCommand
     /// <summary>Imports, reads back, and writes the table of times and the counts.</summary>
     /// <returns>The commands that show the imported rows.</returns>
     private async Task<IReadOnlyList<string>> RunAsync(
-        ParseResult arguments, NpgsqlDataSource dataSource, bool isThrowaway, Spectre.Console.Table parts, CancellationToken cancellationToken)
+        ParseResult arguments, NpgsqlDataSource dataSource, bool isThrowaway, TextTable parts, CancellationToken cancellationToken)
     {
         var (scripts, migrating) = await TimeAsync("Migrating", () => new SchemaMigrator(dataSource).MigrateAsync(cancellationToken));
         Add(parts, "migrate", Terminal.Count(scripts.Count, "script"), migrating);
@@ -102,7 +102,7 @@ internal sealed class DemoCommand : ToolCommand
             sessionIds.AddRange(imported.SessionIds);
         }
 
-        var counts = new List<Spectre.Console.Table>();
+        var counts = new List<TextTable>();
         var commands = new List<string>();
         if (crawlIds is [var crawlId, ..])
         {
@@ -130,8 +130,8 @@ internal sealed class DemoCommand : ToolCommand
             : throw new InvalidDataException("The recording holds neither a run nor a session, so there is nothing to read back.");
     }
 
-    private static async Task<Spectre.Console.Table> ReadCrawlAsync(
-        CrawlEventRepository events, Guid crawlId, Spectre.Console.Table parts, CancellationToken cancellationToken)
+    private static async Task<TextTable> ReadCrawlAsync(
+        CrawlEventRepository events, Guid crawlId, TextTable parts, CancellationToken cancellationToken)
     {
         var read = 0;
         var first = TimeSpan.Zero;
@@ -159,8 +159,8 @@ internal sealed class DemoCommand : ToolCommand
         return types;
     }
 
-    private static async Task<Spectre.Console.Table> ReadSessionsAsync(
-        NpgsqlDataSource dataSource, List<Guid> sessionIds, Spectre.Console.Table parts, CancellationToken cancellationToken)
+    private static async Task<TextTable> ReadSessionsAsync(
+        NpgsqlDataSource dataSource, List<Guid> sessionIds, TextTable parts, CancellationToken cancellationToken)
     {
         var (artifacts, logs) = (new ArtifactRepository(dataSource), new CrawlLogRepository(dataSource));
         var totals = new Dictionary<ArtifactType, ArtifactTotal>();
@@ -203,6 +203,6 @@ internal sealed class DemoCommand : ToolCommand
         return (await Terminal.WithProgressAsync(title, null, _ => work()), watch.Elapsed);
     }
 
-    private static void Add(Spectre.Console.Table parts, string part, string work, TimeSpan time, long? rows = null) =>
+    private static void Add(TextTable parts, string part, string work, TimeSpan time, long? rows = null) =>
         parts.AddCells(part, work, $"{Terminal.Format(time),8}", rows is { } count ? $"{count / time.TotalSeconds,9:N0} rows/s" : "");
 }

@@ -6,7 +6,7 @@ namespace CrawlData.Cli.Commands;
 /// <summary><c>crawldata status</c>: shows the state of the database.</summary>
 internal sealed class StatusCommand : ToolCommand
 {
-    private readonly Option<bool> json = new("--json") { Description = "Write one JSON object, on a terminal too. Redirected output is always JSON." };
+    private readonly OutputFormat format = new("one JSON object");
 
     public StatusCommand() : base("status", "Shows the server, the scripts, table sizes, work by status, the oldest unfinished work and expired artifacts.", """
         Runs and sessions are counted. The rows of each table are the estimate of its last vacuum or analyze. It reads no events and no log lines, so it is
@@ -15,7 +15,7 @@ internal sealed class StatusCommand : ToolCommand
           crawldata status | jq '.oldest_sessions.queued.age_seconds'
         """)
     {
-        Add(json);
+        format.AddTo(this);
         SetAction(RunAsync);
     }
 
@@ -23,7 +23,7 @@ internal sealed class StatusCommand : ToolCommand
     {
         await using var dataSource = Connection.Required(arguments);
         var status = await new DatabaseStatusReader(dataSource, PassedOverRowsLog.Factory).ReadAsync(cancellationToken);
-        if (!Terminal.WritesTable(arguments, json))
+        if (!format.IsTable(arguments))
         {
             await using var rows = new RowWriter();
             await rows.WriteAsync(status, cancellationToken);

@@ -12,4 +12,5 @@ internal enum CursorKind : byte
     SessionsOldestFirst = 12,
     Logs = 13,
     EventsNewestFirst = 14,
+    LogsNewestFirst = 15,
 }

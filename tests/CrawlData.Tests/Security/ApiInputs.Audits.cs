@@ -157,6 +157,11 @@ internal static partial class ApiInputs
         Id("CrawlLogRepository.ListAsync(sessionId)", (api, id) => api.Logs.ListAsync(id)),
         Number("CrawlLogRepository.ListAsync(pageSize)", 1, CrawlLogRepository.MaxPageSize, (api, size) => api.Logs.ListAsync(api.SessionId, pageSize: size)),
         Cursor("CrawlLogRepository.ListAsync(cursor)", CursorKind.Logs, (api, cursor) => api.Logs.ListAsync(api.SessionId, cursor: cursor)),
+        Id("CrawlLogRepository.ListNewestAsync(sessionId)", (api, id) => api.Logs.ListNewestAsync(id)),
+        Number("CrawlLogRepository.ListNewestAsync(pageSize)", 1, CrawlLogRepository.MaxPageSize,
+            (api, size) => api.Logs.ListNewestAsync(api.SessionId, pageSize: size)),
+        Cursor("CrawlLogRepository.ListNewestAsync(cursor)", CursorKind.LogsNewestFirst,
+            (api, cursor) => api.Logs.ListNewestAsync(api.SessionId, cursor: cursor)),
         Id("CrawlLogRepository.StreamAsync(sessionId)", (api, id) => api.Logs.StreamAsync(id).FirstOrDefaultAsync().AsTask()),
     ];
 

@@ -220,6 +220,7 @@ internal sealed class ValidArguments(NpgsqlDataSource dataSource, NpgsqlDataSour
     public async Task FilterAsync(CrawlLogFilter filter)
     {
         await Logs.ListAsync(SessionId, filter);
+        await Logs.ListNewestAsync(SessionId, filter);
         await Logs.StreamAsync(SessionId, filter).FirstOrDefaultAsync();
     }
 

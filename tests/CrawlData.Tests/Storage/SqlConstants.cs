@@ -131,6 +131,7 @@ public static partial class SqlConstants
         [("CrawlEventFollower.FollowSql", "limit")] = "bigint",
         [("CrawlEventFollower.FollowCheckedSql", "limit")] = "bigint",
         [("CrawlLogStatements.ReadSql", "limit")] = "bigint",
+        [("CrawlLogRepository.ReadNewestSql", "limit")] = "bigint",
         [("CrawlRunRepository.ListNewestSql", "limit")] = "bigint",
         [("CrawlRunRepository.ListNewestByStatusSql", "limit")] = "bigint",
         [("CrawlRunRepository.ListOldestByStatusSql", "limit")] = "bigint",

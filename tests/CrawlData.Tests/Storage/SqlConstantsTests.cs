@@ -27,6 +27,7 @@ public sealed class SqlConstantsTests : DatabaseTest
         ["CrawlEventNotifier"] = 1,
         ["CrawlEventRepository"] = 6,
         ["CrawlEventStatements"] = 14,
+        ["CrawlLogRepository"] = 1,
         ["CrawlLogStatements"] = 6,
         ["CrawlRunRepository"] = 12,
         ["DatabaseDoctor"] = 4,
