@@ -41,6 +41,11 @@ internal static class Terminal
         Out.WriteLine();
     }
 
+    /// <summary>Asks a question on the terminal. Without a terminal the answer is no.</summary>
+    public static async Task<bool> ConfirmAsync(string question, CancellationToken cancellationToken) =>
+        !Console.IsInputRedirected && !Console.IsOutputRedirected
+        && await Out.PromptAsync(new ConfirmationPrompt(question) { DefaultValue = false }, cancellationToken);
+
     /// <summary>Runs work and shows its progress on standard error, when that is a terminal.</summary>
     /// <param name="title">The name of the work.</param>
     /// <param name="fraction">Gets the fraction that is done, for a bar; a spinner is shown when null.</param>
@@ -70,6 +75,9 @@ internal static class Terminal
     public static IProgress<RecordingProgress> Report(Action<RecordingProgress> report) => new Progress(report);
 
     public static string Format(DateTimeOffset time) => time.ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture);
+
+    /// <summary>Formats a time to the second, with its zone.</summary>
+    public static string FormatFull(DateTimeOffset time) => time.ToString("yyyy-MM-dd HH:mm:ss 'UTC'", CultureInfo.InvariantCulture);
 
     /// <summary>Formats a time of a day that is known.</summary>
     public static string FormatTime(DateTimeOffset time) => time.ToString("HH:mm:ss", CultureInfo.InvariantCulture);

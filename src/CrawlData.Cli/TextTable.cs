@@ -37,13 +37,13 @@ internal sealed class TextTable
     public void AddCells(IEnumerable<string> cells, params IEnumerable<string?> below) =>
         rows.Add(new Row([.. cells.Select(ToLine)], [.. below.OfType<string>().Select(ToLine)]));
 
-    /// <summary>Adds a line with the date of the rows that follow, where it is another than before.</summary>
+    /// <summary>Adds a line with the date, in UTC, of the rows that follow, where it is another than before.</summary>
     public void AddDate(DateTimeOffset time)
     {
         var day = DateOnly.FromDateTime(time.UtcDateTime);
         if (day != date)
         {
-            rows.Add(new Row([], [$"{day:yyyy-MM-dd}"]));
+            rows.Add(new Row([], [$"{day:yyyy-MM-dd} UTC"]));
             date = day;
         }
     }

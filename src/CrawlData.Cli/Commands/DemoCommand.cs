@@ -27,12 +27,15 @@ internal sealed class DemoCommand : ToolCommand
         Arity = ArgumentArity.ZeroOrOne,
     };
 
+    private readonly Option<bool> yes = new("--yes") { Description = "With a connection: write into that database without asking." };
+
     public DemoCommand() : base("demo", "Migrates a database, imports recordings of a crawl and of audits, reads them back, and shows the times.", """
         Without a connection, it starts a throwaway PostgreSQL in a container or from the server binaries of this machine, and removes it at the end. With a
-        connection, it uses that database, and the imported rows stay there.
+        connection, it asks, uses that database, and leaves the imported rows there.
         """)
     {
         Add(file);
+        Add(yes);
         SetAction(RunAsync);
     }
 
@@ -45,6 +48,11 @@ internal sealed class DemoCommand : ToolCommand
             var (server, connecting) = await TimeAsync("Connecting", () => DescribeAsync(named, cancellationToken));
             Add(parts, "connect", "to the named database", connecting);
             Console.WriteLine($"Server: {server}");
+            if (!arguments.GetValue(yes) && !await Terminal.ConfirmAsync("Migrate this database, and leave the recordings in it?", cancellationToken))
+            {
+                throw new UsageException("the demo wrote nothing: agree with --yes, or give no connection for a throwaway database.");
+            }
+
             var commands = await RunAsync(arguments, named, isThrowaway: false, parts, cancellationToken);
             Console.WriteLine($"""
                 The imported rows stay in the database. To see them:

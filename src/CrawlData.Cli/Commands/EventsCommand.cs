@@ -135,7 +135,7 @@ internal sealed class EventsCommand : ToolCommand
 
     private static TextTable ToTable(IReadOnlyList<CrawlEvent> rows)
     {
-        var table = Terminal.Table(flexible: "payload", "id", "at (UTC)", "type", "payload");
+        var table = Terminal.Table(flexible: "payload", "id", "at", "type", "payload");
         foreach (var crawlEvent in rows)
         {
             table.AddDate(crawlEvent.CreatedAt);

@@ -81,7 +81,7 @@ internal sealed class LogsCommand : ToolCommand
     /// <summary>Makes the table of log lines.</summary>
     public static TextTable ToTable(IEnumerable<CrawlLog> lines)
     {
-        var table = Terminal.Table(flexible: "message", "at (UTC)", "level", "type", "message");
+        var table = Terminal.Table(flexible: "message", "at", "level", "type", "message");
         foreach (var line in lines)
         {
             table.AddDate(line.Timestamp);

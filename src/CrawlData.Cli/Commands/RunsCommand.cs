@@ -70,7 +70,7 @@ internal sealed class RunsCommand : ToolCommand
         // A crawl is alive while it has new events, whatever its status is.
         var unfinished = rows.Where(run => run.Status is CrawlStatus.Pending or CrawlStatus.Running).Select(run => run.Id);
         var last = await new CrawlEventRepository(dataSource).GetLastOfEachAsync(unfinished, cancellationToken: cancellationToken);
-        var table = Terminal.Table(flexible: "app", "id", "status", "created (UTC)", "took", "last event", "app");
+        var table = Terminal.Table(flexible: "app", "id", "status", "created", "took", "last event", "app");
         foreach (var run in rows)
         {
             table.AddDate(run.CreatedAt);

@@ -81,7 +81,7 @@ internal sealed class SessionsCommand : ToolCommand
     {
         var shown = await ShownIds.OfAsync(rows.Select(session => session.Id), ids => sessions.ShortenIdsAsync(ids, cancellationToken: cancellationToken));
         string[] further = Terminal.IsWide ? ["mode", "policy"] : [];
-        var table = Terminal.Table(flexible: "url", ["id", "status", "attempts", "created (UTC)", .. further, "url"]);
+        var table = Terminal.Table(flexible: "url", ["id", "status", "attempts", "created", .. further, "url"]);
         foreach (var session in rows)
         {
             table.AddDate(session.CreatedAt);

@@ -118,7 +118,7 @@ internal sealed class TailCommand : ToolCommand
                 var day = DateOnly.FromDateTime(row.CreatedAt.UtcDateTime);
                 if (day != date)
                 {
-                    Terminal.WriteLine($"{day:yyyy-MM-dd} (UTC)", isHeader: true);
+                    Terminal.WriteLine($"{day:yyyy-MM-dd} UTC", isHeader: true);
                     date = day;
                 }
 
