@@ -12,27 +12,35 @@ internal static class CommandParameters
 
     public delegate bool TryParse<T>(string token, out T value);
 
-    public static Argument<Guid> Crawl() => Id("CRAWL", "crawl", "runs");
+    public static Argument<IdText> Crawl(string name = "CRAWL") => Id(name, "crawl", "runs");
 
-    public static Argument<Guid> Session() => Id("SESSION", "session", "sessions");
+    public static Argument<IdText> Session() => Id("SESSION", "session", "sessions");
 
     public static Option<long?> After() =>
         Optional<long>("--after", "ID", "Only events after this id. To continue reading, give the last id that was read.", "an event's id", TryParseNumber);
 
-    public static Option<bool> Json() => new("--json") { Description = "Write NDJSON, one row a line, on a terminal too. Redirected output is always NDJSON." };
+    public static Option<string[]> EventTypes() => new("--type")
+    {
+        Description = "Only events of this type. It is matched exactly. May be given several times.",
+        HelpName = "TYPE",
+    };
 
-    public static Option<int?> Limit(string description) => Positive("--limit", description);
+    public static Option<int?> Limit(string description)
+    {
+        var limit = Positive("--limit", description);
+        limit.Aliases.Add("-n");
+        return limit;
+    }
 
     public static Option<int?> Positive(string name, string description) =>
         Optional(name, "N", description, "a whole number from 1", (string token, out int value) => TryParseNumber(token, out value) && value > 0);
 
-    public static Option<DateTimeOffset?> Time(string name, string description) => Optional(
+    public static Option<DateTimeOffset?> Time(string name, string description) => Optional<DateTimeOffset>(
         name,
         "TIME",
-        $"{description}, in ISO 8601. A time without offset is UTC.",
-        "a time such as 2026-11-23, 2026-11-23T08:30 or 2026-11-23T08:30:00Z",
-        (string token, out DateTimeOffset value) =>
-            DateTimeOffset.TryParseExact(token, TimeFormats, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out value));
+        $"{description}: in ISO 8601, without offset in UTC; or so long ago, such as 30m, 1h or 2d.",
+        "a time such as 2026-11-23, 2026-11-23T08:30 or 2026-11-23T08:30:00Z, or a duration ago such as 30m, 1h or 2d",
+        TryParseTime);
 
     public static Option<T?> Optional<T>(string name, string helpName, string description, string expected, TryParse<T> parse) where T : struct => new(name)
     {
@@ -42,12 +50,18 @@ internal static class CommandParameters
     };
 
     /// <summary>Makes an option that takes labels of an enum, in upper or lower case, any number of times.</summary>
-    public static Option<T[]> Labels<T>(string name, string helpName, string description) where T : struct, Enum => new(name)
+    public static Option<T[]> Labels<T>(string name, string helpName, string description) where T : struct, Enum
     {
-        Description = $"{description}: one of {JoinLabels<T>()}. May be given several times.",
-        HelpName = helpName,
-        CustomParser = result => ParseAll<T>(result, name, $"one of {JoinLabels<T>()}", EnumLabels.TryParse),
-    };
+        var option = new Option<T[]>(name)
+        {
+            Description = $"{description}: one of {JoinLabels<T>()}. Several are given with commas, or each with the option.",
+            HelpName = helpName,
+            CustomParser = result =>
+                ParseAll<T>(result, result.Tokens.SelectMany(token => token.Value.Split(',')), name, $"one of {JoinLabels<T>()}", EnumLabels.TryParse),
+        };
+        option.CompletionSources.Add([.. EnumLabels.All<T>()]);
+        return option;
+    }
 
     /// <summary>Makes an option that takes a duration such as 30d, 12h or 5m.</summary>
     public static Option<TimeSpan?> Age(string name, string description) =>
@@ -59,14 +73,17 @@ internal static class CommandParameters
     public static bool TryParseNumber<T>(string token, out T value) where T : struct, INumber<T> =>
         T.TryParse(token, NumberStyles.None, CultureInfo.InvariantCulture, out value);
 
-    public static T[] ParseAll<T>(ArgumentResult result, string name, string expected, TryParse<T> parse)
+    public static T[] ParseAll<T>(ArgumentResult result, string name, string expected, TryParse<T> parse) =>
+        ParseAll(result, result.Tokens.Select(token => token.Value), name, expected, parse);
+
+    private static T[] ParseAll<T>(ArgumentResult result, IEnumerable<string> texts, string name, string expected, TryParse<T> parse)
     {
         var values = new List<T>();
-        foreach (var token in result.Tokens)
+        foreach (var text in texts)
         {
-            if (!parse(token.Value, out var value))
+            if (!parse(text, out var value))
             {
-                result.AddError($"{name} takes {expected}, not '{token.Value}'");
+                result.AddError($"{name} takes {expected}, not '{text}'");
             }
 
             values.Add(value);
@@ -77,13 +94,25 @@ internal static class CommandParameters
 
     private static T ParseOne<T>(ArgumentResult result, string name, string expected, TryParse<T> parse) => ParseAll(result, name, expected, parse)[0];
 
-    private static Argument<Guid> Id(string name, string noun, string command) => new(name)
+    /// <summary>Makes the argument of a crawl's or session's id, or of its first digits.</summary>
+    public static Argument<IdText> Id(string name, string noun, string command) => new(name)
     {
-        Description = $"The {noun}'s id. `crawldata {command}` lists the ids.",
-        CustomParser = result => ParseOne<Guid>(result, name, $"a {noun}'s id, which is a UUID", Guid.TryParse),
+        Description = $"The {noun}'s id, or its first digits. `crawldata {command}` lists the ids.",
+        CustomParser = result => ParseOne<IdText>(result, name, IdText.Expected(noun), IdText.TryParse),
     };
 
     private static string JoinLabels<T>() where T : struct, Enum => string.Join(", ", EnumLabels.All<T>());
+
+    private static bool TryParseTime(string token, out DateTimeOffset value)
+    {
+        if (TryParseAge(token, out var age))
+        {
+            value = DateTimeOffset.UtcNow - age;
+            return true;
+        }
+
+        return DateTimeOffset.TryParseExact(token, TimeFormats, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out value);
+    }
 
     private static bool TryParseAge(string token, out TimeSpan value)
     {

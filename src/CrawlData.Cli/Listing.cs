@@ -1,18 +1,13 @@
-using Spectre.Console;
-
 namespace CrawlData.Cli;
 
-/// <summary>Lists rows: as a table on a terminal, as NDJSON otherwise.</summary>
+/// <summary>Lists rows: as a table, or as NDJSON.</summary>
 internal sealed class Listing<T>
 {
     /// <summary>The most rows of a table when no limit is given.</summary>
     public required int DefaultRows { get; init; }
 
-    /// <summary>Makes an empty table with the columns.</summary>
-    public required Func<Table> Table { get; init; }
-
-    /// <summary>Gets the cells of a row.</summary>
-    public required Func<T, string[]> Cells { get; init; }
+    /// <summary>Makes the table of the rows.</summary>
+    public required Func<IReadOnlyList<T>, Task<TextTable>> Table { get; init; }
 
     /// <summary>The message in place of an empty table.</summary>
     public required string EmptyMessage { get; init; }
@@ -44,29 +39,16 @@ internal sealed class Listing<T>
 
     private async Task<bool> WriteTableAsync(int? limit, Func<int?, IAsyncEnumerable<T>> read, CancellationToken cancellationToken)
     {
-        var table = Table();
-        T? last = default;
-        string? more = null;
-
         // One row more than the table shows, to know whether there are more.
-        await foreach (var row in read(limit ?? DefaultRows + 1).WithCancellation(cancellationToken))
+        var rows = await read(limit ?? DefaultRows + 1).ToListAsync(cancellationToken);
+        var hasMore = limit is null && rows.Count > DefaultRows;
+        var shown = hasMore ? rows[..DefaultRows] : rows;
+        (await Table(shown)).Show(EmptyMessage);
+        if (hasMore)
         {
-            if (limit is null && table.Rows.Count == DefaultRows)
-            {
-                more = MoreMessage(last!);
-                break;
-            }
-
-            table.AddCells(Cells(row));
-            last = row;
+            Terminal.WriteLine(MoreMessage(shown[^1]));
         }
 
-        table.Show(EmptyMessage);
-        if (more is not null)
-        {
-            Console.WriteLine(more);
-        }
-
-        return table.Rows.Count > 0;
+        return shown.Count > 0;
     }
 }

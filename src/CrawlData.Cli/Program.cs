@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.CommandLine.Invocation;
 using CrawlData.Cli;
 using CrawlData.Cli.Commands;
 
@@ -19,17 +18,26 @@ var root = new RootCommand(HelpText.JoinLines(
       crawldata status                        show sizes, counts and unfinished work
       crawldata import crawl.ndjson.gz        import a recording
       crawldata runs --status RUNNING         list runs, newest first
-      crawldata events CRAWL | jq .payload    read a crawl's events
-      crawldata tail CRAWL                    follow a crawl live
-      my-crawler | crawldata append CRAWL     append events as they arrive
+      crawldata run ID                        show a run: error, last event, counts
+      crawldata events ID --last 20           read a crawl's events
+      crawldata tail                          follow all crawls live, from now on
+      crawldata stats ID                      count a run's events by type
+      crawldata diff OLDER NEWER              compare two runs by URL
+      my-crawler | crawldata append ID        append events as they arrive
       crawldata sessions --status failed      list audit sessions, newest first
-      crawldata logs SESSION --level error    read a session's log
+      crawldata session ID                    show a session: error, pages, last lines
+      crawldata pages ID                      list a session's pages
+      crawldata artifacts ID                  list a session's artifacts
+      crawldata logs ID --level error         read a session's log
       crawldata export ID > crawl.ndjson      export a crawl or an audit session
       crawldata sweep --dry-run               list expired artifacts
       crawldata purge --crawls 400d           delete old crawls
       crawldata spool DIR --replay            store what a writer left on disk
+      crawldata completion bash               complete command lines in your shell
 
-    Exit codes: 0 success, 1 the operation failed, 2 wrong usage, 3 verify or doctor found something. An error is one line on standard error.
+    An ID may be shortened to its first digits, as the tables show it.
+
+    Exit codes: 0 success, 1 the operation failed, 2 wrong usage, 3 verify, doctor or diff found something. An error is one line on standard error.
     """))
 {
     Connection.Option,
@@ -41,21 +49,28 @@ var root = new RootCommand(HelpText.JoinLines(
     new ScriptCommand(),
     new StatusCommand(),
     new RunsCommand(),
+    new RunCommand(),
     new EventsCommand(),
     new TailCommand(),
+    new StatsCommand(),
+    new DiffCommand(),
     new AppendCommand(),
     new SessionsCommand(),
+    new SessionCommand(),
+    new PagesCommand(),
+    new ArtifactsCommand(),
     new LogsCommand(),
     new ImportCommand(),
     new ExportCommand(),
     new SweepCommand(),
     new PurgeCommand(),
     new SpoolCommand(),
+    new CompletionCommand(),
 };
 root.HelpName = "crawldata";
 
-// Without response files, because a recording's name may begin with @.
-var arguments = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
+// Without response files, because a recording's name may begin with @. Without arguments, the help is shown.
+var arguments = root.Parse(args is [] ? ["--help"] : args, new ParserConfiguration { ResponseFileTokenReplacer = null });
 var invocation = new InvocationConfiguration { EnableDefaultExceptionHandler = false };
 if (arguments.CommandResult.Command is ToolCommand command)
 {
@@ -65,10 +80,7 @@ if (arguments.CommandResult.Command is ToolCommand command)
 
 try
 {
-    if (arguments.Action is ParseErrorAction)
-    {
-        throw UsageException.Of(arguments, args);
-    }
+    UsageException.ThrowIfWrong(arguments, args);
 
     // A command that fails throws. Any other exit code is the parser's own: after Ctrl+C a command did not end in time, since it waits for standard input.
     var exitCode = await arguments.InvokeAsync(invocation);

@@ -1,4 +1,3 @@
-using System.CommandLine;
 using System.Globalization;
 using CrawlData.Recordings;
 using Spectre.Console;
@@ -10,57 +9,42 @@ namespace CrawlData.Cli;
 /// sequences.</summary>
 internal static class Terminal
 {
-    private const int MaxCellLength = 1_000;
-    private const int MinCellWidth = 8;
+    private const int DefaultWidth = 80;
+    private const int LeastWide = 120;
 
-    /// <summary>Gets whether standard error is a terminal that can show progress.</summary>
-    public static bool ShowsProgress => !Console.IsErrorRedirected && Error.Profile.Capabilities.Ansi;
+    /// <summary>Gets whether standard error is a terminal that can show progress. In a pipeline it is not used, because the other programs write to the same
+    /// terminal.</summary>
+    public static bool ShowsProgress =>
+        !Console.IsErrorRedirected && Error.Profile.Capabilities.Ansi && !Pipe.IsUsed;
 
     private static IAnsiConsole Out { get; } = Create(Console.Out, Console.IsOutputRedirected);
 
     private static IAnsiConsole Error { get; } = Create(Console.Error, Console.IsErrorRedirected);
 
-    /// <summary>Gets whether a command writes a table. Otherwise it writes NDJSON.</summary>
-    public static bool WritesTable(ParseResult arguments, Option<bool> json) => !Console.IsOutputRedirected && !arguments.GetValue(json);
+    /// <summary>Gets the width of the lines, in columns.</summary>
+    public static int Width { get; } = !Console.IsOutputRedirected ? Out.Profile.Width
+        : int.TryParse(Environment.GetEnvironmentVariable("COLUMNS"), NumberStyles.None, CultureInfo.InvariantCulture, out var columns) && columns > 0 ? columns
+        : DefaultWidth;
+
+    /// <summary>Gets whether there is room for whole ids and for further columns.</summary>
+    public static bool IsWide => Width >= LeastWide;
 
     /// <summary>Makes a table that fits the terminal.</summary>
-    /// <param name="flexible">The column that is shortened on a narrow terminal.</param>
+    /// <param name="flexible">The column with long texts.</param>
     /// <param name="columns">The headers of all columns.</param>
-    public static Table Table(string flexible, params IEnumerable<string> columns)
+    public static TextTable Table(string flexible, params IEnumerable<string> columns) => new(flexible, columns);
+
+    /// <summary>Writes a line. The terminal continues a line that is too wide.</summary>
+    public static void WriteLine(string text, bool isHeader = false)
     {
-        var table = new Table { Border = Console.IsOutputRedirected ? TableBorder.None : TableBorder.Simple, BorderStyle = new Style(Color.Grey) };
-        foreach (var column in columns)
-        {
-            var header = new Text(column, new Style(decoration: Decoration.Bold));
-            table.AddColumn(new TableColumn(header) { NoWrap = column != flexible, Padding = new Padding(0, 0, 1, 0) });
-        }
-
-        return table;
-    }
-
-    /// <summary>Adds a row of one-line cells. A cell that is too wide for the terminal is cut and ends in ….</summary>
-    public static void AddCells(this Table table, params IEnumerable<string> texts) =>
-        table.AddRow(texts.Select(text => new OneLine(text[..Math.Min(text.Length, MaxCellLength)].Printable())));
-
-    /// <summary>Writes a line. A line that is too wide for the terminal is cut and ends in ….</summary>
-    public static void WriteLine(string text)
-    {
-        Out.Write(new OneLine(text[..Math.Min(text.Length, MaxCellLength)].Printable()));
+        Out.Write(new Line(text.Printable(), isHeader ? new Style(decoration: Decoration.Bold) : Style.Plain));
         Out.WriteLine();
     }
 
-    /// <summary>Writes the table or, when it has no rows, a message.</summary>
-    public static void Show(this Table table, string emptyMessage = "")
-    {
-        if (table.Rows.Count == 0)
-        {
-            Console.WriteLine(emptyMessage);
-        }
-        else
-        {
-            Out.Write(table);
-        }
-    }
+    /// <summary>Asks a question on the terminal. Without a terminal the answer is no.</summary>
+    public static async Task<bool> ConfirmAsync(string question, CancellationToken cancellationToken) =>
+        !Console.IsInputRedirected && !Console.IsOutputRedirected
+        && await Out.PromptAsync(new ConfirmationPrompt(question) { DefaultValue = false }, cancellationToken);
 
     /// <summary>Runs work and shows its progress on standard error, when that is a terminal.</summary>
     /// <param name="title">The name of the work.</param>
@@ -91,6 +75,15 @@ internal static class Terminal
     public static IProgress<RecordingProgress> Report(Action<RecordingProgress> report) => new Progress(report);
 
     public static string Format(DateTimeOffset time) => time.ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture);
+
+    /// <summary>Formats a time to the second, with its zone.</summary>
+    public static string FormatFull(DateTimeOffset time) => time.ToString("yyyy-MM-dd HH:mm:ss 'UTC'", CultureInfo.InvariantCulture);
+
+    /// <summary>Formats a time of a day that is known.</summary>
+    public static string FormatTime(DateTimeOffset time) => time.ToString("HH:mm:ss", CultureInfo.InvariantCulture);
+
+    /// <inheritdoc cref="FormatTime"/>
+    public static string FormatMoment(DateTimeOffset time) => time.ToString("HH:mm:ss.fff", CultureInfo.InvariantCulture);
 
     public static string Format(TimeSpan time) => time.TotalSeconds switch
     {
@@ -141,16 +134,9 @@ internal static class Terminal
         Enrichment = new ProfileEnrichment { UseDefaultEnrichers = false },
     });
 
-    private sealed class OneLine(string text) : Renderable
+    private sealed class Line(string text, Style style) : Renderable
     {
-        protected override Measurement Measure(RenderOptions options, int maxWidth)
-        {
-            var width = Math.Min(text.GetCellWidth(), maxWidth);
-            return new Measurement(Math.Min(width, MinCellWidth), width);
-        }
-
-        protected override IEnumerable<Segment> Render(RenderOptions options, int maxWidth) =>
-            text.GetCellWidth() <= maxWidth ? [new Segment(text)] : [Segment.Truncate(new Segment(text), maxWidth - 1) ?? Segment.Empty, new Segment("…")];
+        protected override IEnumerable<Segment> Render(RenderOptions options, int maxWidth) => [new Segment(text, style)];
     }
 
     private sealed class Progress(Action<RecordingProgress> report) : IProgress<RecordingProgress>

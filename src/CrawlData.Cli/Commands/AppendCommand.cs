@@ -18,7 +18,7 @@ internal sealed class AppendCommand : ToolCommand
 
     private const int LongestGrace = 86_400;
 
-    private readonly Argument<Guid> crawl = CommandParameters.Crawl();
+    private readonly Argument<IdText> crawl = CommandParameters.Crawl();
 
     private readonly Option<bool> repair = new("--repair")
     {
@@ -65,7 +65,7 @@ internal sealed class AppendCommand : ToolCommand
     private async Task RunAsync(ParseResult arguments, CancellationToken cancellationToken)
     {
         await using var dataSource = Connection.Required(arguments);
-        var crawlId = arguments.GetValue(crawl);
+        var crawlId = await arguments.GetRequiredValue(crawl).ToCrawlIdAsync(dataSource, cancellationToken);
         if (await new CrawlRunRepository(dataSource).GetAsync(crawlId, cancellationToken: cancellationToken) is null)
         {
             throw new UnknownIdException("crawl", crawlId);

@@ -27,12 +27,15 @@ internal sealed class DemoCommand : ToolCommand
         Arity = ArgumentArity.ZeroOrOne,
     };
 
+    private readonly Option<bool> yes = new("--yes") { Description = "With a connection: write into that database without asking." };
+
     public DemoCommand() : base("demo", "Migrates a database, imports recordings of a crawl and of audits, reads them back, and shows the times.", """
         Without a connection, it starts a throwaway PostgreSQL in a container or from the server binaries of this machine, and removes it at the end. With a
-        connection, it uses that database, and the imported rows stay there.
+        connection, it asks, uses that database, and leaves the imported rows there.
         """)
     {
         Add(file);
+        Add(yes);
         SetAction(RunAsync);
     }
 
@@ -45,6 +48,11 @@ internal sealed class DemoCommand : ToolCommand
             var (server, connecting) = await TimeAsync("Connecting", () => DescribeAsync(named, cancellationToken));
             Add(parts, "connect", "to the named database", connecting);
             Console.WriteLine($"Server: {server}");
+            if (!arguments.GetValue(yes) && !await Terminal.ConfirmAsync("Migrate this database, and leave the recordings in it?", cancellationToken))
+            {
+                throw new UsageException("the demo wrote nothing: agree with --yes, or give no connection for a throwaway database.");
+            }
+
             var commands = await RunAsync(arguments, named, isThrowaway: false, parts, cancellationToken);
             Console.WriteLine($"""
                 The imported rows stay in the database. To see them:
@@ -76,7 +84,7 @@ internal sealed class DemoCommand : ToolCommand
     /// <summary>Imports, reads back, and writes the table of times and the counts.</summary>
     /// <returns>The commands that show the imported rows.</returns>
     private async Task<IReadOnlyList<string>> RunAsync(
-        ParseResult arguments, NpgsqlDataSource dataSource, bool isThrowaway, Spectre.Console.Table parts, CancellationToken cancellationToken)
+        ParseResult arguments, NpgsqlDataSource dataSource, bool isThrowaway, TextTable parts, CancellationToken cancellationToken)
     {
         var (scripts, migrating) = await TimeAsync("Migrating", () => new SchemaMigrator(dataSource).MigrateAsync(cancellationToken));
         Add(parts, "migrate", Terminal.Count(scripts.Count, "script"), migrating);
@@ -102,7 +110,7 @@ internal sealed class DemoCommand : ToolCommand
             sessionIds.AddRange(imported.SessionIds);
         }
 
-        var counts = new List<Spectre.Console.Table>();
+        var counts = new List<TextTable>();
         var commands = new List<string>();
         if (crawlIds is [var crawlId, ..])
         {
@@ -130,8 +138,8 @@ internal sealed class DemoCommand : ToolCommand
             : throw new InvalidDataException("The recording holds neither a run nor a session, so there is nothing to read back.");
     }
 
-    private static async Task<Spectre.Console.Table> ReadCrawlAsync(
-        CrawlEventRepository events, Guid crawlId, Spectre.Console.Table parts, CancellationToken cancellationToken)
+    private static async Task<TextTable> ReadCrawlAsync(
+        CrawlEventRepository events, Guid crawlId, TextTable parts, CancellationToken cancellationToken)
     {
         var read = 0;
         var first = TimeSpan.Zero;
@@ -159,8 +167,8 @@ internal sealed class DemoCommand : ToolCommand
         return types;
     }
 
-    private static async Task<Spectre.Console.Table> ReadSessionsAsync(
-        NpgsqlDataSource dataSource, List<Guid> sessionIds, Spectre.Console.Table parts, CancellationToken cancellationToken)
+    private static async Task<TextTable> ReadSessionsAsync(
+        NpgsqlDataSource dataSource, List<Guid> sessionIds, TextTable parts, CancellationToken cancellationToken)
     {
         var (artifacts, logs) = (new ArtifactRepository(dataSource), new CrawlLogRepository(dataSource));
         var totals = new Dictionary<ArtifactType, ArtifactTotal>();
@@ -203,6 +211,6 @@ internal sealed class DemoCommand : ToolCommand
         return (await Terminal.WithProgressAsync(title, null, _ => work()), watch.Elapsed);
     }
 
-    private static void Add(Spectre.Console.Table parts, string part, string work, TimeSpan time, long? rows = null) =>
+    private static void Add(TextTable parts, string part, string work, TimeSpan time, long? rows = null) =>
         parts.AddCells(part, work, $"{Terminal.Format(time),8}", rows is { } count ? $"{count / time.TotalSeconds,9:N0} rows/s" : "");
 }

@@ -6,7 +6,7 @@ namespace CrawlData.Cli.Commands;
 /// <summary><c>crawldata doctor</c>: finds what voids a promise of the library.</summary>
 internal sealed class DoctorCommand : ToolCommand
 {
-    private readonly Option<bool> json = CommandParameters.Json();
+    private readonly OutputFormat format = new();
 
     public DoctorCommand() : base("doctor", "Finds settings and states of the database that can lose rows, and prints how to mend them.", """
         Exit codes: 0 nothing is found, 3 something is found, 1 the checks failed, 2 wrong usage.
@@ -14,7 +14,7 @@ internal sealed class DoctorCommand : ToolCommand
         It changes nothing, and works on a standby too. Settings are those of this connection's role and database: connect as the application does.
         """)
     {
-        Add(json);
+        format.AddTo(this);
         SetAction(RunAsync);
     }
 
@@ -22,7 +22,7 @@ internal sealed class DoctorCommand : ToolCommand
     {
         await using var dataSource = Connection.Required(arguments);
         var findings = await new DatabaseDoctor(dataSource).CheckAsync(cancellationToken);
-        if (Terminal.WritesTable(arguments, json))
+        if (format.IsTable(arguments))
         {
             foreach (var finding in findings)
             {

@@ -8,11 +8,11 @@ namespace CrawlData.Cli.Commands;
 /// <summary><c>crawldata export</c>: writes crawls and audit sessions as a recording.</summary>
 internal sealed class ExportCommand : ToolCommand
 {
-    private readonly Argument<Guid[]> ids = new("ID")
+    private readonly Argument<IdText[]> ids = new("ID")
     {
-        Description = "The id of a crawl or an audit session. `crawldata runs` and `crawldata sessions` list the ids. Several go into one recording.",
+        Description = "The id of a crawl or an audit session, or its first digits. `crawldata runs` and `crawldata sessions` list the ids. Several go into one recording.",
         Arity = ArgumentArity.OneOrMore,
-        CustomParser = result => CommandParameters.ParseAll<Guid>(result, "ID", "a crawl's or session's id, which is a UUID", Guid.TryParse),
+        CustomParser = result => CommandParameters.ParseAll<IdText>(result, "ID", IdText.Expected("crawl's or session"), IdText.TryParse),
     };
 
     private readonly Option<string?> output = new("--output")
@@ -34,7 +34,12 @@ internal sealed class ExportCommand : ToolCommand
     private async Task RunAsync(ParseResult arguments, CancellationToken cancellationToken)
     {
         await using var dataSource = Connection.Required(arguments);
-        var exported = arguments.GetValue(ids)!;
+        var exported = new List<Guid>();
+        foreach (var id in arguments.GetRequiredValue(ids))
+        {
+            exported.Add(await id.ToCrawlOrSessionIdAsync(dataSource, cancellationToken));
+        }
+
         if (arguments.GetValue(output) is not { } file)
         {
             await using var standardOutput = StandardOutput.Open();
@@ -49,7 +54,7 @@ internal sealed class ExportCommand : ToolCommand
         }
     }
 
-    private static async Task<RecordingProgress> ExportAsync(NpgsqlDataSource dataSource, Guid[] ids, string file, CancellationToken cancellationToken)
+    private static async Task<RecordingProgress> ExportAsync(NpgsqlDataSource dataSource, IReadOnlyList<Guid> ids, string file, CancellationToken cancellationToken)
     {
         var partial = file + ".partial";
         var stored = File.Create(partial);
@@ -74,20 +79,20 @@ internal sealed class ExportCommand : ToolCommand
         }
     }
 
-    private static async Task<RecordingProgress> CompressAsync(NpgsqlDataSource dataSource, Guid[] ids, Stream stored, CancellationToken cancellationToken)
+    private static async Task<RecordingProgress> CompressAsync(NpgsqlDataSource dataSource, IReadOnlyList<Guid> ids, Stream stored, CancellationToken cancellationToken)
     {
         await using var recording = new GZipStream(stored, CompressionLevel.Optimal, leaveOpen: true);
         return await ExportAsync(dataSource, ids, recording, showProgress: true, cancellationToken);
     }
 
     private static Task<RecordingProgress> ExportAsync(
-        NpgsqlDataSource dataSource, Guid[] ids, Stream recording, bool showProgress, CancellationToken cancellationToken) =>
+        NpgsqlDataSource dataSource, IReadOnlyList<Guid> ids, Stream recording, bool showProgress, CancellationToken cancellationToken) =>
         showProgress
             ? Terminal.WithProgressAsync("Exporting", null, progress => ExportAsync(dataSource, ids, recording, progress, cancellationToken))
             : ExportAsync(dataSource, ids, recording, null, cancellationToken);
 
     private static async Task<RecordingProgress> ExportAsync(
-        NpgsqlDataSource dataSource, Guid[] ids, Stream recording, IProgress<RecordingProgress>? progress, CancellationToken cancellationToken)
+        NpgsqlDataSource dataSource, IReadOnlyList<Guid> ids, Stream recording, IProgress<RecordingProgress>? progress, CancellationToken cancellationToken)
     {
         var exporter = new RecordingExporter(dataSource);
         var total = new RecordingProgress();

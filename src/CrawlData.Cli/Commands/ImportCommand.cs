@@ -31,7 +31,7 @@ internal sealed class ImportCommand : ToolCommand
     };
     private readonly Option<int?> maxErrors = CommandParameters.Positive("--max-errors", "The most invalid lines to report. The default is 20.");
 
-    private readonly Option<bool> json = CommandParameters.Json();
+    private readonly OutputFormat format = new();
 
     public ImportCommand() : base("import", "Imports a recording of crawls and audits, all or nothing, and prints the ids of its runs and sessions.", """
         A recording is NDJSON. A run comes before its events; a session comes before its pages, artifacts and log lines:
@@ -48,7 +48,7 @@ internal sealed class ImportCommand : ToolCommand
         Add(enqueue);
         Add(allowExpired);
         Add(maxErrors);
-        Add(json);
+        format.AddTo(this);
         SetAction(RunAsync);
     }
 
@@ -68,7 +68,7 @@ internal sealed class ImportCommand : ToolCommand
         var watch = Stopwatch.StartNew();
         var imported = await source.ImportAsync(dataSource, options, cancellationToken);
         await WriteNotesAsync(imported, options);
-        if (Terminal.WritesTable(arguments, json))
+        if (format.IsTable(arguments))
         {
             var ids = string.Concat(imported.CrawlIds.Concat(imported.SessionIds).Select(id => $"\n{id}"));
             Console.WriteLine($"Stored {Terminal.Format(imported.Total)} in {Terminal.Format(watch.Elapsed)}:{ids}");

@@ -8,7 +8,7 @@ internal sealed class LogsCommand : ToolCommand
 {
     private const int DefaultRows = 100;
 
-    private readonly Argument<Guid> session = CommandParameters.Session();
+    private readonly Argument<IdText> session = CommandParameters.Session();
 
     private readonly Option<CrawlLogLevel[]> levels = CommandParameters.Labels<CrawlLogLevel>("--level", "LEVEL", "Only lines of this level");
 
@@ -26,7 +26,7 @@ internal sealed class LogsCommand : ToolCommand
 
     private readonly Option<int?> limit = CommandParameters.Limit($"The most lines to read. The default is {DefaultRows} on a terminal, and all otherwise.");
 
-    private readonly Option<bool> json = CommandParameters.Json();
+    private readonly OutputFormat format = new();
 
     public LogsCommand() : base("logs", "Reads an audit session's log in the order of its timestamps.")
     {
@@ -37,7 +37,7 @@ internal sealed class LogsCommand : ToolCommand
         Add(until);
         Add(after);
         Add(limit);
-        Add(json);
+        format.AddTo(this);
         SetAction(RunAsync);
     }
 
@@ -45,7 +45,7 @@ internal sealed class LogsCommand : ToolCommand
     {
         await using var dataSource = Connection.Required(arguments);
         var logs = new CrawlLogRepository(dataSource, logger: PassedOverRowsLog.For<CrawlLogRepository>());
-        var sessionId = arguments.GetValue(session);
+        var sessionId = await arguments.GetRequiredValue(session).ToSessionIdAsync(dataSource, cancellationToken);
         var query = new CrawlLogFilter
         {
             Levels = arguments.GetValues(levels),
@@ -53,15 +53,14 @@ internal sealed class LogsCommand : ToolCommand
             TimestampFrom = arguments.GetValue(since),
             TimestampBefore = arguments.GetValue(until),
         };
-        var asTable = Terminal.WritesTable(arguments, json);
+        var asTable = format.IsTable(arguments);
 
         // A table without a limit shows one page, so the cursor of the second page continues after it.
         var next = arguments.GetValue(after);
         var listing = new Listing<CrawlLog>
         {
             DefaultRows = DefaultRows,
-            Table = () => Terminal.Table(flexible: "message", "at (UTC)", "level", "type", "message"),
-            Cells = line => [$"{line.Timestamp:HH:mm:ss.fff}", line.Level.ToLabel(), line.EventType.ToLabel(), $"{line.Message} {line.Details}"],
+            Table = rows => Task.FromResult(ToTable(rows)),
             EmptyMessage = "No lines.",
             MoreMessage = _ => $"These are the first {DefaultRows} lines. --after {next} shows the next; --limit N shows more; --json writes all as NDJSON.",
         };
@@ -77,5 +76,18 @@ internal sealed class LogsCommand : ToolCommand
         {
             throw new UnknownIdException("session", sessionId);
         }
+    }
+
+    /// <summary>Makes the table of log lines.</summary>
+    public static TextTable ToTable(IEnumerable<CrawlLog> lines)
+    {
+        var table = Terminal.Table(flexible: "message", "at", "level", "type", "message");
+        foreach (var line in lines)
+        {
+            table.AddDate(line.Timestamp);
+            table.AddCells(Terminal.FormatMoment(line.Timestamp), line.Level.ToLabel(), line.EventType.ToLabel(), $"{line.Message} {line.Details}");
+        }
+
+        return table;
     }
 }

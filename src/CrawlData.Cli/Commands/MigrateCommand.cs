@@ -13,7 +13,7 @@ internal sealed class MigrateCommand : ToolCommand
 
     private readonly Option<bool> pending = new("--pending") { Description = "Only list the pending scripts. Change nothing." };
 
-    private readonly Option<bool> json = CommandParameters.Json();
+    private readonly OutputFormat format = new();
 
     public MigrateCommand() : base(
         "migrate",
@@ -22,7 +22,7 @@ internal sealed class MigrateCommand : ToolCommand
     {
         Add(adopt);
         Add(pending);
-        Add(json);
+        format.AddTo(this);
         Validators.Add(result =>
         {
             if (result.GetValue(adopt) && result.GetValue(pending))
@@ -55,7 +55,7 @@ internal sealed class MigrateCommand : ToolCommand
 
     private async Task WriteAsync(ParseResult arguments, string state, IReadOnlyList<string> scripts, CancellationToken cancellationToken)
     {
-        if (!Terminal.WritesTable(arguments, json))
+        if (!format.IsTable(arguments))
         {
             await using var rows = new RowWriter();
             foreach (var script in scripts)

@@ -22,7 +22,7 @@ internal sealed class PurgeCommand : ToolCommand
 
     private readonly Option<bool> dryRun = new("--dry-run") { Description = "Only count. Delete nothing." };
 
-    private readonly Option<bool> json = CommandParameters.Json();
+    private readonly OutputFormat format = new();
 
     public PurgeCommand() : base("purge", "Deletes old rows: deleted artifacts, audit sessions with all their rows, crawls with their events.", """
         It deletes in small transactions, so it can run while crawlers work. When it is interrupted, the next run continues.
@@ -35,7 +35,7 @@ internal sealed class PurgeCommand : ToolCommand
         Add(crawls);
         Add(abandonArtifacts);
         Add(dryRun);
-        Add(json);
+        format.AddTo(this);
         Validators.Add(result =>
         {
             if (result.GetResult(artifacts) is null && result.GetResult(sessions) is null && result.GetResult(crawls) is null)
@@ -68,7 +68,7 @@ internal sealed class PurgeCommand : ToolCommand
             purged.Add(ToRow("crawl_runs", await purger.PurgeCrawlsAsync(crawlAge, dryRun: dry, cancellationToken: cancellationToken)));
         }
 
-        if (!Terminal.WritesTable(arguments, json))
+        if (!format.IsTable(arguments))
         {
             await using var rows = new RowWriter();
             foreach (var row in purged)

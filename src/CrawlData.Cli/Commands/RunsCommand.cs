@@ -1,5 +1,6 @@
 using System.CommandLine;
 using CrawlData.Crawls;
+using Npgsql;
 
 namespace CrawlData.Cli.Commands;
 
@@ -7,15 +8,6 @@ namespace CrawlData.Cli.Commands;
 internal sealed class RunsCommand : ToolCommand
 {
     private const int DefaultRows = 20;
-
-    private static readonly Listing<CrawlRun> Listing = new()
-    {
-        DefaultRows = DefaultRows,
-        Table = () => Terminal.Table(flexible: "app", "id", "status", "created (UTC)", "app"),
-        Cells = run => [$"{run.Id}", run.Status.ToLabel(), Terminal.Format(run.CreatedAt), run.AppPackage],
-        EmptyMessage = "No runs.",
-        MoreMessage = _ => $"These are the first {DefaultRows} runs. --limit N shows more; --json writes all as NDJSON.",
-    };
 
     private readonly Option<CrawlStatus[]> statuses = CommandParameters.Labels<CrawlStatus>("--status", "STATUS", "Only runs in this status");
 
@@ -29,7 +21,7 @@ internal sealed class RunsCommand : ToolCommand
 
     private readonly Option<int?> limit = CommandParameters.Limit($"The most runs to list. The default is {DefaultRows} on a terminal, and all otherwise.");
 
-    private readonly Option<bool> json = CommandParameters.Json();
+    private readonly OutputFormat format = new();
 
     public RunsCommand() : base("runs", "Lists crawl runs, newest first.")
     {
@@ -39,7 +31,7 @@ internal sealed class RunsCommand : ToolCommand
         Add(until);
         Add(oldestFirst);
         Add(limit);
-        Add(json);
+        format.AddTo(this);
         SetAction(RunAsync);
     }
 
@@ -55,11 +47,45 @@ internal sealed class RunsCommand : ToolCommand
             CreatedFrom = arguments.GetValue(since),
             CreatedBefore = arguments.GetValue(until),
         };
-        await Listing.WriteAsync(
-            Terminal.WritesTable(arguments, json),
+        var listing = new Listing<CrawlRun>
+        {
+            DefaultRows = DefaultRows,
+            Table = rows => ToTableAsync(dataSource, rows, cancellationToken),
+            EmptyMessage = "No runs.",
+            MoreMessage = _ => $"These are the first {DefaultRows} runs. --limit N shows more; --json writes all as NDJSON.",
+        };
+        await listing.WriteAsync(
+            format.IsTable(arguments),
             arguments.GetValue(limit),
             max => Pages.ReadAsync<CrawlRun>(
                 (size, cursor, token) => runs.ListAsync(filter, size, cursor, order, cancellationToken: token), max, CrawlRunRepository.MaxPageSize),
             cancellationToken);
+    }
+
+    private static async Task<TextTable> ToTableAsync(NpgsqlDataSource dataSource, IReadOnlyList<CrawlRun> rows, CancellationToken cancellationToken)
+    {
+        var ids = rows.Select(run => run.Id).ToList();
+        var shown = await ShownIds.OfAsync(ids, all => new CrawlRunRepository(dataSource).ShortenIdsAsync(all, cancellationToken: cancellationToken));
+
+        // A crawl is alive while it has new events, whatever its status is.
+        var unfinished = rows.Where(run => run.Status is CrawlStatus.Pending or CrawlStatus.Running).Select(run => run.Id);
+        var last = await new CrawlEventRepository(dataSource).GetLastOfEachAsync(unfinished, cancellationToken: cancellationToken);
+        var table = Terminal.Table(flexible: "app", "id", "status", "created", "took", "last event", "app");
+        foreach (var run in rows)
+        {
+            table.AddDate(run.CreatedAt);
+            string[] cells =
+            [
+                shown(run.Id),
+                run.Status.ToLabel(),
+                Terminal.FormatTime(run.CreatedAt),
+                run.StartedAt is { } started && (run.CompletedAt ?? run.CancelledAt) is { } ended ? Terminal.FormatAge(ended - started) : "",
+                last.TryGetValue(run.Id, out var lastEvent) ? $"{Terminal.FormatAge(lastEvent.Age)} ago" : "",
+                run.AppPackage,
+            ];
+            table.AddCells(cells, run.ErrorMessage is { } error ? $"error: {error}" : null);
+        }
+
+        return table;
     }
 }

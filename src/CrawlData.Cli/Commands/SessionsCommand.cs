@@ -8,15 +8,6 @@ internal sealed class SessionsCommand : ToolCommand
 {
     private const int DefaultRows = 20;
 
-    private static readonly Listing<AuditSession> Listing = new()
-    {
-        DefaultRows = DefaultRows,
-        Table = () => Terminal.Table(flexible: "url", "id", "status", "attempts", "created (UTC)", "url"),
-        Cells = session => [$"{session.Id}", session.Status.ToLabel(), $"{session.Attempts}", Terminal.Format(session.CreatedAt), session.Url],
-        EmptyMessage = "No sessions.",
-        MoreMessage = _ => $"These are the first {DefaultRows} sessions. --limit N shows more; --json writes all as NDJSON.",
-    };
-
     private readonly Option<AuditSessionStatus[]> statuses =
         CommandParameters.Labels<AuditSessionStatus>("--status", "STATUS", "Only sessions in this status");
 
@@ -41,7 +32,7 @@ internal sealed class SessionsCommand : ToolCommand
 
     private readonly Option<int?> limit = CommandParameters.Limit($"The most sessions to list. The default is {DefaultRows} on a terminal, and all otherwise.");
 
-    private readonly Option<bool> json = CommandParameters.Json();
+    private readonly OutputFormat format = new();
 
     public SessionsCommand() : base("sessions", "Lists audit sessions, newest first.")
     {
@@ -53,7 +44,7 @@ internal sealed class SessionsCommand : ToolCommand
         Add(until);
         Add(oldestFirst);
         Add(limit);
-        Add(json);
+        format.AddTo(this);
         SetAction(RunAsync);
     }
 
@@ -71,11 +62,35 @@ internal sealed class SessionsCommand : ToolCommand
             CreatedFrom = arguments.GetValue(since),
             CreatedBefore = arguments.GetValue(until),
         };
-        await Listing.WriteAsync(
-            Terminal.WritesTable(arguments, json),
+        var listing = new Listing<AuditSession>
+        {
+            DefaultRows = DefaultRows,
+            Table = rows => ToTableAsync(sessions, rows, cancellationToken),
+            EmptyMessage = "No sessions.",
+            MoreMessage = _ => $"These are the first {DefaultRows} sessions. --limit N shows more; --json writes all as NDJSON.",
+        };
+        await listing.WriteAsync(
+            format.IsTable(arguments),
             arguments.GetValue(limit),
             max => Pages.ReadAsync<AuditSession>(
                 (size, cursor, token) => sessions.ListAsync(filter, size, cursor, order, cancellationToken: token), max, AuditSessionRepository.MaxPageSize),
             cancellationToken);
+    }
+
+    private static async Task<TextTable> ToTableAsync(AuditSessionRepository sessions, IReadOnlyList<AuditSession> rows, CancellationToken cancellationToken)
+    {
+        var shown = await ShownIds.OfAsync(rows.Select(session => session.Id), ids => sessions.ShortenIdsAsync(ids, cancellationToken: cancellationToken));
+        string[] further = Terminal.IsWide ? ["mode", "policy"] : [];
+        var table = Terminal.Table(flexible: "url", ["id", "status", "attempts", "created", .. further, "url"]);
+        foreach (var session in rows)
+        {
+            table.AddDate(session.CreatedAt);
+            further = Terminal.IsWide ? [session.Mode.ToLabel(), session.CrawlPolicyVersion] : [];
+            table.AddCells(
+                [shown(session.Id), session.Status.ToLabel(), $"{session.Attempts,8}", Terminal.FormatTime(session.CreatedAt), .. further, session.Url],
+                session.ErrorSummary is { } error ? $"error: {error}" : null);
+        }
+
+        return table;
     }
 }

@@ -18,7 +18,7 @@ internal sealed class SpoolCommand : ToolCommand
         HelpName = "store|discard",
     };
 
-    private readonly Option<bool> json = CommandParameters.Json();
+    private readonly OutputFormat format = new();
 
     public SpoolCommand() : base("spool", "Shows the events in a writer's spool that are not stored, and stores them with --replay.", """
         It lists the events of each crawl, and the batches in doubt: a process ended after it sent their COMMIT, and the folder does not have the answer.
@@ -33,7 +33,7 @@ internal sealed class SpoolCommand : ToolCommand
         Add(directory);
         Add(replay);
         Add(inDoubt);
-        Add(json);
+        format.AddTo(this);
         SetAction(RunAsync);
     }
 
@@ -51,7 +51,7 @@ internal sealed class SpoolCommand : ToolCommand
         if (arguments.GetValue(replay))
         {
             await ReplayAsync(arguments, path, cancellationToken);
-            if (Terminal.WritesTable(arguments, json))
+            if (format.IsTable(arguments))
             {
                 Console.WriteLine($"Stored {Terminal.Count(spool.Events, "event")} of {Terminal.Count(spool.Crawls.Count, "crawl")}.");
             }
@@ -92,7 +92,7 @@ internal sealed class SpoolCommand : ToolCommand
 
     private async Task ShowAsync(ParseResult arguments, CrawlEventSpool spool, CancellationToken cancellationToken)
     {
-        if (!Terminal.WritesTable(arguments, json))
+        if (!format.IsTable(arguments))
         {
             await using var rows = new RowWriter();
             foreach (var (crawlId, events) in spool.Crawls)

@@ -1,12 +1,16 @@
 using System.CommandLine;
+using CrawlData.Audits;
+using CrawlData.Crawls;
 using CrawlData.Diagnostics;
+using CrawlData.Schema;
+using Npgsql;
 
 namespace CrawlData.Cli.Commands;
 
 /// <summary><c>crawldata status</c>: shows the state of the database.</summary>
 internal sealed class StatusCommand : ToolCommand
 {
-    private readonly Option<bool> json = new("--json") { Description = "Write one JSON object, on a terminal too. Redirected output is always JSON." };
+    private readonly OutputFormat format = new("one JSON object");
 
     public StatusCommand() : base("status", "Shows the server, the scripts, table sizes, work by status, the oldest unfinished work and expired artifacts.", """
         Runs and sessions are counted. The rows of each table are the estimate of its last vacuum or analyze. It reads no events and no log lines, so it is
@@ -15,15 +19,25 @@ internal sealed class StatusCommand : ToolCommand
           crawldata status | jq '.oldest_sessions.queued.age_seconds'
         """)
     {
-        Add(json);
+        format.AddTo(this);
         SetAction(RunAsync);
     }
 
     private async Task RunAsync(ParseResult arguments, CancellationToken cancellationToken)
     {
         await using var dataSource = Connection.Required(arguments);
-        var status = await new DatabaseStatusReader(dataSource, PassedOverRowsLog.Factory).ReadAsync(cancellationToken);
-        if (!Terminal.WritesTable(arguments, json))
+        DatabaseStatus status;
+        try
+        {
+            status = await new DatabaseStatusReader(dataSource, PassedOverRowsLog.Factory).ReadAsync(cancellationToken);
+        }
+        catch (PostgresException exception) when (exception.SqlState == PostgresErrorCodes.UndefinedTable)
+        {
+            await WritePendingAsync(arguments, await new SchemaMigrator(dataSource).ListPendingAsync(cancellationToken), cancellationToken);
+            throw;
+        }
+
+        if (!format.IsTable(arguments))
         {
             await using var rows = new RowWriter();
             await rows.WriteAsync(status, cancellationToken);
@@ -34,13 +48,35 @@ internal sealed class StatusCommand : ToolCommand
         Terminal.WriteLine($"PostgreSQL {status.ServerVersion}, {role}; schema {status.Schema}; {Terminal.Format(status.ReadAt)} UTC");
         ShowScripts(status.Scripts);
         ShowTables(status.Tables);
-        ShowWork("runs", status.Runs, status.OldestRuns);
-        ShowWork("sessions", status.Sessions, status.OldestSessions);
+        ShowWork("runs", status.Runs, status.OldestRuns, await ShownIds.OfAsync(
+            status.OldestRuns.Values.Select(work => work.Id),
+            ids => new CrawlRunRepository(dataSource).ShortenIdsAsync(ids, cancellationToken: cancellationToken)));
+        ShowWork("sessions", status.Sessions, status.OldestSessions, await ShownIds.OfAsync(
+            status.OldestSessions.Values.Select(work => work.Id),
+            ids => new AuditSessionRepository(dataSource).ShortenIdsAsync(ids, cancellationToken: cancellationToken)));
         Terminal.WriteLine(status.OldestExpiry is { } oldest
             ? $"Expired artifacts: {status.ExpiredArtifacts.Count:N0}, {Terminal.FormatBytes(status.ExpiredArtifacts.SizeBytes)}, "
                 + $"since {Terminal.Format(oldest)} UTC; crawldata sweep deletes them."
             : "Expired artifacts: none.");
         Terminal.WriteLine($"Newest event: {status.NewestEventId?.ToString("N0") ?? "none"}");
+    }
+
+    /// <summary>Writes the scripts of a database without tables.</summary>
+    private async Task WritePendingAsync(ParseResult arguments, IReadOnlyList<string> pending, CancellationToken cancellationToken)
+    {
+        if (format.IsTable(arguments))
+        {
+            Terminal.WriteLine($"Scripts: {pending.Count} pending; crawldata migrate runs them:");
+            foreach (var script in pending)
+            {
+                Terminal.WriteLine($"  {script}");
+            }
+
+            return;
+        }
+
+        await using var rows = new RowWriter();
+        await rows.WriteAsync(new { Scripts = pending.Select(script => new ScriptStatus { Script = script, AppliedAt = null }) }, cancellationToken);
     }
 
     private static void ShowScripts(IReadOnlyList<ScriptStatus>? scripts)
@@ -72,13 +108,14 @@ internal sealed class StatusCommand : ToolCommand
         table.Show();
     }
 
-    private static void ShowWork<T>(string noun, IReadOnlyDictionary<T, long> counts, IReadOnlyDictionary<T, UnfinishedWork> oldest) where T : struct, Enum
+    private static void ShowWork<T>(
+        string noun, IReadOnlyDictionary<T, long> counts, IReadOnlyDictionary<T, UnfinishedWork> oldest, Func<Guid, string> show) where T : struct, Enum
     {
         var table = Terminal.Table(flexible: noun, noun, $"{"count",12}", "oldest", $"{"age",8}");
         foreach (var (status, count) in counts)
         {
             var work = oldest.GetValueOrDefault(status);
-            table.AddCells(status.ToLabel(), $"{count,12:N0}", $"{work?.Id}", $"{(work is null ? "" : Terminal.FormatAge(work.Age)),8}");
+            table.AddCells(status.ToLabel(), $"{count,12:N0}", work is null ? "" : show(work.Id), $"{(work is null ? "" : Terminal.FormatAge(work.Age)),8}");
         }
 
         table.Show();

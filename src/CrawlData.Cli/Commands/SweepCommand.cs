@@ -12,8 +12,7 @@ internal sealed class SweepCommand : ToolCommand
     private static readonly Listing<ExpiredArtifact> Listing = new()
     {
         DefaultRows = DefaultRows,
-        Table = () => Terminal.Table(flexible: "storage URI", "id", "expired (UTC)", $"{"size",10}", "storage URI"),
-        Cells = artifact => [$"{artifact.Id}", Terminal.Format(artifact.RetentionUntil), $"{Terminal.FormatBytes(artifact.SizeBytes),10}", artifact.StorageUri],
+        Table = rows => Task.FromResult(ToTable(rows)),
         EmptyMessage = "None.",
         MoreMessage = _ => $"These are the first {DefaultRows}. --json writes all as NDJSON.",
     };
@@ -34,7 +33,7 @@ internal sealed class SweepCommand : ToolCommand
 
     private readonly Option<bool> dryRun = new("--dry-run") { Description = "Only print the expired artifacts. Delete and mark nothing." };
 
-    private readonly Option<bool> json = CommandParameters.Json();
+    private readonly OutputFormat format = new();
 
     public SweepCommand() : base("sweep", "Deletes the files of expired artifacts, marks these as deleted, and prints the other expired artifacts.", """
         It deletes files in the folders that --root names. The storage URI must be exactly the file: URI of the file, and no symbolic link may lead out of the
@@ -52,7 +51,7 @@ internal sealed class SweepCommand : ToolCommand
         Add(roots);
         Add(acknowledged);
         Add(dryRun);
-        Add(json);
+        format.AddTo(this);
         SetAction(RunAsync);
     }
 
@@ -60,7 +59,7 @@ internal sealed class SweepCommand : ToolCommand
     {
         await using var dataSource = Connection.Required(arguments);
         var sweeper = new ArtifactSweeper(dataSource, PassedOverRowsLog.For<ArtifactSweeper>());
-        var asTable = Terminal.WritesTable(arguments, json);
+        var asTable = format.IsTable(arguments);
         if (arguments.GetValue(dryRun))
         {
             await Listing.WriteAsync(asTable, null, _ => sweeper.StreamExpiredAsync(cancellationToken), cancellationToken);
@@ -144,5 +143,17 @@ internal sealed class SweepCommand : ToolCommand
         {
             return null;
         }
+    }
+
+    private static TextTable ToTable(IReadOnlyList<ExpiredArtifact> rows)
+    {
+        var table = Terminal.Table(flexible: "storage URI", "id", "expired (UTC)", $"{"size",10}", "storage URI");
+        foreach (var artifact in rows)
+        {
+            table.AddCells(
+                $"{artifact.Id}", Terminal.Format(artifact.RetentionUntil), $"{Terminal.FormatBytes(artifact.SizeBytes),10}", artifact.StorageUri);
+        }
+
+        return table;
     }
 }

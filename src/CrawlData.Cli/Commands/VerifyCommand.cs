@@ -10,7 +10,7 @@ internal sealed class VerifyCommand : ToolCommand
     /// <summary>The exit code when the schema differs.</summary>
     public const int Differs = 3;
 
-    private readonly Option<bool> json = CommandParameters.Json();
+    private readonly OutputFormat format = new();
 
     public VerifyCommand() : base("verify", "Compares the schema with the scripts, and prints what is missing, changed or extra.", """
         Exit codes: 0 the schema matches, 3 it differs, 1 the comparison failed, 2 wrong usage.
@@ -19,7 +19,7 @@ internal sealed class VerifyCommand : ToolCommand
         tables to compare with, so it needs the primary. It also needs SELECT on crawldata_journal.
         """)
     {
-        Add(json);
+        format.AddTo(this);
         SetAction(RunAsync);
     }
 
@@ -27,7 +27,7 @@ internal sealed class VerifyCommand : ToolCommand
     {
         await using var dataSource = Connection.Required(arguments);
         var differences = await new SchemaMigrator(dataSource).VerifySchemaAsync(cancellationToken);
-        if (!Terminal.WritesTable(arguments, json))
+        if (!format.IsTable(arguments))
         {
             await using var rows = new RowWriter();
             foreach (var difference in differences)

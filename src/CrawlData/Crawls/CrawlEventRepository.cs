@@ -31,7 +31,7 @@ namespace CrawlData.Crawls;
 /// }
 /// </code>
 /// </example>
-public sealed class CrawlEventRepository
+public sealed partial class CrawlEventRepository
 {
     /// <summary>The largest page: 10,000 events.</summary>
     public const int MaxPageSize = 10_000;

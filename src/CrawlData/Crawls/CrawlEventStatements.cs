@@ -121,7 +121,7 @@ internal sealed class CrawlEventStatements : AppendStatements<NewCrawlEvent>
 
     // The row comparisons keep a generic plan on the index (crawl_id, id). With "id > @after_id" the plan may scan the primary key. With "crawl_id = @crawl_id"
     // beside them, the server's search in the index would begin at the crawl's first event.
-    private const string Condition =
+    internal const string Condition =
         """
         where (crawl_id, id) > (@crawl_id, @after_id)
           and (crawl_id, id) <= (@crawl_id, @up_to_id)

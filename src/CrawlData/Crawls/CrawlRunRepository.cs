@@ -25,7 +25,7 @@ namespace CrawlData.Crawls;
 /// (await runs.CompleteAsync(run.Id)).EnsureApplied();
 /// </code>
 /// </example>
-public sealed class CrawlRunRepository(
+public sealed partial class CrawlRunRepository(
     NpgsqlDataSource dataSource, NpgsqlDataSource? readDataSource = null, ILogger<CrawlRunRepository>? logger = null)
 {
     /// <summary>The largest page: 1,000 runs.</summary>

@@ -11,4 +11,6 @@ internal enum CursorKind : byte
     SessionsNewestFirst = 11,
     SessionsOldestFirst = 12,
     Logs = 13,
+    EventsNewestFirst = 14,
+    LogsNewestFirst = 15,
 }

@@ -84,6 +84,8 @@ public sealed class QueryPlanTests : DatabaseTest
         Case("CrawlLogStatements.ReadSql after a line", CrawlLogStatements.ReadSql, [Log], "timestamp", "after_time", "'2026-01-02'", "after_id", "50000"),
         Case("CrawlLogStatements.ReadSql, range", CrawlLogStatements.ReadSql, [Log], "timestamp", "after_time", "'2026-01-1'", "before_time", "'2026-01-2'"),
         Case("CrawlLogStatements.ReadSql of a stream", CrawlLogStatements.ReadSql, [Log], "session_id = ", "limit", "null", "levels", "array['error']"),
+        Case("CrawlLogRepository.ReadNewestSql", CrawlLogRepository.ReadNewestSql, [Log], "session_id = "),
+        Case("CrawlLogRepository.ReadNewestSql before a line", CrawlLogRepository.ReadNewestSql, [Log], "timestamp", "before_time", "'2026-01-02'"),
         Case("ListExpiredSql", ArtifactSweeper.ListExpiredSql, ["ix_artifacts_retention_until"], "retention_until"),
         Case("DeleteMarkedSql", RetentionPurger.DeleteMarkedSql, ["ix_artifacts_deleted_at", "artifacts_pkey"], "deleted_at < "),
         Case("DatabaseStatusReader.ExpiredSql", DatabaseStatusReader.ExpiredSql, ["ix_artifacts_retention_until"], "retention_until <= now"),

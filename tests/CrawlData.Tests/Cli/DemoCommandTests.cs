@@ -34,7 +34,7 @@ public sealed class DemoCommandTests : ToolTest
             $$$$"""{"table":"crawl_events","row":{"crawl_id":"{{{{recorded}}}}","event_type":"only","payload":{}}}""",
         ]);
 
-        var result = await RunAsync("demo", file);
+        var result = await RunAsync("demo", file, "--yes");
 
         AssertDone(result);
         var command = result.Output.TrimEnd().Split('\n')[^1].Trim();
@@ -45,12 +45,22 @@ public sealed class DemoCommandTests : ToolTest
     }
 
     [Test]
+    public async Task It_writes_into_a_named_database_only_when_that_is_agreed()
+    {
+        var result = await RunAsync("demo", "--yes=false");
+
+        Assert.That(result.ExitCode, Is.EqualTo(2));
+        Assert.That(
+            result.Error.TrimEnd(), Is.EqualTo("crawldata: the demo wrote nothing: agree with --yes, or give no connection for a throwaway database."));
+    }
+
+    [Test]
     public async Task In_a_clone_it_names_commands_that_need_no_installed_tool()
     {
         var file = TemporaryFile("crawl.ndjson");
         await File.WriteAllTextAsync(file, """{"table":"crawl_runs","row":{"app_package":"org.example.app","status":"COMPLETED"}}""");
 
-        using var process = Tool.StartAsDotNetRun(Database.ConnectionString, "demo", file);
+        using var process = Tool.StartAsDotNetRun(Database.ConnectionString, "demo", file, "--yes");
         var output = await process.StandardOutput.ReadToEndAsync();
 
         Assert.That(await Tool.WaitAsync(process), Is.Zero);

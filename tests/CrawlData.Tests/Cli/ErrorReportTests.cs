@@ -8,13 +8,17 @@ public sealed class ErrorReportTests : ToolTest
 
     [Test]
     [TestCase("nonsense", "crawldata: unknown command or argument 'nonsense'; see crawldata --help.")]
-    [TestCase("", "crawldata: Required command was not provided; see crawldata --help.")]
-    [TestCase("export 42", "crawldata: ID takes a crawl's or session's id, which is a UUID, not '42'; see crawldata export --help.")]
+    [TestCase("rnus", "crawldata: unknown command or argument 'rnus'; did you mean runs or run?; see crawldata --help.")]
+    [TestCase("run show 1", "crawldata: RUN takes a crawl's id, or at least 4 of its first digits, not '1'; see crawldata run show --help.")]
+    [TestCase("import --enqueue=no", "crawldata: --enqueue takes no value, or true or false; see crawldata import --help.")]
+    [TestCase("events 0123 --last 1 --before 2", "crawldata: --after, --before, --last and --around exclude each other; see crawldata events --help.")]
+    [TestCase("export 42", "crawldata: ID takes a crawl's or session's id, or at least 4 of its first digits, not '42'; see crawldata export --help.")]
     [TestCase("runs --limit 0", "crawldata: --limit takes a whole number from 1, not '0'; see crawldata runs --help.")]
     [TestCase("runs --status 1", "crawldata: --status takes one of PENDING, RUNNING, COMPLETED, FAILED, CANCELLED, not '1'; see crawldata runs --help.")]
     [TestCase(
         "runs --since today",
-        "crawldata: --since takes a time such as 2026-11-23, 2026-11-23T08:30 or 2026-11-23T08:30:00Z, not 'today'; see crawldata runs --help.")]
+        "crawldata: --since takes a time such as 2026-11-23, 2026-11-23T08:30 or 2026-11-23T08:30:00Z, or a duration ago such as 30m, 1h or 2d, "
+        + "not 'today'; see crawldata runs --help.")]
     [TestCase("migrate --adopt --pending", "crawldata: --adopt and --pending exclude each other; see crawldata migrate --help.")]
     [TestCase("runs Host=localhost;Password=hush-5f1e", "crawldata: unknown command or argument '…'; see crawldata runs --help.")]
     public async Task Wrong_usage_is_one_line_and_exit_code_2(string arguments, string error) =>

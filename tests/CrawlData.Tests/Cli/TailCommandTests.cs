@@ -53,7 +53,7 @@ public sealed class TailCommandTests : ToolTest
     {
         var crawl = await CreateCrawlAsync();
         var first = await Events.AppendAsync(crawl, Event(1));
-        using var tail = Tool.Start(Database.ConnectionString, allCrawls ? ["tail"] : ["tail", $"{crawl}"]);
+        using var tail = Tool.Start(Database.ConnectionString, allCrawls ? ["tail", "--from", "start"] : ["tail", $"{crawl}"]);
         while ((await ReadAsync(tail)).ToElement().GetProperty("id").GetInt64() != first)
         {
         }

@@ -30,8 +30,9 @@ public sealed class QueryPlanTests : DatabaseTest
                    case when number % 10000 = 0 then 'PENDING' when number % 20 = 0 then 'FAILED' else 'COMPLETED' end::crawl_status,
                    case when number % 1000 = 0 then 'org.example.rare' else 'org.example.app' end, timestamp '2026-01-01' + number * interval '1 minute'
             from generate_series(0, 99999) as number;
-            insert into crawl_events (crawl_id, event_type, payload)
-            select ('00000000-0000-7000-8000-' || lpad(to_hex(number % 100), 12, '0'))::uuid, 'type.' || number % 7, '{}'
+            insert into crawl_events (crawl_id, event_type, payload, created_at)
+            select ('00000000-0000-7000-8000-' || lpad(to_hex(number % 100), 12, '0'))::uuid, 'type.' || number % 7, '{}',
+                   timestamp '2026-01-01' + number * interval '1 millisecond'
             from generate_series(1, 100000) as number;
             analyze crawl_runs, crawl_events;
             """);
@@ -79,6 +80,46 @@ public sealed class QueryPlanTests : DatabaseTest
 
             Assert.That(pages, Is.LessThan(12), $"{mode}\n{plan}");
         }
+    }
+
+    private static IEnumerable<TestCaseData> Views() =>
+    [
+        View("The newest events", CrawlEventRepository.ReadNewestSql, 30, "after_id", "-9223372036854775808", "limit", "20"),
+        View("The events before one", CrawlEventRepository.ReadNewestSql, 30, "after_id", "-9223372036854775808", "up_to_id", "50000", "limit", "20"),
+        View("A summary's first events", CrawlEventRepository.SummarizeSql, 120, "after_id", "-9223372036854775808"),
+        View("The event at a time", CrawlEventRepository.FirstAtSql, 150, "created_from", "'2026-01-01 00:00:50'"),
+        View("The last events of 50 runs", CrawlEventRepository.LastOfEachSql, 300, "ids", RunIds(1, 50)),
+        View("Runs by prefix", CrawlRunRepository.FindIdsSql, 15, "first_id", $"'{Crawl}'", "last_id", "'00000000-0000-7000-8000-0000000000ff'", "limit", "2"),
+        View("The neighbours of 20 runs", CrawlRunRepository.NeighbourIdsSql, 200, "ids", RunIds(1, 20)),
+    ];
+
+    private static TestCaseData View(string name, string sql, int mostPages, params string[] literals) =>
+        new TestCaseData(sql, mostPages, literals).SetArgDisplayNames(name);
+
+    private static string RunIds(int first, int count) =>
+        $"array[{string.Join(", ", Enumerable.Range(first, count).Select(number => $"'00000000-0000-7000-8000-{number:x12}'"))}]::uuid[]";
+
+    /// <summary>People look at a view again and again, also when the tables are large.</summary>
+    [TestCaseSource(nameof(Views))]
+    public async Task A_view_looks_at_few_pages(string sql, int mostPages, string[] literals)
+    {
+        foreach (var mode in QueryPlan.Modes)
+        {
+            var (pages, plan) = await QueryPlan.CountPagesAsync(DataSource, mode, sql, FirstPage, literals);
+
+            Assert.That(plan, Does.Not.Contain("Seq Scan"), mode);
+            Assert.That(pages, Is.LessThan(mostPages), $"{mode}\n{plan}");
+        }
+    }
+
+    [Test]
+    public async Task A_comparison_reads_only_its_two_crawls_and_holds_no_payload_in_its_sort()
+    {
+        var plan = await QueryPlan.ExplainAsync(
+            DataSource, "force_generic_plan", CrawlEventRepository.CompareSql, FirstPage,
+            "ids", RunIds(1, 2), "older_id", $"'{Crawl}'", "newer_id", $"'{Crawl}'", "key", "'url'");
+
+        Assert.That(plan, Does.Contain("idx_crawl_events_crawl_id").And.Not.Contain("Seq Scan on crawl_events"), plan);
     }
 
     private static IEnumerable<TestCaseData> RunQueries() =>

@@ -89,6 +89,20 @@ internal sealed record ApiInput(
     public static ApiInput Id(string name, Func<ValidArguments, Guid, Task> use, ExpectedError? error = null) =>
         Of(name, Nothing(use), [.. MalformedInput.Ids.Select(id => (id, error))]);
 
+    /// <summary>The cases of a list of ids.</summary>
+    public static IReadOnlyList<(Guid[] Value, ExpectedError? Error)> Ids(string parameter) =>
+        [(null!, new ExpectedError(typeof(ArgumentNullException), parameter)), ([], null), ([.. MalformedInput.Ids, .. MalformedInput.Ids], null)];
+
+    /// <summary>The beginning of an id.</summary>
+    public static ApiInput Prefix(string name, Func<ValidArguments, string, Task> use) => Of<string>(name, Nothing(use), [
+        (null!, new ExpectedError(typeof(ArgumentNullException), "idPrefix")),
+        .. MalformedText.NotStorable.Concat(MalformedText.Storable).Append("").Append("-").Append(new string('0', 33)).Append("0g")
+            .Where(text => text.Length == 0 || !text.All(char.IsAsciiHexDigit) || text.Length > 32)
+            .Select(text => (text, (ExpectedError?)ExpectedError.OfValue("id_prefix"))),
+        ("0", null),
+        ("FFFFFFFF-ffff-ffff-ffff-ffffffffffff", null),
+    ]);
+
     /// <summary>An id that the caller may choose.</summary>
     public static ApiInput NewId(string name, Func<ValidArguments, Guid?, Task<object?[]>> use) =>
         Of(name, use, [(null, null), .. MalformedInput.Ids.Select(id => ((Guid?)id, (ExpectedError?)null))]);

@@ -36,6 +36,9 @@ internal static partial class ApiInputs
         Cursor("AuditSessionRepository.ListAsync(cursor)", CursorKind.SessionsNewestFirst, (api, cursor) => api.Sessions.ListAsync(cursor: cursor)),
         Enum<ListOrder>("AuditSessionRepository.ListAsync(order)", (api, order) => api.Sessions.ListAsync(order: order)),
         Id("AuditSessionRepository.DeleteAsync(id)", (api, id) => api.Sessions.DeleteAsync(id)),
+        Prefix("AuditSessionRepository.FindIdsAsync(idPrefix)", (api, prefix) => api.Sessions.FindIdsAsync(prefix)),
+        Number("AuditSessionRepository.FindIdsAsync(limit)", 1, int.MaxValue, (api, limit) => api.Sessions.FindIdsAsync("0", limit)),
+        Of<Guid[]>("AuditSessionRepository.ShortenIdsAsync(ids)", (api, ids) => api.Sessions.ShortenIdsAsync(ids), Ids("ids")),
     ];
 
     private static IEnumerable<ApiInput> Queue =>
@@ -154,6 +157,11 @@ internal static partial class ApiInputs
         Id("CrawlLogRepository.ListAsync(sessionId)", (api, id) => api.Logs.ListAsync(id)),
         Number("CrawlLogRepository.ListAsync(pageSize)", 1, CrawlLogRepository.MaxPageSize, (api, size) => api.Logs.ListAsync(api.SessionId, pageSize: size)),
         Cursor("CrawlLogRepository.ListAsync(cursor)", CursorKind.Logs, (api, cursor) => api.Logs.ListAsync(api.SessionId, cursor: cursor)),
+        Id("CrawlLogRepository.ListNewestAsync(sessionId)", (api, id) => api.Logs.ListNewestAsync(id)),
+        Number("CrawlLogRepository.ListNewestAsync(pageSize)", 1, CrawlLogRepository.MaxPageSize,
+            (api, size) => api.Logs.ListNewestAsync(api.SessionId, pageSize: size)),
+        Cursor("CrawlLogRepository.ListNewestAsync(cursor)", CursorKind.LogsNewestFirst,
+            (api, cursor) => api.Logs.ListNewestAsync(api.SessionId, cursor: cursor)),
         Id("CrawlLogRepository.StreamAsync(sessionId)", (api, id) => api.Logs.StreamAsync(id).FirstOrDefaultAsync().AsTask()),
     ];
 

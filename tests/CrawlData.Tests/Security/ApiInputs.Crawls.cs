@@ -39,6 +39,9 @@ internal static partial class ApiInputs
             async (api, text) => [(await api.Runs.FailAsync(api.TakeRun(), text!)).EnsureApplied().ErrorMessage]),
         Id("CrawlRunRepository.CancelAsync(id)", (api, id) => api.Runs.CancelAsync(id)),
         Id("CrawlRunRepository.DeleteAsync(id)", (api, id) => api.Runs.DeleteAsync(id)),
+        Prefix("CrawlRunRepository.FindIdsAsync(idPrefix)", (api, prefix) => api.Runs.FindIdsAsync(prefix)),
+        Number("CrawlRunRepository.FindIdsAsync(limit)", 1, int.MaxValue, (api, limit) => api.Runs.FindIdsAsync("0", limit)),
+        Of<Guid[]>("CrawlRunRepository.ShortenIdsAsync(ids)", (api, ids) => api.Runs.ShortenIdsAsync(ids), Ids("ids")),
     ];
 
     private static IEnumerable<ApiInput> Events =>
@@ -77,6 +80,21 @@ internal static partial class ApiInputs
         Id("CrawlEventRepository.GetLastAsync(crawlId)", (api, id) => api.Events.GetLastAsync(id)),
         Id("CrawlEventRepository.CountAsync(crawlId)", (api, id) => api.Events.CountAsync(id)),
         Id("CrawlEventRepository.CountByTypeAsync(crawlId)", (api, id) => api.Events.CountByTypeAsync(id)),
+        Id("CrawlEventRepository.ListNewestAsync(crawlId)", (api, id) => api.Events.ListNewestAsync(id)),
+        Number("CrawlEventRepository.ListNewestAsync(pageSize)", 1, CrawlEventRepository.MaxPageSize,
+            (api, size) => api.Events.ListNewestAsync(api.CrawlId, pageSize: size)),
+        Cursor("CrawlEventRepository.ListNewestAsync(cursor)", CursorKind.EventsNewestFirst,
+            (api, cursor) => api.Events.ListNewestAsync(api.CrawlId, cursor: cursor)),
+        Id("CrawlEventRepository.GetFirstAtAsync(crawlId)", (api, id) => api.Events.GetFirstAtAsync(id, DateTimeOffset.UtcNow)),
+        Time("CrawlEventRepository.GetFirstAtAsync(time)", (api, time) => api.Events.GetFirstAtAsync(api.CrawlId, time ?? DateTimeOffset.UtcNow)),
+        Of<Guid[]>("CrawlEventRepository.GetLastOfEachAsync(crawlIds)", (api, ids) => api.Events.GetLastOfEachAsync(ids), Ids("crawlIds")),
+        Id("CrawlEventRepository.SummarizeAsync(crawlId)", (api, id) => api.Events.SummarizeAsync(id)),
+        Number("CrawlEventRepository.SummarizeAsync(maxEvents)", 1, int.MaxValue, (api, most) => api.Events.SummarizeAsync(api.CrawlId, maxEvents: most)),
+        Id("CrawlEventRepository.CompareAsync(olderId)", (api, id) => api.Events.CompareAsync(id, api.CrawlId).ToListAsync().AsTask()),
+        Id("CrawlEventRepository.CompareAsync(newerId)", (api, id) => api.Events.CompareAsync(api.CrawlId, id).ToListAsync().AsTask()),
+        Text("CrawlComparisonOptions.Key", (api, key) => api.CompareAsync(new CrawlComparisonOptions { Key = key! })),
+        Texts("CrawlComparisonOptions.EventTypes", (api, types) => api.CompareAsync(new CrawlComparisonOptions { EventTypes = types })),
+        Texts("CrawlComparisonOptions.Properties", (api, properties) => api.CompareAsync(new CrawlComparisonOptions { Properties = properties })),
     ];
 
     private static IEnumerable<ApiInput> Writer =>

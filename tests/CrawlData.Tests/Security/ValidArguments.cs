@@ -191,9 +191,12 @@ internal sealed class ValidArguments(NpgsqlDataSource dataSource, NpgsqlDataSour
     {
         await Events.StreamAsync(CrawlId, filter).FirstOrDefaultAsync();
         await Events.ListAsync(CrawlId, filter);
+        await Events.ListNewestAsync(CrawlId, filter);
         await Events.CountAsync(CrawlId, filter);
         await Events.CountByTypeAsync(CrawlId, filter);
     }
+
+    public async Task CompareAsync(CrawlComparisonOptions options) => await Events.CompareAsync(CrawlId, Guid.Empty, options).ToListAsync();
 
     public async Task FilterAsync(CrawlRunFilter filter)
     {
@@ -217,6 +220,7 @@ internal sealed class ValidArguments(NpgsqlDataSource dataSource, NpgsqlDataSour
     public async Task FilterAsync(CrawlLogFilter filter)
     {
         await Logs.ListAsync(SessionId, filter);
+        await Logs.ListNewestAsync(SessionId, filter);
         await Logs.StreamAsync(SessionId, filter).FirstOrDefaultAsync();
     }
 

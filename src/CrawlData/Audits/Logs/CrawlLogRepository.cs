@@ -24,7 +24,7 @@ namespace CrawlData.Audits;
 /// }
 /// </code>
 /// </example>
-public sealed class CrawlLogRepository
+public sealed partial class CrawlLogRepository
 {
     /// <summary>The largest page: 10,000 lines.</summary>
     public const int MaxPageSize = 10_000;

@@ -11,7 +11,7 @@ internal sealed class CrawlLogStatements : AppendStatements<NewCrawlLog>
     private const string LogsTable = "crawl_logs";
 
     // In the order in which Map reads them.
-    private const string Columns = "id, session_id, level::text, event_type::text, message, details, timestamp";
+    internal const string Columns = "id, session_id, level::text, event_type::text, message, details, timestamp";
 
     // The session's row is locked as a foreign key's check locks it. So no row means an unknown session, and not one that is being deleted.
     internal const string InsertSql =

@@ -16,7 +16,7 @@ namespace CrawlData.Audits;
 /// <param name="readDataSource">Serves <see cref="GetAsync"/>, <see cref="ListAsync"/> and the counts outside a transaction, for example from a hot standby,
 /// which lags behind. Writes never use it. Null for <paramref name="dataSource"/>.</param>
 /// <param name="logger">Logs rows that listings and counts pass over, because this version cannot read them; may be null.</param>
-public sealed class AuditSessionRepository(
+public sealed partial class AuditSessionRepository(
     NpgsqlDataSource dataSource, NpgsqlDataSource? readDataSource = null, ILogger<AuditSessionRepository>? logger = null)
 {
     /// <summary>The largest page: 1,000 sessions.</summary>

@@ -246,6 +246,7 @@ public sealed class CrawlLogRepositoryTests : DatabaseTest
         Assert.That(all, Has.Count.EqualTo(60));
         Assert.That((await Logs.ListAsync(session, query)).Items, Is.EqualTo(expected));
         Assert.That(await Logs.StreamAsync(session, query).ToListAsync(), Is.EqualTo(expected));
+        Assert.That(await NewestAsync(), Is.EqualTo(Enumerable.Reverse(expected)));
         var seen = new List<CrawlLog>();
         string? cursor = null;
         do
@@ -258,6 +259,23 @@ public sealed class CrawlLogRepositoryTests : DatabaseTest
         }
         while (cursor is not null);
         Assert.That(seen, Is.EqualTo(expected));
+
+        async Task<List<CrawlLog>> NewestAsync()
+        {
+            var page = await Logs.ListNewestAsync(session, query, 7);
+            var newest = page.Items.ToList();
+            while (page.NextCursor is not null)
+            {
+                await Logs.AppendAsync(session, Line(0, Start.AddYears(1)) with { Level = CrawlLogLevel.Error });
+                page = await Logs.ListNewestAsync(session, query, 7, page.NextCursor);
+                newest.AddRange(page.Items);
+            }
+
+            await using var delete = DataSource.CreateCommand("delete from crawl_logs where session_id = $1 and timestamp > '2026-12-31'");
+            delete.Parameters.Add(new NpgsqlParameter { Value = session });
+            await delete.ExecuteNonQueryAsync();
+            return newest;
+        }
     }
 
     [Test]
