@@ -72,7 +72,7 @@ public sealed class ThrowawayDatabase : IAsyncDisposable
     public static async Task<ThrowawayDatabase> StartAsync(ThrowawayDatabaseOptions? options = null, CancellationToken cancellationToken = default)
     {
         options ??= new();
-        var server = await ThrowawayServer.SharedAsync(options.Logger, cancellationToken).ConfigureAwait(false);
+        var server = await ThrowawayServer.SharedAsync(options, cancellationToken).ConfigureAwait(false);
         return new(server, await server.CreateDatabaseAsync(options.Migrate, cancellationToken).ConfigureAwait(false));
     }
 
