@@ -71,6 +71,19 @@ internal static class Terminal
         });
     }
 
+    /// <summary>Writes a line to standard error, above the progress that is shown there.</summary>
+    public static void WriteNotice(string text)
+    {
+        if (ShowsProgress)
+        {
+            Error.WriteLine(text.Printable());
+        }
+        else
+        {
+            Console.Error.WriteLine(text.Printable());
+        }
+    }
+
     /// <summary>Makes a progress that calls <paramref name="report"/> at once. System.Progress calls it later, on another thread.</summary>
     public static IProgress<RecordingProgress> Report(Action<RecordingProgress> report) => new Progress(report);
 

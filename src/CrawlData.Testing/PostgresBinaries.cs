@@ -11,22 +11,12 @@ namespace CrawlData.Testing;
 /// <param name="Minor">The server's minor version; 0 for a version without one.</param>
 internal sealed partial record PostgresBinaries(string Folder, int Major, int Minor)
 {
+    /// <summary>The names of the programs.</summary>
+    public static readonly IReadOnlyList<string> Programs = ["initdb", "pg_ctl", "postgres"];
+
     private const int OldestMajor = 15;
 
-    // Prints the folder without links, and what can be changed by a user other than root and this one. A group is trusted if it is root's, this user's own, or
-    // the administrators'. In a folder with the sticky bit, other users can change only what they own.
-    private const string UnixInspection = """
-        cd -P -- "$1" && folder=$(pwd -P) && user=$(command -p id -u) || exit
-        echo "$folder"
-        administrators=$2
-        set -- "$folder/initdb" "$folder/pg_ctl" "$folder/postgres" /
-        while [ -n "$folder" ]; do set -- "$@" "$folder"; folder=${folder%/*}; done
-        command -p find "$@" -prune \( -type l -o ! -user 0 ! -user "$user" -o ! \( -type d -perm -1000 \) \
-          \( -perm -002 -o -perm -020 ! -group 0 ! -group "$user" ! -group "$administrators" \) \) -print
-        """;
-
     private static readonly TimeSpan VersionLimit = TimeSpan.FromSeconds(10);
-    private static readonly string[] Programs = ["initdb", "pg_ctl", "postgres"];
 
     // The folders of Debian, Red Hat (PGDG's packages and its own), Homebrew and the Windows installer. * is the name of one folder, or a part of it.
     private static readonly string[] UsualFolders = OperatingSystem.IsWindows()
@@ -55,7 +45,7 @@ internal sealed partial record PostgresBinaries(string Folder, int Major, int Mi
         var skipped = new List<string>();
         foreach (var folder in folders)
         {
-            var (resolved, changeable) = OperatingSystem.IsWindows() ? (folder, null) : await InspectAsync(folder, cancellationToken).ConfigureAwait(false);
+            var (resolved, changeable) = await FolderInspection.InspectAsync(folder, Programs, cancellationToken).ConfigureAwait(false);
             if (changeable is not null)
             {
                 skipped.Add(changeable);
@@ -117,20 +107,13 @@ internal sealed partial record PostgresBinaries(string Folder, int Major, int Mi
         var parent = Path.GetDirectoryName(pattern[..star])!;
         var name = pattern[(parent.Length + 1)..].Split(Path.DirectorySeparatorChar)[0];
         var below = pattern[(parent.Length + 1 + name.Length + 1)..];
-        return Directory.Exists(parent) ? Directory.EnumerateDirectories(parent, name).Select(folder => Path.Combine(folder, below)) : [];
+        // This user may not be able to read the parent.
+        return Directory.Exists(parent)
+            ? Directory.EnumerateDirectories(parent, name, new EnumerationOptions { IgnoreInaccessible = true }).Select(folder => Path.Combine(folder, below))
+            : [];
     }
 
     private static bool HasPrograms(string folder) => Programs.All(program => File.Exists(FileOf(folder, program)));
-
-    /// <summary>Resolves the links of a folder, and finds what another user can change: a program, the folder, or a folder above.</summary>
-    private static async Task<(string Folder, string? Changeable)> InspectAsync(string folder, CancellationToken cancellationToken)
-    {
-        var administrators = OperatingSystem.IsMacOS() ? "80" : "0";
-        using var process = Process.Start(ServerUser.Piped(new("/bin/sh", ["-c", UnixInspection, "/bin/sh", folder, administrators])))!;
-        var lines = (await process.StandardOutput.ReadToEndAsync(cancellationToken).ConfigureAwait(false)).Split('\n', StringSplitOptions.RemoveEmptyEntries);
-        await process.WaitForExitAsync(cancellationToken).ConfigureAwait(false);
-        return process.ExitCode == 0 ? (lines[0], lines.ElementAtOrDefault(1)) : (folder, folder);
-    }
 
     private static async Task<string> VersionLineAsync(string server, TimeSpan limit, CancellationToken cancellationToken)
     {

@@ -1,5 +1,3 @@
-using Microsoft.Extensions.Logging;
-
 namespace CrawlData.Testing;
 
 /// <summary>Chooses and starts the server. An environment variable that is set and not empty must work: otherwise the search fails, and tries nothing
@@ -11,12 +9,14 @@ internal static class ServerSearch
     public const string BinariesVariable = "CRAWLDATA_POSTGRES_BIN";
     public const string DefaultImage = "postgres:18-alpine";
 
-    /// <summary>Starts the first server that applies: a named server, an image, a folder of programs, the default image, the newest programs found.</summary>
+    /// <summary>Starts the first server that applies: a named server, an image, a folder of programs, the default image, the newest programs found, fetched
+    /// programs.</summary>
     /// <param name="environment">Gets an environment variable.</param>
-    /// <param name="logger">Logs the start of a container; may be null.</param>
+    /// <param name="options">Whether programs may be fetched, and the logger.</param>
     /// <param name="cancellationToken">Cancels the start.</param>
     /// <exception cref="ThrowawayServerException">The server of a variable cannot be used, or no server was found.</exception>
-    public static async Task<StartedServer> StartAsync(Func<string, string?> environment, ILogger? logger, CancellationToken cancellationToken)
+    public static async Task<StartedServer> StartAsync(
+        Func<string, string?> environment, ThrowawayDatabaseOptions options, CancellationToken cancellationToken)
     {
         if (Read(ConnectionVariable) is { } connectionString)
         {
@@ -32,7 +32,7 @@ internal static class ServerSearch
 
             try
             {
-                return await ContainerServer.StartAsync(image, logger, cancellationToken).ConfigureAwait(false);
+                return await ContainerServer.StartAsync(image, options.Logger, cancellationToken).ConfigureAwait(false);
             }
             catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
             {
@@ -52,7 +52,7 @@ internal static class ServerSearch
         {
             try
             {
-                return await ContainerServer.StartAsync(DefaultImage, logger, cancellationToken).ConfigureAwait(false);
+                return await ContainerServer.StartAsync(DefaultImage, options.Logger, cancellationToken).ConfigureAwait(false);
             }
             catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
             {
@@ -68,8 +68,16 @@ internal static class ServerSearch
         if (found is null)
         {
             var others = string.Concat(skipped.Select(path => $" Another user can change {path}, so no program there was run."));
-            throw new ThrowawayServerException(
-                $"No PostgreSQL server was found: {containerProblem}, and there are no server programs.{others}", containerFailure);
+            var problem = $"No PostgreSQL server was found: {containerProblem}, and there are no server programs.{others}";
+
+            try
+            {
+                found = await FetchedBinaries.GetAsync(environment, options, cancellationToken).ConfigureAwait(false);
+            }
+            catch (FetchException exception)
+            {
+                throw new ThrowawayServerException($"{problem} {exception.Message}", containerFailure ?? exception);
+            }
         }
 
         var local = await LocalServer.StartAsync(found, cancellationToken).ConfigureAwait(false);

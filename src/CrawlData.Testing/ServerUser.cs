@@ -9,6 +9,10 @@ internal static class ServerUser
     // What programs need to run, to write messages, and to find a place for files. Other variables may hold secrets, or change what the programs do.
     private static readonly string[] Variables = ["PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG", "LC_ALL", "TZ", "TMPDIR"];
 
+    /// <summary>Gets the user that the programs run as when this process runs as root.</summary>
+    public static string Unprivileged =>
+        File.ReadLines("/etc/passwd").Any(line => line.StartsWith("postgres:", StringComparison.Ordinal)) ? "postgres" : "nobody";
+
     /// <summary>Describes the start of a program with pipes for its standard streams.</summary>
     public static ProcessStartInfo Start(string program, params string[] arguments)
     {
@@ -25,7 +29,7 @@ internal static class ServerUser
 
         if (Environment.IsPrivilegedProcess)
         {
-            start.UserName = File.ReadLines("/etc/passwd").Any(line => line.StartsWith("postgres:", StringComparison.Ordinal)) ? "postgres" : "nobody";
+            start.UserName = Unprivileged;
         }
 
         return start;

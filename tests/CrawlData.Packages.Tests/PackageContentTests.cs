@@ -56,7 +56,7 @@ public sealed class PackageContentTests
         "Dapper", "Microsoft.Extensions.Diagnostics.HealthChecks.Abstractions", "Microsoft.Extensions.Hosting.Abstractions", "Microsoft.Extensions.Options",
         "Npgsql", "dbup-postgresql",
     })]
-    [TestCase("CrawlData.Testing", new[] { "CrawlData", "Testcontainers.PostgreSql" })]
+    [TestCase("CrawlData.Testing", new[] { "CrawlData", "MysticMind.PostgresEmbed", "Testcontainers.PostgreSql" })]
     [TestCase("CrawlData.Cli", new string[0])]
     public void A_package_brings_what_it_needs_and_no_more(string id, string[] dependencies)
     {
@@ -67,7 +67,7 @@ public sealed class PackageContentTests
         Assert.That(elements.Select(element => element.Attribute("id")!.Value), Is.EquivalentTo(dependencies));
     }
 
-    /// <summary>What Testcontainers forwards ports with.</summary>
+    /// <summary>What Testcontainers forwards ports with, and what MysticMind.PostgresEmbed starts programs with.</summary>
     [Test]
     public void The_tool_s_package_has_no_assembly_that_it_never_loads()
     {
@@ -75,7 +75,10 @@ public sealed class PackageContentTests
 
         var names = package.Entries.Select(entry => entry.Name).ToList();
         Assert.That(names, Does.Contain("Testcontainers.dll").And.Not.Contain("Renci.SshNet.dll").And.Not.Contain("BouncyCastle.Cryptography.dll"));
-        Assert.That(Encoding.UTF8.GetString(Packed.Read(package, "tools/net10.0/any/CrawlData.Cli.deps.json")), Does.Not.Contain("Renci.SshNet.dll"));
+        Assert.That(names, Does.Contain("MysticMind.PostgresEmbed.dll").And.Not.Contain("CliWrap.dll"));
+        Assert.That(
+            Encoding.UTF8.GetString(Packed.Read(package, "tools/net10.0/any/CrawlData.Cli.deps.json")),
+            Does.Not.Contain("Renci.SshNet.dll").And.Not.Contain("CliWrap.dll"));
     }
 
     [Test]

@@ -5,7 +5,6 @@ using CrawlData.Crawls;
 using CrawlData.Recordings;
 using CrawlData.Schema;
 using CrawlData.Testing;
-using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 
 namespace CrawlData.Cli.Commands;
@@ -30,8 +29,9 @@ internal sealed class DemoCommand : ToolCommand
     private readonly Option<bool> yes = new("--yes") { Description = "With a connection: write into that database without asking." };
 
     public DemoCommand() : base("demo", "Migrates a database, imports recordings of a crawl and of audits, reads them back, and shows the times.", """
-        Without a connection, it starts a throwaway PostgreSQL in a container or from the server binaries of this machine, and removes it at the end. With a
-        connection, it asks, uses that database, and leaves the imported rows there.
+        Without a connection, it starts a throwaway PostgreSQL in a container or from the server binaries of this machine, and removes it at the end. A machine
+        without either fetches the binaries once. CRAWLDATA_POSTGRES_FETCH=off turns that off. With a connection, it asks, uses that database, and leaves the
+        imported rows there.
         """)
     {
         Add(file);
@@ -62,7 +62,7 @@ internal sealed class DemoCommand : ToolCommand
             return;
         }
 
-        var options = new ThrowawayDatabaseOptions { Migrate = false, Logger = NullLogger.Instance };
+        var options = new ThrowawayDatabaseOptions { Migrate = false, Logger = new FetchLog() };
         var (database, starting) = await TimeAsync("Starting a throwaway PostgreSQL", () => ThrowawayDatabase.StartAsync(options, cancellationToken));
         await using (database)
         {

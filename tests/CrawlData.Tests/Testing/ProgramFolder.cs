@@ -22,11 +22,9 @@ internal sealed class ProgramFolder : IDisposable
         File.SetUnixFileMode(Output, Executable | UnixFileMode.GroupWrite | UnixFileMode.OtherWrite);
         Path = root.CreateSubdirectory("bin").FullName;
         File.SetUnixFileMode(Path, Executable);
-        foreach (var (program, script) in new[] { ("initdb", initdb), ("pg_ctl", pgCtl), ("postgres", postgres) })
-        {
-            File.WriteAllText(FileOf(program), $"#!/bin/sh\nOUT={Output}\n{script}\n");
-            File.SetUnixFileMode(FileOf(program), Executable);
-        }
+        Add("initdb", initdb);
+        Add("pg_ctl", pgCtl);
+        Add("postgres", postgres);
     }
 
     /// <summary>The folder.</summary>
@@ -40,6 +38,13 @@ internal sealed class ProgramFolder : IDisposable
 
     /// <summary>What the scripts' folder is for <see cref="LocalServer"/>.</summary>
     public PostgresBinaries Binaries => new(Path, 15, 0);
+
+    /// <summary>Writes another script.</summary>
+    public void Add(string program, string script)
+    {
+        File.WriteAllText(FileOf(program), $"#!/bin/sh\nOUT={Output}\n{script}\n");
+        File.SetUnixFileMode(FileOf(program), Executable);
+    }
 
     public string FileOf(string program) => System.IO.Path.Combine(Path, program);
 

@@ -135,7 +135,7 @@ public sealed class ServerSearchTests
     }
 
     private static Task<StartedServer> SearchAsync(params (string Name, string Value)[] environment) =>
-        ServerSearch.StartAsync(environment.ToDictionary(entry => entry.Name, entry => entry.Value).GetValueOrDefault, null, CancellationToken.None);
+        ServerSearch.StartAsync(environment.ToDictionary(entry => entry.Name, entry => entry.Value).GetValueOrDefault, new(), CancellationToken.None);
 
     private static async Task ExecuteAsync(ThrowawayDatabase database, string sql)
     {
