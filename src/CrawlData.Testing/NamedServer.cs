@@ -59,7 +59,7 @@ internal static class NamedServer
     {
         var role = await ScalarAsync<string?>(
             owner,
-            "select rolname::text from pg_roles where rolname = current_user and not (rolcreatedb or rolsuper)",
+            "select rolname::text from pg_catalog.pg_roles where rolname = current_user and not (rolcreatedb or rolsuper)",
             null,
             cancellationToken).ConfigureAwait(false);
         if (role is not null)
@@ -70,7 +70,7 @@ internal static class NamedServer
 
         var group = await ScalarAsync<string>(
             owner,
-            $"select '{StartedServer.OwnDatabasePrefix}' || oid::text || '_' from pg_database where datname = pg_catalog.current_database()",
+            $"select '{StartedServer.OwnDatabasePrefix}' || oid::text || '_' from pg_catalog.pg_database where datname = pg_catalog.current_database()",
             null,
             cancellationToken).ConfigureAwait(false);
         var key = RandomNumberGenerator.GetHexString(16, lowercase: true);
@@ -123,7 +123,7 @@ internal static class NamedServer
     private static async Task<string[]> DatabasesAsync(NpgsqlConnection owner, string pattern, CancellationToken cancellationToken) =>
         await ScalarAsync<string[]>(
             owner,
-            "select coalesce(pg_catalog.array_agg(datname::text), '{}') from pg_database "
+            "select coalesce(pg_catalog.array_agg(datname::text), '{}') from pg_catalog.pg_database "
                 + "where datname ~ $1 and pg_catalog.pg_get_userbyid(datdba) = current_user",
             pattern,
             cancellationToken).ConfigureAwait(false);

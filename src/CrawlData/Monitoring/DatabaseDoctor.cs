@@ -35,7 +35,7 @@ public sealed class DatabaseDoctor(NpgsqlDataSource dataSource)
                    when 'command line' then pg_catalog.format('remove %s from the options that the server starts with', name)
                    else pg_catalog.format('alter system set %I = %L; select pg_catalog.pg_reload_conf()', name, boot_val)
                end
-        from pg_settings
+        from pg_catalog.pg_settings
         where (name, setting) in (
                   ('synchronous_commit', 'off'), ('zero_damaged_pages', 'on'), ('ignore_checksum_failure', 'on'), ('session_replication_role', 'replica'))
            or name in ('fsync', 'full_page_writes') and setting = 'off' and pg_catalog.current_setting('crawldata.disposable', true) is distinct from 'on'
@@ -46,7 +46,7 @@ public sealed class DatabaseDoctor(NpgsqlDataSource dataSource)
     internal const string UnloggedSql =
         """
         select 'table ' || pg_catalog.quote_ident(relname), 'unlogged', pg_catalog.format('alter table %I set logged', relname)
-        from pg_class
+        from pg_catalog.pg_class
         where relnamespace = pg_catalog.quote_ident(pg_catalog.current_schema())::regnamespace::oid
           and relname in ('crawl_runs', 'crawl_events', 'audit_sessions', 'audit_pages', 'artifacts', 'crawl_logs')
           and relpersistence = 'u'
@@ -58,14 +58,14 @@ public sealed class DatabaseDoctor(NpgsqlDataSource dataSource)
         """
         select 'schema ' || pg_catalog.quote_ident(nspname), 'open to ' || coalesce(pg_catalog.quote_ident(rolname), 'every role'),
                pg_catalog.format('revoke create on schema %I from %s', nspname, coalesce(pg_catalog.quote_ident(rolname), 'public'))
-        from pg_namespace
+        from pg_catalog.pg_namespace
         cross join pg_catalog.aclexplode(nspacl)
-        left join pg_roles on pg_roles.oid = grantee
+        left join pg_catalog.pg_roles on pg_roles.oid = grantee
         where nspname = any (pg_catalog.current_schemas(false))
           and pg_catalog.lower(privilege_type) = 'create'
           and grantee <> nspowner
           and rolname is distinct from session_user
-          and not exists (select from pg_class where relnamespace = pg_namespace.oid and relname = 'crawl_runs' and relowner = grantee)
+          and not exists (select from pg_catalog.pg_class where relnamespace = pg_namespace.oid and relname = 'crawl_runs' and relowner = grantee)
         order by nspname, rolname
         """;
 
@@ -73,8 +73,8 @@ public sealed class DatabaseDoctor(NpgsqlDataSource dataSource)
         """
         select 'journal ' || pg_class.oid::regclass::text, 'on the search path behind ' || pg_catalog.quote_ident(pg_catalog.current_schema()),
                'set Search Path to the one schema in the connection string, or drop the other tables'
-        from pg_class
-        join pg_namespace on pg_namespace.oid = relnamespace
+        from pg_catalog.pg_class
+        join pg_catalog.pg_namespace on pg_namespace.oid = relnamespace
         where relname = 'crawldata_journal' and nspname = any (pg_catalog.current_schemas(false)) and nspname <> pg_catalog.current_schema()
         order by pg_catalog.array_position(pg_catalog.current_schemas(false), nspname)
         """;

@@ -37,7 +37,7 @@ public sealed class DatabaseStatusReader(NpgsqlDataSource dataSource, ILoggerFac
         select relname, nullif(reltuples, (-1)::real)::bigint, pg_catalog.pg_total_relation_size(pg_class.oid), pg_catalog.pg_indexes_size(pg_class.oid)
         from pg_catalog.unnest('{crawl_runs, crawl_events, audit_sessions, audit_pages, artifacts, crawl_logs}'::name[])
             with ordinality as tables (name, position)
-        join pg_class on relname = name and relnamespace = pg_catalog.quote_ident(pg_catalog.current_schema())::regnamespace::oid
+        join pg_catalog.pg_class on relname = name and relnamespace = pg_catalog.quote_ident(pg_catalog.current_schema())::regnamespace::oid
         order by position
         """;
 

@@ -67,6 +67,7 @@ public sealed class SchemaMigrator
     /// <returns>The scripts' names.</returns>
     /// <exception cref="MigrationException">The schema that is first on the search path has the role's name and no journal, and a later schema has
     /// one.</exception>
+    /// <exception cref="UntrustedJournalException">The journal is another role's view, or has its row level security.</exception>
     /// <exception cref="ScriptChangedException">A script was edited after it ran.</exception>
     public Task<IReadOnlyList<string>> ListPendingAsync(CancellationToken cancellationToken = default) =>
         dataSource.UseAsync<IReadOnlyList<string>>(null, async connection =>
@@ -82,11 +83,14 @@ public sealed class SchemaMigrator
     /// <param name="cancellationToken">Cancels the query.</param>
     /// <returns>The SQL; a comment when no script is pending.</returns>
     /// <exception cref="MigrationException">The database's encoding is not UTF8, or the data source multiplexes.</exception>
+    /// <exception cref="UntrustedJournalException">A script is pending, and the journal has a trigger or a rule. Or it is another role's view, or has its row
+    /// level security.</exception>
     /// <exception cref="ScriptChangedException">A script was edited after it ran.</exception>
     public Task<string> GetPendingSqlAsync(CancellationToken cancellationToken = default) => dataSource.UseAsync(null, async connection =>
     {
         await RequireMigratableAsync(connection, cancellationToken).ConfigureAwait(false);
         var pending = await FindPendingAsync(connection, cancellationToken).ConfigureAwait(false);
+        await RequireWritableAsync(connection, pending, asRole: false, cancellationToken).ConfigureAwait(false);
         var schema = await connection.QuerySingleAsync(SchemaSql, null, row => row.GetNullable<string>(0), null, cancellationToken).ConfigureAwait(false);
         return SchemaScriptWriter.Write(pending, schema);
     }, cancellationToken);
@@ -105,6 +109,8 @@ public sealed class SchemaMigrator
     /// not UTF8, or the data source multiplexes. Or the schema that is first on the search path has the role's name and no journal, and a later schema has
     /// one.</exception>
     /// <exception cref="ScriptChangedException">A script was edited after it ran. Nothing was run.</exception>
+    /// <exception cref="UntrustedJournalException">A script is pending, and the journal belongs to another role, or has a trigger or a rule. Nothing was
+    /// run.</exception>
     /// <exception cref="MigrationLockTimeoutException">The migration's lock was still held after <see cref="SchemaMigratorOptions.LockTimeout"/>.</exception>
     /// <exception cref="OperationCanceledException">The call was cancelled.</exception>
     public async Task<IReadOnlyList<string>> MigrateAsync(CancellationToken cancellationToken = default)
@@ -117,6 +123,7 @@ public sealed class SchemaMigrator
         var applied = !mayBePending ? [] : await WithLockAsync(async connection =>
         {
             var pending = await FindPendingAsync(connection, cancellationToken).ConfigureAwait(false);
+            await RequireWritableAsync(connection, pending, asRole: true, cancellationToken).ConfigureAwait(false);
 
             // DbUp is synchronous, so it gets a thread of its own.
             return pending.Count == 0 ? [] : await Task.Factory.StartNew(
@@ -140,6 +147,7 @@ public sealed class SchemaMigrator
     /// <param name="cancellationToken">Cancels the call. Nothing is marked.</param>
     /// <returns>The names of the scripts that were marked.</returns>
     /// <exception cref="MigrationException">The database's encoding is not UTF8, or the data source multiplexes.</exception>
+    /// <exception cref="UntrustedJournalException">A script is pending, and the journal belongs to another role, or has a trigger or a rule.</exception>
     /// <exception cref="SchemaNotComparableException">The server is a standby, the session is read-only, or the role has no TEMPORARY on the
     /// database.</exception>
     /// <exception cref="SchemaMismatchException">A script's results exist in part, or differ. Nothing was marked.</exception>
@@ -148,6 +156,7 @@ public sealed class SchemaMigrator
     public Task<IReadOnlyList<string>> AdoptAsync(CancellationToken cancellationToken = default) => WithLockAsync(async connection =>
     {
         var pending = await FindPendingAsync(connection, cancellationToken).ConfigureAwait(false);
+        await RequireWritableAsync(connection, pending, asRole: true, cancellationToken).ConfigureAwait(false);
         var adoptable = await new SchemaVerifier(scripts).FindAdoptableAsync(connection, pending, cancellationToken).ConfigureAwait(false);
         if (adoptable.Count == 0)
         {
@@ -204,6 +213,16 @@ public sealed class SchemaMigrator
         return scripts.FirstOrDefault(script => executed.TryGetValue(script.Name, out var hash) && hash != script.Hash) is { } changed
             ? throw new ScriptChangedException(changed.Name)
             : [.. scripts.Where(script => !executed.ContainsKey(script.Name))];
+    }
+
+    // With nothing pending, nothing is written. So an application's role may find that out.
+    private static async Task RequireWritableAsync(
+        NpgsqlConnection connection, IReadOnlyList<SchemaScript> pending, bool asRole, CancellationToken cancellationToken)
+    {
+        if (pending.Count > 0)
+        {
+            (await SchemaJournal.ReadStateAsync(connection, null, cancellationToken).ConfigureAwait(false))?.RequireWritable(asRole);
+        }
     }
 
     private Task<IReadOnlyList<string>> WithLockAsync(Func<NpgsqlConnection, Task<IReadOnlyList<string>>> work, CancellationToken cancellationToken) =>

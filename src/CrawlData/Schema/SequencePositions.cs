@@ -11,9 +11,9 @@ internal static class SequencePositions
     internal const string ReadableSql =
         """
         select tables.relname
-        from pg_class as tables
-        join pg_attribute on attrelid = tables.oid and attname = 'id' and atttypid = 'bigint'::regtype::oid and not attisdropped
-        join pg_class as sequences on sequences.relnamespace = tables.relnamespace and sequences.relname = tables.relname::text || '_id_seq'
+        from pg_catalog.pg_class as tables
+        join pg_catalog.pg_attribute on attrelid = tables.oid and attname = 'id' and atttypid = 'bigint'::regtype::oid and not attisdropped
+        join pg_catalog.pg_class as sequences on sequences.relnamespace = tables.relnamespace and sequences.relname = tables.relname::text || '_id_seq'
         where tables.relnamespace = pg_catalog.quote_ident(pg_catalog.current_schema())::regnamespace::oid
           and tables.relname in ('crawl_events', 'crawl_logs')
           and tables.relkind in ('r', 'p')

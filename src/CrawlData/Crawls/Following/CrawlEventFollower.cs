@@ -25,9 +25,9 @@ internal sealed class CrawlEventFollower(
         select newest_id, last_id, pg_catalog.pg_is_in_recovery(),
                case when @is_waiting or newest_id > greatest(@after_id, @up_to_id) then (
                    select coalesce(pg_catalog.string_agg(distinct virtualtransaction, ' '), '')
-                   from pg_locks
+                   from pg_catalog.pg_locks
                    where locktype = 'relation'
-                     and database = (select oid from pg_database where datname = pg_catalog.current_database())
+                     and database = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())
                      and relation = 'crawl_events'::regclass::oid
                      and mode = 'RowExclusiveLock'
                      and granted

@@ -20,20 +20,29 @@ internal sealed class SchemaJournal(IReadOnlyList<SchemaScript> pending) : IJour
         )
         """;
 
-    // Only in the schema of the scripts, and not elsewhere on the search path.
-    internal const string ExistsSql =
+    // Only in the schema of the scripts, and not elsewhere on the search path. For a superuser, pg_has_role is true of every role.
+    internal const string StateSql =
         """
-        select exists (
-            select from pg_class
-            where relname = 'crawldata_journal' and relnamespace = pg_catalog.quote_ident(pg_catalog.current_schema())::regnamespace::oid)
+        select owners.rolname::text, roles.rolname::text,
+               owners.rolsuper or not roles.rolsuper and pg_catalog.pg_has_role(roles.oid, owners.oid, 'member'),
+               relkind = 'r' and not relrowsecurity,
+               pg_catalog.has_table_privilege(pg_class.oid, 'select'),
+               array(
+                   select 'trigger ' || pg_catalog.quote_ident(tgname) from pg_catalog.pg_trigger where tgrelid = pg_class.oid and not tgisinternal
+                   union all
+                   select 'rule ' || pg_catalog.quote_ident(rulename) from pg_catalog.pg_rewrite where ev_class = pg_class.oid)
+        from pg_catalog.pg_class
+        join pg_catalog.pg_roles as owners on owners.oid = relowner
+        join pg_catalog.pg_roles as roles on roles.rolname = current_user
+        where relname = 'crawldata_journal' and relnamespace = pg_catalog.quote_ident(pg_catalog.current_schema())::regnamespace::oid
         """;
 
     // In a later schema of the path, when the first one is there only because it has the role's name.
     internal const string OtherSchemaSql =
         """
         select pg_catalog.quote_ident(nspname), pg_catalog.quote_ident(pg_catalog.current_schema())
-        from pg_class
-        join pg_namespace on pg_namespace.oid = relnamespace
+        from pg_catalog.pg_class
+        join pg_catalog.pg_namespace on pg_namespace.oid = relnamespace
         where relname = 'crawldata_journal'
           and nspname = any (pg_catalog.current_schemas(false))
           and nspname <> pg_catalog.current_schema()
@@ -45,27 +54,34 @@ internal sealed class SchemaJournal(IReadOnlyList<SchemaScript> pending) : IJour
 
     internal const string ReadSql = "select script_name, script_hash from crawldata_journal";
 
-    internal const string MayReadSql =
-        """
-        select pg_catalog.has_table_privilege(oid, 'select')
-        from pg_class
-        where relname = 'crawldata_journal' and relnamespace = pg_catalog.quote_ident(pg_catalog.current_schema())::regnamespace::oid
-        """;
-
     internal const string ReadTimesSql = "select script_name, applied_at from crawldata_journal";
 
     internal const string StoreSql = "insert into crawldata_journal (script_name, script_hash) values (@script_name, @script_hash)";
 
+    /// <summary>Reads the state of the journal.</summary>
+    /// <returns>The state; null in a database without a journal.</returns>
+    public static async Task<JournalState?> ReadStateAsync(
+        NpgsqlConnection connection, NpgsqlTransaction? transaction, CancellationToken cancellationToken) =>
+        (await connection.QueryAsync(
+            StateSql,
+            null,
+            row => new JournalState(
+                row.GetString(0), row.GetString(1), row.GetBoolean(2), row.GetBoolean(3), row.GetBoolean(4), row.GetFieldValue<string[]>(5)),
+            transaction,
+            cancellationToken).ConfigureAwait(false)).SingleOrDefault();
+
     /// <summary>Reads the scripts that ran.</summary>
     /// <returns>Their hashes by their names; empty in a database without a journal.</returns>
+    /// <exception cref="UntrustedJournalException">Code of another role would run.</exception>
     public static async Task<IReadOnlyDictionary<string, string>> ReadAsync(
         NpgsqlConnection connection, NpgsqlTransaction? transaction, CancellationToken cancellationToken)
     {
-        if (!await connection.QuerySingleAsync(ExistsSql, null, row => row.GetBoolean(0), transaction, cancellationToken).ConfigureAwait(false))
+        if (await ReadStateAsync(connection, transaction, cancellationToken).ConfigureAwait(false) is not { } journal)
         {
             return new Dictionary<string, string>();
         }
 
+        journal.RequireReadable();
         var rows = await connection.QueryAsync(ReadSql, null, row => KeyValuePair.Create(row.GetString(0), row.GetString(1)), transaction, cancellationToken)
             .ConfigureAwait(false);
         return rows.ToDictionary();
@@ -73,15 +89,17 @@ internal sealed class SchemaJournal(IReadOnlyList<SchemaScript> pending) : IJour
 
     /// <summary>Reads the time when each script ran.</summary>
     /// <returns>The times by the scripts' names; empty in a database without a journal; null when the role may not read it.</returns>
+    /// <exception cref="UntrustedJournalException">Code of another role would run.</exception>
     public static async Task<IReadOnlyDictionary<string, DateTimeOffset>?> ReadTimesAsync(NpgsqlTransaction transaction, CancellationToken cancellationToken)
     {
         var connection = transaction.Connection!;
-        var mayRead = await connection.QueryAsync(MayReadSql, null, row => row.GetBoolean(0), transaction, cancellationToken).ConfigureAwait(false);
-        if (mayRead is not [true])
+        var journal = await ReadStateAsync(connection, transaction, cancellationToken).ConfigureAwait(false);
+        if (journal is not { MayRead: true })
         {
-            return mayRead is [] ? new Dictionary<string, DateTimeOffset>() : null;
+            return journal is null ? new Dictionary<string, DateTimeOffset>() : null;
         }
 
+        journal.RequireReadable();
         var rows = await connection.QueryAsync(
             ReadTimesSql, null, row => KeyValuePair.Create(row.GetString(0), row.GetInstant(1).ToDateTimeOffset()), transaction, cancellationToken)
             .ConfigureAwait(false);

@@ -22,7 +22,7 @@ internal sealed class CommitVerifier(NpgsqlDataSource dataSource, RetryPolicy re
     // count as committed without them. Unlike the state, the wait event is there with track_activities off.
     internal const string TerminateSql =
         """
-        select pg_catalog.pg_terminate_backend(pid) from pg_stat_activity
+        select pg_catalog.pg_terminate_backend(pid) from pg_catalog.pg_stat_activity
         where pid = @backend_id and backend_xid = @transaction_id::xid and wait_event = 'ClientRead'
         """;
 

@@ -14,7 +14,7 @@ internal sealed class LostBackends(string table)
     internal const string TerminateSql =
         """
         select pg_catalog.pg_terminate_backend(pid)
-        from pg_stat_activity
+        from pg_catalog.pg_stat_activity
         where pid = any (@backend_ids)
           and datname = pg_catalog.current_database()
           and usename = session_user
