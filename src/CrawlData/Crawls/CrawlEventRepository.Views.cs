@@ -145,6 +145,7 @@ public sealed partial class CrawlEventRepository
             pageSize,
             Map(),
             row => new KeysetCursor<long>(default, row.GetInt64(0)),
+            Bytes,
             last => last.Encode(CursorKind.EventsNewestFirst, crawlId),
             PassedOver(),
             transaction,

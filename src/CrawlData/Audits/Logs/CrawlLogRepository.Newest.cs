@@ -64,6 +64,7 @@ public sealed partial class CrawlLogRepository
             pageSize,
             Map,
             row => new KeysetCursor<long>(row.GetInstant(6), row.GetInt64(0)),
+            Bytes,
             last => last.Encode(CursorKind.LogsNewestFirst, sessionId),
             PassedOver(),
             transaction,
