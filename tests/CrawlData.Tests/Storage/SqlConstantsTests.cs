@@ -19,11 +19,11 @@ public sealed class SqlConstantsTests : DatabaseTest
     {
         ["ArtifactRepository"] = 7,
         ["AuditPageRepository"] = 5,
-        ["AuditSessionQueue"] = 9,
+        ["AuditSessionQueue"] = 11,
         ["AuditSessionRepository"] = 7,
         ["CrawlDataHealthCheck"] = 1,
         ["CrawlEventFollower"] = 3,
-        ["CrawlEventListener"] = 2,
+        ["NotificationListener"] = 2,
         ["CrawlEventNotifier"] = 1,
         ["CrawlEventStatements"] = 14,
         ["CrawlLogStatements"] = 6,

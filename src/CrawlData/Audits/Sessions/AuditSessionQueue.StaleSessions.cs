@@ -18,6 +18,11 @@ public sealed partial class AuditSessionQueue
               offset 0
           )
           and not exists (select from crawl_logs where session_id = audit_sessions.id and id > @mark offset 0)
+          and not exists (
+              select from audit_session_claims
+              where session_id = audit_sessions.id and heartbeat_at > pg_catalog.clock_timestamp() - @silent_for
+              offset 0
+          )
         """;
 
     internal const string TakeMarkSql =
@@ -62,16 +67,16 @@ public sealed partial class AuditSessionQueue
     internal const string RescueStaleSql =
         $"""
         update audit_sessions
-        set status = case when attempts < @max_attempts then 'queued' else 'failed' end::audit_session_status_enum,
+        set status = case when {Counted} < @max_attempts then 'queued' else 'failed' end::audit_session_status_enum,
             error_summary = 'attempt ' || attempts || ' was stale: it wrote no log line for ' || @silent_for
         where id = any (@ids) and {Stale} and {AuditSessionRepository.Readable}
-        returning {AuditSessionRepository.Columns}
+        returning {AuditSessionRepository.Columns}, {NotifyQueued}
         """;
 
-    /// <summary>Lists stale sessions, oldest first. They are running, and their log has got no line for a while.</summary>
+    /// <summary>Lists stale sessions, oldest first. They are running, and for a while their log has got no line, and they had no heartbeat.</summary>
     /// <remarks>It reads from the primary. On a standby that lags behind, the sessions of healthy workers could look stale. It relies on the marks that
     /// <see cref="RescueStaleAsync"/> takes: a session is listed once it has written no line since a mark that is old enough.</remarks>
-    /// <param name="silentFor">The time without a log line, by the database's clock. From 1 µs to 36,500 days.</param>
+    /// <param name="silentFor">The time without a log line or heartbeat, by the database's clock. From 1 µs to 36,500 days.</param>
     /// <param name="limit">The most sessions, 1 or more.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
@@ -111,9 +116,10 @@ public sealed partial class AuditSessionQueue
     /// <para>A session whose log gets a line while the rescue runs is not rescued. It relies on the session's row lock, and on a check of the log after the
     /// lock. In a transaction at REPEATABLE READ or above, that check does not see lines that were committed after the transaction's snapshot.</para>
     /// </remarks>
-    /// <param name="silentFor">The time without a log line, by the database's clock. From 1 µs to 36,500 days. Choose more than the longest pause between two
-    /// lines of a healthy worker.</param>
-    /// <param name="maxAttempts">The most attempts, 1 or more. A stale session that has had this many attempts fails.</param>
+    /// <param name="silentFor">The time without a log line or heartbeat, by the database's clock. From 1 µs to 36,500 days. Choose more than the longest pause
+    /// between two lines or heartbeats of a healthy worker.</param>
+    /// <param name="maxAttempts">The most attempts, 1 or more. A stale session that has had this many attempts fails. Released attempts do not
+    /// count.</param>
     /// <param name="limit">The most sessions, 1 or more.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the statement.</param>
@@ -163,6 +169,7 @@ public sealed partial class AuditSessionQueue
                 { "mark", NpgsqlDbType.Bigint, mark },
                 { "silent_for", NpgsqlDbType.Interval, silentFor },
                 { "max_attempts", NpgsqlDbType.Integer, maxAttempts },
+                { "notify", NpgsqlDbType.Boolean, notify },
             };
             return await connection.QueryAsync(RescueStaleSql, rescue, AuditSessionRepository.Map, inTransaction, cancellationToken).ConfigureAwait(false);
         }

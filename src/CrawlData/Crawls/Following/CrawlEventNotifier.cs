@@ -10,10 +10,8 @@ namespace CrawlData.Crawls;
 /// with a gap between two statements.</summary>
 internal sealed class CrawlEventNotifier(NpgsqlDataSource dataSource, TimeProvider timeProvider, ILogger logger)
 {
-    public const string Channel = "crawldata_events";
-
     // A crash loses only a hint, so the commit does not wait for the disk.
-    internal const string NotifySql = $"select pg_notify('{Channel}', @payload_text), set_config('synchronous_commit', 'off', true)";
+    internal const string NotifySql = $"select pg_notify('{NotificationListener.EventChannel}', @payload_text), set_config('synchronous_commit', 'off', true)";
 
     // A payload has at most 7,999 bytes.
     private const int CrawlIdsInPayload = 200;
@@ -46,9 +44,6 @@ internal sealed class CrawlEventNotifier(NpgsqlDataSource dataSource, TimeProvid
     }
 
     public static string ToPayload(IEnumerable<Guid> crawlIds) => string.Join(',', crawlIds);
-
-    public static IEnumerable<Guid> FromPayload(string payload) =>
-        payload.Split(',').Select(text => Guid.TryParse(text, out var crawlId) ? crawlId : Guid.Empty);
 
     private async Task SendAsync()
     {

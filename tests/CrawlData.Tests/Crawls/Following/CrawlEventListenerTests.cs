@@ -1,4 +1,5 @@
 using CrawlData.Crawls;
+using CrawlData.Storage;
 using CrawlData.Tests.Faults;
 using Npgsql;
 
@@ -147,8 +148,8 @@ public sealed class CrawlEventListenerTests : DatabaseTest
     }
 
     private static TimeWithoutPolls TimeWithChecks() => new(
-        (CrawlEventListener.CheckInterval, TimeSpan.FromMilliseconds(20)),
-        (CrawlEventListener.ReconnectAfter, TimeSpan.FromMilliseconds(10)));
+        (NotificationListener.CheckInterval, TimeSpan.FromMilliseconds(20)),
+        (NotificationListener.ReconnectAfter, TimeSpan.FromMilliseconds(10)));
 
     private static Task FollowAsync(CrawlEventRepository events, Guid crawl, ReceivedItems<long> received, CancellationToken cancellationToken) =>
         Task.Run(

@@ -1,13 +1,16 @@
-namespace CrawlData.Crawls;
+namespace CrawlData.Storage;
 
-/// <summary>A follower's subscription to the notifications of a crawl, or of all crawls.</summary>
+/// <summary>A subscription to the notifications of a channel.</summary>
 /// <param name="listener">Pulses the subscription.</param>
-/// <param name="crawlId">The crawl; null for all.</param>
-internal sealed class CrawlEventSubscription(CrawlEventListener listener, Guid? crawlId) : IDisposable
+/// <param name="channel">The channel.</param>
+/// <param name="subject">The crawl or queue that the payload must name; null for any.</param>
+internal sealed class NotificationSubscription(NotificationListener listener, string channel, string? subject) : IDisposable
 {
     private readonly SemaphoreSlim pulses = new(0);
 
-    public Guid? CrawlId => crawlId;
+    public string Channel => channel;
+
+    public string? Subject => subject;
 
     /// <summary>Waits for a pulse, or for the time to pass.</summary>
     public async Task WaitAsync(TimeSpan longest, TimeProvider timeProvider, CancellationToken cancellationToken)
@@ -15,7 +18,7 @@ internal sealed class CrawlEventSubscription(CrawlEventListener listener, Guid? 
         using var timeout = new CancellationTokenSource(longest, timeProvider);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
 
-        // The end of the time is no error, and idle followers reach it several times a second.
+        // The end of the time is no error, and idle subscribers reach it several times a second.
         await pulses.WaitAsync(either.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         cancellationToken.ThrowIfCancellationRequested();
     }
