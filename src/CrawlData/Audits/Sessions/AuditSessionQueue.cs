@@ -43,10 +43,10 @@ public sealed partial class AuditSessionQueue(
     private const string LogAttempt =
         """
         insert into crawl_logs (session_id, level, event_type, message, details, timestamp)
-        select id, 'info', case attempts when 1 then 'navigation' else 'retry' end::event_type_enum, 'attempt ' || attempts || ' begins',
-               jsonb_build_object('attempt', attempts), clock_timestamp()
+        select id, 'info', case attempts when 1 then 'navigation' else 'retry' end::event_type_enum, 'attempt ' || attempts::text || ' begins',
+               pg_catalog.jsonb_build_object('attempt', attempts), pg_catalog.clock_timestamp()
         from changed
-        where status = 'running'
+        where status operator(pg_catalog.=) 'running'
         """;
 
     // The number of attempts that count: those that were not handed back.
@@ -54,7 +54,7 @@ public sealed partial class AuditSessionQueue(
         "audit_sessions.attempts - coalesce((select released from audit_session_claims where session_id = audit_sessions.id), 0)";
 
     // Sends a notification for a session that is queued. Equal ones of a transaction are sent once.
-    private const string NotifyQueued = $"case when @notify and audit_sessions.status = 'queued' then {WorkQueue.NotifySessions} end";
+    private const string NotifyQueued = $"case when @notify and audit_sessions.status operator(pg_catalog.=) 'queued' then {WorkQueue.NotifySessions} end";
 
     // A session whose attempts cannot rise is passed over. Otherwise the oldest one would fail every claim with 22003. So is a session that cannot be read: its
     // claim would be committed, and nobody would have it.
@@ -63,7 +63,7 @@ public sealed partial class AuditSessionQueue(
         $"""
         with oldest as materialized (
             select id from audit_sessions
-            where status = 'queued' and attempts < 2147483647 and {AuditSessionRepository.Readable}
+            where status operator(pg_catalog.=) 'queued' and attempts < 2147483647 and {AuditSessionRepository.Readable}
               and not exists (
                   select from audit_session_claims
                   where session_id = audit_sessions.id and not_before > pg_catalog.clock_timestamp()
@@ -90,7 +90,7 @@ public sealed partial class AuditSessionQueue(
                 error_summary = case when @to in ('queued', 'running') then audit_sessions.error_summary else @error_summary end
             from standing
             where audit_sessions.id = standing.id
-              and standing.status = any (@from::audit_session_status_enum[])
+              and standing.status operator(pg_catalog.=) any (@from::audit_session_status_enum[])
               and standing.attempts = coalesce(@attempt, standing.attempts)
               and (@to <> 'running' or standing.attempts < 2147483647)
               and exists (select from standing where {AuditSessionRepository.Readable})
@@ -113,7 +113,7 @@ public sealed partial class AuditSessionQueue(
             set status = case when @max_attempts is null or {Counted} < @max_attempts then 'queued' else 'failed' end::audit_session_status_enum,
                 error_summary = coalesce(@error_summary, audit_sessions.error_summary)
             from standing
-            where audit_sessions.id = standing.id and standing.status = 'running' and standing.attempts = @attempt
+            where audit_sessions.id = standing.id and standing.status operator(pg_catalog.=) 'running' and standing.attempts = @attempt
               and exists (select from standing where {AuditSessionRepository.Readable})
             returning audit_sessions.*, case when @delay = interval '0' then {NotifyQueued} end
         ), noted as (
@@ -133,7 +133,7 @@ public sealed partial class AuditSessionQueue(
             select audit_sessions.id
             from unnest(@ids, @attempts) as claims (id, attempt)
             join audit_sessions on audit_sessions.id = claims.id
-            where audit_sessions.status = 'running' and audit_sessions.attempts = claims.attempt
+            where audit_sessions.status operator(pg_catalog.=) 'running' and audit_sessions.attempts = claims.attempt
             order by audit_sessions.id
             for key share of audit_sessions
         ), noted as (
@@ -154,7 +154,7 @@ public sealed partial class AuditSessionQueue(
                 pdp_url = coalesce(@pdp_url, audit_sessions.pdp_url),
                 low_confidence = coalesce(@low_confidence, audit_sessions.low_confidence)
             from standing
-            where audit_sessions.id = standing.id and standing.attempts = @attempt and standing.status <> 'queued'
+            where audit_sessions.id = standing.id and standing.attempts = @attempt and standing.status operator(pg_catalog.<>) 'queued'
               and exists (select from standing where {AuditSessionRepository.Readable})
             returning audit_sessions.*
         )
