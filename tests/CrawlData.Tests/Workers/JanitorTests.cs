@@ -14,7 +14,10 @@ public sealed class JanitorTests : EmptiedDatabaseTest
 
     private static readonly TimeSpan Interval = TimeSpan.FromMinutes(10);
 
-    private readonly LoggedEvents<ArtifactSweeper> failures = new(JanitorFailed);
+    private LoggedEvents<ArtifactSweeper> failures = null!;
+
+    [SetUp]
+    public void MakeLog() => failures = new(JanitorFailed);
 
     [Test]
     public async Task Each_round_sweeps_and_purges_although_the_store_fails_at_first()

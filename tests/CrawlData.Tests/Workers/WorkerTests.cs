@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using CrawlData.Audits;
+using CrawlData.Tests.Crawls;
 using CrawlData.Tests.Faults;
 using CrawlData.Workers;
 using Microsoft.Extensions.DependencyInjection;
@@ -129,15 +130,12 @@ public sealed class WorkerTests : EmptiedDatabaseTest
         var session = await EnqueueAsync();
         var goOn = Signal();
         script.OnHandle = (_, _) => goOn.Task;
-        var staleAfter = TimeSpan.FromMilliseconds(300);
-        using var host = await StartAsync(options => options.StaleAfter = staleAfter);
+        using var host = await StartAsync(time: HeartbeatsAtOnce());
 
-        // The log's only line is old by then, and rescues have looked for it.
-        await UntilAsync(
-            """
-            select heartbeat_at > timestamp + interval '1 second' and (select max(marked_at) > timestamp + interval '1 second' from crawl_log_marks)
-            from audit_session_claims natural join crawl_logs
-            """);
+        // As if the log had been silent for long.
+        await UntilAsync("select exists (select from audit_session_claims where heartbeat_at is not null)");
+        await ExecuteAsync("insert into crawl_log_marks (marked_at, log_id) select clock_timestamp() - interval '1 hour', max(id) from crawl_logs");
+        Assert.That(await Queue.RescueStaleAsync(new WorkerOptions().StaleAfter, maxAttempts: 3), Is.Empty);
         goOn.SetResult();
 
         await UntilAsync("select status = 'completed' from audit_sessions");
@@ -155,7 +153,7 @@ public sealed class WorkerTests : EmptiedDatabaseTest
             await Wait.UntilCancelledAsync(token);
             cancelled.SetResult();
         };
-        using var host = await StartAsync(options => options.StaleAfter = TimeSpan.FromSeconds(1));
+        using var host = await StartAsync(time: HeartbeatsAtOnce());
         await script.Handled.UntilCountAsync(1);
 
         await ExecuteAsync("update audit_sessions set attempts = attempts + 1");
@@ -220,6 +218,9 @@ public sealed class WorkerTests : EmptiedDatabaseTest
 
         Assert.That(exception!.ParamName, Is.EqualTo("Concurrency"));
     }
+
+    /// <summary>The system's time, on which the pauses between heartbeats are short.</summary>
+    private static TimeWithoutPolls HeartbeatsAtOnce() => new((new WorkerOptions().StaleAfter / 4, TimeSpan.FromMilliseconds(20)));
 
     private static TaskCompletionSource Signal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
