@@ -266,7 +266,7 @@ public sealed partial class AuditSessionQueue(NpgsqlDataSource dataSource, ILogg
             sql,
             parameters,
             AuditSessionRepository.Map,
-            session => $"{session.Status.ToLabel()} at attempt {session.Attempts}",
+            (session, _) => $"{session.Status.ToLabel()} at attempt {session.Attempts}",
             transaction,
             cancellationToken);
 
