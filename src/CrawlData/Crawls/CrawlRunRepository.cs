@@ -31,10 +31,10 @@ public sealed class CrawlRunRepository(
     /// <summary>The largest page: 1,000 runs.</summary>
     public const int MaxPageSize = 1_000;
 
-    private const string Table = "crawl_runs";
+    internal const string Table = "crawl_runs";
 
     // In the order in which Map reads them.
-    private const string Columns =
+    internal const string Columns =
         """
         id, status::text, app_package, device_config, max_steps, goal, created_at, started_at, completed_at, cancelled_at, error_message
         """;
@@ -55,7 +55,7 @@ public sealed class CrawlRunRepository(
         """;
 
     // Whether Map can read a run. A transition of another run changes nothing, and fails when its row is mapped.
-    private const string Readable =
+    internal const string Readable =
         """
         status::text in ('PENDING', 'RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED')
           and created_at >= '0001-01-01' and created_at < '10000-01-01'
@@ -373,10 +373,10 @@ public sealed class CrawlRunRepository(
             { "error_message", NpgsqlDbType.Text, errorMessage },
         };
         return dataSource.RunTransitionAsync(
-            new TransitionRule(Table, name, allowed), id, TransitionSql, parameters, Map, run => run.Status.ToLabel(), transaction, cancellationToken);
+            new TransitionRule(Table, name, allowed), id, TransitionSql, parameters, Map, (run, _) => run.Status.ToLabel(), transaction, cancellationToken);
     }
 
-    private static CrawlRun Map(DbDataReader row) => new()
+    internal static CrawlRun Map(DbDataReader row) => new()
     {
         Id = row.GetGuid(0),
         Status = row.GetLabel<CrawlStatus>(Table, 1),

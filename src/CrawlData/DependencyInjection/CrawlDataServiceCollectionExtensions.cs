@@ -25,7 +25,7 @@ public static class CrawlDataServiceCollectionExtensions
     /// <summary>Adds the services of CrawlData as singletons over the application's <see cref="NpgsqlDataSource"/>. A second call only
     /// sets options.</summary>
     /// <remarks>
-    /// <para><b>Services.</b> The repositories, the audit queue, the event writer, the migrator, the sweeper and the purger. Also the importer and exporter of
+    /// <para><b>Services.</b> The repositories, the queues, the event writer, the migrator, the sweeper and the purger. Also the importer and exporter of
     /// recordings, the status reader, the doctor and the health check.</para>
     /// <para><b>Data source.</b> The application disposes its data source. When the data source has several hosts, CrawlData works on the primary.
     /// <see cref="CrawlDataOptions.ReadFromStandby"/> lets reads go to a standby. Calls for two data sources keep the host from starting.</para>
@@ -67,6 +67,7 @@ public static class CrawlDataServiceCollectionExtensions
         services.AddSingleton<CrawlDataSources>();
         services.AddSingleton(provider => new SchemaMigrator(Primary(provider), Options(provider).Migration, Logger<SchemaMigrator>(provider), Time(provider)));
         services.AddSingleton(provider => new CrawlRunRepository(Primary(provider), Reads(provider), Logger<CrawlRunRepository>(provider)));
+        services.AddSingleton(provider => new CrawlRunQueue(Primary(provider), Logger<CrawlRunQueue>(provider)));
         services.AddSingleton(provider => new CrawlEventRepository(
             Primary(provider), Reads(provider), Options(provider).Retry, Options(provider).Notify, Logger<CrawlEventRepository>(provider), Time(provider)));
         services.AddSingleton(provider => new CrawlEventWriter(

@@ -110,6 +110,15 @@ internal static partial class Log
         EventName = "SessionRescued")]
     public static partial void SessionRescued(ILogger logger, Guid sessionId, int attempt, string status);
 
+    [LoggerMessage(42, LogLevel.Debug, "Claimed run {RunId}, claim {Claim}, attempt {Attempt}.", EventName = "RunClaimed")]
+    public static partial void RunClaimed(ILogger logger, Guid runId, int claim, int attempt);
+
+    [LoggerMessage(43, LogLevel.Warning, "Failed stale run {RunId}: it had no event and no heartbeat.", EventName = "StaleRunFailed")]
+    public static partial void StaleRunFailed(ILogger logger, Guid runId);
+
+    [LoggerMessage(44, LogLevel.Information, "Run {RunId} is retried by run {RetryId}, attempt {Attempt}.", EventName = "RunRetried")]
+    public static partial void RunRetried(ILogger logger, Guid runId, Guid retryId, int attempt);
+
     [LoggerMessage(50, LogLevel.Information, "Sweep: {Deleted} of {Expired} expired artifacts were deleted.", EventName = "ArtifactsSwept")]
     public static partial void Swept(ILogger logger, long expired, long deleted);
 

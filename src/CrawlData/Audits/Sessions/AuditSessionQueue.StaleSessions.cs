@@ -32,23 +32,18 @@ public sealed partial class AuditSessionQueue
         on conflict do nothing
         """;
 
-    // Of the marks of nearly one age, the oldest is kept: some hundred marks for a century. Each age up to that has a mark that is older by a tenth at most.
     internal const string ThinMarksSql =
-        """
+        $"""
+        with marks as (select marked_at from crawl_log_marks)
         delete from crawl_log_marks
-        where marked_at = any (array(
-            select marked_at from crawl_log_marks
-            where marked_at <> all (array(
-                select pg_catalog.min(marked_at) from crawl_log_marks
-                group by pg_catalog.floor(20.0 * pg_catalog.ln(1.0 + greatest(extract(epoch from pg_catalog.clock_timestamp() - marked_at), 0)))))
-            for update skip locked))
+        where marked_at = any (array(select marked_at from crawl_log_marks where {NewestRowMarks.IsSuperfluous} for update skip locked))
         """;
 
     // A mark beyond the sequence is from before the sequence was set back. Lines that came after it have lower ids.
     internal const string MarkSql =
-        """
+        $"""
         select log_id from crawl_log_marks
-        where marked_at <= pg_catalog.clock_timestamp() - @silent_for and log_id <= pg_catalog.pg_sequence_last_value('crawl_logs_id_seq')
+        where {NewestRowMarks.IsOldEnough} and log_id <= pg_catalog.pg_sequence_last_value('crawl_logs_id_seq')
         order by marked_at desc
         limit 1
         """;
@@ -73,6 +68,8 @@ public sealed partial class AuditSessionQueue
         returning {AuditSessionRepository.Columns}, {NotifyQueued}
         """;
 
+    private static readonly NewestRowMarks Marks = new(TakeMarkSql, ThinMarksSql, MarkSql);
+
     /// <summary>Lists stale sessions, oldest first. They are running, and for a while their log has got no line, and they had no heartbeat.</summary>
     /// <remarks>It reads from the primary. On a standby that lags behind, the sessions of healthy workers could look stale. It relies on the marks that
     /// <see cref="RescueStaleAsync"/> takes: a session is listed once it has written no line since a mark that is old enough.</remarks>
@@ -85,17 +82,17 @@ public sealed partial class AuditSessionQueue
     public async Task<IReadOnlyList<AuditSession>> ListStaleAsync(
         TimeSpan silentFor, int limit = 100, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
-        RequireStale(silentFor, limit);
+        NewestRowMarks.RequireStale(silentFor, limit);
         return await dataSource.UseAsync<List<AuditSession>>(transaction, async connection =>
         {
-            if (await ReadMarkAsync(connection, silentFor, transaction, cancellationToken).ConfigureAwait(false) is not { } mark)
+            if (await Marks.ReadAsync(connection, silentFor, transaction, cancellationToken).ConfigureAwait(false) is not { } mark)
             {
                 return [];
             }
 
             return await connection.QueryReadableAsync(
                 ListStaleSql,
-                StaleParameters(mark, silentFor, limit),
+                NewestRowMarks.ToStaleParameters(mark, silentFor, limit),
                 AuditSessionRepository.Map,
                 new PassedOverRows(telemetry, log),
                 transaction,
@@ -128,7 +125,7 @@ public sealed partial class AuditSessionQueue
     public async Task<IReadOnlyList<AuditSession>> RescueStaleAsync(
         TimeSpan silentFor, int maxAttempts, int limit = 100, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
-        RequireStale(silentFor, limit);
+        NewestRowMarks.RequireStale(silentFor, limit);
         ArgumentRange.RequireAtLeastOne(maxAttempts);
         Connections.ThrowIfAmbient(transaction);
         var rescued = await telemetry.RunAsync("rescue", 0, () => dataSource.UseAsync(
@@ -149,15 +146,15 @@ public sealed partial class AuditSessionQueue
 
         async Task<List<AuditSession>> RescueAsync(NpgsqlConnection connection, NpgsqlTransaction inTransaction)
         {
-            await connection.ExecuteAsync(TakeMarkSql, null, inTransaction, cancellationToken).ConfigureAwait(false);
-            await connection.ExecuteAsync(ThinMarksSql, null, inTransaction, cancellationToken).ConfigureAwait(false);
-            if (await ReadMarkAsync(connection, silentFor, inTransaction, cancellationToken).ConfigureAwait(false) is not { } mark)
+            await Marks.TakeAsync(connection, inTransaction, cancellationToken).ConfigureAwait(false);
+            if (await Marks.ReadAsync(connection, silentFor, inTransaction, cancellationToken).ConfigureAwait(false) is not { } mark)
             {
                 return [];
             }
 
             var locked = await connection.QueryAsync(
-                LockStaleSql, StaleParameters(mark, silentFor, limit), row => row.GetGuid(0), inTransaction, cancellationToken).ConfigureAwait(false);
+                LockStaleSql, NewestRowMarks.ToStaleParameters(mark, silentFor, limit), row => row.GetGuid(0), inTransaction, cancellationToken)
+                .ConfigureAwait(false);
             if (locked.Count == 0)
             {
                 return [];
@@ -174,27 +171,4 @@ public sealed partial class AuditSessionQueue
             return await connection.QueryAsync(RescueStaleSql, rescue, AuditSessionRepository.Map, inTransaction, cancellationToken).ConfigureAwait(false);
         }
     }
-
-    /// <summary>Reads the newest mark that is old enough.</summary>
-    /// <returns>The id of the line that was the newest then; null when no mark is old enough.</returns>
-    private static async Task<long?> ReadMarkAsync(
-        NpgsqlConnection connection, TimeSpan silentFor, NpgsqlTransaction? transaction, CancellationToken cancellationToken)
-    {
-        var parameters = new Parameters { { "silent_for", NpgsqlDbType.Interval, silentFor } };
-        var marks = await connection.QueryAsync(MarkSql, parameters, row => row.GetInt64(0), transaction, cancellationToken).ConfigureAwait(false);
-        return marks is [var mark] ? mark : null;
-    }
-
-    private static void RequireStale(TimeSpan silentFor, int limit)
-    {
-        ArgumentRange.Require(silentFor, ArgumentRange.ShortestDuration, ArgumentRange.LongestDuration);
-        ArgumentRange.RequireAtLeastOne(limit);
-    }
-
-    private static Parameters StaleParameters(long mark, TimeSpan silentFor, int limit) => new()
-    {
-        { "mark", NpgsqlDbType.Bigint, mark },
-        { "silent_for", NpgsqlDbType.Interval, silentFor },
-        { "limit", NpgsqlDbType.Integer, limit },
-    };
 }

@@ -454,7 +454,7 @@ public sealed partial class AuditSessionQueue(
             sql,
             parameters,
             AuditSessionRepository.Map,
-            session => $"{session.Status.ToLabel()} at attempt {session.Attempts}",
+            (session, _) => $"{session.Status.ToLabel()} at attempt {session.Attempts}",
             transaction,
             cancellationToken);
 
