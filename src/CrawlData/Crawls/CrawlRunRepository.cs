@@ -16,6 +16,8 @@ namespace CrawlData.Crawls;
 /// <param name="readDataSource">Serves <see cref="GetAsync"/>, <see cref="ListAsync"/> and <see cref="CountByStatusAsync"/> outside a transaction, for example
 /// from a hot standby, which lags behind. Writes never use it. Null for <paramref name="dataSource"/>.</param>
 /// <param name="logger">Logs rows that listings and counts pass over, because this version cannot read them; may be null.</param>
+/// <param name="notify">Whether inserts of pending runs notify workers that listen. The notification is sent by the commit. A transaction that notifies cannot
+/// be prepared (two-phase commit).</param>
 /// <example>
 /// <code>
 /// var runs = new CrawlRunRepository(dataSource);
@@ -26,7 +28,7 @@ namespace CrawlData.Crawls;
 /// </code>
 /// </example>
 public sealed class CrawlRunRepository(
-    NpgsqlDataSource dataSource, NpgsqlDataSource? readDataSource = null, ILogger<CrawlRunRepository>? logger = null)
+    NpgsqlDataSource dataSource, NpgsqlDataSource? readDataSource = null, ILogger<CrawlRunRepository>? logger = null, bool notify = false)
 {
     /// <summary>The largest page: 1,000 runs.</summary>
     public const int MaxPageSize = 1_000;
@@ -51,7 +53,7 @@ public sealed class CrawlRunRepository(
             with ordinality as runs (id, status, app_package, device_config, max_steps, goal, created_at, started_at, completed_at, cancelled_at,
                                      error_message, position)
         order by position
-        returning {Columns}
+        returning {Columns}, case when @notify and status operator(pg_catalog.=) 'PENDING' then {WorkQueue.NotifyRuns} end
         """;
 
     // Whether Map can read a run. A transition of another run changes nothing, and fails when its row is mapped.
@@ -220,6 +222,7 @@ public sealed class CrawlRunRepository(
             { "completed_times", NpgsqlDbType.Array | NpgsqlDbType.TimestampTz, rows.Select(run => run.CompletedInstant).ToArray() },
             { "cancelled_times", NpgsqlDbType.Array | NpgsqlDbType.TimestampTz, rows.Select(run => run.CancelledInstant).ToArray() },
             { "error_messages", NpgsqlDbType.Array | NpgsqlDbType.Text, rows.Select(run => run.ErrorMessage).ToArray() },
+            { "notify", NpgsqlDbType.Boolean, notify },
         };
         return await dataSource.InsertAsync(Table, InsertSql, parameters, ids, map, id, transaction, cancellationToken).ConfigureAwait(false);
     }

@@ -66,8 +66,10 @@ public static class CrawlDataServiceCollectionExtensions
 
         services.AddSingleton<CrawlDataSources>();
         services.AddSingleton(provider => new SchemaMigrator(Primary(provider), Options(provider).Migration, Logger<SchemaMigrator>(provider), Time(provider)));
-        services.AddSingleton(provider => new CrawlRunRepository(Primary(provider), Reads(provider), Logger<CrawlRunRepository>(provider)));
-        services.AddSingleton(provider => new CrawlRunQueue(Primary(provider), Logger<CrawlRunQueue>(provider)));
+        services.AddSingleton(provider => new CrawlRunRepository(
+            Primary(provider), Reads(provider), Logger<CrawlRunRepository>(provider), Options(provider).Notify));
+        services.AddSingleton(provider => new CrawlRunQueue(
+            Primary(provider), Logger<CrawlRunQueue>(provider), Options(provider).Notify, Time(provider)));
         services.AddSingleton(provider => new CrawlEventRepository(
             Primary(provider), Reads(provider), Options(provider).Retry, Options(provider).Notify, Logger<CrawlEventRepository>(provider), Time(provider)));
         services.AddSingleton(provider => new CrawlEventWriter(
@@ -164,6 +166,44 @@ public static class CrawlDataServiceCollectionExtensions
             Primary(provider),
             provider.GetRequiredService<AuditSessionQueue>(),
             Options<WorkerOptions>(provider, WorkerOptions.Audits),
+            Options(provider).Notify,
+            provider.GetRequiredService<IServiceScopeFactory>(),
+            Time(provider),
+            Logger<THandler>(provider))));
+        return services;
+    }
+
+    /// <summary>Adds a hosted worker that claims crawl runs, and calls a handler for each. Call it after <c>AddCrawlData</c>.</summary>
+    /// <remarks>
+    /// <para><b>Outcome.</b> A run whose handler returns is completed, after its events were flushed. One whose handler throws has failed, and a new run retries
+    /// it, with a delay that is stored in the database, up to <see cref="WorkerOptions.MaxAttempts"/>.</para>
+    /// <para><b>Death.</b> The worker sends heartbeats for its runs. It fails and retries runs of any worker that had neither heartbeat nor event for
+    /// <see cref="WorkerOptions.StaleAfter"/>. The token of a handler whose run was failed is cancelled, and nothing more is stored for it.</para>
+    /// <para><b>Stop.</b> The worker claims no more. Handlers may finish for <see cref="WorkerOptions.ShutdownTimeout"/>. Then their token is cancelled, their
+    /// events are flushed, and their runs are PENDING again. That counts as no failure. No run is CANCELLED.</para>
+    /// <para><b>Outage.</b> The worker survives it, and stores the events and ends of its runs afterwards.</para>
+    /// <para><b>Latency.</b> With <see cref="CrawlDataOptions.Notify"/> the worker claims new runs at once, otherwise at
+    /// <see cref="WorkerOptions.PollInterval"/>.</para>
+    /// </remarks>
+    /// <typeparam name="THandler">The handler. It is registered as a scoped service, unless it is registered already.</typeparam>
+    /// <param name="services">The application's services.</param>
+    /// <param name="configure">Sets options; may be null. The options are named <see cref="WorkerOptions.Crawls"/>.</param>
+    /// <returns><paramref name="services"/>, for further calls.</returns>
+    /// <exception cref="InvalidOperationException">A crawl worker with another handler was added.</exception>
+    /// <example>
+    /// <code>
+    /// builder.Services.AddCrawlWorker&lt;Crawler&gt;(options =&gt; options.Concurrency = 4);
+    /// </code>
+    /// </example>
+    public static IServiceCollection AddCrawlWorker<THandler>(this IServiceCollection services, Action<WorkerOptions>? configure = null)
+        where THandler : class, ICrawlHandler
+    {
+        services.AddHandler<THandler>(WorkerOptions.Crawls, configure);
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, CrawlWorker<THandler>>(provider => new CrawlWorker<THandler>(
+            Primary(provider),
+            provider.GetRequiredService<CrawlRunQueue>(),
+            provider.GetRequiredService<CrawlEventWriter>(),
+            Options<WorkerOptions>(provider, WorkerOptions.Crawls),
             Options(provider).Notify,
             provider.GetRequiredService<IServiceScopeFactory>(),
             Time(provider),

@@ -55,7 +55,8 @@ internal abstract class Worker<TClaim>(
     protected abstract Task<Func<CancellationToken, Task<bool>>> HandleAsync(IServiceProvider services, TClaim claim, CancellationToken cancellationToken);
 
     /// <summary>Waits until what the handler wrote is stored.</summary>
-    protected virtual Task FlushAsync(TClaim claim, CancellationToken cancellationToken) => Task.CompletedTask;
+    /// <returns>The error when it could not be stored, and was given up; otherwise null.</returns>
+    protected virtual Task<Exception?> FlushAsync(TClaim claim, CancellationToken cancellationToken) => Task.FromResult<Exception?>(null);
 
     /// <summary>Stores a failure, and the retry.</summary>
     /// <returns>Whether the claim still held.</returns>
@@ -183,19 +184,15 @@ internal abstract class Worker<TClaim>(
         using var cancelled = CancellationTokenSource.CreateLinkedTokenSource(item.Lost, deadline.Token);
         var handling = HandleAsync(item.Claim, cancelled.Token);
         await Task.WhenAny(handling, abandoned.Task).ConfigureAwait(false);
+        var unstored = await FlushAsync(item.Claim, hostTimeIsUp.Token).ConfigureAwait(false);
         if (item.Lost.IsCancellationRequested)
         {
             return false;
         }
 
-        try
+        if (unstored is not null)
         {
-            await FlushAsync(item.Claim, hostTimeIsUp.Token).ConfigureAwait(false);
-        }
-        catch (CrawlDataException exception)
-        {
-            // Events of the handler's could not be stored.
-            return await FailAsync(item, id, exception).ConfigureAwait(false);
+            return await FailAsync(item, id, unstored).ConfigureAwait(false);
         }
 
         if (handling.IsCompletedSuccessfully)

@@ -12,7 +12,7 @@ public sealed partial class CrawlRunQueue
 
     // A retry that another transaction has committed meanwhile is not in the snapshot. "on conflict" sees it.
     internal const string RetrySql =
-        """
+        $"""
         with standing as materialized (
             select * from crawl_runs where id = @id for no key update
         ), retry as (
@@ -26,7 +26,7 @@ public sealed partial class CrawlRunQueue
             insert into crawl_runs (id, app_package, device_config, max_steps, goal, created_at)
             select retry.run_id, app_package, device_config, max_steps, goal, pg_catalog.clock_timestamp() at time zone 'utc'
             from retry join standing on standing.id = retry.retry_of
-            returning id
+            returning id, case when @notify and coalesce(@delay, interval '0') = interval '0' then {WorkQueue.NotifyRuns} end
         )
         select exists (select from inserted) from standing
         """;
@@ -91,6 +91,7 @@ public sealed partial class CrawlRunQueue
                 { "id", NpgsqlDbType.Uuid, id },
                 { "retry_id", NpgsqlDbType.Uuid, retryId },
                 { "delay", NpgsqlDbType.Interval, delay },
+                { "notify", NpgsqlDbType.Boolean, notify },
                 { "max_attempts", NpgsqlDbType.Integer, maxAttempts ?? int.MaxValue },
             };
             var inserted = await connection.QueryAsync(RetrySql, parameters, row => row.GetBoolean(0), inTransaction, cancellationToken).ConfigureAwait(false);

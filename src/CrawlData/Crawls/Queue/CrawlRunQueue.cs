@@ -23,6 +23,9 @@ namespace CrawlData.Crawls;
 /// </remarks>
 /// <param name="dataSource">The application's data source. The application disposes it.</param>
 /// <param name="logger">Logs claims, stale runs and retries; may be null.</param>
+/// <param name="notify">Whether releases, and retries without a delay, notify workers that listen. The notification is sent by the commit. A transaction that
+/// notifies cannot be prepared (two-phase commit).</param>
+/// <param name="timeProvider">Measures the pauses of <see cref="StreamClaimsAsync"/>; <see cref="TimeProvider.System"/> when null.</param>
 /// <example>
 /// <code>
 /// while (await queue.ClaimNextAsync() is { } claim)
@@ -33,7 +36,8 @@ namespace CrawlData.Crawls;
 /// }
 /// </code>
 /// </example>
-public sealed partial class CrawlRunQueue(NpgsqlDataSource dataSource, ILogger<CrawlRunQueue>? logger = null)
+public sealed partial class CrawlRunQueue(
+    NpgsqlDataSource dataSource, ILogger<CrawlRunQueue>? logger = null, bool notify = false, TimeProvider? timeProvider = null)
 {
     // The numbers are 2,147,483,646 at most, so that a release can raise each. A run that is at that number is passed over, and so is a run that cannot be
     // read: its claim would be committed, and nobody would have it. "offset 0" makes the conditions a look-up for each run that is passed, in the order of the
@@ -81,7 +85,7 @@ public sealed partial class CrawlRunQueue(NpgsqlDataSource dataSource, ILogger<C
             from standing, held
             where crawl_runs.id = standing.id and standing.status = 'RUNNING' and held.claim = @claim
               and exists (select from standing where {CrawlRunRepository.Readable})
-            returning crawl_runs.*
+            returning crawl_runs.*, case when @notify and crawl_runs.status operator(pg_catalog.=) 'PENDING' then {WorkQueue.NotifyRuns} end
         ), released as (
             update crawl_run_claims set claim = crawl_run_claims.claim + 1
             from changed where crawl_run_claims.run_id = changed.id and changed.status = 'PENDING'
@@ -133,22 +137,38 @@ public sealed partial class CrawlRunQueue(NpgsqlDataSource dataSource, ILogger<C
     public async Task<CrawlRunClaim?> ClaimNextAsync(NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         Connections.ThrowIfAmbient(transaction);
-        var claim = await telemetry.RunAsync(
-            "claim",
-            0,
-            () => dataSource.QuerySingleOrDefaultAsync(
-                ClaimNextSql,
-                null,
-                row => new CrawlRunClaim(CrawlRunRepository.Map(row), row.GetInt32(row.FieldCount - 2), row.GetInt32(row.FieldCount - 1)),
-                transaction,
-                cancellationToken)).ConfigureAwait(false);
-        telemetry.Claimed(claim is not null);
-        if (claim is not null)
-        {
-            Log.RunClaimed(log, claim.Run.Id, claim.Number, claim.Attempt);
-        }
+        return await dataSource.UseAsync(
+            transaction, connection => ClaimAsync(connection, transaction, cancellationToken), cancellationToken).ConfigureAwait(false);
+    }
 
-        return claim;
+    /// <summary>Claims one run after another, each when the caller asks for the next: PENDING → RUNNING. While no run can be claimed, it waits.</summary>
+    /// <remarks>With <see cref="ClaimOptions.Listen"/>, a run is claimed as soon as its transaction has notified. Otherwise the next poll finds it. A poll also
+    /// finds a retry whose delay has passed. An error ends the stream. Call again after it.</remarks>
+    /// <param name="options">How to wait; the defaults when null.</param>
+    /// <param name="cancellationToken">Ends the stream with <see cref="OperationCanceledException"/>. A claim that is under way is not cancelled: it is
+    /// returned first.</param>
+    /// <returns>The claims.</returns>
+    /// <exception cref="InvalidOperationException">The options say to listen, and the data source multiplexes.</exception>
+    /// <example>
+    /// <code>
+    /// await foreach (var claim in queue.StreamClaimsAsync(new ClaimOptions { Listen = true }, stoppingToken))
+    /// {
+    ///     await CrawlAsync(claim);
+    ///     await queue.CompleteAsync(claim);
+    /// }
+    /// </code>
+    /// </example>
+    public IAsyncEnumerable<CrawlRunClaim> StreamClaimsAsync(ClaimOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        Connections.ThrowIfAmbient(null);
+        return WorkQueue.StreamClaimsAsync(
+            dataSource,
+            WorkQueue.Runs,
+            connection => ClaimAsync(connection, null, CancellationToken.None),
+            options ?? ClaimOptions.Default,
+            timeProvider ?? TimeProvider.System,
+            log,
+            cancellationToken);
     }
 
     /// <summary>Records a sign of life of claims, in one statement. It is for workers that may write no event for long.</summary>
@@ -243,6 +263,27 @@ public sealed partial class CrawlRunQueue(NpgsqlDataSource dataSource, ILogger<C
         CrawlRunClaim claim, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
         TransitionAsync("release", claim, CrawlStatus.Pending, null, transaction, cancellationToken);
 
+    private async Task<CrawlRunClaim?> ClaimAsync(NpgsqlConnection connection, NpgsqlTransaction? transaction, CancellationToken cancellationToken)
+    {
+        var claims = await telemetry.RunAsync(
+            "claim",
+            0,
+            () => connection.QueryAsync(
+                ClaimNextSql,
+                null,
+                row => new CrawlRunClaim(CrawlRunRepository.Map(row), row.GetInt32(row.FieldCount - 2), row.GetInt32(row.FieldCount - 1)),
+                transaction,
+                cancellationToken)).ConfigureAwait(false);
+        telemetry.Claimed(claims.Count > 0);
+        if (claims is not [var claim])
+        {
+            return null;
+        }
+
+        Log.RunClaimed(log, claim.Run.Id, claim.Number, claim.Attempt);
+        return claim;
+    }
+
     private Task<Transition<CrawlRun>> TransitionAsync(
         string name, CrawlRunClaim claim, CrawlStatus to, string? errorMessage, NpgsqlTransaction? transaction, CancellationToken cancellationToken)
     {
@@ -253,6 +294,7 @@ public sealed partial class CrawlRunQueue(NpgsqlDataSource dataSource, ILogger<C
             { "claim", NpgsqlDbType.Integer, claim.Number },
             { "to", NpgsqlDbType.Text, to.ToLabel() },
             { "error_message", NpgsqlDbType.Text, errorMessage },
+            { "notify", NpgsqlDbType.Boolean, notify },
         };
         return dataSource.RunTransitionAsync(
             new TransitionRule(CrawlRunRepository.Table, name, CrawlStatus.Running.ToLabel()),
