@@ -20,9 +20,6 @@ internal static class WorkQueue
     /// <summary>An expression that notifies workers on runs when the transaction commits.</summary>
     public const string NotifyRuns = $"pg_catalog.pg_notify('{NotificationListener.WorkChannel}', '{Runs}')";
 
-    /// <summary>The shortest time between two looks into an empty queue, however many notifications arrive.</summary>
-    public static readonly TimeSpan Gap = TimeSpan.FromMilliseconds(20);
-
     /// <summary>Claims one item after another, each when the caller asks for it. While there is none, it waits.</summary>
     /// <param name="dataSource">The application's data source.</param>
     /// <param name="queue">The queue's name in notifications.</param>
@@ -47,7 +44,6 @@ internal static class WorkQueue
         while (true)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            var looked = timeProvider.GetTimestamp();
             if (await dataSource.UseAsync(null, claim, cancellationToken).ConfigureAwait(false) is { } claimed)
             {
                 yield return claimed;
@@ -58,11 +54,7 @@ internal static class WorkQueue
             }
             else
             {
-                await subscription.WaitAsync(options.PollInterval, timeProvider, cancellationToken).ConfigureAwait(false);
-                if (Gap - timeProvider.GetElapsedTime(looked) is var rest && rest > TimeSpan.Zero)
-                {
-                    await Task.Delay(rest, timeProvider, cancellationToken).ConfigureAwait(false);
-                }
+                await subscription.WaitAsync(options.PollInterval, cancellationToken).ConfigureAwait(false);
             }
         }
     }

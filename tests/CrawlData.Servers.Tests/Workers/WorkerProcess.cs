@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using CrawlData.Tests.Faults;
-using Npgsql;
 
 namespace CrawlData.Tests.Workers;
 

@@ -10,7 +10,7 @@ namespace CrawlData.Storage;
 /// subscription.</summary>
 internal sealed class NotificationListener
 {
-    /// <summary>The channel of appended events. A payload has the crawls' ids, with commas between them.</summary>
+    /// <summary>The channel of appended events. A payload has the crawls' tags, with commas between them.</summary>
     public const string EventChannel = "crawldata_events";
 
     /// <summary>The channel of work that can be claimed. The payload names the queue.</summary>
@@ -56,7 +56,7 @@ internal sealed class NotificationListener
         }
 
         var listener = Listeners.GetValue(dataSource, key => new NotificationListener(key, timeProvider, logger));
-        var subscription = new NotificationSubscription(listener, channel, subject);
+        var subscription = new NotificationSubscription(listener, channel, subject, timeProvider);
         lock (listener.gate)
         {
             if (listener.stopListening is null && settings.Pooling && !TryHold(dataSource.ConnectionString, settings.MaxPoolSize))
@@ -207,16 +207,15 @@ internal sealed class NotificationListener
     }
 
     private void Pulse(object sender, NpgsqlNotificationEventArgs notification) =>
-        Pulse(notification.Channel, notification.Payload.Split(',').ToHashSet(StringComparer.OrdinalIgnoreCase));
+        Pulse(notification.Channel, notification.Payload.Split(',').ToHashSet());
 
     private void Pulse(string? channel, HashSet<string>? subjects)
     {
         lock (gate)
         {
-            foreach (var subscription in subscriptions)
+            foreach (var subscription in subscriptions.Where(one => channel is null || one.Channel == channel))
             {
-                if ((channel is null || subscription.Channel == channel)
-                    && (subjects is null || subscription.Subject is not { } subject || subjects.Contains(subject)))
+                if (subjects is null || subscription.Subject is not { } subject || subjects.Contains(subject))
                 {
                     subscription.Pulse();
                 }
