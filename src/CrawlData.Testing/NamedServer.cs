@@ -70,7 +70,7 @@ internal static class NamedServer
 
         var group = await ScalarAsync<string>(
             owner,
-            $"select '{StartedServer.OwnDatabasePrefix}' || oid || '_' from pg_database where datname = current_database()",
+            $"select '{StartedServer.OwnDatabasePrefix}' || oid::text || '_' from pg_database where datname = pg_catalog.current_database()",
             null,
             cancellationToken).ConfigureAwait(false);
         var key = RandomNumberGenerator.GetHexString(16, lowercase: true);
@@ -105,7 +105,7 @@ internal static class NamedServer
                     // A client is still connected. A later process will drop the database.
                 }
             }
-            await ScalarAsync<bool>(owner, "select pg_advisory_unlock($1)", LockKey(process.Key), cancellationToken).ConfigureAwait(false);
+            await ScalarAsync<bool>(owner, "select pg_catalog.pg_advisory_unlock($1)", LockKey(process.Key), cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -123,12 +123,13 @@ internal static class NamedServer
     private static async Task<string[]> DatabasesAsync(NpgsqlConnection owner, string pattern, CancellationToken cancellationToken) =>
         await ScalarAsync<string[]>(
             owner,
-            "select coalesce(array_agg(datname::text), '{}') from pg_database where datname ~ $1 and pg_get_userbyid(datdba) = current_user",
+            "select coalesce(pg_catalog.array_agg(datname::text), '{}') from pg_database "
+                + "where datname ~ $1 and pg_catalog.pg_get_userbyid(datdba) = current_user",
             pattern,
             cancellationToken).ConfigureAwait(false);
 
     private static Task<bool> TryLockAsync(NpgsqlConnection owner, string key, CancellationToken cancellationToken) =>
-        ScalarAsync<bool>(owner, "select pg_try_advisory_lock($1)", LockKey(key), cancellationToken);
+        ScalarAsync<bool>(owner, "select pg_catalog.pg_try_advisory_lock($1)", LockKey(key), cancellationToken);
 
     private static long LockKey(string key) => long.Parse(key, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
 

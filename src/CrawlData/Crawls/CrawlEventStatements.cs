@@ -22,7 +22,7 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
             select id from crawl_runs where id = @crawl_id for no key update
         )
         insert into crawl_events (crawl_id, event_type, payload, created_at)
-        select id, @event_type, @payload, coalesce(@created_at, now() at time zone 'utc') from run
+        select id, @event_type, @payload, coalesce(@created_at, pg_catalog.now() at time zone 'utc') from run
         returning id, {TransactionIdentity.Columns}
         """;
 
@@ -33,7 +33,7 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
             select id from crawl_runs where id = @crawl_id for no key update skip locked
         )
         insert into crawl_events (crawl_id, event_type, payload, created_at)
-        select id, @event_type, @payload, coalesce(@created_at, now() at time zone 'utc') from run
+        select id, @event_type, @payload, coalesce(@created_at, pg_catalog.now() at time zone 'utc') from run
         returning id, {TransactionIdentity.Columns}
         """;
 
@@ -45,14 +45,14 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
             select id from crawl_runs where id = any (@parent_ids) order by id for no key update
         ), inserted as (
             insert into crawl_events (crawl_id, event_type, payload, created_at)
-            select crawl_id, event_type, payload::jsonb, coalesce(created_at, now() at time zone 'utc')
+            select crawl_id, event_type, payload::jsonb, coalesce(created_at, pg_catalog.now() at time zone 'utc')
             from unnest(@row_parent_ids, @event_types, @payloads, @created_ats)
                 with ordinality as events (crawl_id, event_type, payload, created_at, position)
-            where (select count(*) from runs) = cardinality(@parent_ids)
+            where (select pg_catalog.count(*) from runs) = pg_catalog.cardinality(@parent_ids)
             order by position
             returning id
         )
-        select array_agg(id order by id), {TransactionIdentity.Columns} from inserted
+        select pg_catalog.array_agg(id order by id), {TransactionIdentity.Columns} from inserted
         """;
 
     // As above, for the events of the runs that it locks. The sort reads all of them before the first id is drawn, and so takes all locks before it. As "is
@@ -63,14 +63,14 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
             select id from crawl_runs where id = any (@parent_ids) order by id for no key update skip locked
         ), inserted as (
             insert into crawl_events (crawl_id, event_type, payload, created_at)
-            select crawl_id, event_type, payload::jsonb, coalesce(created_at, now() at time zone 'utc')
+            select crawl_id, event_type, payload::jsonb, coalesce(created_at, pg_catalog.now() at time zone 'utc')
             from unnest(@row_parent_ids, @event_types, @payloads, @created_ats)
                 with ordinality as events (crawl_id, event_type, payload, created_at, position)
             where (crawl_id in (select id from runs)) is true
             order by position
             returning id
         )
-        select array_agg(id order by id), {TransactionIdentity.Columns}, array(select id from runs) from inserted
+        select pg_catalog.array_agg(id order by id), {TransactionIdentity.Columns}, array(select id from runs) from inserted
         """;
 
     // As above: generate_series needs the count, and nextval needs both. The empty insert takes the table's lock first, as the other statements do.
@@ -82,10 +82,12 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
         ), runs as materialized (
             select id from crawl_runs where id = any (@parent_ids) order by id for no key update
         )
-        select array(select nextval('crawl_events_id_seq') from generate_series(1, case locked.runs when cardinality(@parent_ids) then @rows else 0 end)),
-               row_security_active('crawl_events'),
+        select array(
+                   select pg_catalog.nextval('crawl_events_id_seq')
+                   from pg_catalog.generate_series(1, case locked.runs when pg_catalog.cardinality(@parent_ids) then @rows else 0 end)),
+               pg_catalog.row_security_active('crawl_events'),
                {TransactionIdentity.Columns}
-        from (select count(*) as runs from runs) as locked
+        from (select pg_catalog.count(*) as runs from runs) as locked
         """;
 
     // As above, for the events of the runs that it locks. The sum takes the locks.
@@ -96,12 +98,12 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
         ), runs as materialized (
             select id from crawl_runs where id = any (@parent_ids) order by id for no key update skip locked
         )
-        select array(select nextval('crawl_events_id_seq') from generate_series(1, locked.rows)),
-               row_security_active('crawl_events'),
+        select array(select pg_catalog.nextval('crawl_events_id_seq') from pg_catalog.generate_series(1, locked.rows)),
+               pg_catalog.row_security_active('crawl_events'),
                {TransactionIdentity.Columns},
                array(select id from runs)
         from (
-            select coalesce(sum(asked.rows), 0)::integer as rows
+            select coalesce(pg_catalog.sum(asked.rows), 0)::integer as rows
             from runs join unnest(@parent_ids, @parent_rows) as asked (id, rows) using (id)
         ) as locked
         """;
@@ -113,7 +115,7 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
 
     internal const string UnknownParentsSql =
         """
-        select id from unnest(@parent_ids) as asked (id)
+        select id from pg_catalog.unnest(@parent_ids) as asked (id)
         where not exists (select from crawl_runs where crawl_runs.id = asked.id)
         """;
 
@@ -123,16 +125,16 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
         """
         where (crawl_id, id) > (@crawl_id, @after_id)
           and (crawl_id, id) <= (@crawl_id, @up_to_id)
-          and (@event_types is null or event_type = any (@event_types))
+          and (@event_types is null or event_type::text = any (@event_types))
           and (@created_from is null or created_at >= @created_from)
           and (@created_before is null or created_at < @created_before)
         """;
 
     internal const string ReadSql = $"select {Columns} from crawl_events {Condition} order by crawl_id, id limit @limit";
 
-    internal const string CountSql = $"select count(*) from crawl_events {Condition}";
+    internal const string CountSql = $"select pg_catalog.count(*) from crawl_events {Condition}";
 
-    internal const string CountByTypeSql = $"select event_type, count(*) from crawl_events {Condition} group by event_type";
+    internal const string CountByTypeSql = $"select event_type, pg_catalog.count(*) from crawl_events {Condition} group by event_type";
 
     internal const string GetSql = $"select {Columns} from crawl_events where crawl_id = @crawl_id and id = @row_id";
 

@@ -43,8 +43,9 @@ public sealed class CrawlRunRepository(
     internal const string InsertSql =
         $"""
         insert into crawl_runs (id, status, app_package, device_config, max_steps, goal, created_at, started_at, completed_at, cancelled_at, error_message)
-        select id, status::crawl_status, app_package, device_config::jsonb, max_steps, goal, coalesce(created_at, clock_timestamp()) at time zone 'utc',
-               started_at at time zone 'utc', completed_at at time zone 'utc', cancelled_at at time zone 'utc', error_message
+        select id, status::crawl_status, app_package, device_config::jsonb, max_steps, goal,
+               coalesce(created_at, pg_catalog.clock_timestamp()) at time zone 'utc', started_at at time zone 'utc', completed_at at time zone 'utc',
+               cancelled_at at time zone 'utc', error_message
         from unnest(@ids, @statuses, @app_packages, @device_configs, @max_steps, @goals, @created_times, @started_times, @completed_times, @cancelled_times,
                     @error_messages)
             with ordinality as runs (id, status, app_package, device_config, max_steps, goal, created_at, started_at, completed_at, cancelled_at,
@@ -69,26 +70,26 @@ public sealed class CrawlRunRepository(
         """
         where (created_at, id) > (@after_time at time zone 'utc', @after_key)
           and (created_at, id) < (@before_time at time zone 'utc', @before_key)
-          and (@statuses is null or status = any (@statuses::crawl_status[]))
-          and (@app_package is null or app_package = @app_package)
+          and (@statuses is null or status operator(pg_catalog.=) any (@statuses::crawl_status[]))
+          and (@app_package is null or app_package::text = @app_package)
         """;
 
     internal const string ListNewestSql = $"select {Columns} from crawl_runs {Condition} order by created_at desc, id desc limit @limit";
 
     internal const string ListOldestSql = $"select {Columns} from crawl_runs {Condition} order by created_at, id limit @limit";
 
-    internal const string CountByStatusSql = $"select status::text, count(*) from crawl_runs {Condition} group by status";
+    internal const string CountByStatusSql = $"select status::text, pg_catalog.count(*) from crawl_runs {Condition} group by status";
 
     // The statements below read one status after another, from an index that begins with the status, or with the app and the status.
     private const string WantedStatuses =
-        "unnest(coalesce(@statuses::crawl_status[], enum_range(null::crawl_status))) as wanted (wanted_status)";
+        "pg_catalog.unnest(coalesce(@statuses::crawl_status[], pg_catalog.enum_range(null::crawl_status))) as wanted (wanted_status)";
 
     // The bounds begin with the status, and there is no "status = wanted_status" beside them. With it, the server's search in the index would begin at the
     // first run of the status, and not at the bound. With bounds of the time alone, a generic plan would walk the index on creation, and filter.
     private const string OfStatus =
         """
-        (status, created_at, id) > (wanted_status, @after_time at time zone 'utc', @after_key)
-        and (status, created_at, id) < (wanted_status, @before_time at time zone 'utc', @before_key)
+        (status, created_at, id) operator(pg_catalog.>) (wanted_status, @after_time at time zone 'utc', @after_key)
+        and (status, created_at, id) operator(pg_catalog.<) (wanted_status, @before_time at time zone 'utc', @before_key)
         """;
 
     private const string NewestFirst = "order by status desc, created_at desc, id desc limit @limit";
@@ -103,7 +104,7 @@ public sealed class CrawlRunRepository(
         cross join lateral (
             (select * from crawl_runs where @app_package is null and {OfStatus} {NewestFirst})
             union all
-            (select * from crawl_runs where app_package = @app_package and {OfStatus} {NewestFirst})
+            (select * from crawl_runs where app_package::text = @app_package and {OfStatus} {NewestFirst})
         ) as runs
         order by created_at desc, id desc
         limit @limit
@@ -116,7 +117,7 @@ public sealed class CrawlRunRepository(
         cross join lateral (
             (select * from crawl_runs where @app_package is null and {OfStatus} {OldestFirst})
             union all
-            (select * from crawl_runs where app_package = @app_package and {OfStatus} {OldestFirst})
+            (select * from crawl_runs where app_package::text = @app_package and {OfStatus} {OldestFirst})
         ) as runs
         order by created_at, id
         limit @limit
@@ -125,8 +126,8 @@ public sealed class CrawlRunRepository(
     internal const string CountOfEachStatusSql =
         $"""
         select wanted_status::text,
-               (select count(*) from crawl_runs where @app_package is null and {OfStatus})
-                   + (select count(*) from crawl_runs where app_package = @app_package and {OfStatus})
+               (select pg_catalog.count(*) from crawl_runs where @app_package is null and {OfStatus})
+                   + (select pg_catalog.count(*) from crawl_runs where app_package::text = @app_package and {OfStatus})
         from {WantedStatuses}
         """;
 
@@ -139,12 +140,13 @@ public sealed class CrawlRunRepository(
         ), changed as (
             update crawl_runs
             set status = @to::crawl_status,
-                started_at = case when @to = 'RUNNING' then clock_timestamp() at time zone 'utc' else crawl_runs.started_at end,
-                completed_at = case when @to in ('COMPLETED', 'FAILED') then clock_timestamp() at time zone 'utc' else crawl_runs.completed_at end,
-                cancelled_at = case when @to = 'CANCELLED' then clock_timestamp() at time zone 'utc' else crawl_runs.cancelled_at end,
+                started_at = case when @to = 'RUNNING' then pg_catalog.clock_timestamp() at time zone 'utc' else crawl_runs.started_at end,
+                completed_at = case when @to in ('COMPLETED', 'FAILED') then pg_catalog.clock_timestamp() at time zone 'utc' else crawl_runs.completed_at end,
+                cancelled_at = case when @to = 'CANCELLED' then pg_catalog.clock_timestamp() at time zone 'utc' else crawl_runs.cancelled_at end,
                 error_message = coalesce(@error_message, crawl_runs.error_message)
             from standing
-            where crawl_runs.id = standing.id and standing.status = any (@from::crawl_status[]) and exists (select from standing where {Readable})
+            where crawl_runs.id = standing.id and standing.status operator(pg_catalog.=) any (@from::crawl_status[])
+              and exists (select from standing where {Readable})
             returning crawl_runs.*
         )
         select {Columns}, true as applied from changed

@@ -23,7 +23,7 @@ namespace CrawlData.Diagnostics;
 /// </example>
 public sealed class CrawlDataHealthCheck(NpgsqlDataSource dataSource, bool expectWrites = true) : IHealthCheck
 {
-    internal const string ReadOnlySql = "select current_setting('transaction_read_only') = 'on'";
+    internal const string ReadOnlySql = "select pg_catalog.current_setting('transaction_read_only') = 'on'";
 
     private readonly NpgsqlDataSource dataSource = dataSource ?? throw new ArgumentNullException(nameof(dataSource));
     private readonly SchemaMigrator migrator = new(dataSource);

@@ -27,27 +27,27 @@ public sealed class DatabaseDoctor(NpgsqlDataSource dataSource)
     internal const string SettingsSql =
         """
         select name, setting, case source
-                   when 'user' then format('alter role %I reset %I', session_user, name)
-                   when 'database' then format('alter database %I reset %I', current_database(), name)
-                   when 'database user' then format('alter role %I in database %I reset %I', session_user, current_database(), name)
-                   when 'client' then format('remove %s from the connection string', name)
-                   when 'session' then format('reset %I', name)
-                   when 'command line' then format('remove %s from the options that the server starts with', name)
-                   else format('alter system set %I = %L; select pg_reload_conf()', name, boot_val)
+                   when 'user' then pg_catalog.format('alter role %I reset %I', session_user, name)
+                   when 'database' then pg_catalog.format('alter database %I reset %I', pg_catalog.current_database(), name)
+                   when 'database user' then pg_catalog.format('alter role %I in database %I reset %I', session_user, pg_catalog.current_database(), name)
+                   when 'client' then pg_catalog.format('remove %s from the connection string', name)
+                   when 'session' then pg_catalog.format('reset %I', name)
+                   when 'command line' then pg_catalog.format('remove %s from the options that the server starts with', name)
+                   else pg_catalog.format('alter system set %I = %L; select pg_catalog.pg_reload_conf()', name, boot_val)
                end
         from pg_settings
         where (name, setting) in (
                   ('synchronous_commit', 'off'), ('zero_damaged_pages', 'on'), ('ignore_checksum_failure', 'on'), ('session_replication_role', 'replica'))
-           or name in ('fsync', 'full_page_writes') and setting = 'off' and current_setting('crawldata.disposable', true) is distinct from 'on'
-           or name = 'synchronous_commit' and setting in ('local', 'remote_write') and current_setting('synchronous_standby_names') <> ''
+           or name in ('fsync', 'full_page_writes') and setting = 'off' and pg_catalog.current_setting('crawldata.disposable', true) is distinct from 'on'
+           or name = 'synchronous_commit' and setting in ('local', 'remote_write') and pg_catalog.current_setting('synchronous_standby_names') <> ''
         order by name
         """;
 
     internal const string UnloggedSql =
         """
-        select 'table ' || quote_ident(relname), 'unlogged', format('alter table %I set logged', relname)
+        select 'table ' || pg_catalog.quote_ident(relname), 'unlogged', pg_catalog.format('alter table %I set logged', relname)
         from pg_class
-        where relnamespace = quote_ident(current_schema())::regnamespace
+        where relnamespace = pg_catalog.quote_ident(pg_catalog.current_schema())::regnamespace::oid
           and relname in ('crawl_runs', 'crawl_events', 'audit_sessions', 'audit_pages', 'artifacts', 'crawl_logs')
           and relpersistence = 'u'
         order by relname
@@ -56,13 +56,13 @@ public sealed class DatabaseDoctor(NpgsqlDataSource dataSource)
     // The owner of the tables migrates, so it may create.
     internal const string RightsSql =
         """
-        select 'schema ' || quote_ident(nspname), 'open to ' || coalesce(quote_ident(rolname), 'every role'),
-               format('revoke create on schema %I from %s', nspname, coalesce(quote_ident(rolname), 'public'))
+        select 'schema ' || pg_catalog.quote_ident(nspname), 'open to ' || coalesce(pg_catalog.quote_ident(rolname), 'every role'),
+               pg_catalog.format('revoke create on schema %I from %s', nspname, coalesce(pg_catalog.quote_ident(rolname), 'public'))
         from pg_namespace
-        cross join aclexplode(nspacl)
+        cross join pg_catalog.aclexplode(nspacl)
         left join pg_roles on pg_roles.oid = grantee
-        where nspname = any (current_schemas(false))
-          and lower(privilege_type) = 'create'
+        where nspname = any (pg_catalog.current_schemas(false))
+          and pg_catalog.lower(privilege_type) = 'create'
           and grantee <> nspowner
           and rolname is distinct from session_user
           and not exists (select from pg_class where relnamespace = pg_namespace.oid and relname = 'crawl_runs' and relowner = grantee)
@@ -71,12 +71,12 @@ public sealed class DatabaseDoctor(NpgsqlDataSource dataSource)
 
     internal const string JournalsSql =
         """
-        select 'journal ' || pg_class.oid::regclass, 'on the search path behind ' || quote_ident(current_schema()),
+        select 'journal ' || pg_class.oid::regclass::text, 'on the search path behind ' || pg_catalog.quote_ident(pg_catalog.current_schema()),
                'set Search Path to the one schema in the connection string, or drop the other tables'
         from pg_class
         join pg_namespace on pg_namespace.oid = relnamespace
-        where relname = 'crawldata_journal' and nspname = any (current_schemas(false)) and nspname <> current_schema()
-        order by array_position(current_schemas(false), nspname)
+        where relname = 'crawldata_journal' and nspname = any (pg_catalog.current_schemas(false)) and nspname <> pg_catalog.current_schema()
+        order by pg_catalog.array_position(pg_catalog.current_schemas(false), nspname)
         """;
 
     private static readonly DatabaseCheck[] Checks =

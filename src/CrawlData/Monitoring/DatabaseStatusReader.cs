@@ -27,13 +27,17 @@ namespace CrawlData.Diagnostics;
 /// </example>
 public sealed class DatabaseStatusReader(NpgsqlDataSource dataSource, ILoggerFactory? loggerFactory = null)
 {
-    internal const string ServerSql = "select now(), current_setting('server_version'), pg_is_in_recovery(), coalesce(current_schema(), '')";
+    internal const string ServerSql =
+        """
+        select pg_catalog.now(), pg_catalog.current_setting('server_version'), pg_catalog.pg_is_in_recovery(), coalesce(pg_catalog.current_schema(), '')
+        """;
 
     internal const string TablesSql =
         """
-        select relname, nullif(reltuples, -1)::bigint, pg_total_relation_size(pg_class.oid), pg_indexes_size(pg_class.oid)
-        from unnest('{crawl_runs, crawl_events, audit_sessions, audit_pages, artifacts, crawl_logs}'::name[]) with ordinality as tables (name, position)
-        join pg_class on relname = name and relnamespace = quote_ident(current_schema())::regnamespace
+        select relname, nullif(reltuples, (-1)::real)::bigint, pg_catalog.pg_total_relation_size(pg_class.oid), pg_catalog.pg_indexes_size(pg_class.oid)
+        from pg_catalog.unnest('{crawl_runs, crawl_events, audit_sessions, audit_pages, artifacts, crawl_logs}'::name[])
+            with ordinality as tables (name, position)
+        join pg_class on relname = name and relnamespace = pg_catalog.quote_ident(pg_catalog.current_schema())::regnamespace::oid
         order by position
         """;
 
@@ -41,11 +45,12 @@ public sealed class DatabaseStatusReader(NpgsqlDataSource dataSource, ILoggerFac
     internal const string OldestRunsSql =
         """
         select unfinished_status::text, id, created_at at time zone 'utc'
-        from unnest('{PENDING, RUNNING}'::crawl_status[]) as unfinished (unfinished_status)
+        from pg_catalog.unnest('{PENDING, RUNNING}'::crawl_status[]) as unfinished (unfinished_status)
         cross join lateral (
             select id, created_at
             from crawl_runs
-            where status >= unfinished_status and status <= unfinished_status and created_at >= '0001-01-01' and created_at < '10000-01-01'
+            where status operator(pg_catalog.>=) unfinished_status and status operator(pg_catalog.<=) unfinished_status
+              and created_at >= '0001-01-01' and created_at < '10000-01-01'
             order by status, created_at, id
             limit 1
         ) as oldest
@@ -54,23 +59,23 @@ public sealed class DatabaseStatusReader(NpgsqlDataSource dataSource, ILoggerFac
     internal const string OldestSessionsSql =
         """
         select unfinished_status::text, id, created_at
-        from unnest('{queued, running}'::audit_session_status_enum[]) as unfinished (unfinished_status)
+        from pg_catalog.unnest('{queued, running}'::audit_session_status_enum[]) as unfinished (unfinished_status)
         cross join lateral (
             select id, created_at from audit_sessions
-            where status = unfinished_status and created_at >= '0001-01-01 00:00:00+00' and created_at < '10000-01-01 00:00:00+00'
+            where status operator(pg_catalog.=) unfinished_status and created_at >= '0001-01-01 00:00:00+00' and created_at < '10000-01-01 00:00:00+00'
             order by created_at limit 1
         ) as oldest
         """;
 
     internal const string ExpiredSql =
         """
-        select count(*), least(coalesce(sum(size_bytes), 0), 9223372036854775807)::bigint,
-               min(retention_until) filter (where retention_until >= '0001-01-01 00:00:00+00')
+        select pg_catalog.count(*), least(coalesce(pg_catalog.sum(size_bytes), 0), 9223372036854775807)::bigint,
+               pg_catalog.min(retention_until) filter (where retention_until >= '0001-01-01 00:00:00+00')
         from artifacts
-        where deleted_at is null and retention_until <= now()
+        where deleted_at is null and retention_until <= pg_catalog.now()
         """;
 
-    internal const string NewestEventSql = "select max(id) from crawl_events";
+    internal const string NewestEventSql = "select pg_catalog.max(id) from crawl_events";
 
     private readonly NpgsqlDataSource dataSource = dataSource ?? throw new ArgumentNullException(nameof(dataSource));
 

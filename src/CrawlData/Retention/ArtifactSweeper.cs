@@ -32,7 +32,7 @@ public sealed class ArtifactSweeper(NpgsqlDataSource dataSource, ILogger<Artifac
         """
         select id, session_id, storage_uri, checksum, size_bytes, retention_until
         from artifacts
-        where deleted_at is null and retention_until <= now() and (retention_until, id) > (@after_time, @after_key)
+        where deleted_at is null and retention_until <= pg_catalog.now() and (retention_until, id) > (@after_time, @after_key)
         order by retention_until, id
         limit @limit
         """;
@@ -41,7 +41,7 @@ public sealed class ArtifactSweeper(NpgsqlDataSource dataSource, ILogger<Artifac
 
     internal const string MarkDeletedSql =
         """
-        update artifacts set deleted_at = clock_timestamp()
+        update artifacts set deleted_at = pg_catalog.clock_timestamp()
         from unnest(@ids, @session_ids) as gone (id, session_id)
         where artifacts.id = gone.id and artifacts.session_id = gone.session_id
         """;

@@ -26,21 +26,21 @@ public sealed class RetentionPurger(NpgsqlDataSource dataSource, ILogger<Retenti
     internal const string DeleteMarkedSql =
         """
         delete from artifacts
-        where id = any (array(select id from artifacts where deleted_at < now() - @age order by deleted_at limit @limit for update skip locked))
+        where id = any (array(select id from artifacts where deleted_at < pg_catalog.now() - @age order by deleted_at limit @limit for update skip locked))
         """;
 
-    internal const string CountMarkedSql = "select count(*) from artifacts where deleted_at < now() - @age";
+    internal const string CountMarkedSql = "select pg_catalog.count(*) from artifacts where deleted_at < pg_catalog.now() - @age";
 
-    internal const string CutoffSql = "select now() - @age";
+    internal const string CutoffSql = "select pg_catalog.now() - @age";
 
     // A page of each status, by the index on (status, created_at). No column says when a session ended: the last line of its log stands in for it.
     internal const string ListOldSessionsSql =
         """
         select id, created_at
-        from unnest('{completed, partial, failed}'::audit_session_status_enum[]) as ended (ended_status)
+        from pg_catalog.unnest('{completed, partial, failed}'::audit_session_status_enum[]) as ended (ended_status)
         cross join lateral (
             select id, created_at from audit_sessions
-            where status = ended_status and created_at < @cutoff and (created_at, id) > (@after_time, @after_key)
+            where status operator(pg_catalog.=) ended_status and created_at < @cutoff and (created_at, id) > (@after_time, @after_key)
               and not exists (select from crawl_logs where crawl_logs.session_id = audit_sessions.id and crawl_logs.timestamp >= @cutoff)
             order by created_at, id
             limit @limit
@@ -51,12 +51,12 @@ public sealed class RetentionPurger(NpgsqlDataSource dataSource, ILogger<Retenti
 
     // By its row alone. What else a session needs is read by the next statement, whose snapshot holds what was committed before the lock.
     internal const string LockSessionsSql =
-        "select id from audit_sessions where id = any (@ids) and status in ('completed', 'partial', 'failed') for update skip locked";
+        "select id from audit_sessions where id = any (@ids) and status::text in ('completed', 'partial', 'failed') for update skip locked";
 
     internal const string ListDeletableSessionsSql =
         """
         select id from audit_sessions
-        where id = any (@ids) and status in ('completed', 'partial', 'failed') and created_at < @cutoff
+        where id = any (@ids) and status::text in ('completed', 'partial', 'failed') and created_at < @cutoff
           and not exists (select from crawl_logs where crawl_logs.session_id = audit_sessions.id and crawl_logs.timestamp >= @cutoff)
           and (@abandon_artifacts or not exists (select from artifacts where artifacts.session_id = audit_sessions.id and artifacts.deleted_at is null))
         """;
@@ -74,16 +74,16 @@ public sealed class RetentionPurger(NpgsqlDataSource dataSource, ILogger<Retenti
 
     internal const string CountSessionRowsSql =
         """
-        select (select count(*) from crawl_logs where session_id = any (@ids))
-             + (select count(*) from artifacts where session_id = any (@ids))
-             + (select count(*) from audit_pages where session_id = any (@ids))
+        select (select pg_catalog.count(*) from crawl_logs where session_id = any (@ids))
+             + (select pg_catalog.count(*) from artifacts where session_id = any (@ids))
+             + (select pg_catalog.count(*) from audit_pages where session_id = any (@ids))
         """;
 
     // The last event by its id. No index has the events of a crawl by their time.
     private const string IsOldCrawl =
         """
         created_at < @cutoff at time zone 'utc'
-          and status in ('COMPLETED', 'FAILED', 'CANCELLED')
+          and status operator(pg_catalog.=) any ('{COMPLETED, FAILED, CANCELLED}')
           and coalesce(completed_at, cancelled_at, created_at) < @cutoff at time zone 'utc'
           and coalesce(
               (select created_at from crawl_events where crawl_id = crawl_runs.id order by crawl_id desc, id desc limit 1) < @cutoff at time zone 'utc',
@@ -100,7 +100,7 @@ public sealed class RetentionPurger(NpgsqlDataSource dataSource, ILogger<Retenti
         """;
 
     internal const string LockCrawlsSql =
-        "select id from crawl_runs where id = any (@ids) and status in ('COMPLETED', 'FAILED', 'CANCELLED') for update skip locked";
+        "select id from crawl_runs where id = any (@ids) and status::text in ('COMPLETED', 'FAILED', 'CANCELLED') for update skip locked";
 
     internal const string ListDeletableCrawlsSql = $"select id from crawl_runs where id = any (@ids) and {IsOldCrawl}";
 
@@ -109,7 +109,7 @@ public sealed class RetentionPurger(NpgsqlDataSource dataSource, ILogger<Retenti
 
     internal const string DeleteCrawlsSql = "delete from crawl_runs where id = any (@ids)";
 
-    internal const string CountCrawlRowsSql = "select count(*) from crawl_events where crawl_id = any (@ids)";
+    internal const string CountCrawlRowsSql = "select pg_catalog.count(*) from crawl_events where crawl_id = any (@ids)";
 
     private static readonly PurgeTarget Sessions = new(
         "audit_sessions",

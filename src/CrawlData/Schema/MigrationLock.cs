@@ -14,12 +14,12 @@ namespace CrawlData.Schema;
 internal sealed class MigrationLock(
     NpgsqlConnection connection, NpgsqlDataSource dataSource, TimeSpan timeout, TimeProvider timeProvider, ILogger logger) : IAsyncDisposable
 {
-    internal const string TryLockSql = "select pg_try_advisory_lock(4860209034541326708)";
+    internal const string TryLockSql = "select pg_catalog.pg_try_advisory_lock(4860209034541326708)";
 
-    internal const string UnlockSql = "select pg_advisory_unlock(4860209034541326708); reset client_connection_check_interval";
+    internal const string UnlockSql = "select pg_catalog.pg_advisory_unlock(4860209034541326708); reset client_connection_check_interval";
 
     // The lock for psql. The server holds it to the end of the script's transaction.
-    internal const string TransactionLockSql = "select pg_advisory_xact_lock(4860209034541326708)";
+    internal const string TransactionLockSql = "select pg_catalog.pg_advisory_xact_lock(4860209034541326708)";
 
     internal const string CheckClientSql = "set client_connection_check_interval = '1s'";
 

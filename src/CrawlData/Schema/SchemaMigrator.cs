@@ -26,9 +26,9 @@ namespace CrawlData.Schema;
 /// </example>
 public sealed class SchemaMigrator
 {
-    internal const string SchemaSql = "select quote_ident(current_schema())";
+    internal const string SchemaSql = "select pg_catalog.current_schema()";
 
-    internal const string EncodingSql = "select current_setting('server_encoding')";
+    internal const string EncodingSql = "select pg_catalog.current_setting('server_encoding')";
 
     private readonly NpgsqlDataSource dataSource;
     private readonly SchemaMigratorOptions options;

@@ -12,19 +12,19 @@ internal static class SequencePositions
         """
         select tables.relname
         from pg_class as tables
-        join pg_attribute on attrelid = tables.oid and attname = 'id' and atttypid = 'bigint'::regtype and not attisdropped
-        join pg_class as sequences on sequences.relnamespace = tables.relnamespace and sequences.relname = tables.relname || '_id_seq'
-        where tables.relnamespace = quote_ident(current_schema())::regnamespace
+        join pg_attribute on attrelid = tables.oid and attname = 'id' and atttypid = 'bigint'::regtype::oid and not attisdropped
+        join pg_class as sequences on sequences.relnamespace = tables.relnamespace and sequences.relname = tables.relname::text || '_id_seq'
+        where tables.relnamespace = pg_catalog.quote_ident(pg_catalog.current_schema())::regnamespace::oid
           and tables.relname in ('crawl_events', 'crawl_logs')
           and tables.relkind in ('r', 'p')
-          and has_table_privilege(tables.oid, 'select')
-          and case sequences.relkind when 'S' then has_sequence_privilege(sequences.oid, 'usage, select') end
+          and pg_catalog.has_table_privilege(tables.oid, 'select')
+          and case sequences.relkind when 'S' then pg_catalog.has_sequence_privilege(sequences.oid, 'usage, select') end
         order by tables.relname
         """;
 
-    internal const string EventsSql = "select max(id), pg_sequence_last_value('crawl_events_id_seq') from crawl_events";
+    internal const string EventsSql = "select pg_catalog.max(id), pg_catalog.pg_sequence_last_value('crawl_events_id_seq') from crawl_events";
 
-    internal const string LogsSql = "select max(id), pg_sequence_last_value('crawl_logs_id_seq') from crawl_logs";
+    internal const string LogsSql = "select pg_catalog.max(id), pg_catalog.pg_sequence_last_value('crawl_logs_id_seq') from crawl_logs";
 
     /// <summary>A sequence that is behind.</summary>
     /// <param name="Table">The table.</param>
@@ -35,7 +35,7 @@ internal static class SequencePositions
         public string Sequence => $"{Table}_id_seq";
 
         /// <summary>The statement that mends it while no writer runs.</summary>
-        public string Remedy => $"select setval('{Sequence}', (select max(id) from {Table}))";
+        public string Remedy => $"select pg_catalog.setval('{Sequence}', (select max(id) from {Table}))";
 
         public SchemaDifference ToDifference() => new()
         {

@@ -8,6 +8,6 @@ internal static class TransactionTimeouts
         """
         set local statement_timeout = 0;
         set local idle_in_transaction_session_timeout = 0;
-        select set_config('transaction_timeout', '0', true) where current_setting('transaction_timeout', true) is not null
+        select pg_catalog.set_config('transaction_timeout', '0', true) where pg_catalog.current_setting('transaction_timeout', true) is not null
         """;
 }

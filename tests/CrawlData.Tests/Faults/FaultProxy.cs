@@ -33,6 +33,7 @@ internal sealed class FaultProxy : IAsyncDisposable
 
     private readonly TcpListener listener = new(IPAddress.Loopback, 0);
     private readonly CancellationTokenSource ended = new();
+    private readonly CancellationToken endedToken;
     private readonly string host;
     private readonly Task accepting;
     private readonly List<IDisposable> silent = [];
@@ -43,7 +44,7 @@ internal sealed class FaultProxy : IAsyncDisposable
     public FaultProxy(string connectionString)
     {
         var server = new NpgsqlConnectionStringBuilder(connectionString);
-        (host, Port) = (server.Host!, server.Port);
+        (host, Port, endedToken) = (server.Host!, server.Port, ended.Token);
         listener.Start();
         accepting = Task.Run(AcceptAsync);
     }
@@ -101,9 +102,9 @@ internal sealed class FaultProxy : IAsyncDisposable
         await ended.CancelAsync();
         listener.Stop();
         await accepting;
-        foreach (var connection in silent)
+        lock (silent)
         {
-            connection.Dispose();
+            silent.ForEach(connection => connection.Dispose());
         }
 
         ended.Dispose();
@@ -222,14 +223,17 @@ internal sealed class FaultProxy : IAsyncDisposable
         finally
         {
             client.Close();
-            if (silence || bornToServer != Volatile.Read(ref generationToServer) || bornToClient != Volatile.Read(ref generationToClient))
+            var isSilent = silence || bornToServer != Volatile.Read(ref generationToServer) || bornToClient != Volatile.Read(ref generationToClient);
+            lock (silent)
             {
-                lock (silent)
+                // What ends with the proxy is closed here. The proxy has closed the others.
+                if (isSilent &= !endedToken.IsCancellationRequested)
                 {
                     silent.Add(server);
                 }
             }
-            else
+
+            if (!isSilent)
             {
                 await cut.CancelAsync();
                 server.Close();

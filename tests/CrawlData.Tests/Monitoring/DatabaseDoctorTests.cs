@@ -40,7 +40,7 @@ public sealed class DatabaseDoctorTests : EmptiedDatabaseTest
         insert into crawl_events (id, crawl_id, event_type, payload) select 1 + nextval('crawl_events_id_seq'), id, 'step', '{{}}' from crawl_runs
         """,
         "sequence crawl_events_id_seq",
-        "select setval('crawl_events_id_seq', (select max(id) from crawl_events))")]
+        "select pg_catalog.setval('crawl_events_id_seq', (select max(id) from crawl_events))")]
     public async Task The_remedy_mends_what_is_found(string change, string subject, string remedy)
     {
         var (database, login, other) = (await ScalarAsync("select current_database()"), $"crawldata_{Guid.NewGuid():N}", $"crawldata_{Guid.NewGuid():N}");

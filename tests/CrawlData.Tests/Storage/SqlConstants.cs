@@ -168,21 +168,50 @@ public static partial class SqlConstants
     }
 
     /// <summary>Returns the <c>prepare</c> statement.</summary>
-    public static string ToPrepare(string name, string sql)
+    public static string ToPrepare(string name, string sql) =>
+        $"prepare {name}{Parenthesized(ParameterTypes(sql).Select(type => type.Value))} as {ToPositional(sql)}";
+
+    /// <summary>Returns the <c>create function</c> statement of a function that runs it, without <c>set</c>, <c>copy</c> and the like; null when nothing is
+    /// left.</summary>
+    public static string? ToFunction(string name, string sql)
     {
-        var types = ParameterTypes(sql);
-        var names = types.Select(type => type.Key).ToList();
-        var positional = ParameterPattern().Replace(sql, match => $"${names.IndexOf(match.Groups[1].Value) + 1}");
-        return $"prepare {name}{Parenthesized(types.Select(type => type.Value))} as {positional}";
+        var types = string.Join(", ", ParameterTypes(sql).Select(type => type.Value));
+        var body = string.Concat(SeparatorPattern().Split(ToPositional(sql)).Where(part => PlannedPattern().IsMatch(part)).Select(part => $"{part}; "));
+        return body.Length == 0 ? null : $"create function {name}({types}) returns void begin atomic {body} end";
     }
 
     /// <summary>Returns the <c>execute</c> statement, with literals by parameter and null for the others.</summary>
     public static string ToExecute(string name, string sql, IReadOnlyDictionary<string, string> literals) =>
         $"execute {name}{Parenthesized(ParameterNames(sql).Select(parameter => literals.GetValueOrDefault(parameter, "null")))}";
 
+    /// <summary>Returns the words before an opening parenthesis that have no schema: functions, words of the grammar, and names of tables.</summary>
+    public static IEnumerable<string> UnqualifiedCalls(string sql) =>
+        UnqualifiedCallPattern().Matches(WithoutLiterals(sql)).Select(match => match.Groups[1].Value);
+
+    public static string WithoutLiterals(string sql) => LiteralPattern().Replace(sql, "''");
+
+    private static string ToPositional(string sql)
+    {
+        var names = ParameterNames(sql);
+        return ParameterPattern().Replace(sql, match => $"${names.IndexOf(match.Groups[1].Value) + 1}");
+    }
+
     private static string Parenthesized(IEnumerable<string> list) => string.Join(", ", list) is { Length: > 0 } joined ? $" ({joined})" : "";
 
     private static List<string> ParameterNames(string sql) => ParameterPattern().Matches(sql).Select(match => match.Groups[1].Value).Distinct().ToList();
+
+    // Not one in a literal.
+    [GeneratedRegex(";(?=(?:[^']*'[^']*')*[^']*$)")]
+    private static partial Regex SeparatorPattern();
+
+    [GeneratedRegex("^\\s*(select|with|insert|update|delete)\\b")]
+    private static partial Regex PlannedPattern();
+
+    [GeneratedRegex("(?<![.\\w])(\\w+) *\\(")]
+    private static partial Regex UnqualifiedCallPattern();
+
+    [GeneratedRegex("'[^']*'")]
+    private static partial Regex LiteralPattern();
 
     [GeneratedRegex("(?<![@\\w])@(\\w+)")]
     private static partial Regex ParameterPattern();

@@ -1,3 +1,4 @@
+using Dapper;
 using Npgsql;
 
 namespace CrawlData.Tests;
@@ -12,6 +13,25 @@ public sealed class SqlConstantsTests : DatabaseTest
         SqlConstants.AddParameters(command);
 
         await Assert.ThatAsync(() => command.PrepareAsync(), Throws.Nothing);
+    }
+
+    [Test]
+    public async Task No_statement_uses_a_function_or_an_operator_of_another_schema_on_the_search_path()
+    {
+        await using var connection = await DataSource.OpenConnectionAsync();
+
+        Assert.That(await SearchPathTrap.FindTrappedAsync(connection), Is.Empty);
+    }
+
+    /// <summary>The grammar has <c>extract</c>, <c>position</c>, and <c>unnest</c> of several arguments. The trap has an <c>unnest</c> of one.</summary>
+    [Test]
+    public async Task Each_function_is_named_with_its_schema()
+    {
+        var names = SqlConstants.Statements.SelectMany(statement => SqlConstants.UnqualifiedCalls(statement.Sql)).Distinct().ToArray();
+        await using var connection = await DataSource.OpenConnectionAsync();
+        var functions = await connection.QueryAsync<string>("select distinct proname::text from pg_proc where proname = any (@names)", new { names });
+
+        Assert.That(functions, Is.SubsetOf(["extract", "position", "unnest"]));
     }
 
     /// <summary>The number of statements by class: a statement whose name does not end in <c>Sql</c> is not found.</summary>

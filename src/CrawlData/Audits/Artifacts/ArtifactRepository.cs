@@ -32,7 +32,7 @@ public sealed class ArtifactRepository(
     internal const string InsertSql =
         $"""
         with given as materialized (
-            select artifacts.*, coalesce(given_at, now()) as stored_at, audit_sessions.retention_policy
+            select artifacts.*, coalesce(given_at, pg_catalog.now()) as stored_at, audit_sessions.retention_policy
             from unnest(@ids, @session_ids, @page_ids, @types, @storage_uris, @sizes_bytes, @created_times, @retention_untils, @keep_forevers, @deleted_ats,
                         @checksums)
                 as artifacts (id, session_id, page_id, type, storage_uri, size_bytes, given_at, retention_until, keep_forever, deleted_at, checksum)
@@ -44,11 +44,11 @@ public sealed class ArtifactRepository(
                case when not keep_forever
                    then coalesce(
                        retention_until,
-                       stored_at + case retention_policy when 'standard' then @standard when 'short' then @short when 'long' then @long end)
+                       stored_at + case retention_policy::text when 'standard' then @standard when 'short' then @short when 'long' then @long end)
                end,
                deleted_at, checksum
         from given
-        where (select count(*) from given) = cardinality(@ids)
+        where (select pg_catalog.count(*) from given) = pg_catalog.cardinality(@ids)
         returning {Columns}
         """;
 
@@ -64,21 +64,21 @@ public sealed class ArtifactRepository(
         """
         where session_id = @session_id
           and (@page_id is null or page_id = @page_id)
-          and (@types is null or type = any (@types::artifact_type_enum[]))
+          and (@types is null or type operator(pg_catalog.=) any (@types::artifact_type_enum[]))
           and (@include_deleted or deleted_at is null)
         """;
 
     internal const string ListSql = $"select {Columns} from artifacts {Condition} order by created_at, id";
 
     // A sum of bigint is numeric. It is capped at the largest bigint.
-    private const string Totals = "select type::text, count(*), least(sum(size_bytes), 9223372036854775807)::bigint from artifacts";
+    private const string Totals = "select type::text, pg_catalog.count(*), least(pg_catalog.sum(size_bytes), 9223372036854775807)::bigint from artifacts";
 
     internal const string TotalsByTypeSql = $"{Totals} {Condition} group by type";
 
     internal const string AllTotalsByTypeSql = $"{Totals} where @include_deleted or deleted_at is null group by type";
 
     internal const string MarkDeletedSql =
-        "update artifacts set deleted_at = clock_timestamp() where id = any (@ids) and session_id = @session_id and deleted_at is null";
+        "update artifacts set deleted_at = pg_catalog.clock_timestamp() where id = any (@ids) and session_id = @session_id and deleted_at is null";
 
     private readonly NpgsqlDataSource dataSource = dataSource ?? throw new ArgumentNullException(nameof(dataSource));
     private readonly NpgsqlDataSource reads = readDataSource ?? dataSource;

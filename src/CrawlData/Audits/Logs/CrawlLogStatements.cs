@@ -20,14 +20,14 @@ internal sealed class CrawlLogStatements : AppendStatements<NewCrawlLog>
             select id from audit_sessions where id = any (@parent_ids) order by id for key share
         ), inserted as (
             insert into crawl_logs (session_id, level, event_type, message, details, timestamp)
-            select session_id, level::log_level_enum, event_type::event_type_enum, message, details::jsonb, coalesce(timestamp, now())
+            select session_id, level::log_level_enum, event_type::event_type_enum, message, details::jsonb, coalesce(timestamp, pg_catalog.now())
             from unnest(@row_parent_ids, @levels, @event_types, @messages, @details, @timestamps)
                 with ordinality as lines (session_id, level, event_type, message, details, timestamp, position)
-            where (select count(*) from sessions) = cardinality(@parent_ids)
+            where (select pg_catalog.count(*) from sessions) = pg_catalog.cardinality(@parent_ids)
             order by position
             returning id
         )
-        select array_agg(id order by id), {TransactionIdentity.Columns} from inserted
+        select pg_catalog.array_agg(id order by id), {TransactionIdentity.Columns} from inserted
         """;
 
     internal const string ReserveSql =
@@ -35,10 +35,12 @@ internal sealed class CrawlLogStatements : AppendStatements<NewCrawlLog>
         with sessions as materialized (
             select id from audit_sessions where id = any (@parent_ids) order by id for key share
         )
-        select array(select nextval('crawl_logs_id_seq') from generate_series(1, case locked.sessions when cardinality(@parent_ids) then @rows else 0 end)),
-               row_security_active('crawl_logs'),
+        select array(
+                   select pg_catalog.nextval('crawl_logs_id_seq')
+                   from pg_catalog.generate_series(1, case locked.sessions when pg_catalog.cardinality(@parent_ids) then @rows else 0 end)),
+               pg_catalog.row_security_active('crawl_logs'),
                {TransactionIdentity.Columns}
-        from (select count(*) as sessions from sessions) as locked
+        from (select pg_catalog.count(*) as sessions from sessions) as locked
         """;
 
     internal const string RowIsOfTransactionSql =
@@ -56,8 +58,8 @@ internal sealed class CrawlLogStatements : AppendStatements<NewCrawlLog>
         where session_id = @session_id
           and (timestamp, id) > (@after_time, @after_id)
           and (timestamp, id) < (@before_time, @before_id)
-          and (@levels is null or level = any (@levels::log_level_enum[]))
-          and (@event_types is null or event_type = any (@event_types::event_type_enum[]))
+          and (@levels is null or level operator(pg_catalog.=) any (@levels::log_level_enum[]))
+          and (@event_types is null or event_type operator(pg_catalog.=) any (@event_types::event_type_enum[]))
         order by session_id, timestamp, id
         limit @limit
         """;

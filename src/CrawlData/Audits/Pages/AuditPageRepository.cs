@@ -31,13 +31,13 @@ public sealed class AuditPageRepository(
         select id, session_id, page_type::page_type_enum, viewport::viewport_enum, status::page_status_enum, load_timings::jsonb, low_confidence_reasons::jsonb
         from unnest(@ids, @session_ids, @page_types, @viewports, @statuses, @page_load_timings, @page_low_confidence_reasons)
             as pages (id, session_id, page_type, viewport, status, load_timings, low_confidence_reasons)
-        where (select count(*) from audit_sessions where id = any (@parent_ids)) = cardinality(@parent_ids)
+        where (select pg_catalog.count(*) from audit_sessions where id = any (@parent_ids)) = pg_catalog.cardinality(@parent_ids)
         returning {Columns}
         """;
 
     internal const string UnknownSessionsSql =
         """
-        select id from unnest(@parent_ids) as asked (id)
+        select id from pg_catalog.unnest(@parent_ids) as asked (id)
         where not exists (select from audit_sessions where audit_sessions.id = asked.id)
         """;
 
@@ -72,8 +72,8 @@ public sealed class AuditPageRepository(
         select {Columns}
         from audit_pages
         where session_id = @session_id
-          and (@page_types is null or page_type = any (@page_types::page_type_enum[]))
-          and (@viewports is null or viewport = any (@viewports::viewport_enum[]))
+          and (@page_types is null or page_type operator(pg_catalog.=) any (@page_types::page_type_enum[]))
+          and (@viewports is null or viewport operator(pg_catalog.=) any (@viewports::viewport_enum[]))
         order by audit_pages.page_type, audit_pages.viewport, id
         """;
 

@@ -11,10 +11,10 @@ public sealed partial class AuditSessionQueue
     // Where the clock is right, the first condition finds a live session's line without a look at its old ones. "offset 0" makes each look up one session.
     private const string Stale =
         """
-        status = 'running'
+        status operator(pg_catalog.=) 'running'
           and not exists (
               select from crawl_logs
-              where session_id = audit_sessions.id and timestamp > now() - @silent_for and id > @mark
+              where session_id = audit_sessions.id and timestamp > pg_catalog.now() - @silent_for and id > @mark
               offset 0
           )
           and not exists (select from crawl_logs where session_id = audit_sessions.id and id > @mark offset 0)
@@ -23,7 +23,7 @@ public sealed partial class AuditSessionQueue
     internal const string TakeMarkSql =
         """
         insert into crawl_log_marks (marked_at, log_id)
-        select clock_timestamp(), coalesce(max(id), 0) from crawl_logs
+        select pg_catalog.clock_timestamp(), coalesce(pg_catalog.max(id), 0) from crawl_logs
         on conflict do nothing
         """;
 
@@ -38,7 +38,7 @@ public sealed partial class AuditSessionQueue
     internal const string MarkSql =
         $"""
         select log_id from crawl_log_marks
-        where {NewestRowMarks.IsOldEnough} and log_id <= pg_sequence_last_value('crawl_logs_id_seq')
+        where {NewestRowMarks.IsOldEnough} and log_id <= pg_catalog.pg_sequence_last_value('crawl_logs_id_seq')
         order by marked_at desc
         limit 1
         """;
@@ -58,7 +58,7 @@ public sealed partial class AuditSessionQueue
         $"""
         update audit_sessions
         set status = case when attempts < @max_attempts then 'queued' else 'failed' end::audit_session_status_enum,
-            error_summary = 'attempt ' || attempts || ' was stale: it wrote no log line for ' || @silent_for
+            error_summary = 'attempt ' || attempts::text || ' was stale: it wrote no log line for ' || @silent_for::text
         where id = any (@ids) and {Stale} and {AuditSessionRepository.Readable}
         returning {AuditSessionRepository.Columns}
         """;

@@ -38,10 +38,10 @@ public sealed partial class AuditSessionQueue(NpgsqlDataSource dataSource, ILogg
     private const string LogAttempt =
         """
         insert into crawl_logs (session_id, level, event_type, message, details, timestamp)
-        select id, 'info', case attempts when 1 then 'navigation' else 'retry' end::event_type_enum, 'attempt ' || attempts || ' begins',
-               jsonb_build_object('attempt', attempts), clock_timestamp()
+        select id, 'info', case attempts when 1 then 'navigation' else 'retry' end::event_type_enum, 'attempt ' || attempts::text || ' begins',
+               pg_catalog.jsonb_build_object('attempt', attempts), pg_catalog.clock_timestamp()
         from changed
-        where status = 'running'
+        where status operator(pg_catalog.=) 'running'
         """;
 
     // A session whose attempts cannot rise is passed over. Otherwise the oldest one would fail every claim with 22003. So is a session that cannot be read: its
@@ -51,7 +51,7 @@ public sealed partial class AuditSessionQueue(NpgsqlDataSource dataSource, ILogg
         $"""
         with oldest as materialized (
             select id from audit_sessions
-            where status = 'queued' and attempts < 2147483647 and {AuditSessionRepository.Readable}
+            where status operator(pg_catalog.=) 'queued' and attempts < 2147483647 and {AuditSessionRepository.Readable}
             order by created_at limit 1 for no key update skip locked
         ), changed as (
             update audit_sessions set status = 'running', attempts = attempts + 1 from oldest where audit_sessions.id = oldest.id returning audit_sessions.*
@@ -73,7 +73,7 @@ public sealed partial class AuditSessionQueue(NpgsqlDataSource dataSource, ILogg
                 error_summary = case when @to in ('queued', 'running') then audit_sessions.error_summary else @error_summary end
             from standing
             where audit_sessions.id = standing.id
-              and standing.status = any (@from::audit_session_status_enum[])
+              and standing.status operator(pg_catalog.=) any (@from::audit_session_status_enum[])
               and standing.attempts = coalesce(@attempt, standing.attempts)
               and (@to <> 'running' or standing.attempts < 2147483647)
               and exists (select from standing where {AuditSessionRepository.Readable})
@@ -96,7 +96,7 @@ public sealed partial class AuditSessionQueue(NpgsqlDataSource dataSource, ILogg
                 pdp_url = coalesce(@pdp_url, audit_sessions.pdp_url),
                 low_confidence = coalesce(@low_confidence, audit_sessions.low_confidence)
             from standing
-            where audit_sessions.id = standing.id and standing.attempts = @attempt and standing.status <> 'queued'
+            where audit_sessions.id = standing.id and standing.attempts = @attempt and standing.status operator(pg_catalog.<>) 'queued'
               and exists (select from standing where {AuditSessionRepository.Readable})
             returning audit_sessions.*
         )

@@ -41,14 +41,14 @@ public sealed class AuditSessionRepository(
         """;
 
     // All statuses that the database has, also those that this version does not know.
-    private const string WantedStatuses = "coalesce(@statuses::audit_session_status_enum[], enum_range(null::audit_session_status_enum))";
+    private const string WantedStatuses = "coalesce(@statuses::audit_session_status_enum[], pg_catalog.enum_range(null::audit_session_status_enum))";
 
     // The clock is read for each row, in the order of the rows. So sessions that are inserted together are claimed in their order.
     internal const string InsertSql =
         $"""
         insert into audit_sessions (id, url, status, created_at, final_url, mode, retention_policy, attempts, error_summary, crawl_policy_version,
                                     config_snapshot, low_confidence, pdp_url)
-        select id, url, status::audit_session_status_enum, coalesce(created_at, clock_timestamp()), final_url, mode::audit_mode_enum,
+        select id, url, status::audit_session_status_enum, coalesce(created_at, pg_catalog.clock_timestamp()), final_url, mode::audit_mode_enum,
                retention_policy::retention_policy_enum, attempts, error_summary, crawl_policy_version, config_snapshot::jsonb, low_confidence, pdp_url
         from unnest(@ids, @urls, @statuses, @created_times, @final_urls, @modes, @retention_policies, @attempts, @error_summaries, @crawl_policy_versions,
                     @config_snapshots, @low_confidences, @pdp_urls)
@@ -65,7 +65,7 @@ public sealed class AuditSessionRepository(
           and (created_at, id) > (@after_time, @after_key)
           and (created_at, id) < (@before_time, @before_key)
           and (@crawl_policy_version is null or crawl_policy_version = @crawl_policy_version)
-          and (@modes is null or mode = any (@modes::audit_mode_enum[]))
+          and (@modes is null or mode operator(pg_catalog.=) any (@modes::audit_mode_enum[]))
           and (@low_confidence is null or low_confidence = @low_confidence)
         """;
 
@@ -73,10 +73,10 @@ public sealed class AuditSessionRepository(
     internal const string ListNewestSql =
         $"""
         select {Columns}
-        from unnest({WantedStatuses}) as wanted (wanted_status)
+        from pg_catalog.unnest({WantedStatuses}) as wanted (wanted_status)
         cross join lateral (
             select * from audit_sessions
-            where status = wanted_status
+            where status operator(pg_catalog.=) wanted_status
             {Condition}
             order by created_at desc, id desc
             limit @limit
@@ -88,10 +88,10 @@ public sealed class AuditSessionRepository(
     internal const string ListOldestSql =
         $"""
         select {Columns}
-        from unnest({WantedStatuses}) as wanted (wanted_status)
+        from pg_catalog.unnest({WantedStatuses}) as wanted (wanted_status)
         cross join lateral (
             select * from audit_sessions
-            where status = wanted_status
+            where status operator(pg_catalog.=) wanted_status
             {Condition}
             order by created_at, id
             limit @limit
@@ -101,13 +101,13 @@ public sealed class AuditSessionRepository(
         """;
 
     internal const string CountByStatusSql =
-        $"select status::text, count(*) from audit_sessions where status = any ({WantedStatuses}) {Condition} group by status";
+        $"select status::text, pg_catalog.count(*) from audit_sessions where status operator(pg_catalog.=) any ({WantedStatuses}) {Condition} group by status";
 
     internal const string CountByCrawlPolicyVersionSql =
         $"""
-        select crawl_policy_version, count(*)
+        select crawl_policy_version, pg_catalog.count(*)
         from audit_sessions
-        where status = any ({WantedStatuses})
+        where status operator(pg_catalog.=) any ({WantedStatuses})
         {Condition}
         group by crawl_policy_version
         """;

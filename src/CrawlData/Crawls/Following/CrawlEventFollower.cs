@@ -22,29 +22,29 @@ internal sealed class CrawlEventFollower(
     // rights on the sequence. The writers are read after the statement's snapshot. The mark is valid on the server that it was found on.
     internal const string ReadAllSql =
         $"""
-        select newest_id, last_id, pg_is_in_recovery(),
+        select newest_id, last_id, pg_catalog.pg_is_in_recovery(),
                case when @is_waiting or newest_id > greatest(@after_id, @up_to_id) then (
-                   select coalesce(string_agg(distinct virtualtransaction, ' '), '')
+                   select coalesce(pg_catalog.string_agg(distinct virtualtransaction, ' '), '')
                    from pg_locks
                    where locktype = 'relation'
-                     and database = (select oid from pg_database where datname = current_database())
-                     and relation = 'crawl_events'::regclass
+                     and database = (select oid from pg_database where datname = pg_catalog.current_database())
+                     and relation = 'crawl_events'::regclass::oid
                      and mode = 'RowExclusiveLock'
                      and granted
                ) end,
-               pg_postmaster_start_time(), null as id, null as crawl_id, null as event_type, null as payload, null as created_at
+               pg_catalog.pg_postmaster_start_time(), null as id, null as crawl_id, null as event_type, null as payload, null as created_at
         from (
-            select coalesce(max(id), 0) as newest_id,
+            select coalesce(pg_catalog.max(id), 0) as newest_id,
                    coalesce(
-                       pg_sequence_last_value('crawl_events_id_seq'),
-                       case when has_sequence_privilege('crawl_events_id_seq', 'usage, select') then 0 end) as last_id
+                       pg_catalog.pg_sequence_last_value('crawl_events_id_seq'),
+                       case when pg_catalog.has_sequence_privilege('crawl_events_id_seq', 'usage, select') then 0 end) as last_id
             from crawl_events
         ) as newest
         union all
         (
             select null, null, null, null, null, {CrawlEventStatements.Columns}
             from crawl_events
-            where id > @after_id and id <= @up_to_id and pg_postmaster_start_time() = @server_start
+            where id > @after_id and id <= @up_to_id and pg_catalog.pg_postmaster_start_time() = @server_start
             order by id
             limit @limit
         )
@@ -53,7 +53,8 @@ internal sealed class CrawlEventFollower(
     private const int ReadAllColumns = 5;
 
     private const string RunState =
-        "(select status in ('COMPLETED', 'FAILED', 'CANCELLED') from crawl_runs where id = @crawl_id) as has_ended, pg_is_in_recovery() as is_standby";
+        "(select status::text in ('COMPLETED', 'FAILED', 'CANCELLED') from crawl_runs where id = @crawl_id) as has_ended, "
+        + "pg_catalog.pg_is_in_recovery() as is_standby";
 
     // One statement, and so one snapshot: the events of a run that has ended are complete. The join has one row on its left side, and keeps the events' order.
     internal const string FollowSql =
@@ -71,7 +72,8 @@ internal sealed class CrawlEventFollower(
             select {RunState},
                    (select id from crawl_events where crawl_id = @crawl_id order by crawl_id desc, id desc limit 1) as newest_id,
                    case
-                       when has_sequence_privilege('crawl_events_id_seq', 'usage, select') then coalesce(pg_sequence_last_value('crawl_events_id_seq'), 0)
+                       when pg_catalog.has_sequence_privilege('crawl_events_id_seq', 'usage, select')
+                       then coalesce(pg_catalog.pg_sequence_last_value('crawl_events_id_seq'), 0)
                    end as last_id
         ) as run
         left join ({CrawlEventStatements.ReadSql}) as events on true

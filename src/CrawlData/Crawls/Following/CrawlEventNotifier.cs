@@ -13,7 +13,7 @@ internal sealed class CrawlEventNotifier(NpgsqlDataSource dataSource, TimeProvid
     public const string Channel = "crawldata_events";
 
     // A crash loses only a hint, so the commit does not wait for the disk.
-    internal const string NotifySql = $"select pg_notify('{Channel}', @payload_text), set_config('synchronous_commit', 'off', true)";
+    internal const string NotifySql = $"select pg_catalog.pg_notify('{Channel}', @payload_text), pg_catalog.set_config('synchronous_commit', 'off', true)";
 
     // A payload has at most 7,999 bytes.
     private const int CrawlIdsInPayload = 200;

@@ -28,7 +28,7 @@ internal sealed class HighWaterMark
     /// <summary>Makes the error of a sequence that was set back, or that logical replication did not move.</summary>
     public static InvalidOperationException SequenceIsBehind(long last, long newest) => new(
         $"The sequence crawl_events_id_seq is at {last}, behind the newest id {newest}, so new events get ids that readers have passed. "
-            + "Stop the writers and run: select setval('crawl_events_id_seq', (select max(id) from crawl_events))");
+            + "Stop the writers and run: select pg_catalog.setval('crawl_events_id_seq', (select max(id) from crawl_events))");
 
     /// <summary>Begins the mark anew where it is not valid on the server that answered.</summary>
     /// <param name="serverStart">When the server started.</param>

@@ -16,26 +16,30 @@ internal sealed class SchemaJournal(IReadOnlyList<SchemaScript> pending) : IJour
         create table if not exists crawldata_journal (
             script_name text primary key,
             script_hash text not null,
-            applied_at timestamptz not null default now()
+            applied_at timestamptz not null default pg_catalog.now()
         )
         """;
 
     // Only in the schema of the scripts, and not elsewhere on the search path.
     internal const string ExistsSql =
-        "select exists (select from pg_class where relname = 'crawldata_journal' and relnamespace = quote_ident(current_schema())::regnamespace)";
+        """
+        select exists (
+            select from pg_class
+            where relname = 'crawldata_journal' and relnamespace = pg_catalog.quote_ident(pg_catalog.current_schema())::regnamespace::oid)
+        """;
 
     // In a later schema of the path, when the first one is there only because it has the role's name.
     internal const string OtherSchemaSql =
         """
-        select quote_ident(nspname), quote_ident(current_schema())
+        select pg_catalog.quote_ident(nspname), pg_catalog.quote_ident(pg_catalog.current_schema())
         from pg_class
         join pg_namespace on pg_namespace.oid = relnamespace
         where relname = 'crawldata_journal'
-          and nspname = any (current_schemas(false))
-          and nspname <> current_schema()
-          and current_schema() = current_user
-          and position('"$user"' in current_setting('search_path')) > 0
-        order by array_position(current_schemas(false), nspname)
+          and nspname = any (pg_catalog.current_schemas(false))
+          and nspname <> pg_catalog.current_schema()
+          and pg_catalog.current_schema() = current_user
+          and position('"$user"' in pg_catalog.current_setting('search_path')) > 0
+        order by pg_catalog.array_position(pg_catalog.current_schemas(false), nspname)
         limit 1
         """;
 
@@ -43,9 +47,9 @@ internal sealed class SchemaJournal(IReadOnlyList<SchemaScript> pending) : IJour
 
     internal const string MayReadSql =
         """
-        select has_table_privilege(oid, 'select')
+        select pg_catalog.has_table_privilege(oid, 'select')
         from pg_class
-        where relname = 'crawldata_journal' and relnamespace = quote_ident(current_schema())::regnamespace
+        where relname = 'crawldata_journal' and relnamespace = pg_catalog.quote_ident(pg_catalog.current_schema())::regnamespace::oid
         """;
 
     internal const string ReadTimesSql = "select script_name, applied_at from crawldata_journal";

@@ -13,23 +13,23 @@ internal sealed class CommitVerifier(NpgsqlDataSource dataSource, RetryPolicy re
     // pg_last_wal_replay_lsn() is where the recovery ended from which this server started; null when it started without one.
     internal const string StatusSql =
         """
-        select case when pg_is_in_recovery() then 'in recovery' else pg_xact_status(@transaction_id) end,
-               pg_postmaster_start_time() = @server_start,
-               coalesce(pg_last_wal_replay_lsn() < @wal_position, false)
+        select case when pg_catalog.pg_is_in_recovery() then 'in recovery' else pg_catalog.pg_xact_status(@transaction_id) end,
+               pg_catalog.pg_postmaster_start_time() = @server_start,
+               coalesce(pg_catalog.pg_last_wal_replay_lsn() < @wal_position, false)
         """;
 
     // Terminates only a backend that waits for its lost client. A backend that commits may wait for its standbys. If it were terminated, the transaction would
     // count as committed without them. Unlike the state, the wait event is there with track_activities off.
     internal const string TerminateSql =
         """
-        select pg_terminate_backend(pid) from pg_stat_activity
+        select pg_catalog.pg_terminate_backend(pid) from pg_stat_activity
         where pid = @backend_id and backend_xid = @transaction_id::xid and wait_event = 'ClientRead'
         """;
 
-    internal const string ClusterSql = "select system_identifier from pg_control_system()";
+    internal const string ClusterSql = "select system_identifier from pg_catalog.pg_control_system()";
 
     // It writes WAL, so its COMMIT waits for the standbys. Theirs is the WAL before it, too.
-    internal const string WriteWalSql = "select pg_logical_emit_message(true, 'crawldata', '')";
+    internal const string WriteWalSql = "select pg_catalog.pg_logical_emit_message(true, 'crawldata', '')";
 
     // By then a backend that works on a COMMIT is done. A backend that waits for a client behind a dead connection may wait for hours.
     private static readonly TimeSpan TerminateAfter = TimeSpan.FromMilliseconds(500);

@@ -13,10 +13,10 @@ internal sealed class LostBackends(string table)
     // its client in a transaction of such an append. With track_activities off there is no query.
     internal const string TerminateSql =
         """
-        select pg_terminate_backend(pid)
+        select pg_catalog.pg_terminate_backend(pid)
         from pg_stat_activity
         where pid = any (@backend_ids)
-          and datname = current_database()
+          and datname = pg_catalog.current_database()
           and usename = session_user
           and backend_xid is not null
           and wait_event = 'ClientRead'

@@ -16,8 +16,9 @@ internal readonly record struct TransactionIdentity(
 {
     /// <summary>The columns that <see cref="Read"/> reads, for the statement that writes the first row.</summary>
     public const string Columns =
-        "pg_current_xact_id(), now(), pg_postmaster_start_time(), pg_current_wal_insert_lsn(), pg_backend_pid(), "
-        + "current_setting('client_min_messages') in ('error', 'fatal', 'panic')";
+        "pg_catalog.pg_current_xact_id(), pg_catalog.now(), pg_catalog.pg_postmaster_start_time(), "
+        + "pg_catalog.pg_current_wal_insert_lsn(), pg_catalog.pg_backend_pid(), "
+        + "pg_catalog.current_setting('client_min_messages') in ('error', 'fatal', 'panic')";
 
     /// <summary>Reads an identity from <see cref="Columns"/>.</summary>
     public static TransactionIdentity Read(DbDataReader row, int ordinal) => new(

@@ -32,6 +32,9 @@ internal sealed class Workload(History history, FaultCounter counter, FaultProxy
     // It bounds the memory of a history.
     private const int MostRows = 15_000;
 
+    // It is longer than any fault lasts, also where several checkers share two cores.
+    private static readonly RetryOptions Patient = new() { Limit = TimeSpan.FromMinutes(3) };
+
     private int rows;
 
     public History History => history;
@@ -74,7 +77,7 @@ internal sealed class Workload(History history, FaultCounter counter, FaultProxy
 
     /// <summary>Makes a repository that retries for longer than any fault lasts.</summary>
     public CrawlEventRepository Events(int client, NpgsqlDataSource? dataSource = null) =>
-        new(dataSource ?? DataSource, notify: true, logger: Logger<CrawlEventRepository>(client));
+        new(dataSource ?? DataSource, retry: Patient, notify: true, logger: Logger<CrawlEventRepository>(client));
 
     public async ValueTask DisposeAsync()
     {
