@@ -19,7 +19,7 @@ internal sealed partial class CrawlEventStatements
             from rows from (pg_catalog.unnest(@claimed_ids), pg_catalog.unnest(@claims), pg_catalog.unnest(@outlive_runs))
                 with ordinality as asked (run_id, claim, outlives_run, position)
             join runs on runs.id = asked.run_id
-            where (runs.status <> 'RUNNING' and not asked.outlives_run)
+            where (runs.status operator(pg_catalog.<>) 'RUNNING' and not asked.outlives_run)
                or not exists (select from claims where claims.run_id = asked.run_id and claims.claim = asked.claim)
         )
         """;

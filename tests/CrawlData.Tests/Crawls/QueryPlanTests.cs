@@ -136,6 +136,23 @@ public sealed class QueryPlanTests : DatabaseTest
         }
     }
 
+    /// <summary>Of the pending runs and the running ones, each is looked up in the tables beside it. No condition makes the server read all of a table.</summary>
+    [Test]
+    public async Task Claims_and_searches_for_stale_runs_read_only_the_runs_in_the_status()
+    {
+        foreach (var mode in QueryPlan.Modes)
+        {
+            foreach (var sql in new[] { CrawlRunQueue.ClaimNextSql, CrawlRunQueue.ListStaleSql, CrawlRunQueue.LockStaleSql })
+            {
+                var (pages, plan) = await QueryPlan.CountPagesAsync(
+                    DataSource, mode, sql, FirstPage, "mark", "0", "silent_for", "interval '5 minutes'", "limit", "100");
+
+                Assert.That(plan, Does.Contain($"\"{StatusIndex}\"").And.Not.Contain("\"Seq Scan\""), $"{mode}\n{plan}");
+                Assert.That(pages, Is.LessThan(60), $"{mode}\n{plan}");
+            }
+        }
+    }
+
     [TestCase(nameof(RetentionPurger.ListOldCrawlsSql), "idx_crawl_runs_created_at")]
     [TestCase(nameof(RetentionPurger.ListDeletableCrawlsSql), "crawl_runs_pkey")]
     public async Task A_purge_finds_crawls_and_their_last_events_by_indexes(string name, string index)

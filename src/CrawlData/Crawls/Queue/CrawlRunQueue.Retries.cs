@@ -19,7 +19,7 @@ public sealed partial class CrawlRunQueue
             insert into crawl_run_retries (run_id, retry_of, attempt, not_before)
             select @retry_id, standing.id, coalesce(own.attempt, 1) + 1, pg_catalog.clock_timestamp() + @delay
             from standing left join crawl_run_retries as own on own.run_id = standing.id
-            where standing.status in ('FAILED', 'CANCELLED') and coalesce(own.attempt, 1) < @max_attempts
+            where standing.status::text in ('FAILED', 'CANCELLED') and coalesce(own.attempt, 1) < @max_attempts
             on conflict (retry_of) do nothing
             returning run_id, retry_of
         ), inserted as (

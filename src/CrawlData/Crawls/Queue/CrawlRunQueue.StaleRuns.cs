@@ -11,7 +11,7 @@ public sealed partial class CrawlRunQueue
     // A run that was started without a claim has the time of its start as its first sign of life. "offset 0" makes each condition look up one run.
     private const string Stale =
         """
-        status = 'RUNNING'
+        status operator(pg_catalog.=) 'RUNNING'
           and coalesce(started_at <= (pg_catalog.now() - @silent_for) at time zone 'utc', true)
           and not exists (select from crawl_run_claims where run_id = crawl_runs.id and heartbeat_at > pg_catalog.now() - @silent_for offset 0)
           and not exists (select from crawl_events where crawl_id = crawl_runs.id and id > @mark offset 0)

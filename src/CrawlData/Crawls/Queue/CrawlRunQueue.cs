@@ -46,7 +46,7 @@ public sealed partial class CrawlRunQueue(
         $"""
         with oldest as materialized (
             select id from crawl_runs
-            where status = 'PENDING'
+            where status operator(pg_catalog.=) 'PENDING'
               and not exists (select from crawl_run_claims where run_id = crawl_runs.id and claim >= 2147483646 offset 0)
               and not exists (select from crawl_run_retries where run_id = crawl_runs.id and not_before > pg_catalog.clock_timestamp() offset 0)
               and {CrawlRunRepository.Readable}
@@ -83,12 +83,12 @@ public sealed partial class CrawlRunQueue(
                 cancelled_at = case when @to = 'CANCELLED' then pg_catalog.clock_timestamp() at time zone 'utc' else crawl_runs.cancelled_at end,
                 error_message = coalesce(@error_message, crawl_runs.error_message)
             from standing, held
-            where crawl_runs.id = standing.id and standing.status = 'RUNNING' and held.claim = @claim
+            where crawl_runs.id = standing.id and standing.status operator(pg_catalog.=) 'RUNNING' and held.claim = @claim
               and exists (select from standing where {CrawlRunRepository.Readable})
             returning crawl_runs.*, case when @notify and crawl_runs.status operator(pg_catalog.=) 'PENDING' then {WorkQueue.NotifyRuns} end
         ), released as (
             update crawl_run_claims set claim = crawl_run_claims.claim + 1
-            from changed where crawl_run_claims.run_id = changed.id and changed.status = 'PENDING'
+            from changed where crawl_run_claims.run_id = changed.id and changed.status operator(pg_catalog.=) 'PENDING'
         )
         select {CrawlRunRepository.Columns}, (select claim from held) as held_claim, true as applied from changed
         union all
@@ -104,7 +104,7 @@ public sealed partial class CrawlRunQueue(
         ), held as materialized (
             select position, run_id
             from asked join crawl_run_claims using (run_id, claim) join crawl_runs on crawl_runs.id = run_id
-            where status = 'RUNNING'
+            where status operator(pg_catalog.=) 'RUNNING'
         ), locked as materialized (
             select run_id from crawl_run_claims where run_id = any (array(select run_id from held)) order by run_id for no key update skip locked
         ), alive as (
