@@ -176,7 +176,7 @@ public static class CrawlDataServiceCollectionExtensions
 
     /// <summary>Adds a hosted worker that claims crawl runs, and calls a handler for each. Call it after <c>AddCrawlData</c>.</summary>
     /// <remarks>
-    /// <para><b>Outcome.</b> A run whose handler returns is completed, after its events were flushed. One whose handler throws has failed, and a new run retries
+    /// <para><b>Outcome.</b> A run whose handler returns is completed, after its events were flushed. One whose handler throws has failed. A new run retries
     /// it, with a delay that is stored in the database, up to <see cref="WorkerOptions.MaxAttempts"/>.</para>
     /// <para><b>Death.</b> The worker sends heartbeats for its runs. It fails and retries runs of any worker that had neither heartbeat nor event for
     /// <see cref="WorkerOptions.StaleAfter"/>. The token of a handler whose run was failed is cancelled, and nothing more is stored for it.</para>

@@ -24,7 +24,7 @@ public interface ICrawlHandler
     /// <remarks>A run that was handed back at a shutdown is claimed again, and has the events of the earlier claim. Read the last one to go on after it. A retry
     /// is a run of its own.</remarks>
     /// <param name="context">The run.</param>
-    /// <param name="cancellationToken">Cancelled when the claim is lost, and at shutdown when <see cref="WorkerOptions.ShutdownTimeout"/> has passed. End soon:
-    /// the run is handed back.</param>
+    /// <param name="cancellationToken">Cancelled when the claim is lost, and at shutdown when <see cref="WorkerOptions.ShutdownTimeout"/> has passed. End
+    /// soon: the run is handed back.</param>
     Task HandleAsync(CrawlContext context, CancellationToken cancellationToken);
 }

@@ -6,8 +6,8 @@ using Npgsql;
 
 namespace CrawlData.Tests.Workers;
 
-/// <summary>Processes with hosted workers are killed, stopped, and cut from the database, and the server is restarted. <c>CRAWLDATA_FAULT_RUNS</c> says how many
-/// runs there are.</summary>
+/// <summary>Processes with hosted workers are killed, stopped, and cut from the database, and the server is restarted. <c>CRAWLDATA_FAULT_RUNS</c> says how
+/// many runs there are.</summary>
 [Category("Faults")]
 public sealed class WorkerFaultTests
 {

@@ -74,6 +74,16 @@ internal static partial class ApiInputs
             new AuditContext(null!).CompletePartially(text!);
             return Task.CompletedTask;
         }),
+        Required<NewCrawlEvent>("CrawlContext.WriteAsync(crawlEvent)", async (api, one) =>
+        {
+            await using var writer = new CrawlEventWriter(api.Events);
+            await new CrawlContext(api.Claim, writer).WriteAsync(one);
+        }),
+        Required<NewCrawlEvent>("CrawlContext.AppendAsync(crawlEvent)", async (api, one) =>
+        {
+            await using var writer = new CrawlEventWriter(api.Events);
+            await new CrawlContext(api.Claim, writer).AppendAsync(one);
+        }),
         Duration("JanitorOptions.Interval", TimeSpan.FromSeconds(1), ValidArguments.Century,
             (_, time) => Task.FromResult(new JanitorOptions { Interval = time })),
         Duration("JanitorOptions.PurgeArtifactsAfter", TimeSpan.Zero, ValidArguments.Century,

@@ -194,7 +194,8 @@ internal sealed class CrawlEventFollower(
         new(
             options,
             options.Listen
-                ? NotificationListener.Subscribe(dataSource, NotificationListener.EventChannel, crawlId is { } id ? CrawlEventNotifier.ToTag(id) : null, timeProvider, logger)
+                ? NotificationListener.Subscribe(
+                    dataSource, NotificationListener.EventChannel, crawlId is { } id ? CrawlEventNotifier.ToTag(id) : null, timeProvider, logger)
                 : null,
             timeProvider);
 
