@@ -8,13 +8,14 @@ namespace CrawlData.Crawls;
 public sealed partial class CrawlRunQueue
 {
     // The ids of events rise with time, within the length of a transaction. The events' times do not count: a worker may set them by a clock that is wrong.
-    // A run that was started without a claim has the time of its start as its first sign of life. "offset 0" makes each condition look up one run.
+    // A run that was started without a claim has the time of its start as its first sign of life. "offset 0" makes the condition look up one run. The newest
+    // event is looked up by the index: with "exists", the server may read all events for one after the mark.
     private const string Stale =
         """
         status operator(pg_catalog.=) 'RUNNING'
           and coalesce(started_at <= (pg_catalog.now() - @silent_for) at time zone 'utc', true)
           and not exists (select from crawl_run_claims where run_id = crawl_runs.id and heartbeat_at > pg_catalog.now() - @silent_for offset 0)
-          and not exists (select from crawl_events where crawl_id = crawl_runs.id and id > @mark offset 0)
+          and coalesce((select id from crawl_events where crawl_id = crawl_runs.id order by crawl_id desc, id desc limit 1) <= @mark, true)
         """;
 
     internal const string TakeMarkSql =
