@@ -87,6 +87,7 @@ internal sealed class Round(
         }
 
         await Task.WhenAll(following);
+        followers.ForEach(follower => follower.Dispose());
         return (history, await StoredState.ReadAsync(witness, isPromoted: servers is not null));
     }
 
