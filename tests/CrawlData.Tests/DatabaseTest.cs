@@ -16,6 +16,8 @@ public abstract class DatabaseTest
 
     protected CrawlRunRepository Runs { get; private set; } = null!;
 
+    protected CrawlRunQueue RunQueue { get; private set; } = null!;
+
     protected CrawlEventRepository Events { get; private set; } = null!;
 
     protected AuditSessionRepository Sessions { get; private set; } = null!;
@@ -44,6 +46,7 @@ public abstract class DatabaseTest
 
         DataSource.Clear();
         Runs = new CrawlRunRepository(DataSource);
+        RunQueue = new CrawlRunQueue(DataSource);
         Events = new CrawlEventRepository(DataSource);
         Sessions = new AuditSessionRepository(DataSource);
         Pages = new AuditPageRepository(DataSource);

@@ -7,7 +7,7 @@ namespace CrawlData.Tests;
 public abstract class EmptiedDatabaseTest : DatabaseTest
 {
     [SetUp]
-    public Task EmptyAsync() => ExecuteAsync("truncate crawl_runs, audit_sessions, crawl_log_marks cascade");
+    public Task EmptyAsync() => ExecuteAsync("truncate crawl_runs, audit_sessions, crawl_log_marks, crawl_event_marks cascade");
 
     protected async Task ExecuteAsync(string sql, object? parameters = null)
     {

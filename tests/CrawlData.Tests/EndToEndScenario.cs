@@ -171,6 +171,9 @@ internal sealed class EndToEndScenario
         recording.Position = 0;
         await Get<RecordingImporter>().ImportAsync(recording, new RecordingImportOptions { NewIds = true, Enqueue = true });
 
+        Assert.That(await queue.HeartbeatAsync([(session.Id, session.Attempts)]), Is.Empty);
+        (await queue.ReleaseAsync(session.Id, session.Attempts)).EnsureApplied();
+        session = (await queue.StreamClaimsAsync().FirstAsync())!;
         (await queue.CompleteAsync(session.Id, session.Attempts)).EnsureApplied();
         Assert.That((await sessions.GetAsync(session.Id))!.FinalUrl, Is.EqualTo("https://example.org/home"));
         var completed = new AuditSessionFilter { Statuses = [AuditSessionStatus.Completed], CrawlPolicyVersion = "1" };

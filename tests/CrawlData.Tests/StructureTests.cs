@@ -13,9 +13,10 @@ public sealed class StructureTests
     private static readonly string[][] Layers =
     [
         ["DependencyInjection"],
+        ["Workers"],
         ["CrawlDataOptions.cs", "Recordings", "Retention", "Monitoring"],
         ["Crawls", "Audits", "Schema"],
-        ["Paging", "Transitions"],
+        ["Paging", "Transitions", "Queues"],
         ["Storage"],
         ["Json", "Instrumentation"],
         ["RetryOptions.cs"],

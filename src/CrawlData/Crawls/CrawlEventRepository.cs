@@ -14,11 +14,12 @@ namespace CrawlData.Crawls;
 /// the run's row lock (<c>for no key update</c>). Each append takes the lock before it draws an id, and holds it until the commit. The guarantee covers all
 /// appends through this class, in any number of processes. A plain INSERT takes no such lock, and breaks the order. Appends to one crawl wait for each other.
 /// Appends to different crawls do not.</para>
-/// <para><b>Status.</b> Events are appended whatever the status of their run.</para>
+/// <para><b>Status.</b> Events are appended whatever the status of their run. With a claim of <see cref="CrawlRunQueue"/> they are appended only while the
+/// claim is not lost.</para>
 /// <para><b>Transactions.</b> Methods that write take the caller's transaction. The transaction then holds the run's lock until it ends. Without one, each
 /// call is a transaction of its own. A transaction that appends to several crawls should always take them in the same order, or two such transactions may
-/// deadlock. An error of the server, or a cancellation, aborts the caller's transaction. <see cref="AppendStreamAsync"/> uses a savepoint instead. At
-/// REPEATABLE READ or above, a run that was created after the snapshot does not exist.</para>
+/// deadlock. An error of the server, or a cancellation, aborts the caller's transaction. The methods named <c>AppendStreamAsync</c> use a savepoint instead.
+/// At REPEATABLE READ or above, a run that was created after the snapshot does not exist.</para>
 /// <para><b>Errors.</b> Errors of the server and of the connection are thrown as <see cref="NpgsqlException"/>.</para>
 /// </remarks>
 /// <example>
@@ -92,13 +93,13 @@ public sealed partial class CrawlEventRepository
     internal TimeSpan RetryLimit { get; }
 
     /// <summary>Appends the events of the crawls that exist and that no other transaction has locked.</summary>
-    internal Task<PartialAppend> AppendAvailableAsync(IReadOnlyList<(Guid CrawlId, NewCrawlEvent Event)> events, BeforeCommit? beforeCommit) =>
-        appender.AppendAvailableAsync(new RowBatch<NewCrawlEvent>(events), beforeCommit, CancellationToken.None);
+    internal Task<PartialAppend> AppendAvailableAsync(RowBatch<NewCrawlEvent> events, BeforeCommit? beforeCommit) =>
+        appender.AppendAvailableAsync(events, beforeCommit, CancellationToken.None);
 
     /// <summary>Appends events in a transaction of its own, and runs a callback before each COMMIT.</summary>
     internal Task<IReadOnlyList<long>> AppendAsync(
-        IReadOnlyList<(Guid CrawlId, NewCrawlEvent Event)> events, BeforeCommit? beforeCommit, CancellationToken cancellationToken) =>
-        appender.AppendAsync(new RowBatch<NewCrawlEvent>(events), null, beforeCommit, cancellationToken);
+        RowBatch<NewCrawlEvent> events, BeforeCommit? beforeCommit, CancellationToken cancellationToken) =>
+        appender.AppendAsync(events, null, beforeCommit, cancellationToken);
 
     /// <summary>Verifies an append of an earlier process.</summary>
     internal Task<CommitOutcome> VerifyAsync(AppendedRows appended, long cluster) => appender.VerifyAsync(appended, cluster);
@@ -184,7 +185,99 @@ public sealed partial class CrawlEventRepository
         Guid crawlId, IAsyncEnumerable<NewCrawlEvent> events, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(events);
-        return appender.AppendStreamAsync(crawlId, events, transaction, cancellationToken);
+        return appender.AppendStreamAsync(crawlId, events, null, transaction, cancellationToken);
+    }
+
+    /// <summary>Appends one event of a claimed run.</summary>
+    /// <remarks>
+    /// <para>It is refused when the claim is lost: the run was released, was claimed again, or is no longer RUNNING. So a worker that was taken for dead cannot
+    /// write into a run that has ended, or that another worker has. It relies on the run's row lock, under which the claim's row is read. A change of the
+    /// claim waits for the append's commit, or the append for that of the change.</para>
+    /// <para>In the caller's transaction, a heartbeat of the claim is passed over until that transaction ends.</para>
+    /// </remarks>
+    /// <param name="claim">The claim.</param>
+    /// <param name="crawlEvent">The event.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
+    /// <param name="cancellationToken">Cancels up to the COMMIT. A cancelled append is not stored, now or later.</param>
+    /// <returns>The event's id.</returns>
+    /// <exception cref="ClaimLostException">The claim is lost. Nothing is stored.</exception>
+    /// <exception cref="RowNotFoundException">The run was deleted. Nothing is stored.</exception>
+    /// <exception cref="AppendOutcomeUnknownException">The connection was lost during COMMIT, and the outcome could not be verified. Not thrown in the caller's
+    /// transaction.</exception>
+    /// <exception cref="NpgsqlException">The event could not be stored.</exception>
+    public async Task<long> AppendAsync(
+        CrawlRunClaim claim, NewCrawlEvent crawlEvent, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(claim);
+        ArgumentNullException.ThrowIfNull(crawlEvent);
+        return (await appender.AppendAsync(ToBatch(claim, [crawlEvent]), transaction, cancellationToken).ConfigureAwait(false))[0];
+    }
+
+    /// <summary>Appends events of a claimed run: all or none. Without events it does nothing, and does not look for the claim.</summary>
+    /// <inheritdoc cref="AppendAsync(CrawlRunClaim, NewCrawlEvent, NpgsqlTransaction?, CancellationToken)" path="/remarks"/>
+    /// <param name="claim">The claim.</param>
+    /// <param name="events">The events.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
+    /// <param name="cancellationToken">Cancels up to the COMMIT. A cancelled append is not stored, now or later.</param>
+    /// <returns>The ids, in the order of the events. They rise.</returns>
+    /// <exception cref="ClaimLostException">The claim is lost. Nothing is stored.</exception>
+    /// <exception cref="RowNotFoundException">The run was deleted. Nothing is stored.</exception>
+    /// <exception cref="InvalidValueException">One of the events is null. Nothing is stored.</exception>
+    /// <exception cref="AppendOutcomeUnknownException">The connection was lost during COMMIT, and the outcome could not be verified. Not thrown in the caller's
+    /// transaction.</exception>
+    /// <exception cref="NpgsqlException">The events could not be stored.</exception>
+    public Task<IReadOnlyList<long>> AppendAsync(
+        CrawlRunClaim claim, IEnumerable<NewCrawlEvent> events, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(claim);
+        ArgumentNullException.ThrowIfNull(events);
+        return appender.AppendAsync(ToBatch(claim, [.. events.NamingIndex("events")]), transaction, cancellationToken);
+    }
+
+    /// <summary>Appends events of one or several claimed runs: all or none. Such calls never deadlock with each other, because each first takes the locks of
+    /// its runs, in one order.</summary>
+    /// <inheritdoc cref="AppendAsync(CrawlRunClaim, NewCrawlEvent, NpgsqlTransaction?, CancellationToken)" path="/remarks"/>
+    /// <param name="events">The events, each with its claim.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
+    /// <param name="cancellationToken">Cancels up to the COMMIT. A cancelled append is not stored, now or later.</param>
+    /// <returns>The ids, in the order of the events. They rise.</returns>
+    /// <exception cref="ClaimLostException">A claim is lost. Nothing is stored. Its <see cref="ClaimLostException.Index"/> is the position of the first event
+    /// that has the claim.</exception>
+    /// <exception cref="RowNotFoundException">One or more of the runs were deleted. Nothing is stored.</exception>
+    /// <exception cref="InvalidValueException">One of the claims or events is null. Nothing is stored.</exception>
+    /// <exception cref="AppendOutcomeUnknownException">The connection was lost during COMMIT, and the outcome could not be verified. Not thrown in the caller's
+    /// transaction.</exception>
+    /// <exception cref="NpgsqlException">The events could not be stored.</exception>
+    public Task<IReadOnlyList<long>> AppendAsync(
+        IReadOnlyList<(CrawlRunClaim Claim, NewCrawlEvent Event)> events, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(events);
+        CrawlRunClaim[] claims =
+            [.. events.Select((one, index) => one.Claim ?? throw new InvalidValueException("events", $"has a null claim at index {index}"))];
+        var batch = new RowBatch<NewCrawlEvent>(
+            [.. claims.Zip(events, (claim, one) => (claim.Run.Id, one.Event))], [.. claims.Select(claim => (RowClaim?)claim.ToRowClaim())]);
+        return appender.AppendAsync(batch, transaction, cancellationToken);
+    }
+
+    /// <summary>Appends a stream of events of a claimed run: all or none, however long it is. It holds at most 4 MiB of the stream in memory.</summary>
+    /// <inheritdoc cref="AppendStreamAsync(Guid, IAsyncEnumerable{NewCrawlEvent}, NpgsqlTransaction?, CancellationToken)" path="/remarks"/>
+    /// <param name="claim">The claim.</param>
+    /// <param name="events">The events.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
+    /// <param name="cancellationToken">Cancels up to the COMMIT. A cancelled append is not stored, now or later.</param>
+    /// <returns>The number of events. For an empty stream it is 0, and the claim is not looked for.</returns>
+    /// <exception cref="ClaimLostException">The claim is lost. Nothing is stored.</exception>
+    /// <exception cref="RowNotFoundException">The run was deleted. Nothing is stored.</exception>
+    /// <exception cref="InvalidValueException">One of the events is null. Nothing is stored.</exception>
+    /// <exception cref="AppendOutcomeUnknownException">The connection was lost during COMMIT, and the outcome could not be verified. Not thrown in the caller's
+    /// transaction.</exception>
+    /// <exception cref="NpgsqlException">The events could not be stored.</exception>
+    public Task<long> AppendStreamAsync(
+        CrawlRunClaim claim, IAsyncEnumerable<NewCrawlEvent> events, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(claim);
+        ArgumentNullException.ThrowIfNull(events);
+        return appender.AppendStreamAsync(claim.Run.Id, events, claim.ToRowClaim(), transaction, cancellationToken);
     }
 
     /// <summary>Notifies the followers of a crawl that listen. Appends do so by themselves; call it after you committed a transaction of your own. It returns
@@ -362,6 +455,8 @@ public sealed partial class CrawlEventRepository
         var seconds = new NpgsqlConnectionStringBuilder(dataSource.ConnectionString).CommandTimeout;
         return seconds == 0 || limit == Timeout.InfiniteTimeSpan ? TimeSpan.MaxValue : TimeSpan.FromSeconds(Math.Max(seconds, limit.TotalSeconds));
     }
+
+    private static RowBatch<NewCrawlEvent> ToBatch(CrawlRunClaim claim, IReadOnlyList<NewCrawlEvent> events) => new(claim.Run.Id, events, claim.ToRowClaim());
 
     private BulkAppender<NewCrawlEvent> MakeAppender(RetryPolicy policy) =>
         new(dataSource, Instance, policy, Telemetry, logger, notifier is null ? null : notifier.Notify);

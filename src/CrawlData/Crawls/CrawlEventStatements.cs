@@ -6,7 +6,7 @@ using NpgsqlTypes;
 namespace CrawlData.Crawls;
 
 /// <summary>The SQL of <c>crawl_events</c>, its parameters, and the mapping of its rows.</summary>
-internal sealed class CrawlEventStatements : AppendStatements<NewCrawlEvent>
+internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEvent>
 {
     public const string EventsTable = "crawl_events";
 

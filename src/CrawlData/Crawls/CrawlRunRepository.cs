@@ -16,6 +16,8 @@ namespace CrawlData.Crawls;
 /// <param name="readDataSource">Serves <see cref="GetAsync"/>, <see cref="ListAsync"/> and <see cref="CountByStatusAsync"/> outside a transaction, for example
 /// from a hot standby, which lags behind. Writes never use it. Null for <paramref name="dataSource"/>.</param>
 /// <param name="logger">Logs rows that listings and counts pass over, because this version cannot read them; may be null.</param>
+/// <param name="notify">Whether inserts of pending runs notify workers that listen. The notification is sent by the commit. A transaction that notifies cannot
+/// be prepared (two-phase commit).</param>
 /// <example>
 /// <code>
 /// var runs = new CrawlRunRepository(dataSource);
@@ -26,15 +28,15 @@ namespace CrawlData.Crawls;
 /// </code>
 /// </example>
 public sealed partial class CrawlRunRepository(
-    NpgsqlDataSource dataSource, NpgsqlDataSource? readDataSource = null, ILogger<CrawlRunRepository>? logger = null)
+    NpgsqlDataSource dataSource, NpgsqlDataSource? readDataSource = null, ILogger<CrawlRunRepository>? logger = null, bool notify = false)
 {
     /// <summary>The largest page: 1,000 runs.</summary>
     public const int MaxPageSize = 1_000;
 
-    private const string Table = "crawl_runs";
+    internal const string Table = "crawl_runs";
 
     // In the order in which Map reads them.
-    private const string Columns =
+    internal const string Columns =
         """
         id, status::text, app_package, device_config, max_steps, goal, created_at, started_at, completed_at, cancelled_at, error_message
         """;
@@ -51,11 +53,11 @@ public sealed partial class CrawlRunRepository(
             with ordinality as runs (id, status, app_package, device_config, max_steps, goal, created_at, started_at, completed_at, cancelled_at,
                                      error_message, position)
         order by position
-        returning {Columns}
+        returning {Columns}, case when @notify and status operator(pg_catalog.=) 'PENDING' then {WorkQueue.NotifyRuns} end
         """;
 
     // Whether Map can read a run. A transition of another run changes nothing, and fails when its row is mapped.
-    private const string Readable =
+    internal const string Readable =
         """
         status::text in ('PENDING', 'RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED')
           and created_at >= '0001-01-01' and created_at < '10000-01-01'
@@ -220,6 +222,7 @@ public sealed partial class CrawlRunRepository(
             { "completed_times", NpgsqlDbType.Array | NpgsqlDbType.TimestampTz, rows.Select(run => run.CompletedInstant).ToArray() },
             { "cancelled_times", NpgsqlDbType.Array | NpgsqlDbType.TimestampTz, rows.Select(run => run.CancelledInstant).ToArray() },
             { "error_messages", NpgsqlDbType.Array | NpgsqlDbType.Text, rows.Select(run => run.ErrorMessage).ToArray() },
+            { "notify", NpgsqlDbType.Boolean, notify },
         };
         return await dataSource.InsertAsync(Table, InsertSql, parameters, ids, map, id, transaction, cancellationToken).ConfigureAwait(false);
     }
@@ -374,13 +377,13 @@ public sealed partial class CrawlRunRepository(
             { "error_message", NpgsqlDbType.Text, errorMessage },
         };
         return dataSource.RunTransitionAsync(
-            new TransitionRule(Table, name, allowed), id, TransitionSql, parameters, Map, run => run.Status.ToLabel(), transaction, cancellationToken);
+            new TransitionRule(Table, name, allowed), id, TransitionSql, parameters, Map, (run, _) => run.Status.ToLabel(), transaction, cancellationToken);
     }
 
     // A page ends at these bytes.
     private static long Bytes(CrawlRun run) => (run.DeviceConfig?.Utf8.Length ?? 0) + (run.Goal?.Length ?? 0) + (run.ErrorMessage?.Length ?? 0);
 
-    private static CrawlRun Map(DbDataReader row) => new()
+    internal static CrawlRun Map(DbDataReader row) => new()
     {
         Id = row.GetGuid(0),
         Status = row.GetLabel<CrawlStatus>(Table, 1),

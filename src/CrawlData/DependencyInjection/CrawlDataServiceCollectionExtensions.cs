@@ -7,7 +7,9 @@ using CrawlData.Instrumentation;
 using CrawlData.Recordings;
 using CrawlData.Retention;
 using CrawlData.Schema;
+using CrawlData.Workers;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Npgsql;
@@ -23,7 +25,7 @@ public static class CrawlDataServiceCollectionExtensions
     /// <summary>Adds the services of CrawlData as singletons over the application's <see cref="NpgsqlDataSource"/>. A second call only
     /// sets options.</summary>
     /// <remarks>
-    /// <para><b>Services.</b> The repositories, the audit queue, the event writer, the migrator, the sweeper and the purger. Also the importer and exporter of
+    /// <para><b>Services.</b> The repositories, the queues, the event writer, the migrator, the sweeper and the purger. Also the importer and exporter of
     /// recordings, the status reader, the doctor and the health check.</para>
     /// <para><b>Data source.</b> The application disposes its data source. When the data source has several hosts, CrawlData works on the primary.
     /// <see cref="CrawlDataOptions.ReadFromStandby"/> lets reads go to a standby. Calls for two data sources keep the host from starting.</para>
@@ -64,13 +66,18 @@ public static class CrawlDataServiceCollectionExtensions
 
         services.AddSingleton<CrawlDataSources>();
         services.AddSingleton(provider => new SchemaMigrator(Primary(provider), Options(provider).Migration, Logger<SchemaMigrator>(provider), Time(provider)));
-        services.AddSingleton(provider => new CrawlRunRepository(Primary(provider), Reads(provider), Logger<CrawlRunRepository>(provider)));
+        services.AddSingleton(provider => new CrawlRunRepository(
+            Primary(provider), Reads(provider), Logger<CrawlRunRepository>(provider), Options(provider).Notify));
+        services.AddSingleton(provider => new CrawlRunQueue(
+            Primary(provider), Logger<CrawlRunQueue>(provider), Options(provider).Notify, Time(provider)));
         services.AddSingleton(provider => new CrawlEventRepository(
             Primary(provider), Reads(provider), Options(provider).Retry, Options(provider).Notify, Logger<CrawlEventRepository>(provider), Time(provider)));
         services.AddSingleton(provider => new CrawlEventWriter(
             provider.GetRequiredService<CrawlEventRepository>(), Options(provider).Writer, Logger<CrawlEventWriter>(provider), Time(provider)));
-        services.AddSingleton(provider => new AuditSessionRepository(Primary(provider), Reads(provider), Logger<AuditSessionRepository>(provider)));
-        services.AddSingleton(provider => new AuditSessionQueue(Primary(provider), Logger<AuditSessionQueue>(provider)));
+        services.AddSingleton(provider => new AuditSessionRepository(
+            Primary(provider), Reads(provider), Logger<AuditSessionRepository>(provider), Options(provider).Notify));
+        services.AddSingleton(provider => new AuditSessionQueue(
+            Primary(provider), Logger<AuditSessionQueue>(provider), Options(provider).Notify, Time(provider)));
         services.AddSingleton(provider => new AuditPageRepository(Primary(provider), Reads(provider), Logger<AuditPageRepository>(provider)));
         services.AddSingleton(provider => new ArtifactRepository(
             Primary(provider), Reads(provider), Options(provider).Retention, Logger<ArtifactRepository>(provider)));
@@ -130,6 +137,124 @@ public static class CrawlDataServiceCollectionExtensions
         return services;
     }
 
+    /// <summary>Adds a hosted worker that claims audit sessions, and calls a handler for each. Call it after <c>AddCrawlData</c>.</summary>
+    /// <remarks>
+    /// <para><b>Outcome.</b> A session whose handler returns is completed. One whose handler throws is queued again, with a delay that is stored in the
+    /// database. After <see cref="WorkerOptions.MaxAttempts"/> it has failed.</para>
+    /// <para><b>Death.</b> The worker sends heartbeats for its sessions. It rescues sessions of any worker that has sent none for
+    /// <see cref="WorkerOptions.StaleAfter"/>. The token of a handler whose session was rescued is cancelled, and nothing more is stored for it.</para>
+    /// <para><b>Stop.</b> The worker claims no more. Handlers may finish for <see cref="WorkerOptions.ShutdownTimeout"/>. Then their token is cancelled, and
+    /// their sessions are queued again at once. That counts as no failure.</para>
+    /// <para><b>Outage.</b> The worker survives it, and stores the ends of its sessions afterwards.</para>
+    /// <para><b>Latency.</b> With <see cref="CrawlDataOptions.Notify"/> the worker claims new sessions at once, otherwise at
+    /// <see cref="WorkerOptions.PollInterval"/>.</para>
+    /// </remarks>
+    /// <typeparam name="THandler">The handler. It is registered as a scoped service, unless it is registered already.</typeparam>
+    /// <param name="services">The application's services.</param>
+    /// <param name="configure">Sets options; may be null. The options are named <see cref="WorkerOptions.Audits"/>.</param>
+    /// <returns><paramref name="services"/>, for further calls.</returns>
+    /// <exception cref="InvalidOperationException">An audit worker with another handler was added.</exception>
+    /// <example>
+    /// <code>
+    /// builder.Services.AddAuditWorker&lt;Auditor&gt;(options =&gt; options.Concurrency = 4);
+    /// </code>
+    /// </example>
+    public static IServiceCollection AddAuditWorker<THandler>(this IServiceCollection services, Action<WorkerOptions>? configure = null)
+        where THandler : class, IAuditHandler
+    {
+        services.AddHandler<THandler>(WorkerOptions.Audits, configure);
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, AuditWorker<THandler>>(provider => new AuditWorker<THandler>(
+            Primary(provider),
+            provider.GetRequiredService<AuditSessionQueue>(),
+            Options<WorkerOptions>(provider, WorkerOptions.Audits),
+            Options(provider).Notify,
+            provider.GetRequiredService<IServiceScopeFactory>(),
+            Time(provider),
+            Logger<THandler>(provider))));
+        return services;
+    }
+
+    /// <summary>Adds a hosted worker that claims crawl runs, and calls a handler for each. Call it after <c>AddCrawlData</c>.</summary>
+    /// <remarks>
+    /// <para><b>Outcome.</b> A run whose handler returns is completed, after its events were flushed. One whose handler throws has failed. A new run retries
+    /// it, with a delay that is stored in the database, up to <see cref="WorkerOptions.MaxAttempts"/>.</para>
+    /// <para><b>Death.</b> The worker sends heartbeats for its runs. It fails and retries runs of any worker that had neither heartbeat nor event for
+    /// <see cref="WorkerOptions.StaleAfter"/>. The token of a handler whose run was failed is cancelled, and nothing more is stored for it.</para>
+    /// <para><b>Stop.</b> The worker claims no more. Handlers may finish for <see cref="WorkerOptions.ShutdownTimeout"/>. Then their token is cancelled, their
+    /// events are flushed, and their runs are PENDING again. That counts as no failure. No run is CANCELLED.</para>
+    /// <para><b>Outage.</b> The worker survives it, and stores the events and ends of its runs afterwards.</para>
+    /// <para><b>Latency.</b> With <see cref="CrawlDataOptions.Notify"/> the worker claims new runs at once, otherwise at
+    /// <see cref="WorkerOptions.PollInterval"/>.</para>
+    /// </remarks>
+    /// <typeparam name="THandler">The handler. It is registered as a scoped service, unless it is registered already.</typeparam>
+    /// <param name="services">The application's services.</param>
+    /// <param name="configure">Sets options; may be null. The options are named <see cref="WorkerOptions.Crawls"/>.</param>
+    /// <returns><paramref name="services"/>, for further calls.</returns>
+    /// <exception cref="InvalidOperationException">A crawl worker with another handler was added.</exception>
+    /// <example>
+    /// <code>
+    /// builder.Services.AddCrawlWorker&lt;Crawler&gt;(options =&gt; options.Concurrency = 4);
+    /// </code>
+    /// </example>
+    public static IServiceCollection AddCrawlWorker<THandler>(this IServiceCollection services, Action<WorkerOptions>? configure = null)
+        where THandler : class, ICrawlHandler
+    {
+        services.AddHandler<THandler>(WorkerOptions.Crawls, configure);
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, CrawlWorker<THandler>>(provider => new CrawlWorker<THandler>(
+            Primary(provider),
+            provider.GetRequiredService<CrawlRunQueue>(),
+            provider.GetRequiredService<CrawlEventWriter>(),
+            Options<WorkerOptions>(provider, WorkerOptions.Crawls),
+            Options(provider).Notify,
+            provider.GetRequiredService<IServiceScopeFactory>(),
+            Time(provider),
+            Logger<THandler>(provider))));
+        return services;
+    }
+
+    /// <summary>Adds a hosted service that sweeps expired artifacts, and purges old rows, at an interval. Call it after <c>AddCrawlData</c>.</summary>
+    /// <remarks>
+    /// <para>It sweeps when an <see cref="IArtifactStore"/> is registered. It purges the rows for which an age is set. Each round continues where the last one
+    /// ended. An error is logged, and keeps neither the other jobs nor the next round from running.</para>
+    /// <para>Any number of processes may run it. Sweeps and purges skip the rows that another has locked, so no artifact is deleted by two at a time.</para>
+    /// </remarks>
+    /// <param name="services">The application's services.</param>
+    /// <param name="configure">Sets options; may be null. The host does not start when there is nothing to do.</param>
+    /// <returns><paramref name="services"/>, for further calls.</returns>
+    /// <example>
+    /// <code>
+    /// builder.Services.AddSingleton&lt;IArtifactStore&gt;(new FileArtifactStore(["/var/audits"]));
+    /// builder.Services.AddCrawlDataJanitor(options =&gt; options.PurgeSessionsAfter = TimeSpan.FromDays(400));
+    /// </code>
+    /// </example>
+    public static IServiceCollection AddCrawlDataJanitor(this IServiceCollection services, Action<JanitorOptions>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        services.AddOptions<JanitorOptions>().Configure(options => configure?.Invoke(options));
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, Janitor>(provider => new Janitor(
+            provider.GetRequiredService<ArtifactSweeper>(),
+            provider.GetRequiredService<RetentionPurger>(),
+            Options<JanitorOptions>(provider, Microsoft.Extensions.Options.Options.DefaultName),
+            provider.GetRequiredService<IServiceScopeFactory>(),
+            Time(provider),
+            Logger<ArtifactSweeper>(provider))));
+        return services;
+    }
+
+    private static void AddHandler<THandler>(this IServiceCollection services, string queue, Action<WorkerOptions>? configure) where THandler : class
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        if (services.Select(service => service.IsKeyedService ? null : service.ImplementationInstance).OfType<RegisteredHandler>()
+            .FirstOrDefault(one => one.Queue == queue && one.Type != typeof(THandler)) is { } other)
+        {
+            throw new InvalidOperationException($"{queue} has the handler {other.Type} already. A queue has one handler in a process.");
+        }
+
+        services.AddSingleton(new RegisteredHandler(queue, typeof(THandler)));
+        services.TryAddScoped<THandler>();
+        services.AddOptions<WorkerOptions>(queue).Configure(options => configure?.Invoke(options));
+    }
+
     private static void RequireConnectionString(string connectionString)
     {
         try
@@ -146,6 +271,8 @@ public static class CrawlDataServiceCollectionExtensions
     }
 
     private static CrawlDataOptions Options(IServiceProvider provider) => provider.GetRequiredService<IOptions<CrawlDataOptions>>().Value;
+
+    private static T Options<T>(IServiceProvider provider, string name) where T : class => provider.GetRequiredService<IOptionsMonitor<T>>().Get(name);
 
     private static NpgsqlDataSource Primary(IServiceProvider provider) => provider.GetRequiredService<CrawlDataSources>().Primary;
 

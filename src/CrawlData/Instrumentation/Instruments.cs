@@ -29,7 +29,10 @@ internal static class Instruments
     };
 
     public static readonly Histogram<double>? OperationDuration = TryCreate(() => Meter.CreateHistogram(
-        "crawldata.operation.duration", "s", "Duration of appends, flushes, claims, rescues, sweeps and purges, including retries.", advice: Seconds));
+        "crawldata.operation.duration",
+        "s",
+        "Duration of appends, flushes, claims, heartbeats, rescues, retries of runs, sweeps and purges, including retries after errors.",
+        advice: Seconds));
 
     public static readonly Histogram<long>? BatchSize = TryCreate(() => Meter.CreateHistogram(
         "crawldata.append.batch_size", "{row}", "Rows in one append.", advice: Sizes));
@@ -61,8 +64,11 @@ internal static class Instruments
     public static readonly Counter<long>? UnreadableRows = TryCreate(() => Meter.CreateCounter<long>(
         "crawldata.unreadable_rows", "{row}", "Rows passed over, because this version cannot read them."));
 
-    public static readonly Counter<long>? SessionClaims = TryCreate(() => Meter.CreateCounter<long>(
-        "crawldata.claims", "{claim}", "Claims of sessions, including claims that found an empty queue."));
+    public static readonly Counter<long>? Claims = TryCreate(() => Meter.CreateCounter<long>(
+        "crawldata.claims", "{claim}", "Claims of runs and sessions, including claims that found an empty queue."));
+
+    public static readonly Counter<long>? FailedStaleRuns = TryCreate(() => Meter.CreateCounter<long>(
+        "crawldata.failed_stale_runs", "{run}", "Runs failed because they had no sign of life."));
 
     public static readonly Counter<long>? RescuedSessions = TryCreate(() => Meter.CreateCounter<long>(
         "crawldata.rescued_sessions", "{session}", "Sessions rescued from stale attempts."));

@@ -87,17 +87,17 @@ internal static partial class Log
     public static partial void EventsLeftInSpool(ILogger logger, int events, string directory);
 
     [LoggerMessage(
-        30, LogLevel.Warning, "Listening for events failed with {Error}. Followers poll until it is restored.", EventName = "ListeningFailed")]
+        30, LogLevel.Warning, "Listening failed with {Error}. Followers and workers poll until it is restored.", EventName = "ListeningFailed")]
     public static partial void ListeningFailed(ILogger logger, string error);
 
-    [LoggerMessage(31, LogLevel.Debug, "Listening for events.", EventName = "Listening")]
+    [LoggerMessage(31, LogLevel.Debug, "Listening for notifications.", EventName = "Listening")]
     public static partial void Listening(ILogger logger);
 
     [LoggerMessage(32, LogLevel.Warning, "Notifying followers failed with {Error}. They read at their next poll.", EventName = "NotifyingFailed")]
     public static partial void NotifyingFailed(ILogger logger, string error);
 
     [LoggerMessage(
-        33, LogLevel.Warning, "Not listening for events: it would take the pool's last connection. Followers poll.", EventName = "NotListening")]
+        33, LogLevel.Warning, "Not listening: it would take the pool's last connection. Followers and workers poll.", EventName = "NotListening")]
     public static partial void NotListening(ILogger logger);
 
     [LoggerMessage(
@@ -117,6 +117,15 @@ internal static partial class Log
         EventName = "SessionRescued")]
     public static partial void SessionRescued(ILogger logger, Guid sessionId, int attempt, string status);
 
+    [LoggerMessage(42, LogLevel.Debug, "Claimed run {RunId}, claim {Claim}, attempt {Attempt}.", EventName = "RunClaimed")]
+    public static partial void RunClaimed(ILogger logger, Guid runId, int claim, int attempt);
+
+    [LoggerMessage(43, LogLevel.Warning, "Failed stale run {RunId}: it had no event and no heartbeat.", EventName = "StaleRunFailed")]
+    public static partial void StaleRunFailed(ILogger logger, Guid runId);
+
+    [LoggerMessage(44, LogLevel.Information, "Run {RunId} is retried by run {RetryId}, attempt {Attempt}.", EventName = "RunRetried")]
+    public static partial void RunRetried(ILogger logger, Guid runId, Guid retryId, int attempt);
+
     [LoggerMessage(50, LogLevel.Information, "Sweep: {Deleted} of {Expired} expired artifacts were deleted.", EventName = "ArtifactsSwept")]
     public static partial void Swept(ILogger logger, long expired, long deleted);
 
@@ -125,4 +134,25 @@ internal static partial class Log
 
     [LoggerMessage(52, LogLevel.Warning, "The file of expired artifact {ArtifactId} was not deleted: {Reason}.", EventName = "FileNotDeleted")]
     public static partial void FileNotDeleted(ILogger logger, Guid artifactId, string reason);
+
+    [LoggerMessage(53, LogLevel.Warning, "The janitor's {Job} failed with {Error}. The next round tries again.", EventName = "JanitorFailed")]
+    public static partial void JanitorFailed(ILogger logger, string job, string error);
+
+    [LoggerMessage(
+        60, LogLevel.Warning, "Attempt {Attempt} at {ItemId} of {Table} failed with {Error}. The row has the error's text.", EventName = "ItemFailed")]
+    public static partial void ItemFailed(ILogger logger, string table, Guid itemId, int attempt, string error);
+
+    [LoggerMessage(61, LogLevel.Information, "Handed back {ItemId} of {Table}: the host stops.", EventName = "ItemReleased")]
+    public static partial void ItemReleased(ILogger logger, string table, Guid itemId);
+
+    [LoggerMessage(
+        62, LogLevel.Warning, "Lost {ItemId} of {Table}: it was rescued, deleted, or ended by another. Its handler was cancelled.", EventName = "ClaimLost")]
+    public static partial void ClaimLost(ILogger logger, string table, Guid itemId);
+
+    [LoggerMessage(
+        63, LogLevel.Error, "The end of {ItemId} of {Table} could not be stored: {Error}. It will be rescued when it is stale.", EventName = "ItemNotEnded")]
+    public static partial void ItemNotEnded(ILogger logger, string table, Guid itemId, string error);
+
+    [LoggerMessage(64, LogLevel.Warning, "A worker's {Work} on {Table} failed with {Error}. It goes on.", EventName = "WorkerFailed")]
+    public static partial void WorkerFailed(ILogger logger, string table, string work, string error);
 }

@@ -58,7 +58,9 @@ internal sealed class Telemetry
         Instruments.FollowLag.TryRecord(Math.Max(0, lag.TotalSeconds), tags);
     }
 
-    public void Claimed(bool any) => Instruments.SessionClaims.TryAdd(1, With("crawldata.claimed", any));
+    public void Claimed(bool any) => Instruments.Claims.TryAdd(1, With("crawldata.claimed", any));
+
+    public void StaleRunFailed() => Instruments.FailedStaleRuns.TryAdd(1, tags);
 
     public void Rescued(string status) => Instruments.RescuedSessions.TryAdd(1, With("crawldata.session.status", status));
 

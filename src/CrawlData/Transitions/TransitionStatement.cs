@@ -16,7 +16,7 @@ internal static class TransitionStatement
         string sql,
         Parameters parameters,
         Func<DbDataReader, T> map,
-        Func<T, string> state,
+        Func<T, DbDataReader, string> state,
         NpgsqlTransaction? transaction,
         CancellationToken cancellationToken) where T : class
     {
@@ -26,7 +26,7 @@ internal static class TransitionStatement
             parameters,
             reader => map(reader) is var row && reader.GetBoolean(reader.FieldCount - 1)
                 ? new Transition<T>(rule, id, TransitionOutcome.Applied, row)
-                : new Transition<T>(rule, id, TransitionOutcome.Refused, row, state(row)),
+                : new Transition<T>(rule, id, TransitionOutcome.Refused, row, state(row, reader)),
             transaction,
             cancellationToken).ConfigureAwait(false);
         return outcome ?? new Transition<T>(rule, id, TransitionOutcome.NotFound);

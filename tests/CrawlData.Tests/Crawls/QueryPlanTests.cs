@@ -177,6 +177,33 @@ public sealed class QueryPlanTests : DatabaseTest
         }
     }
 
+    /// <summary>Each run in the status is looked up in the tables beside it. No condition makes the server read all of a table.</summary>
+    [Test]
+    public async Task Claims_and_searches_for_stale_runs_read_only_the_runs_in_the_status()
+    {
+        await using var connection = await DataSource.OpenConnectionAsync();
+        await connection.ExecuteAsync(
+            """
+            insert into crawl_runs (id, status, app_package, created_at, started_at)
+            select ('00000000-0000-7000-8000-' || lpad(to_hex(number), 12, '0'))::uuid, 'RUNNING', 'org.example.running', '2026-05-01', '2026-05-01'
+            from generate_series(200001, 200010) as number;
+            insert into crawl_run_claims (run_id, claim, heartbeat_at)
+            select id, 1, '2026-05-01' from crawl_runs where id < '00000000-0000-7000-8000-000000005000';
+            analyze crawl_run_claims, crawl_run_retries;
+            """);
+        foreach (var mode in QueryPlan.Modes)
+        {
+            foreach (var sql in new[] { CrawlRunQueue.ClaimNextSql, CrawlRunQueue.ListStaleSql, CrawlRunQueue.LockStaleSql })
+            {
+                var (pages, plan) = await QueryPlan.CountPagesAsync(
+                    DataSource, mode, sql, FirstPage, "mark", "0", "silent_for", "interval '5 minutes'", "limit", "5");
+
+                Assert.That(plan, Does.Contain($"\"{StatusIndex}\"").And.Not.Contain("\"Seq Scan\""), $"{mode}\n{plan}");
+                Assert.That(pages, Is.LessThan(100), $"{mode}\n{plan}");
+            }
+        }
+    }
+
     [TestCase(nameof(RetentionPurger.ListOldCrawlsSql), "idx_crawl_runs_created_at")]
     [TestCase(nameof(RetentionPurger.ListDeletableCrawlsSql), "crawl_runs_pkey")]
     public async Task A_purge_finds_crawls_and_their_last_events_by_indexes(string name, string index)

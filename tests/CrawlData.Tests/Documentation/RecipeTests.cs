@@ -99,7 +99,11 @@ public sealed class RecipeTests : EmptiedDatabaseTest
     [Test]
     public async Task A_session_is_queued_audited_and_completed()
     {
-        await AuditPipeline.RunAsync(DataSource);
+        using var host = AuditPipeline.Build(Database.ConnectionString);
+        await host.StartAsync();
+        await AuditPipeline.EnqueueAsync(new AuditSessionRepository(DataSource, notify: true));
+        await Wait.UntilAsync(DataSource, "select status = 'completed' from audit_sessions", TimeSpan.FromSeconds(20));
+        await host.StopAsync();
 
         var session = (await Sessions.ListAsync()).Items.Single();
         Assert.That((session.Status, session.FinalUrl), Is.EqualTo((AuditSessionStatus.Completed, "https://example.org/home")));

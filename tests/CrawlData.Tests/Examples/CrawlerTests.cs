@@ -17,7 +17,7 @@ public sealed class CrawlerTests
         var builder = Host.CreateApplicationBuilder();
         builder.Services.AddCrawlData(database.ConnectionString);
         builder.Services.AddSingleton<IScreens, Screens>();
-        builder.Services.AddHostedService<CrawlWorker>();
+        builder.Services.AddCrawlWorker<Crawler>();
         using var host = builder.Build();
         var run = await new CrawlRunRepository(database.DataSource).InsertAsync(new NewCrawlRun { AppPackage = "org.example.app", MaxSteps = 3 });
 

@@ -13,6 +13,7 @@ public abstract class MigratorTest
     internal static readonly string[] AllScripts =
     [
         "001_crawl_schema.sql", "002_audit_schema.sql", "003_retention_indexes.sql", "004_crawl_run_indexes.sql", "005_crawl_log_marks.sql",
+        "006_crawl_run_claims.sql", "007_audit_session_claims.sql",
     ];
 
     protected ThrowawayDatabase Database { get; private set; } = null!;

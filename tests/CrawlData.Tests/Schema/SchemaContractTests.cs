@@ -106,12 +106,20 @@ public sealed class SchemaContractTests : DatabaseTest
         "artifacts PRIMARY KEY (id)",
         "audit_pages FOREIGN KEY (session_id) REFERENCES audit_sessions(id) ON DELETE CASCADE",
         "audit_pages PRIMARY KEY (id)",
+        "audit_session_claims FOREIGN KEY (session_id) REFERENCES audit_sessions(id) ON DELETE CASCADE",
+        "audit_session_claims PRIMARY KEY (session_id)",
         "audit_sessions PRIMARY KEY (id)",
         "crawl_events FOREIGN KEY (crawl_id) REFERENCES crawl_runs(id) ON DELETE CASCADE",
         "crawl_events PRIMARY KEY (id)",
         "crawl_logs FOREIGN KEY (session_id) REFERENCES audit_sessions(id) ON DELETE CASCADE",
+        "crawl_event_marks PRIMARY KEY (marked_at)",
         "crawl_log_marks PRIMARY KEY (marked_at)",
         "crawl_logs PRIMARY KEY (id)",
+        "crawl_run_claims FOREIGN KEY (run_id) REFERENCES crawl_runs(id) ON DELETE CASCADE",
+        "crawl_run_claims PRIMARY KEY (run_id)",
+        "crawl_run_retries FOREIGN KEY (run_id) REFERENCES crawl_runs(id) ON DELETE CASCADE",
+        "crawl_run_retries PRIMARY KEY (run_id)",
+        "crawl_run_retries UNIQUE (retry_of)",
         "crawl_runs PRIMARY KEY (id)",
     ];
 
@@ -127,10 +135,14 @@ public sealed class SchemaContractTests : DatabaseTest
     ];
 
     [Test]
-    public async Task The_tables_are_those_of_the_contract_the_journal_and_the_marks() =>
+    public async Task The_tables_are_those_of_the_contract_the_journal_and_the_helper_tables() =>
         Assert.That(
             await QueryAsync("select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'"),
-            Is.EquivalentTo(Columns.Keys.Append("crawldata_journal").Append("crawl_log_marks")));
+            Is.EquivalentTo((string[])
+            [
+                .. Columns.Keys, "crawldata_journal", "crawl_log_marks", "crawl_event_marks", "crawl_run_claims", "crawl_run_retries",
+                "audit_session_claims",
+            ]));
 
     [TestCaseSource(nameof(Columns))]
     public async Task Columns_are_in_the_contract_s_order_with_its_types_and_defaults(KeyValuePair<string, string[]> table) =>

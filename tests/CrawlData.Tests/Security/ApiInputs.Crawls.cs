@@ -5,7 +5,7 @@ namespace CrawlData.Tests.Security;
 
 internal static partial class ApiInputs
 {
-    private static IEnumerable<ApiInput> Crawls => [.. Runs, .. Events, .. Writer];
+    private static IEnumerable<ApiInput> Crawls => [.. Runs, .. RunQueue, .. Events, .. Writer];
 
     private static IEnumerable<ApiInput> Runs =>
     [
@@ -44,8 +44,40 @@ internal static partial class ApiInputs
         Of<Guid[]>("CrawlRunRepository.ShortenIdsAsync(ids)", (api, ids) => api.Runs.ShortenIdsAsync(ids), Ids("ids")),
     ];
 
+    private static IEnumerable<ApiInput> RunQueue =>
+    [
+        Rows<CrawlRunClaim>("CrawlRunQueue.HeartbeatAsync(claims)", (api, claims) => api.RunQueue.HeartbeatAsync(claims)),
+        Required<CrawlRunClaim>("CrawlRunQueue.CompleteAsync(claim)", (api, claim) => api.RunQueue.CompleteAsync(claim)),
+        Required<CrawlRunClaim>("CrawlRunQueue.FailAsync(claim)", (api, claim) => api.RunQueue.FailAsync(claim, "an error")),
+        Text("CrawlRunQueue.FailAsync(errorMessage)",
+            async (api, text) => [(await api.RunQueue.FailAsync(api.TakeClaim(), text!)).EnsureApplied().ErrorMessage]),
+        Required<CrawlRunClaim>("CrawlRunQueue.CancelAsync(claim)", (api, claim) => api.RunQueue.CancelAsync(claim)),
+        Required<CrawlRunClaim>("CrawlRunQueue.ReleaseAsync(claim)", (api, claim) => api.RunQueue.ReleaseAsync(claim)),
+        Duration("CrawlRunQueue.ListStaleAsync(silentFor)", Microsecond, ValidArguments.Century,
+            (api, silentFor) => api.RunQueue.ListStaleAsync(silentFor)),
+        Number("CrawlRunQueue.ListStaleAsync(limit)", 1, int.MaxValue, (api, limit) => api.RunQueue.ListStaleAsync(ValidArguments.Century, limit)),
+        Duration("CrawlRunQueue.FailStaleAsync(silentFor)", Microsecond, ValidArguments.Century,
+            (api, silentFor) => api.RunQueue.FailStaleAsync(silentFor)),
+        Number("CrawlRunQueue.FailStaleAsync(limit)", 1, int.MaxValue, (api, limit) => api.RunQueue.FailStaleAsync(ValidArguments.Century, limit)),
+        Id("CrawlRunQueue.RetryAsync(id)", (api, id) => api.RunQueue.RetryAsync(id)),
+        Duration("CrawlRunQueue.RetryAsync(delay)", TimeSpan.Zero, ValidArguments.Century, (api, delay) => api.RunQueue.RetryAsync(api.CrawlId, delay)),
+        Number("CrawlRunQueue.RetryAsync(maxAttempts)", 1, int.MaxValue, (api, most) => api.RunQueue.RetryAsync(api.CrawlId, maxAttempts: most)),
+        Id("CrawlRunQueue.GetAttemptAsync(id)", (api, id) => api.RunQueue.GetAttemptAsync(id)),
+    ];
+
     private static IEnumerable<ApiInput> Events =>
     [
+        Required<CrawlRunClaim>("CrawlEventRepository.AppendAsync(claim)", (api, claim) => api.Events.AppendAsync(claim, api.Event)),
+        Required<NewCrawlEvent>("CrawlEventRepository.AppendAsync(crawlEvent)", (api, one) => api.Events.AppendAsync(api.Claim, one)),
+        Required<CrawlRunClaim>("CrawlEventRepository.AppendAsync(claim)", (api, claim) => api.Events.AppendAsync(claim, [api.Event])),
+        Rows<NewCrawlEvent>("CrawlEventRepository.AppendAsync(events)", (api, events) => api.Events.AppendAsync(api.Claim, events)),
+        Of<(CrawlRunClaim, NewCrawlEvent)[]>("CrawlEventRepository.AppendAsync(events)", (api, events) => api.Events.AppendAsync(events), [
+            (null!, new ExpectedError(typeof(ArgumentNullException), "events")), ([], null), ([default], ExpectedError.OfValue("events")),
+        ]),
+        Required<CrawlRunClaim>("CrawlEventRepository.AppendStreamAsync(claim)",
+            (api, claim) => api.Events.AppendStreamAsync(claim, new[] { api.Event }.ToAsyncEnumerable())),
+        Rows<NewCrawlEvent>("CrawlEventRepository.AppendStreamAsync(events)",
+            (api, events) => api.Events.AppendStreamAsync(api.Claim, events?.ToAsyncEnumerable()!)),
         Text("NewCrawlEvent.EventType", (api, text) => api.StoreAsync(api.Event with { EventType = text! }, one => one.EventType), longest: 50, empty: false),
         Json("NewCrawlEvent.Payload", (api, json) => api.StoreAsync(api.Event with { Payload = json }, one => one.Payload)),
         Time("NewCrawlEvent.CreatedAt", (api, time) => api.StoreAsync(api.Event with { CreatedAt = time }, one => time is null ? null : one.CreatedAt)),
@@ -120,6 +152,26 @@ internal static partial class ApiInputs
         {
             await using var writer = new CrawlEventWriter(api.Events);
             await writer.AppendAsync(api.CrawlId, one);
+        }),
+        Required<CrawlRunClaim>("CrawlEventWriter.WriteAsync(claim)", async (api, claim) =>
+        {
+            await using var writer = new CrawlEventWriter(api.Events);
+            await writer.WriteAsync(claim, api.Event);
+        }),
+        Required<NewCrawlEvent>("CrawlEventWriter.WriteAsync(crawlEvent)", async (api, one) =>
+        {
+            await using var writer = new CrawlEventWriter(api.Events);
+            await writer.WriteAsync(api.Claim, one);
+        }),
+        Required<CrawlRunClaim>("CrawlEventWriter.AppendAsync(claim)", async (api, claim) =>
+        {
+            await using var writer = new CrawlEventWriter(api.Events);
+            await writer.AppendAsync(claim, api.Event);
+        }),
+        Required<NewCrawlEvent>("CrawlEventWriter.AppendAsync(crawlEvent)", async (api, one) =>
+        {
+            await using var writer = new CrawlEventWriter(api.Events);
+            await writer.AppendAsync(api.Claim, one);
         }),
         Id("CrawlEventWriter.FlushAsync(crawlId)", async (api, id) =>
         {

@@ -3,6 +3,7 @@ using CrawlData.Crawls;
 using CrawlData.Recordings;
 using CrawlData.Retention;
 using CrawlData.Schema;
+using CrawlData.Workers;
 using static CrawlData.Tests.Security.ApiInput;
 
 namespace CrawlData.Tests.Security;
@@ -55,6 +56,44 @@ internal static partial class ApiInputs
         Duration("RetentionDurations.Long", Microsecond, ValidArguments.Century, (api, time) => api.InsertAsync(new RetentionDurations { Long = time })),
     ];
 
+    private static IEnumerable<ApiInput> Workers =>
+    [
+        Number("WorkerOptions.Concurrency", 1, 1_000, (_, number) => Task.FromResult(new WorkerOptions { Concurrency = number })),
+        Number("WorkerOptions.MaxAttempts", 1, int.MaxValue, (_, number) => Task.FromResult(new WorkerOptions { MaxAttempts = number })),
+        Duration("WorkerOptions.PollInterval", TimeSpan.FromMilliseconds(10), TimeSpan.FromHours(1),
+            (_, time) => Task.FromResult(new WorkerOptions { PollInterval = time })),
+        Duration("WorkerOptions.StaleAfter", TimeSpan.FromMilliseconds(100), TimeSpan.FromDays(1),
+            (_, time) => Task.FromResult(new WorkerOptions { StaleAfter = time })),
+        Duration("WorkerOptions.RetryDelay", TimeSpan.Zero, TimeSpan.FromDays(1), (_, time) => Task.FromResult(new WorkerOptions { RetryDelay = time })),
+        Duration("WorkerOptions.LongestRetryDelay", TimeSpan.Zero, TimeSpan.FromDays(30),
+            (_, time) => Task.FromResult(new WorkerOptions { LongestRetryDelay = time })),
+        Duration("WorkerOptions.ShutdownTimeout", TimeSpan.Zero, TimeSpan.FromHours(1),
+            (_, time) => Task.FromResult(new WorkerOptions { ShutdownTimeout = time })),
+        Text("AuditContext.CompletePartially(errorSummary)", (api, text) =>
+        {
+            new AuditContext(null!).CompletePartially(text!);
+            return Task.CompletedTask;
+        }),
+        Required<NewCrawlEvent>("CrawlContext.WriteAsync(crawlEvent)", async (api, one) =>
+        {
+            await using var writer = new CrawlEventWriter(api.Events);
+            await new CrawlContext(api.Claim, writer).WriteAsync(one);
+        }),
+        Required<NewCrawlEvent>("CrawlContext.AppendAsync(crawlEvent)", async (api, one) =>
+        {
+            await using var writer = new CrawlEventWriter(api.Events);
+            await new CrawlContext(api.Claim, writer).AppendAsync(one);
+        }),
+        Duration("JanitorOptions.Interval", TimeSpan.FromSeconds(1), ValidArguments.Century,
+            (_, time) => Task.FromResult(new JanitorOptions { Interval = time })),
+        Duration("JanitorOptions.PurgeArtifactsAfter", TimeSpan.Zero, ValidArguments.Century,
+            (_, age) => Task.FromResult(new JanitorOptions { PurgeArtifactsAfter = age })),
+        Duration("JanitorOptions.PurgeSessionsAfter", TimeSpan.Zero, ValidArguments.Century,
+            (_, age) => Task.FromResult(new JanitorOptions { PurgeSessionsAfter = age })),
+        Duration("JanitorOptions.PurgeCrawlsAfter", TimeSpan.Zero, ValidArguments.Century,
+            (_, age) => Task.FromResult(new JanitorOptions { PurgeCrawlsAfter = age })),
+    ];
+
     private static IEnumerable<ApiInput> Options =>
     [
         Number("JsonbOptions.MaxDepth", 1, JsonbOptions.LargestMaxDepth,
@@ -70,6 +109,8 @@ internal static partial class ApiInputs
             (api, timeout) => api.MigrateAsync(new SchemaMigratorOptions { ScriptTimeout = timeout }), infinite: true),
         Duration("CrawlEventFollowOptions.PollInterval", TimeSpan.FromMilliseconds(1), TimeSpan.FromHours(1),
             (api, interval) => api.FollowAsync(new CrawlEventFollowOptions { PollInterval = interval })),
+        Duration("ClaimOptions.PollInterval", TimeSpan.FromMilliseconds(10), TimeSpan.FromHours(1),
+            (_, interval) => Task.FromResult(new ClaimOptions { PollInterval = interval })),
         Number("CrawlEventFollowOptions.PageSize", 1, int.MaxValue, (api, size) => api.FollowAsync(new CrawlEventFollowOptions { PageSize = size })),
         Number("CrawlEventWriterOptions.BatchSize", 1, int.MaxValue, (api, size) => api.WriteAsync(new CrawlEventWriterOptions { BatchSize = size })),
         Number("CrawlEventWriterOptions.BatchBytes", 1, int.MaxValue, (api, bytes) => api.WriteAsync(new CrawlEventWriterOptions { BatchBytes = bytes })),

@@ -17,7 +17,7 @@ internal static partial class ApiInputs
 
     private static readonly ExpectedError RefusedJson = ExpectedError.OfValue("json");
 
-    public static IReadOnlyList<ApiInput> All { get; } = [.. Json, .. Registration, .. Recordings, .. Crawls, .. Audits, .. Retention, .. Options];
+    public static IReadOnlyList<ApiInput> All { get; } = [.. Json, .. Registration, .. Recordings, .. Crawls, .. Audits, .. Retention, .. Options, .. Workers];
 
     private static IEnumerable<ApiInput> Json =>
     [

@@ -162,6 +162,12 @@ public sealed class MalformedInputTests : DatabaseTest
             return;
         }
 
+        // The library makes a claim, and the caller only passes it on.
+        if (type == typeof(CrawlRunClaim))
+        {
+            return;
+        }
+
         foreach (var argument in type.GenericTypeArguments)
         {
             AddTaken(argument, taken);

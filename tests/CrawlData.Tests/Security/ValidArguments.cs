@@ -14,12 +14,15 @@ namespace CrawlData.Tests.Security;
 internal sealed class ValidArguments(NpgsqlDataSource dataSource, NpgsqlDataSource migrating)
 {
     private Guid? run;
+    private CrawlRunClaim? claim;
     private Guid? session;
     private int scripts;
 
     public NpgsqlDataSource DataSource { get; } = dataSource;
 
     public CrawlRunRepository Runs { get; } = new(dataSource);
+
+    public CrawlRunQueue RunQueue { get; } = new(dataSource);
 
     public CrawlEventRepository Events { get; } = new(dataSource);
 
@@ -84,7 +87,11 @@ internal sealed class ValidArguments(NpgsqlDataSource dataSource, NpgsqlDataSour
     /// <summary>Makes a running run and a session in its first attempt, where a call has taken those before.</summary>
     public async Task PrepareAsync()
     {
+        // A call for stale runs may have failed them.
+        run = run is { } running && (await Runs.GetAsync(running))?.Status == CrawlStatus.Running ? run : null;
         run ??= (await Runs.InsertAsync(Run with { Status = CrawlStatus.Running })).Id;
+        claim = claim is not null && (await RunQueue.HeartbeatAsync([claim])) is [] ? claim : null;
+        claim ??= await ClaimAsync();
         session ??= (await Queue.StartAsync((await Sessions.InsertAsync(Session)).Id)).EnsureApplied().Id;
     }
 
@@ -93,6 +100,22 @@ internal sealed class ValidArguments(NpgsqlDataSource dataSource, NpgsqlDataSour
         var taken = run!.Value;
         run = null;
         return taken;
+    }
+
+    /// <summary>A claim of the prepared kind. Calls that do not end its run leave it valid.</summary>
+    public CrawlRunClaim Claim => claim!;
+
+    public CrawlRunClaim TakeClaim()
+    {
+        var taken = claim!;
+        claim = null;
+        return taken;
+    }
+
+    private async Task<CrawlRunClaim> ClaimAsync()
+    {
+        await Runs.InsertAsync(Run with { CreatedAt = DateTimeOffset.UnixEpoch });
+        return (await RunQueue.ClaimNextAsync())!;
     }
 
     public Guid TakeSession()
@@ -117,14 +140,19 @@ internal sealed class ValidArguments(NpgsqlDataSource dataSource, NpgsqlDataSour
         await Events.AppendAsync(crawl, crawlEvent);
         await Events.AppendAsync(crawl, [crawlEvent, crawlEvent]);
         await Events.AppendStreamAsync(crawl, new[] { crawlEvent }.ToAsyncEnumerable());
+        var claimed = TakeClaim();
+        await Events.AppendAsync(claimed, crawlEvent);
+        await Events.AppendStreamAsync(claimed, new[] { crawlEvent }.ToAsyncEnumerable());
         await using (var writer = new CrawlEventWriter(Events))
         {
             await writer.AppendAsync(crawl, crawlEvent);
+            await writer.AppendAsync(claimed, crawlEvent);
         }
 
-        object?[] stored = [.. (await Events.ListAsync(crawl)).Items.Select(read)];
-        Assert.That(stored, Has.Length.EqualTo(5));
+        object?[] stored = [.. (await Events.ListAsync(crawl)).Items.Concat((await Events.ListAsync(claimed.Run.Id)).Items).Select(read)];
+        Assert.That(stored, Has.Length.EqualTo(8));
         await Runs.DeleteAsync(crawl);
+        await Runs.DeleteAsync(claimed.Run.Id);
         return stored;
     }
 

@@ -21,7 +21,7 @@ public sealed class SentStatementTests : MigratorTest
 
     // They read no table.
     private static readonly string[] AtAnyIsolation =
-        ["CrawlEventListener.ListenSql", "CrawlEventListener.UnlistenSql", "CrawlEventNotifier.NotifySql"];
+        ["NotificationListener.ListenSql", "NotificationListener.UnlistenSql", "CrawlEventNotifier.NotifySql"];
 
     [Test]
     public async Task Each_statement_is_sent_with_the_types_that_it_is_prepared_with()

@@ -132,7 +132,7 @@ public sealed partial class CrawlLogRepository
         Guid sessionId, IAsyncEnumerable<NewCrawlLog> lines, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(lines);
-        return appender.AppendStreamAsync(sessionId, lines, transaction, cancellationToken);
+        return appender.AppendStreamAsync(sessionId, lines, null, transaction, cancellationToken);
     }
 
     /// <summary>Gets a line.</summary>

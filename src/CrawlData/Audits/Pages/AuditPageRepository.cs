@@ -151,7 +151,7 @@ public sealed class AuditPageRepository(
             { "low_confidence_reasons", NpgsqlDbType.Jsonb, lowConfidenceReasons?.Utf8 },
         };
         return dataSource.RunTransitionAsync(
-            SetStatus, id, SetStatusSql, parameters, Map, page => page.Status.ToLabel(), transaction, cancellationToken);
+            SetStatus, id, SetStatusSql, parameters, Map, (page, _) => page.Status.ToLabel(), transaction, cancellationToken);
     }
 
     /// <summary>Gets a page.</summary>

@@ -18,6 +18,11 @@ public sealed partial class AuditSessionQueue
               offset 0
           )
           and not exists (select from crawl_logs where session_id = audit_sessions.id and id > @mark offset 0)
+          and not exists (
+              select from audit_session_claims
+              where session_id = audit_sessions.id and heartbeat_at > pg_catalog.clock_timestamp() - @silent_for
+              offset 0
+          )
         """;
 
     internal const string TakeMarkSql =
@@ -27,23 +32,18 @@ public sealed partial class AuditSessionQueue
         on conflict do nothing
         """;
 
-    // Of the marks of nearly one age, the oldest is kept: some hundred marks for a century. Each age up to that has a mark that is older by a tenth at most.
     internal const string ThinMarksSql =
-        """
+        $"""
+        with marks as (select marked_at from crawl_log_marks)
         delete from crawl_log_marks
-        where marked_at = any (array(
-            select marked_at from crawl_log_marks
-            where marked_at <> all (array(
-                select pg_catalog.min(marked_at) from crawl_log_marks
-                group by pg_catalog.floor(20.0 * pg_catalog.ln(1.0 + greatest(extract(epoch from pg_catalog.clock_timestamp() - marked_at), 0)))))
-            for update skip locked))
+        where marked_at = any (array(select marked_at from crawl_log_marks where {NewestRowMarks.IsSuperfluous} for update skip locked))
         """;
 
     // A mark beyond the sequence is from before the sequence was set back. Lines that came after it have lower ids.
     internal const string MarkSql =
-        """
+        $"""
         select log_id from crawl_log_marks
-        where marked_at <= pg_catalog.clock_timestamp() - @silent_for and log_id <= pg_catalog.pg_sequence_last_value('crawl_logs_id_seq')
+        where {NewestRowMarks.IsOldEnough} and log_id <= pg_catalog.pg_sequence_last_value('crawl_logs_id_seq')
         order by marked_at desc
         limit 1
         """;
@@ -62,16 +62,18 @@ public sealed partial class AuditSessionQueue
     internal const string RescueStaleSql =
         $"""
         update audit_sessions
-        set status = case when attempts < @max_attempts then 'queued' else 'failed' end::audit_session_status_enum,
+        set status = case when {Counted} < @max_attempts then 'queued' else 'failed' end::audit_session_status_enum,
             error_summary = 'attempt ' || attempts::text || ' was stale: it wrote no log line for ' || @silent_for::text
         where id = any (@ids) and {Stale} and {AuditSessionRepository.Readable}
-        returning {AuditSessionRepository.Columns}
+        returning {AuditSessionRepository.Columns}, {NotifyQueued}
         """;
 
-    /// <summary>Lists stale sessions, oldest first. They are running, and their log has got no line for a while.</summary>
+    private static readonly NewestRowMarks Marks = new(TakeMarkSql, ThinMarksSql, MarkSql);
+
+    /// <summary>Lists stale sessions, oldest first. They are running, and for a while their log has got no line, and they had no heartbeat.</summary>
     /// <remarks>It reads from the primary. On a standby that lags behind, the sessions of healthy workers could look stale. It relies on the marks that
     /// <see cref="RescueStaleAsync"/> takes: a session is listed once it has written no line since a mark that is old enough.</remarks>
-    /// <param name="silentFor">The time without a log line, by the database's clock. From 1 µs to 36,500 days.</param>
+    /// <param name="silentFor">The time without a log line or heartbeat, by the database's clock. From 1 µs to 36,500 days.</param>
     /// <param name="limit">The most sessions, 1 or more.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
@@ -80,17 +82,17 @@ public sealed partial class AuditSessionQueue
     public async Task<IReadOnlyList<AuditSession>> ListStaleAsync(
         TimeSpan silentFor, int limit = 100, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
-        RequireStale(silentFor, limit);
+        NewestRowMarks.RequireStale(silentFor, limit);
         return await dataSource.UseAsync<List<AuditSession>>(transaction, async connection =>
         {
-            if (await ReadMarkAsync(connection, silentFor, transaction, cancellationToken).ConfigureAwait(false) is not { } mark)
+            if (await Marks.ReadAsync(connection, silentFor, transaction, cancellationToken).ConfigureAwait(false) is not { } mark)
             {
                 return [];
             }
 
             return await connection.QueryReadableAsync(
                 ListStaleSql,
-                StaleParameters(mark, silentFor, limit),
+                NewestRowMarks.ToStaleParameters(mark, silentFor, limit),
                 AuditSessionRepository.Map,
                 new PassedOverRows(telemetry, log),
                 transaction,
@@ -111,9 +113,10 @@ public sealed partial class AuditSessionQueue
     /// <para>A session whose log gets a line while the rescue runs is not rescued. It relies on the session's row lock, and on a check of the log after the
     /// lock. In a transaction at REPEATABLE READ or above, that check does not see lines that were committed after the transaction's snapshot.</para>
     /// </remarks>
-    /// <param name="silentFor">The time without a log line, by the database's clock. From 1 µs to 36,500 days. Choose more than the longest pause between two
-    /// lines of a healthy worker.</param>
-    /// <param name="maxAttempts">The most attempts, 1 or more. A stale session that has had this many attempts fails.</param>
+    /// <param name="silentFor">The time without a log line or heartbeat, by the database's clock. From 1 µs to 36,500 days. Choose more than the longest pause
+    /// between two lines or heartbeats of a healthy worker.</param>
+    /// <param name="maxAttempts">The most attempts, 1 or more. A stale session that has had this many attempts fails. Released attempts do not
+    /// count.</param>
     /// <param name="limit">The most sessions, 1 or more.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the statement.</param>
@@ -122,7 +125,7 @@ public sealed partial class AuditSessionQueue
     public async Task<IReadOnlyList<AuditSession>> RescueStaleAsync(
         TimeSpan silentFor, int maxAttempts, int limit = 100, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
-        RequireStale(silentFor, limit);
+        NewestRowMarks.RequireStale(silentFor, limit);
         ArgumentRange.RequireAtLeastOne(maxAttempts);
         Connections.ThrowIfAmbient(transaction);
         var rescued = await telemetry.RunAsync("rescue", 0, () => dataSource.UseAsync(
@@ -143,15 +146,15 @@ public sealed partial class AuditSessionQueue
 
         async Task<List<AuditSession>> RescueAsync(NpgsqlConnection connection, NpgsqlTransaction inTransaction)
         {
-            await connection.ExecuteAsync(TakeMarkSql, null, inTransaction, cancellationToken).ConfigureAwait(false);
-            await connection.ExecuteAsync(ThinMarksSql, null, inTransaction, cancellationToken).ConfigureAwait(false);
-            if (await ReadMarkAsync(connection, silentFor, inTransaction, cancellationToken).ConfigureAwait(false) is not { } mark)
+            await Marks.TakeAsync(connection, inTransaction, cancellationToken).ConfigureAwait(false);
+            if (await Marks.ReadAsync(connection, silentFor, inTransaction, cancellationToken).ConfigureAwait(false) is not { } mark)
             {
                 return [];
             }
 
             var locked = await connection.QueryAsync(
-                LockStaleSql, StaleParameters(mark, silentFor, limit), row => row.GetGuid(0), inTransaction, cancellationToken).ConfigureAwait(false);
+                LockStaleSql, NewestRowMarks.ToStaleParameters(mark, silentFor, limit), row => row.GetGuid(0), inTransaction, cancellationToken)
+                .ConfigureAwait(false);
             if (locked.Count == 0)
             {
                 return [];
@@ -163,31 +166,9 @@ public sealed partial class AuditSessionQueue
                 { "mark", NpgsqlDbType.Bigint, mark },
                 { "silent_for", NpgsqlDbType.Interval, silentFor },
                 { "max_attempts", NpgsqlDbType.Integer, maxAttempts },
+                { "notify", NpgsqlDbType.Boolean, notify },
             };
             return await connection.QueryAsync(RescueStaleSql, rescue, AuditSessionRepository.Map, inTransaction, cancellationToken).ConfigureAwait(false);
         }
     }
-
-    /// <summary>Reads the newest mark that is old enough.</summary>
-    /// <returns>The id of the line that was the newest then; null when no mark is old enough.</returns>
-    private static async Task<long?> ReadMarkAsync(
-        NpgsqlConnection connection, TimeSpan silentFor, NpgsqlTransaction? transaction, CancellationToken cancellationToken)
-    {
-        var parameters = new Parameters { { "silent_for", NpgsqlDbType.Interval, silentFor } };
-        var marks = await connection.QueryAsync(MarkSql, parameters, row => row.GetInt64(0), transaction, cancellationToken).ConfigureAwait(false);
-        return marks is [var mark] ? mark : null;
-    }
-
-    private static void RequireStale(TimeSpan silentFor, int limit)
-    {
-        ArgumentRange.Require(silentFor, ArgumentRange.ShortestDuration, ArgumentRange.LongestDuration);
-        ArgumentRange.RequireAtLeastOne(limit);
-    }
-
-    private static Parameters StaleParameters(long mark, TimeSpan silentFor, int limit) => new()
-    {
-        { "mark", NpgsqlDbType.Bigint, mark },
-        { "silent_for", NpgsqlDbType.Interval, silentFor },
-        { "limit", NpgsqlDbType.Integer, limit },
-    };
 }

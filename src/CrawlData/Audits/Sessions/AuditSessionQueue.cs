@@ -12,8 +12,9 @@ namespace CrawlData.Audits;
 /// <para><b>Fencing token.</b> Each claim or start begins an attempt, and <see cref="AuditSession.Attempts"/> is its number. The worker passes this number
 /// with every change. A change is refused when the session is at another attempt. So a worker whose session was rescued cannot overwrite its successor's
 /// changes. It relies on the session's row lock, and on the number of attempts, which only rises.</para>
-/// <para><b>Stale sessions.</b> The start of an attempt writes a line into <c>crawl_logs</c>, and the worker writes more lines while it works. A running
-/// session is stale when its log has got no line for a time that the caller chooses, by the server's clock: its worker is dead, or slow.</para>
+/// <para><b>Stale sessions.</b> The start of an attempt writes a line into <c>crawl_logs</c>. The worker writes more lines while it works, or calls
+/// <see cref="HeartbeatAsync"/>. A running session is stale when it has got neither for a time that the caller chooses, by the server's clock: its worker is
+/// dead, or slow.</para>
 /// <para><b>Unreadable sessions.</b> A session with an enum label that this version does not know, or with a time of creation that
 /// <see cref="DateTimeOffset"/> cannot hold, is neither claimed nor rescued. Other versions may know it. A change of such a session changes nothing, and throws
 /// <see cref="UnreadableRowException"/>.</para>
@@ -23,6 +24,9 @@ namespace CrawlData.Audits;
 /// </remarks>
 /// <param name="dataSource">The application's data source. The application disposes it.</param>
 /// <param name="logger">Logs claims and rescues; may be null.</param>
+/// <param name="notify">Whether requeues, releases, retries and rescues notify workers that listen. The notification is sent by the commit. A transaction that
+/// notifies cannot be prepared (two-phase commit).</param>
+/// <param name="timeProvider">Measures the pauses of <see cref="StreamClaimsAsync"/>; <see cref="TimeProvider.System"/> when null.</param>
 /// <example>
 /// <code>
 /// while (await queue.ClaimNextAsync() is { } session)
@@ -32,7 +36,8 @@ namespace CrawlData.Audits;
 /// }
 /// </code>
 /// </example>
-public sealed partial class AuditSessionQueue(NpgsqlDataSource dataSource, ILogger<AuditSessionQueue>? logger = null)
+public sealed partial class AuditSessionQueue(
+    NpgsqlDataSource dataSource, ILogger<AuditSessionQueue>? logger = null, bool notify = false, TimeProvider? timeProvider = null)
 {
     // The start of an attempt writes a line into the session's log. The attempt is stale when no line follows for long enough.
     private const string LogAttempt =
@@ -44,6 +49,13 @@ public sealed partial class AuditSessionQueue(NpgsqlDataSource dataSource, ILogg
         where status operator(pg_catalog.=) 'running'
         """;
 
+    // The number of attempts that count: those that were not handed back.
+    private const string Counted =
+        "audit_sessions.attempts - coalesce((select released from audit_session_claims where session_id = audit_sessions.id), 0)";
+
+    // Sends a notification for a session that is queued. Equal ones of a transaction are sent once.
+    private const string NotifyQueued = $"case when @notify and audit_sessions.status operator(pg_catalog.=) 'queued' then {WorkQueue.NotifySessions} end";
+
     // A session whose attempts cannot rise is passed over. Otherwise the oldest one would fail every claim with 22003. So is a session that cannot be read: its
     // claim would be committed, and nobody would have it.
     // Not FOR UPDATE: it conflicts with the lock of a foreign key's check, which the insert of a log line takes. Then skip locked would skip the session.
@@ -52,6 +64,11 @@ public sealed partial class AuditSessionQueue(NpgsqlDataSource dataSource, ILogg
         with oldest as materialized (
             select id from audit_sessions
             where status operator(pg_catalog.=) 'queued' and attempts < 2147483647 and {AuditSessionRepository.Readable}
+              and not exists (
+                  select from audit_session_claims
+                  where session_id = audit_sessions.id and not_before > pg_catalog.clock_timestamp()
+                  offset 0
+              )
             order by created_at limit 1 for no key update skip locked
         ), changed as (
             update audit_sessions set status = 'running', attempts = attempts + 1 from oldest where audit_sessions.id = oldest.id returning audit_sessions.*
@@ -77,13 +94,54 @@ public sealed partial class AuditSessionQueue(NpgsqlDataSource dataSource, ILogg
               and standing.attempts = coalesce(@attempt, standing.attempts)
               and (@to <> 'running' or standing.attempts < 2147483647)
               and exists (select from standing where {AuditSessionRepository.Readable})
-            returning audit_sessions.*
+            returning audit_sessions.*, {NotifyQueued}
         ), logged as (
             {LogAttempt}
         )
         select {AuditSessionRepository.Columns}, true as applied from changed
         union all
         select {AuditSessionRepository.Columns}, false as applied from standing where not exists (select from changed)
+        """;
+
+    // The number of released attempts is read before the row is locked. Only the attempt that is checked under the lock can release itself.
+    internal const string HandBackSql =
+        $"""
+        with standing as materialized (
+            select * from audit_sessions where id = @id for no key update
+        ), changed as (
+            update audit_sessions
+            set status = case when @max_attempts is null or {Counted} < @max_attempts then 'queued' else 'failed' end::audit_session_status_enum,
+                error_summary = coalesce(@error_summary, audit_sessions.error_summary)
+            from standing
+            where audit_sessions.id = standing.id and standing.status operator(pg_catalog.=) 'running' and standing.attempts = @attempt
+              and exists (select from standing where {AuditSessionRepository.Readable})
+            returning audit_sessions.*, case when @delay = interval '0' then {NotifyQueued} end
+        ), noted as (
+            insert into audit_session_claims as claims (session_id, not_before, released)
+            select id, pg_catalog.clock_timestamp() + @delay, @released from changed
+            on conflict (session_id) do update set not_before = excluded.not_before, released = claims.released + excluded.released
+        )
+        select {AuditSessionRepository.Columns}, true as applied from changed
+        union all
+        select {AuditSessionRepository.Columns}, false as applied from standing where not exists (select from changed)
+        """;
+
+    // The lock is that of a foreign key's check. It waits for a session's deletion, and for nothing else.
+    internal const string HeartbeatSql =
+        """
+        with held as materialized (
+            select audit_sessions.id
+            from unnest(@ids, @attempts) as claims (id, attempt)
+            join audit_sessions on audit_sessions.id = claims.id
+            where audit_sessions.status operator(pg_catalog.=) 'running' and audit_sessions.attempts = claims.attempt
+            order by audit_sessions.id
+            for key share of audit_sessions
+        ), noted as (
+            insert into audit_session_claims (session_id, heartbeat_at)
+            select id, pg_catalog.clock_timestamp() from held
+            on conflict (session_id) do update set heartbeat_at = excluded.heartbeat_at
+        )
+        select id from held
         """;
 
     internal const string RecordFindingsSql =
@@ -127,17 +185,39 @@ public sealed partial class AuditSessionQueue(NpgsqlDataSource dataSource, ILogg
     public async Task<AuditSession?> ClaimNextAsync(NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         Connections.ThrowIfAmbient(transaction);
-        var session = await telemetry.RunAsync(
-            "claim",
-            0,
-            () => dataSource.QuerySingleOrDefaultAsync(ClaimNextSql, null, AuditSessionRepository.Map, transaction, cancellationToken)).ConfigureAwait(false);
-        telemetry.Claimed(session is not null);
-        if (session is not null)
-        {
-            Log.SessionClaimed(log, session.Id, session.Attempts);
-        }
+        return await dataSource.UseAsync(
+            transaction, connection => ClaimAsync(connection, transaction, cancellationToken), cancellationToken).ConfigureAwait(false);
+    }
 
-        return session;
+    /// <summary>Claims one session after another, each when the caller asks for the next: queued → running. While no session can be claimed, it
+    /// waits.</summary>
+    /// <remarks>With <see cref="ClaimOptions.Listen"/>, a session is claimed as soon as its transaction has notified. Otherwise the next poll finds it. A poll
+    /// also finds a session whose delay has passed. An error ends the stream. Call again after it.</remarks>
+    /// <param name="options">How to wait; the defaults when null.</param>
+    /// <param name="cancellationToken">Ends the stream with <see cref="OperationCanceledException"/>. A claim that is under way is not cancelled: its session
+    /// is returned first.</param>
+    /// <returns>The sessions. Each <see cref="AuditSession.Attempts"/> is a fencing token.</returns>
+    /// <exception cref="InvalidOperationException">The options say to listen, and the data source multiplexes.</exception>
+    /// <example>
+    /// <code>
+    /// await foreach (var session in queue.StreamClaimsAsync(new ClaimOptions { Listen = true }, stoppingToken))
+    /// {
+    ///     await AuditAsync(session);
+    ///     await queue.CompleteAsync(session.Id, session.Attempts);
+    /// }
+    /// </code>
+    /// </example>
+    public IAsyncEnumerable<AuditSession> StreamClaimsAsync(ClaimOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        Connections.ThrowIfAmbient(null);
+        return WorkQueue.StreamClaimsAsync(
+            dataSource,
+            WorkQueue.Sessions,
+            connection => ClaimAsync(connection, null, CancellationToken.None),
+            options ?? ClaimOptions.Default,
+            timeProvider ?? TimeProvider.System,
+            log,
+            cancellationToken);
     }
 
     /// <summary>Starts a given session: queued → running. It begins an attempt. To start the oldest queued session, call
@@ -210,6 +290,73 @@ public sealed partial class AuditSessionQueue(NpgsqlDataSource dataSource, ILogg
         TransitionAsync(
             "requeue", id, null, [AuditSessionStatus.Failed, AuditSessionStatus.Partial], AuditSessionStatus.Queued, null, transaction, cancellationToken);
 
+    /// <summary>Hands a session back, so that another worker can claim it at once: running → queued. The attempt does not count as a failure.</summary>
+    /// <remarks>It is for a worker that stops. The number of attempts stays, because it is the fencing token. But the attempt does not count against the most
+    /// attempts of <see cref="RetryAsync"/> and <see cref="RescueStaleAsync"/>. The session keeps its place in the queue.</remarks>
+    /// <param name="id">The session.</param>
+    /// <param name="attempt">The caller's attempt. The call is refused when the session is at another.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
+    /// <param name="cancellationToken">Cancels the statement.</param>
+    /// <returns>The outcome, and the session. The session is null when it does not exist.</returns>
+    public Task<Transition<AuditSession>> ReleaseAsync(
+        Guid id, int attempt, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
+        HandBackAsync("release", id, attempt, null, TimeSpan.Zero, null, transaction, cancellationToken);
+
+    /// <summary>Ends an attempt that failed, and queues its session for another one after a delay: running → queued or, after the last attempt, running →
+    /// failed.</summary>
+    /// <remarks>The delay is stored with the change, in one statement. A process that dies afterwards loses neither. Until the delay has passed, by the
+    /// database's clock, claims leave the session alone. <see cref="StartAsync"/> does not look at it.</remarks>
+    /// <param name="id">The session.</param>
+    /// <param name="attempt">The caller's attempt. The call is refused when the session is at another.</param>
+    /// <param name="errorSummary">The reason. Pass text from a crawled page through <see cref="CrawledText.Repair"/> first.</param>
+    /// <param name="delay">The delay, 0 to 36,500 days.</param>
+    /// <param name="maxAttempts">The most attempts, 1 or more. A session that has had this many attempts fails. Released attempts do not count.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
+    /// <param name="cancellationToken">Cancels the statement.</param>
+    /// <returns>The outcome, and the session. The session is null when it does not exist.</returns>
+    /// <exception cref="InvalidValueException">The summary holds U+0000 or a lone surrogate.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The delay or the number is out of range.</exception>
+    public Task<Transition<AuditSession>> RetryAsync(
+        Guid id,
+        int attempt,
+        string errorSummary,
+        TimeSpan delay,
+        int maxAttempts,
+        NpgsqlTransaction? transaction = null,
+        CancellationToken cancellationToken = default)
+    {
+        CrawledText.Require(errorSummary, "error_summary");
+        ArgumentRange.Require(delay, TimeSpan.Zero, ArgumentRange.LongestDuration);
+        ArgumentRange.RequireAtLeastOne(maxAttempts);
+        return HandBackAsync("retry", id, attempt, errorSummary, delay, maxAttempts, transaction, cancellationToken);
+    }
+
+    /// <summary>Records a sign of life for attempts that write no log lines, in one statement for all of a process.</summary>
+    /// <remarks>Call it at least twice in the time that <see cref="RescueStaleAsync"/> calls stale.</remarks>
+    /// <param name="claims">The sessions, each with the caller's attempt. Without any it does nothing.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
+    /// <param name="cancellationToken">Cancels the statement.</param>
+    /// <returns>The sessions that are lost: they are not running at that attempt any more, or do not exist. Further changes of them are refused.</returns>
+    public async Task<IReadOnlyList<Guid>> HeartbeatAsync(
+        IEnumerable<(Guid Id, int Attempt)> claims, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(claims);
+        var held = claims.ToList();
+        if (held.Count == 0)
+        {
+            return [];
+        }
+
+        Connections.ThrowIfAmbient(transaction);
+        var parameters = new Parameters
+        {
+            { "ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, held.Select(claim => claim.Id).ToArray() },
+            { "attempts", NpgsqlDbType.Array | NpgsqlDbType.Integer, held.Select(claim => claim.Attempt).ToArray() },
+        };
+        var alive = await dataSource.QueryAsync(HeartbeatSql, parameters, row => row.GetGuid(0), transaction, cancellationToken).ConfigureAwait(false);
+        return [.. held.Select(claim => claim.Id).Except(alive)];
+    }
+
     /// <summary>Records an attempt's findings in its session, while the attempt runs or after it ended. The call is refused while the session is
     /// queued.</summary>
     /// <inheritdoc cref="StartAsync" path="/remarks"/>
@@ -236,6 +383,46 @@ public sealed partial class AuditSessionQueue(NpgsqlDataSource dataSource, ILogg
         return TransitionAsync(Rule("record findings", allowed.ToLabels()!), id, RecordFindingsSql, parameters, transaction, cancellationToken);
     }
 
+    private async Task<AuditSession?> ClaimAsync(NpgsqlConnection connection, NpgsqlTransaction? transaction, CancellationToken cancellationToken)
+    {
+        var sessions = await telemetry.RunAsync(
+            "claim",
+            0,
+            () => connection.QueryAsync(ClaimNextSql, null, AuditSessionRepository.Map, transaction, cancellationToken)).ConfigureAwait(false);
+        telemetry.Claimed(sessions.Count > 0);
+        if (sessions is not [var session])
+        {
+            return null;
+        }
+
+        Log.SessionClaimed(log, session.Id, session.Attempts);
+        return session;
+    }
+
+    private Task<Transition<AuditSession>> HandBackAsync(
+        string name,
+        Guid id,
+        int attempt,
+        string? errorSummary,
+        TimeSpan delay,
+        int? maxAttempts,
+        NpgsqlTransaction? transaction,
+        CancellationToken cancellationToken)
+    {
+        var parameters = new Parameters
+        {
+            { "id", NpgsqlDbType.Uuid, id },
+            { "attempt", NpgsqlDbType.Integer, attempt },
+            { "error_summary", NpgsqlDbType.Text, errorSummary },
+            { "delay", NpgsqlDbType.Interval, delay },
+            { "max_attempts", NpgsqlDbType.Integer, maxAttempts },
+            { "released", NpgsqlDbType.Integer, maxAttempts is null ? 1 : 0 },
+            { "notify", NpgsqlDbType.Boolean, notify },
+        };
+        AuditSessionStatus[] allowed = [AuditSessionStatus.Running];
+        return TransitionAsync(Rule(name, allowed.ToLabels()!), id, HandBackSql, parameters, transaction, cancellationToken);
+    }
+
     private Task<Transition<AuditSession>> TransitionAsync(
         string name,
         Guid id,
@@ -254,6 +441,7 @@ public sealed partial class AuditSessionQueue(NpgsqlDataSource dataSource, ILogg
             { "from", NpgsqlDbType.Array | NpgsqlDbType.Text, allowed },
             { "to", NpgsqlDbType.Text, to.ToLabel() },
             { "error_summary", NpgsqlDbType.Text, errorSummary },
+            { "notify", NpgsqlDbType.Boolean, notify },
         };
         return TransitionAsync(Rule(name, allowed), id, TransitionSql, parameters, transaction, cancellationToken);
     }
@@ -266,7 +454,7 @@ public sealed partial class AuditSessionQueue(NpgsqlDataSource dataSource, ILogg
             sql,
             parameters,
             AuditSessionRepository.Map,
-            session => $"{session.Status.ToLabel()} at attempt {session.Attempts}",
+            (session, _) => $"{session.Status.ToLabel()} at attempt {session.Attempts}",
             transaction,
             cancellationToken);
 

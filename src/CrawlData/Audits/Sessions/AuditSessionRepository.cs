@@ -16,8 +16,10 @@ namespace CrawlData.Audits;
 /// <param name="readDataSource">Serves <see cref="GetAsync"/>, <see cref="ListAsync"/> and the counts outside a transaction, for example from a hot standby,
 /// which lags behind. Writes never use it. Null for <paramref name="dataSource"/>.</param>
 /// <param name="logger">Logs rows that listings and counts pass over, because this version cannot read them; may be null.</param>
+/// <param name="notify">Whether inserts of queued sessions notify workers that listen. The notification is sent by the commit. A transaction that notifies
+/// cannot be prepared (two-phase commit).</param>
 public sealed partial class AuditSessionRepository(
-    NpgsqlDataSource dataSource, NpgsqlDataSource? readDataSource = null, ILogger<AuditSessionRepository>? logger = null)
+    NpgsqlDataSource dataSource, NpgsqlDataSource? readDataSource = null, ILogger<AuditSessionRepository>? logger = null, bool notify = false)
 {
     /// <summary>The largest page: 1,000 sessions.</summary>
     public const int MaxPageSize = 1_000;
@@ -55,7 +57,7 @@ public sealed partial class AuditSessionRepository(
             with ordinality as sessions (id, url, status, created_at, final_url, mode, retention_policy, attempts, error_summary, crawl_policy_version,
                                          config_snapshot, low_confidence, pdp_url, position)
         order by position
-        returning {Columns}
+        returning {Columns}, case when @notify and status operator(pg_catalog.=) 'queued' then {WorkQueue.NotifySessions} end
         """;
 
     internal const string GetSql = $"select {Columns} from audit_sessions where id = @id";
@@ -285,6 +287,7 @@ public sealed partial class AuditSessionRepository(
             { "config_snapshots", NpgsqlDbType.Array | NpgsqlDbType.Text, sessions.Select(session => session.ConfigSnapshot.Utf8).ToArray() },
             { "low_confidences", NpgsqlDbType.Array | NpgsqlDbType.Boolean, sessions.Select(session => session.LowConfidence).ToArray() },
             { "pdp_urls", NpgsqlDbType.Array | NpgsqlDbType.Text, sessions.Select(session => session.PdpUrl).ToArray() },
+            { "notify", NpgsqlDbType.Boolean, notify },
         };
         Guid[] ids = [.. sessions.Select(session => session.Id)];
         return await dataSource.InsertAsync(Table, InsertSql, parameters, ids, map, id, transaction, cancellationToken).ConfigureAwait(false);

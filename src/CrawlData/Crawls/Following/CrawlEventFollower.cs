@@ -191,7 +191,13 @@ internal sealed class CrawlEventFollower(
     }
 
     private FollowPauses Pauses(Guid? crawlId, CrawlEventFollowOptions options) =>
-        new(options, options.Listen ? CrawlEventListener.Subscribe(dataSource, crawlId, timeProvider, logger) : null, timeProvider);
+        new(
+            options,
+            options.Listen
+                ? NotificationListener.Subscribe(
+                    dataSource, NotificationListener.EventChannel, crawlId is { } id ? CrawlEventNotifier.ToTag(id) : null, timeProvider, logger)
+                : null,
+            timeProvider);
 
     private static long Decode(string? cursor) => cursor is null ? 0 : KeysetCursor<long>.Decode(cursor, CursorKind.AllEvents).Id;
 

@@ -12,10 +12,9 @@ namespace CrawlData.Crawls;
 /// with a gap between two statements.</summary>
 internal sealed class CrawlEventNotifier(NpgsqlDataSource dataSource, TimeProvider timeProvider, ILogger logger)
 {
-    public const string Channel = "crawldata_events";
-
     // A crash loses only a hint, so the commit does not wait for the disk.
-    internal const string NotifySql = $"select pg_catalog.pg_notify('{Channel}', @payload_text), pg_catalog.set_config('synchronous_commit', 'off', true)";
+    internal const string NotifySql =
+        $"select pg_catalog.pg_notify('{NotificationListener.EventChannel}', @payload_text), pg_catalog.set_config('synchronous_commit', 'off', true)";
 
     // A payload has at most 7,999 bytes.
     private const int TagsInPayload = 600;
@@ -52,8 +51,6 @@ internal sealed class CrawlEventNotifier(NpgsqlDataSource dataSource, TimeProvid
     public static string ToTag(Guid crawlId) => Base64Url.EncodeToString(SHA256.HashData(crawlId.ToByteArray()).AsSpan(0, TagBytes));
 
     public static string ToPayload(IEnumerable<Guid> crawlIds) => string.Join(',', crawlIds.Select(ToTag));
-
-    public static HashSet<string> FromPayload(string payload) => [.. payload.Split(',')];
 
     private async Task SendAsync()
     {

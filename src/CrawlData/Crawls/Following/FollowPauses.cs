@@ -1,10 +1,12 @@
+using CrawlData.Storage;
+
 namespace CrawlData.Crawls;
 
 /// <summary>A follower's pauses between two reads.</summary>
 /// <param name="options">The longest pause.</param>
 /// <param name="subscription">Ends a pause early when a notification arrives; may be null.</param>
 /// <param name="timeProvider">Measures the pauses.</param>
-internal sealed class FollowPauses(CrawlEventFollowOptions options, CrawlEventSubscription? subscription, TimeProvider timeProvider) : IDisposable
+internal sealed class FollowPauses(CrawlEventFollowOptions options, NotificationSubscription? subscription, TimeProvider timeProvider) : IDisposable
 {
     private static readonly TimeSpan FirstEventPause = TimeSpan.FromMilliseconds(10);
 

@@ -1,4 +1,5 @@
 using CrawlData.Instrumentation;
+using CrawlData.Storage;
 
 namespace CrawlData.Crawls;
 
@@ -76,7 +77,14 @@ internal sealed class CrawlEventBuffer(CrawlEventWriterOptions options, Telemetr
         }
 
         List<QueuedEvent> entries =
-            [.. spool.Events.Select(one => new QueuedEvent { CrawlId = one.CrawlId, Event = one.Event, Spooled = one, Sequence = one.Sequence })];
+            [.. spool.Events.Select(one => new QueuedEvent
+            {
+                CrawlId = one.CrawlId,
+                Event = one.Event,
+                Claim = one.Claim is { } claim ? new RowClaim(claim, OutlivesRun: true) : null,
+                Spooled = one,
+                Sequence = one.Sequence,
+            })];
         lock (gate)
         {
             sequence = spool.LastSequence;
@@ -537,7 +545,7 @@ internal sealed class CrawlEventBuffer(CrawlEventWriterOptions options, Telemetr
             return;
         }
 
-        entry.Spooled = new SpooledEvent { Sequence = entry.Sequence, CrawlId = entry.CrawlId, Event = entry.Event };
+        entry.Spooled = new SpooledEvent { Sequence = entry.Sequence, CrawlId = entry.CrawlId, Event = entry.Event, Claim = entry.Claim?.Number };
         entry.Written = spool.Write(entry.Spooled).Completed;
     }
 

@@ -10,10 +10,12 @@ namespace CrawlData.Crawls;
 /// <para><b>Order.</b> Within a crawl, events are stored in the order of the calls that wrote them, also of calls that waited for space. One flush runs at a
 /// time. It stores the events of a crawl together, which makes them neighbours on disk. Events of a crawl whose run another transaction has locked wait for
 /// the lock, beside the flushes of other crawls.</para>
-/// <para><b>Durability.</b> An event is stored when <see cref="AppendAsync"/>, or a later flush, has returned. Until then it is in this
-/// process's memory, and is lost with it. Flush before you complete the run: its followers stop when it has ended.</para>
+/// <para><b>Durability.</b> An event is stored when <see cref="AppendAsync(Guid, NewCrawlEvent, CancellationToken)"/>, or a later flush, has returned. Until
+/// then it is in this process's memory, and is lost with it. Flush before you complete the run: its followers stop when it has ended.</para>
 /// <para><b>Outages.</b> A flush is retried and verified as any append, and by default without a limit (<see cref="CrawlEventWriterOptions.RetryLimit"/>).
 /// While the server is away, callers that await events or flushes wait, and writes wait when the buffer is full. A token ends the wait of a flush.</para>
+/// <para><b>Claims.</b> An event that is written with a claim is stored only while the claim is not lost. Otherwise the events of that claim fail, and no
+/// others.</para>
 /// <para><b>Errors.</b> An event fails alone when its crawl does not exist, or when the server refuses it (<see cref="ServerErrors.IsRefusal"/>). A caller that
 /// awaits the event gets its error. Other unstored events are kept until <see cref="TakeUnstored(Guid)"/> returns them. Until then the writer refuses events of
 /// their crawls, and each flush of their crawls throws. After an outage beyond the limit, all events of the crawl that were written until then fail together.
@@ -93,11 +95,25 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
     /// written.</exception>
     /// <exception cref="SpoolWriteException">The event could not be written to the spool. This event is not written.</exception>
     /// <exception cref="ObjectDisposedException">The writer is disposed.</exception>
-    public Task WriteAsync(Guid crawlId, NewCrawlEvent crawlEvent, CancellationToken cancellationToken = default)
+    public Task WriteAsync(Guid crawlId, NewCrawlEvent crawlEvent, CancellationToken cancellationToken = default) =>
+        WriteAsync(crawlId, null, crawlEvent, cancellationToken);
+
+    /// <summary>Writes an event of a claimed run into the buffer, and with <see cref="CrawlEventWriterOptions.SpoolDirectory"/> to the disk. While the buffer
+    /// is full, it waits.</summary>
+    /// <remarks>The event is not stored when the claim is lost by then. The next flush throws, and <see cref="TakeUnstored(Guid)"/> returns the event with a
+    /// <see cref="ClaimLostException"/>. A later writer stores an event that it finds in the spool also when the run has ended meanwhile: it was acknowledged
+    /// before. It does not when the run was released or claimed again.</remarks>
+    /// <param name="claim">The claim.</param>
+    /// <param name="crawlEvent">The event.</param>
+    /// <param name="cancellationToken">Cancels the wait. Then the event is not written.</param>
+    /// <exception cref="CrawlEventsNotStoredException">The writer keeps unstored events of this crawl, or as many as its buffer holds. This event is not
+    /// written.</exception>
+    /// <exception cref="SpoolWriteException">The event could not be written to the spool. This event is not written.</exception>
+    /// <exception cref="ObjectDisposedException">The writer is disposed.</exception>
+    public Task WriteAsync(CrawlRunClaim claim, NewCrawlEvent crawlEvent, CancellationToken cancellationToken = default)
     {
-        var entry = new QueuedEvent { CrawlId = crawlId, Event = Require(crawlEvent) };
-        var added = AddAsync(entry, cancellationToken);
-        return spool is null ? added : SpoolAsync(entry, added);
+        ArgumentNullException.ThrowIfNull(claim);
+        return WriteAsync(claim.Run.Id, claim.ToRowClaim(), crawlEvent, cancellationToken);
     }
 
     /// <summary>Writes an event, and waits until it is stored. It is stored together with events that other callers write at the same time, in one
@@ -113,11 +129,27 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
     /// <exception cref="NpgsqlException">The event could not be stored.</exception>
     /// <exception cref="AppendOutcomeUnknownException">The connection was lost during COMMIT, and the outcome could not be verified.</exception>
     /// <exception cref="ObjectDisposedException">The writer is disposed.</exception>
-    public async Task<long> AppendAsync(Guid crawlId, NewCrawlEvent crawlEvent, CancellationToken cancellationToken = default)
+    public Task<long> AppendAsync(Guid crawlId, NewCrawlEvent crawlEvent, CancellationToken cancellationToken = default) =>
+        AppendAsync(crawlId, null, crawlEvent, cancellationToken);
+
+    /// <summary>Writes an event of a claimed run, and waits until it is stored. It is stored together with events that other callers write at the same time, in
+    /// one transaction.</summary>
+    /// <param name="claim">The claim.</param>
+    /// <param name="crawlEvent">The event.</param>
+    /// <param name="cancellationToken">Cancels until the event is in the buffer. Then it is not written, now or later. Afterwards the token has no
+    /// effect.</param>
+    /// <returns>The event's id.</returns>
+    /// <exception cref="ClaimLostException">The claim is lost.</exception>
+    /// <exception cref="RowNotFoundException">The run was deleted.</exception>
+    /// <exception cref="CrawlEventsNotStoredException">The writer keeps unstored events of this crawl, or as many as its buffer holds. This event is not
+    /// written.</exception>
+    /// <exception cref="NpgsqlException">The event could not be stored.</exception>
+    /// <exception cref="AppendOutcomeUnknownException">The connection was lost during COMMIT, and the outcome could not be verified.</exception>
+    /// <exception cref="ObjectDisposedException">The writer is disposed.</exception>
+    public Task<long> AppendAsync(CrawlRunClaim claim, NewCrawlEvent crawlEvent, CancellationToken cancellationToken = default)
     {
-        var stored = new TaskCompletionSource<long>(TaskCreationOptions.RunContinuationsAsynchronously);
-        await AddAsync(new QueuedEvent { CrawlId = crawlId, Event = Require(crawlEvent), Stored = stored }, cancellationToken).ConfigureAwait(false);
-        return await stored.Task.ConfigureAwait(false);
+        ArgumentNullException.ThrowIfNull(claim);
+        return AppendAsync(claim.Run.Id, claim.ToRowClaim(), crawlEvent, cancellationToken);
     }
 
     /// <summary>Waits until all events that were written before are stored.</summary>
@@ -189,6 +221,21 @@ public sealed class CrawlEventWriter : IAsyncDisposable, IDisposable
     {
         ArgumentNullException.ThrowIfNull(crawlEvent);
         return crawlEvent;
+    }
+
+    private Task WriteAsync(Guid crawlId, RowClaim? claim, NewCrawlEvent crawlEvent, CancellationToken cancellationToken)
+    {
+        var entry = new QueuedEvent { CrawlId = crawlId, Claim = claim, Event = Require(crawlEvent) };
+        var added = AddAsync(entry, cancellationToken);
+        return spool is null ? added : SpoolAsync(entry, added);
+    }
+
+    private async Task<long> AppendAsync(Guid crawlId, RowClaim? claim, NewCrawlEvent crawlEvent, CancellationToken cancellationToken)
+    {
+        var stored = new TaskCompletionSource<long>(TaskCreationOptions.RunContinuationsAsynchronously);
+        await AddAsync(new QueuedEvent { CrawlId = crawlId, Claim = claim, Event = Require(crawlEvent), Stored = stored }, cancellationToken)
+            .ConfigureAwait(false);
+        return await stored.Task.ConfigureAwait(false);
     }
 
     private Task AddAsync(QueuedEvent entry, CancellationToken cancellationToken)

@@ -37,14 +37,14 @@ public sealed class CrawlEventWriterOptions
         set => field = ArgumentRange.Require(value, TimeSpan.Zero, TimeSpan.FromMinutes(1), nameof(Linger));
     } = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>The most events in the buffer. When it is full, <see cref="CrawlEventWriter.WriteAsync"/> waits. Unstored events, and events of locked crawls,
-    /// each have as much space besides.</summary>
+    /// <summary>The most events in the buffer. When it is full, <see cref="CrawlEventWriter.WriteAsync(Guid, NewCrawlEvent, CancellationToken)"/> waits.
+    /// Unstored events, and events of locked crawls, each have as much space besides.</summary>
     /// <value>The default is 20,000; the least is 1.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is less than 1.</exception>
     public int Capacity { get; set => field = ArgumentRange.RequireAtLeastOne(value, nameof(Capacity)); } = 20_000;
 
-    /// <summary>The most bytes of payloads in the buffer. When it is full, <see cref="CrawlEventWriter.WriteAsync"/> waits. The last event may exceed
-    /// it.</summary>
+    /// <summary>The most bytes of payloads in the buffer. When it is full, <see cref="CrawlEventWriter.WriteAsync(Guid, NewCrawlEvent, CancellationToken)"/>
+    /// waits. The last event may exceed it.</summary>
     /// <value>The default is 64 MiB; the least is 1 byte.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is less than 1.</exception>
     public int CapacityBytes { get; set => field = ArgumentRange.RequireAtLeastOne(value, nameof(CapacityBytes)); } = 64 * 1024 * 1024;
@@ -71,8 +71,9 @@ public sealed class CrawlEventWriterOptions
     /// at a time.</summary>
     /// <value>The default is null: there is no spool, and events that are not stored are lost with the process.</value>
     /// <remarks>
-    /// <para>With a spool, an event is on disk when <see cref="CrawlEventWriter.WriteAsync"/> returns. The next writer on the folder stores it, once, before
-    /// new events of its crawl. Events that callers await with <see cref="CrawlEventWriter.AppendAsync"/> are not in the spool.</para>
+    /// <para>With a spool, an event is on disk when <see cref="CrawlEventWriter.WriteAsync(Guid, NewCrawlEvent, CancellationToken)"/> returns. The next
+    /// writer on the folder stores it, once, before new events of its crawl. Events that callers await with
+    /// <see cref="CrawlEventWriter.AppendAsync(Guid, NewCrawlEvent, CancellationToken)"/> are not in the spool.</para>
     /// <para>Callers that write at the same time share one wait for the disk. One caller that awaits each write waits each time.</para>
     /// <para>The files hold payloads in plain text. Use a local disk: network file systems may ignore the lock.</para>
     /// </remarks>

@@ -111,7 +111,7 @@ internal sealed class LockedCrawlAppends(
         using var end = new CancellationTokenSource(wait < LongestWait ? wait : LongestWait, timeProvider);
         await pieces.StoreAsync(Take([(crawl, entries)]), AppendPieceAsync, []).ConfigureAwait(false);
 
-        async Task<PartialAppend> AppendPieceAsync(IReadOnlyList<(Guid CrawlId, NewCrawlEvent Event)> piece, BeforeCommit? beforeCommit)
+        async Task<PartialAppend> AppendPieceAsync(RowBatch<NewCrawlEvent> piece, BeforeCommit? beforeCommit)
         {
             HashSet<Guid> ofCrawl = [crawl.CrawlId];
             try

@@ -1,7 +1,10 @@
 using CrawlData.Instrumentation;
 using CrawlData.Storage;
 using Microsoft.Extensions.Logging;
-using BeforeCommit = System.Func<Npgsql.NpgsqlConnection, Npgsql.NpgsqlTransaction, CrawlData.Storage.AppendedRows, System.Threading.Tasks.Task>;
+using Append = System.Func<
+    CrawlData.Storage.RowBatch<CrawlData.Crawls.NewCrawlEvent>,
+    System.Func<Npgsql.NpgsqlConnection, Npgsql.NpgsqlTransaction, CrawlData.Storage.AppendedRows, System.Threading.Tasks.Task>?,
+    System.Threading.Tasks.Task<CrawlData.Storage.PartialAppend>>;
 
 namespace CrawlData.Crawls;
 
@@ -18,7 +21,7 @@ internal sealed class PiecewiseAppend(CrawlEventBuffer buffer, WriterRetries ret
     /// <returns>The crawls that are locked.</returns>
     public async Task<IReadOnlySet<Guid>> StoreAsync(
         IReadOnlyList<QueuedEvent> entries,
-        Func<IReadOnlyList<(Guid CrawlId, NewCrawlEvent Event)>, BeforeCommit?, Task<PartialAppend>> append,
+        Append append,
         IEnumerable<QueuedEvent> read)
     {
         var locked = new HashSet<Guid>();
@@ -45,6 +48,13 @@ internal sealed class PiecewiseAppend(CrawlEventBuffer buffer, WriterRetries ret
                 Complete(piece.Where(entry => appended.Appended.Contains(entry.CrawlId)).ToArray(), appended.Ids);
                 FailUnknown(piece, appended.Unknown);
                 locked.UnionWith(piece.Where(entry => !entry.IsDone).Select(entry => entry.CrawlId));
+            }
+            catch (ClaimLostException exception)
+            {
+                // The events of other claims, and those without one, are appended next.
+                var (crawlId, claim) = (exception.CrawlId, exception.Claim);
+                Fail([.. piece.Where(entry => entry.CrawlId == crawlId && entry.Claim?.Number == claim)], new ClaimLostException(crawlId, claim, index: 0));
+                pieces.Push(piece);
             }
             catch (Exception exception) when (piece.Count > 1 && (ServerErrors.IsRefusal(exception) || RetryPolicy.IsServerTimeout(exception)))
             {
@@ -87,14 +97,15 @@ internal sealed class PiecewiseAppend(CrawlEventBuffer buffer, WriterRetries ret
     public void FailCrawls(IReadOnlySet<Guid> crawls, IEnumerable<QueuedEvent> read, Exception error) =>
         LogNotStored(buffer.FailCrawls(crawls, read, error), error);
 
-    private async Task<PartialAppend> AppendAsync(
-        ArraySegment<QueuedEvent> piece, Func<IReadOnlyList<(Guid CrawlId, NewCrawlEvent Event)>, BeforeCommit?, Task<PartialAppend>> append)
+    private async Task<PartialAppend> AppendAsync(ArraySegment<QueuedEvent> piece, Append append)
     {
         var spooled = spool is null ? null : new SpooledAppend(spool, clusters, piece);
         try
         {
-            var appended = await append([.. piece.Select(entry => (entry.CrawlId, entry.Event))], spooled is null ? null : spooled.BeforeCommitAsync)
-                .ConfigureAwait(false);
+            var batch = new RowBatch<NewCrawlEvent>(
+                [.. piece.Select(entry => (entry.CrawlId, entry.Event))],
+                piece.Any(entry => entry.Claim is not null) ? [.. piece.Select(entry => entry.Claim)] : null);
+            var appended = await append(batch, spooled is null ? null : spooled.BeforeCommitAsync).ConfigureAwait(false);
             if (appended.Ids.Count > 0)
             {
                 retries.NoteStored();

@@ -1,3 +1,5 @@
+using CrawlData.Storage;
+
 namespace CrawlData.Crawls;
 
 /// <summary>An event in a writer, from the call that wrote it until it is stored or failed.</summary>
@@ -6,6 +8,9 @@ internal sealed class QueuedEvent
     public required Guid CrawlId { get; init; }
 
     public required NewCrawlEvent Event { get; init; }
+
+    /// <summary>The claim under which the event was written; null when it was written without one.</summary>
+    public RowClaim? Claim { get; init; }
 
     /// <summary>Gets the event's id or the error, for a caller that awaits it; null when no caller does.</summary>
     public TaskCompletionSource<long>? Stored { get; init; }

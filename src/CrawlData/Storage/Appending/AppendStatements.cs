@@ -39,6 +39,19 @@ internal abstract class AppendStatements<T> where T : class
     /// returns an array of these parents in its last column. For tables that append what is available.</summary>
     public virtual string ReserveAvailable => throw new NotSupportedException();
 
+    /// <summary>Does as <see cref="Insert"/> for rows with claims. It appends nothing when one of them is lost. The column <c>lost</c> has the positions of the
+    /// lost claims, from 1. For tables whose parents are claimed, as are the three below.</summary>
+    public virtual string InsertClaimed => throw new NotSupportedException();
+
+    /// <summary>Does as <see cref="InsertAvailable"/> for rows with claims.</summary>
+    public virtual string InsertAvailableClaimed => throw new NotSupportedException();
+
+    /// <summary>Does as <see cref="Reserve"/> for rows with claims.</summary>
+    public virtual string ReserveClaimed => throw new NotSupportedException();
+
+    /// <summary>Does as <see cref="ReserveAvailable"/> for rows with claims.</summary>
+    public virtual string ReserveAvailableClaimed => throw new NotSupportedException();
+
     /// <summary>Copies rows with reserved ids.</summary>
     public abstract string Copy { get; }
 

@@ -103,7 +103,8 @@ internal sealed class BulkAppender<T>(
 
     /// <summary>Appends a stream of one parent's rows, a chunk at a time. In the caller's transaction, a failed append is rolled back to a savepoint.</summary>
     /// <returns>The number of rows.</returns>
-    public async Task<long> AppendStreamAsync(Guid parentId, IAsyncEnumerable<T> rows, NpgsqlTransaction? transaction, CancellationToken cancellationToken)
+    public async Task<long> AppendStreamAsync(
+        Guid parentId, IAsyncEnumerable<T> rows, RowClaim? claim, NpgsqlTransaction? transaction, CancellationToken cancellationToken)
     {
         long appended = 0;
         await RunAsync(
@@ -124,7 +125,7 @@ internal sealed class BulkAppender<T>(
             AppendedRows last = default;
             await foreach (var chunk in ChunkAsync(rows, cancellationToken).ConfigureAwait(false))
             {
-                last = await CopyAsync(connection, inTransaction, new RowBatch<T>(parentId, chunk), false, cancellationToken).ConfigureAwait(false);
+                last = await CopyAsync(connection, inTransaction, new RowBatch<T>(parentId, chunk, claim), false, cancellationToken).ConfigureAwait(false);
                 appended += chunk.Count;
             }
 
@@ -162,7 +163,7 @@ internal sealed class BulkAppender<T>(
     // The flag is whether only the rows of available parents are appended.
     private Func<NpgsqlConnection, NpgsqlTransaction, RowBatch<T>, bool, CancellationToken, Task<AppendedRows>> ChooseAppend(RowBatch<T> batch)
     {
-        if (batch.Count == 1 && statements.InsertOne is not null)
+        if (batch.Count == 1 && statements.InsertOne is not null && batch.Claims is [])
         {
             return InsertOneAsync;
         }
@@ -196,10 +197,18 @@ internal sealed class BulkAppender<T>(
             { "row_parent_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, batch.RowParentIds.ToArray() },
         };
         statements.AddColumns(parameters, batch.Rows);
+        AddClaims(parameters, batch);
         var (ids, identity, parentIds) = await connection.QuerySingleAsync(
-            available ? statements.InsertAvailable : statements.Insert,
+            (available, batch.Claims) switch
+            {
+                (false, []) => statements.Insert,
+                (true, []) => statements.InsertAvailable,
+                (false, _) => statements.InsertClaimed,
+                (true, _) => statements.InsertAvailableClaimed,
+            },
             parameters,
-            row => (row.GetNullable<long[]>(0), TransactionIdentity.Read(row, 1), available ? ReadParents(row) : batch.ParentIds),
+            row => (
+                RequireClaims(row, batch).GetNullable<long[]>(0), TransactionIdentity.Read(row, 1), available ? ReadParents(row) : batch.ParentIds),
             transaction,
             cancellationToken).ConfigureAwait(false);
         return ids switch
@@ -224,11 +233,21 @@ internal sealed class BulkAppender<T>(
             parameters.Add("rows", NpgsqlDbType.Integer, batch.Count);
         }
 
+        AddClaims(parameters, batch);
         var (ids, forbidsCopy, identity, parentIds) = await connection.QuerySingleAsync(
-            available ? statements.ReserveAvailable : statements.Reserve,
+            (available, batch.Claims) switch
+            {
+                (false, []) => statements.Reserve,
+                (true, []) => statements.ReserveAvailable,
+                (false, _) => statements.ReserveClaimed,
+                (true, _) => statements.ReserveAvailableClaimed,
+            },
             parameters,
             row => (
-                row.GetFieldValue<long[]>(0), row.GetBoolean(1), TransactionIdentity.Read(row, 2), available ? ReadParents(row) : batch.ParentIds),
+                RequireClaims(row, batch).GetFieldValue<long[]>(0),
+                row.GetBoolean(1),
+                TransactionIdentity.Read(row, 2),
+                available ? ReadParents(row) : batch.ParentIds),
             transaction,
             cancellationToken).ConfigureAwait(false);
         if (ids.Length == 0)
@@ -331,6 +350,22 @@ internal sealed class BulkAppender<T>(
 
     private AppendedRows Appended(IReadOnlyList<long> ids, TransactionIdentity identity, RowBatch<T> batch) =>
         new(ids, identity, batch.ParentId(0), HasTransactionTime: statements.TimeOf(batch.Row(0)) is null, batch.ParentIds);
+
+    private static void AddClaims(Parameters parameters, RowBatch<T> batch)
+    {
+        if (batch.Claims is not [])
+        {
+            parameters.Add("claimed_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, batch.Claims.Select(one => one.ParentId).ToArray());
+            parameters.Add("claims", NpgsqlDbType.Array | NpgsqlDbType.Integer, batch.Claims.Select(one => one.Claim.Number).ToArray());
+            parameters.Add("outlive_runs", NpgsqlDbType.Array | NpgsqlDbType.Boolean, batch.Claims.Select(one => one.Claim.OutlivesRun).ToArray());
+        }
+    }
+
+    /// <exception cref="ClaimLostException">A claim of the batch is lost. The statement has appended nothing.</exception>
+    private static DbDataReader RequireClaims(DbDataReader row, RowBatch<T> batch) =>
+        batch.Claims is not [] && row.GetFieldValue<long[]>(row.GetOrdinal("lost")) is [var position, ..] && batch.Claims[position - 1] is var lost
+            ? throw new ClaimLostException(lost.ParentId, lost.Claim.Number, batch.IndexOf(lost))
+            : row;
 
     private static Guid[] ReadParents(DbDataReader row) => row.GetFieldValue<Guid[]>(row.FieldCount - 1);
 

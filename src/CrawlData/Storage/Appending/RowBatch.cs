@@ -5,23 +5,39 @@ internal sealed class RowBatch<T> where T : class
 {
     private readonly IReadOnlyList<(Guid ParentId, T Row)>? pairs;
     private readonly IReadOnlyList<T>? rows;
+    private readonly IReadOnlyList<RowClaim?> rowClaims = [];
 
     /// <summary>Makes a batch of one parent's rows.</summary>
-    public RowBatch(Guid parentId, IReadOnlyList<T> rows)
+    /// <param name="parentId">The parent.</param>
+    /// <param name="rows">The rows.</param>
+    /// <param name="claim">The claim of all rows; null when they have none.</param>
+    public RowBatch(Guid parentId, IReadOnlyList<T> rows, RowClaim? claim = null)
     {
         this.rows = rows;
         ParentIds = [parentId];
+        Claims = claim is { } one ? [(parentId, one)] : [];
     }
 
     /// <summary>Makes a batch of several parents' rows.</summary>
-    public RowBatch(IReadOnlyList<(Guid ParentId, T Row)> pairs)
+    /// <param name="pairs">The rows, each with its parent.</param>
+    /// <param name="claims">The claim of each row, or null for a row without one; null when no row has one.</param>
+    public RowBatch(IReadOnlyList<(Guid ParentId, T Row)> pairs, IReadOnlyList<RowClaim?>? claims = null)
     {
         this.pairs = pairs;
+        rowClaims = claims ?? [];
         ParentIds = [.. pairs.Select(pair => pair.ParentId).Distinct()];
+        Claims =
+        [
+            .. rowClaims.Zip(pairs, (claim, pair) => (pair.ParentId, Claim: claim)).Where(one => one.Claim is not null)
+                .Select(one => (one.ParentId, one.Claim!.Value)).Distinct(),
+        ];
     }
 
     /// <summary>The parents, each once.</summary>
     public Guid[] ParentIds { get; }
+
+    /// <summary>The claims of the rows, each once. Empty when no row has one.</summary>
+    public (Guid ParentId, RowClaim Claim)[] Claims { get; }
 
     public int Count => rows?.Count ?? pairs!.Count;
 
@@ -30,7 +46,11 @@ internal sealed class RowBatch<T> where T : class
     /// <summary>The parent of each row.</summary>
     public IEnumerable<Guid> RowParentIds => rows is not null ? Enumerable.Repeat(ParentIds[0], rows.Count) : pairs!.Select(pair => pair.ParentId);
 
-    /// <summary>Gets the rows of some of the parents, in their order.</summary>
+    /// <summary>Gets the index of the first row that has a claim.</summary>
+    public int IndexOf((Guid ParentId, RowClaim Claim) claim) =>
+        rows is not null ? 0 : Enumerable.Range(0, Count).First(index => pairs![index].ParentId == claim.ParentId && rowClaims[index] == claim.Claim);
+
+    /// <summary>Gets the rows of some of the parents, in their order, without claims.</summary>
     public RowBatch<T> Of(IReadOnlyCollection<Guid> parentIds)
     {
         if (parentIds.Count == ParentIds.Length)

@@ -106,7 +106,7 @@ public sealed class KilledWriterTests
     private async Task RunAsync(string connectionString, string folder, int round, Guid[] crawls, int before, int after, Func<Task> injectAsync)
     {
         var host = Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet";
-        string[] arguments = [typeof(SpoolingProcess).Assembly.Location, connectionString, folder, $"{round}", .. crawls.Select(crawl => $"{crawl}")];
+        string[] arguments = [typeof(SpoolingProcess).Assembly.Location, "spool", connectionString, folder, $"{round}", .. crawls.Select(crawl => $"{crawl}")];
         using var process = Process.Start(new ProcessStartInfo(host, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
         var errors = process.StandardError.ReadToEndAsync();
         try

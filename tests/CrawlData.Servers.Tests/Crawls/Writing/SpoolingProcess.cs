@@ -8,7 +8,7 @@ namespace CrawlData.Tests.Crawls;
 internal static class SpoolingProcess
 {
     /// <param name="arguments">The connection string, the folder, the round, and the crawls.</param>
-    public static async Task<int> Main(string[] arguments)
+    public static async Task<int> RunAsync(string[] arguments)
     {
         if (arguments is not [var connectionString, var folder, var round, .. var crawls])
         {

@@ -191,7 +191,7 @@ public sealed class CrawlEventListenerTests : DatabaseTest
         await using var connection = await DataSource.OpenConnectionAsync();
         var payloads = new ReceivedItems<string>();
         connection.Notification += (_, notification) => payloads.Add(notification.Payload);
-        await using (var listen = new NpgsqlCommand(CrawlEventListener.ListenSql, connection))
+        await using (var listen = new NpgsqlCommand(NotificationListener.ListenSql, connection))
         {
             await listen.ExecuteNonQueryAsync();
         }
@@ -208,8 +208,8 @@ public sealed class CrawlEventListenerTests : DatabaseTest
     }
 
     private static TimeWithoutPolls TimeWithChecks() => new(
-        (CrawlEventListener.CheckInterval, TimeSpan.FromMilliseconds(20)),
-        (CrawlEventListener.ReconnectAfter, TimeSpan.FromMilliseconds(10)));
+        (NotificationListener.CheckInterval, TimeSpan.FromMilliseconds(20)),
+        (NotificationListener.ReconnectAfter, TimeSpan.FromMilliseconds(10)));
 
     private static Task FollowAsync(CrawlEventRepository events, Guid crawl, ReceivedItems<long> received, CancellationToken cancellationToken) =>
         Task.Run(
@@ -234,7 +234,7 @@ public sealed class CrawlEventListenerTests : DatabaseTest
             var settings = new NpgsqlConnectionStringBuilder(Database.ConnectionString) { Username = role, Password = "connected", Pooling = false };
             await using var connection = new NpgsqlConnection(settings.ConnectionString);
             await connection.OpenAsync();
-            await using var notify = new NpgsqlCommand($"select pg_notify('{CrawlEventNotifier.Channel}', $1)", connection);
+            await using var notify = new NpgsqlCommand($"select pg_notify('{NotificationListener.EventChannel}', $1)", connection);
             notify.Parameters.AddWithValue(payload);
             for (var time = 0; time < times; time++)
             {

@@ -41,13 +41,15 @@ internal ref struct SpoolRecordReader(ReadOnlySpan<byte> records)
         throw new FormatException("a number without an end");
     }
 
-    public SpooledEvent ReadEvent(SpoolSegment? segment)
+    public SpooledEvent ReadEvent(SpoolSegment? segment, bool isClaimed)
     {
+        var claim = isClaimed ? (int)ReadInt64() : (int?)null;
         var (sequence, crawlId, ticks) = (ReadInt64(), ReadGuid(), ReadInt64());
         return new SpooledEvent
         {
             Sequence = sequence,
             CrawlId = crawlId,
+            Claim = claim,
             Event = new NewCrawlEvent
             {
                 EventType = Encoding.UTF8.GetString(Take(ReadInt64())),

@@ -17,4 +17,7 @@ internal enum SpoolRecordType : byte
 
     /// <summary>The application took events out of the writer.</summary>
     Taken = 5,
+
+    /// <summary>An event was written under a claim.</summary>
+    ClaimedEvent = 6,
 }

@@ -39,7 +39,12 @@ internal sealed class SpoolRecordWriter
 
     public void WriteEvent(SpooledEvent one)
     {
-        WriteByte((byte)SpoolRecordType.Event);
+        WriteByte((byte)(one.Claim is null ? SpoolRecordType.Event : SpoolRecordType.ClaimedEvent));
+        if (one.Claim is { } claim)
+        {
+            WriteInt64(claim);
+        }
+
         WriteInt64(one.Sequence);
         WriteGuid(one.CrawlId);
         WriteInt64(one.Event.CreatedAt?.UtcTicks ?? long.MinValue);

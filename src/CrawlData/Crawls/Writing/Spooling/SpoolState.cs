@@ -32,8 +32,8 @@ internal sealed class SpoolState
             var type = reader.ReadType();
             switch (type)
             {
-                case SpoolRecordType.Event:
-                    Add(reader.ReadEvent(segment));
+                case SpoolRecordType.Event or SpoolRecordType.ClaimedEvent:
+                    Add(reader.ReadEvent(segment, isClaimed: type == SpoolRecordType.ClaimedEvent));
                     break;
                 case SpoolRecordType.Intent:
                     AddBatch(ref reader);

@@ -10,6 +10,9 @@ internal sealed class SpooledEvent
 
     public required NewCrawlEvent Event { get; init; }
 
+    /// <summary>The number of the claim under which it was written; null when it was written without one.</summary>
+    public int? Claim { get; init; }
+
     /// <summary>The segment that has it; null when it is not on disk, or when it is stored or taken.</summary>
     public SpoolSegment? Segment { get; set; }
 

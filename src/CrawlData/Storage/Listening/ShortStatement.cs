@@ -1,7 +1,6 @@
-using CrawlData.Storage;
 using Npgsql;
 
-namespace CrawlData.Crawls;
+namespace CrawlData.Storage;
 
 /// <summary>Runs the statements of listeners and notifiers with a short time-out of their own. The data source's time-out may be long, or infinite.</summary>
 internal static class ShortStatement

@@ -4,17 +4,23 @@ using CrawlData.Instrumentation;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 
-namespace CrawlData.Crawls;
+namespace CrawlData.Storage;
 
-/// <summary>Listens for notifications of appended events, on one connection for all followers over a data source. It listens while there is a
+/// <summary>Listens for notifications, on one connection for all followers and workers over a data source. It listens while there is a
 /// subscription.</summary>
-internal sealed class CrawlEventListener
+internal sealed class NotificationListener
 {
-    internal const string ListenSql = $"listen {CrawlEventNotifier.Channel}";
+    /// <summary>The channel of appended events. A payload has the crawls' tags, with commas between them.</summary>
+    public const string EventChannel = "crawldata_events";
 
-    internal const string UnlistenSql = $"unlisten {CrawlEventNotifier.Channel}";
+    /// <summary>The channel of work that can be claimed. The payload names the queue.</summary>
+    public const string WorkChannel = "crawldata_work";
 
-    private static readonly ConditionalWeakTable<NpgsqlDataSource, CrawlEventListener> Listeners = [];
+    internal const string ListenSql = $"listen {WorkChannel}; listen {EventChannel}";
+
+    internal const string UnlistenSql = $"unlisten {WorkChannel}; unlisten {EventChannel}";
+
+    private static readonly ConditionalWeakTable<NpgsqlDataSource, NotificationListener> Listeners = [];
 
     // The number of listeners that hold a connection, by connection string. The views of a data source of several hosts share its pool.
     private static readonly Dictionary<string, int> Holding = [];
@@ -29,18 +35,19 @@ internal sealed class CrawlEventListener
     private readonly NpgsqlDataSource dataSource;
     private readonly TimeProvider timeProvider;
     private readonly ILogger logger;
-    private readonly HashSet<CrawlEventSubscription> subscriptions = [];
+    private readonly HashSet<NotificationSubscription> subscriptions = [];
     private Action? stopListening;
     private int refusals;
 
-    private CrawlEventListener(NpgsqlDataSource dataSource, TimeProvider timeProvider, ILogger logger) =>
+    private NotificationListener(NpgsqlDataSource dataSource, TimeProvider timeProvider, ILogger logger) =>
         (this.dataSource, this.timeProvider, this.logger) = (dataSource, timeProvider, logger);
 
-    /// <summary>Subscribes to a crawl, or to all crawls when null, until the subscription is disposed. The listener uses the first
-    /// subscription's logger and time provider.</summary>
-    /// <returns>The subscription. Null when the listener would keep the pool's last connection, and followers could not read.</returns>
+    /// <summary>Subscribes to a crawl or queue of a channel, or to the whole channel when null, until the subscription is disposed. The listener uses the
+    /// first subscription's logger and time provider.</summary>
+    /// <returns>The subscription. Null when the listener would keep the pool's last connection, and nobody could read.</returns>
     /// <exception cref="InvalidOperationException">The data source multiplexes.</exception>
-    public static CrawlEventSubscription? Subscribe(NpgsqlDataSource dataSource, Guid? crawlId, TimeProvider timeProvider, ILogger logger)
+    public static NotificationSubscription? Subscribe(
+        NpgsqlDataSource dataSource, string channel, string? subject, TimeProvider timeProvider, ILogger logger)
     {
         var settings = new NpgsqlConnectionStringBuilder(dataSource.ConnectionString);
         if (settings.Multiplexing)
@@ -48,8 +55,8 @@ internal sealed class CrawlEventListener
             throw new InvalidOperationException("Listening needs a connection of its own. A data source that multiplexes gives none.");
         }
 
-        var listener = Listeners.GetValue(dataSource, key => new CrawlEventListener(key, timeProvider, logger));
-        var subscription = new CrawlEventSubscription(listener, crawlId, timeProvider);
+        var listener = Listeners.GetValue(dataSource, key => new NotificationListener(key, timeProvider, logger));
+        var subscription = new NotificationSubscription(listener, channel, subject, timeProvider);
         lock (listener.gate)
         {
             if (listener.stopListening is null && settings.Pooling && !TryHold(dataSource.ConnectionString, settings.MaxPoolSize))
@@ -73,7 +80,7 @@ internal sealed class CrawlEventListener
         return subscription;
     }
 
-    public void Unsubscribe(CrawlEventSubscription subscription)
+    public void Unsubscribe(NotificationSubscription subscription)
     {
         lock (gate)
         {
@@ -86,7 +93,7 @@ internal sealed class CrawlEventListener
         }
     }
 
-    // Two pools of one connection string count as one: their followers poll sooner than they need to, and can always read.
+    // Two pools of one connection string count as one: their subscribers poll sooner than they need to, and can always read.
     private static bool TryHold(string pool, int size)
     {
         lock (Holding)
@@ -129,7 +136,7 @@ internal sealed class CrawlEventListener
                 }
                 catch (Exception exception)
                 {
-                    // Any error, also of the application's data source. Followers poll meanwhile.
+                    // Any error, also of the application's data source. Subscribers poll meanwhile.
                     if (!stop.IsCancellationRequested)
                     {
                         Log.ListeningFailed(logger, Telemetry.ErrorType(exception));
@@ -153,8 +160,8 @@ internal sealed class CrawlEventListener
             await connection.ExecuteShortAsync(ListenSql, [], stop).ConfigureAwait(false);
             Log.Listening(logger);
 
-            // Earlier commits sent nothing to this connection: every follower reads once more.
-            Pulse(null);
+            // Earlier commits sent nothing to this connection: every subscriber reads once more.
+            Pulse(null, null);
             while (true)
             {
                 if (!await WaitAsync(connection, stop).ConfigureAwait(false))
@@ -199,19 +206,19 @@ internal sealed class CrawlEventListener
         }
     }
 
-    private void Pulse(object sender, NpgsqlNotificationEventArgs notification)
-    {
-        // The connection listens to nothing else.
-        Pulse(CrawlEventNotifier.FromPayload(notification.Payload));
-    }
+    private void Pulse(object sender, NpgsqlNotificationEventArgs notification) =>
+        Pulse(notification.Channel, notification.Payload.Split(',').ToHashSet());
 
-    private void Pulse(HashSet<string>? tags)
+    private void Pulse(string? channel, HashSet<string>? subjects)
     {
         lock (gate)
         {
-            foreach (var subscription in subscriptions.Where(one => tags is null || one.IsFor(tags)))
+            foreach (var subscription in subscriptions.Where(one => channel is null || one.Channel == channel))
             {
-                subscription.Pulse();
+                if (subjects is null || subscription.Subject is not { } subject || subjects.Contains(subject))
+                {
+                    subscription.Pulse();
+                }
             }
         }
     }
