@@ -15,13 +15,13 @@ public sealed class WorkerFaultTests
 
     private static readonly int RunCount = int.Parse(Environment.GetEnvironmentVariable("CRAWLDATA_FAULT_RUNS") ?? "40", CultureInfo.InvariantCulture);
 
-    private static readonly TimeSpan Longest = TimeSpan.FromMinutes(10);
+    private static readonly TimeSpan Longest = TimeSpan.FromMinutes(30);
 
     [Test]
     public async Task Each_run_is_finished_by_one_claim_though_its_workers_are_killed_stopped_and_cut_from_the_database()
     {
         await using var server = await RestartableServer.StartAsync();
-        await TestAsync(server, WorkingProcess.Acknowledging, RunCount, Math.Clamp(RunCount / 50, 3, 8), async (processes, random, counts) =>
+        await TestAsync(server, WorkingProcess.Acknowledging, RunCount, Math.Clamp(RunCount / 50, 3, 8), faults: Math.Max(9, RunCount / 4), async (processes, random, counts) =>
         {
             var process = processes[random.Next(processes.Length)];
             switch (random.Next(3))
@@ -48,7 +48,7 @@ public sealed class WorkerFaultTests
     {
         await using var server = await RestartableServer.StartAsync();
         var fault = 0;
-        await TestAsync(server, WorkingProcess.Recipe, 30, 2, async (processes, random, counts) =>
+        await TestAsync(server, WorkingProcess.Recipe, 30, 2, faults: 8, async (processes, random, counts) =>
         {
             switch (fault++ % 4)
             {
@@ -73,7 +73,7 @@ public sealed class WorkerFaultTests
     }
 
     private static async Task TestAsync(
-        RestartableServer server, string worker, int runCount, int processCount, Func<WorkerProcess[], Random, FaultCounts, Task> injectAsync)
+        RestartableServer server, string worker, int runCount, int processCount, int faults, Func<WorkerProcess[], Random, FaultCounts, Task> injectAsync)
     {
         await ExecuteAsync(
             server,
@@ -103,7 +103,7 @@ public sealed class WorkerFaultTests
                 await Task.Delay(random.Next(500), longest.Token);
 
                 // The last runs are left in peace, so that the test ends.
-                if (unfinished > runCount / 10)
+                if (unfinished > runCount / 10 && counts.Total < faults)
                 {
                     await injectAsync(processes, random, counts);
                 }
@@ -196,6 +196,8 @@ public sealed class WorkerFaultTests
         public int Cut { get; set; }
 
         public int Restarted { get; set; }
+
+        public int Total => Killed + Stopped + Cut + Restarted;
 
         public override string ToString() => $"{Killed} killed, {Stopped} stopped, {Cut} cut from the database, {Restarted} restarts of the server";
     }
