@@ -37,6 +37,9 @@ internal sealed class TextTable
     public void AddCells(IEnumerable<string> cells, params IEnumerable<string?> below) =>
         rows.Add(new Row([.. cells.Select(ToLine)], [.. below.OfType<string>().Select(ToLine)]));
 
+    /// <summary>Adds a row whose text goes on with a rest, which stands below the row when both do not fit.</summary>
+    public void AddCellsAndRest(string rest, params IEnumerable<string> cells) => rows.Add(new Row([.. cells.Select(ToLine)], [], ToLine(rest)));
+
     /// <summary>Adds a line with the date, in UTC, of the rows that follow, where it is another than before.</summary>
     public void AddDate(DateTimeOffset time)
     {
@@ -87,9 +90,23 @@ internal sealed class TextTable
                 continue;
             }
 
+            var below = row.Below;
             var isLong = row.Cells[flexible].GetCellWidth() > widths[flexible];
+            if (row.Rest is { } rest)
+            {
+                var isLast = flexible == headers.Length - 1 && isBeside;
+                var both = $"{row.Cells[flexible]} {rest}";
+                if (isLast && both.GetCellWidth() <= room)
+                {
+                    yield return (Join(row.Cells.Select((cell, column) => column == flexible ? both : cell), widths), false);
+                    continue;
+                }
+
+                below = [isLong ? both : rest];
+            }
+
             yield return (Join(row.Cells.Select((cell, column) => column == flexible && isLong ? "" : cell), widths), false);
-            foreach (var text in isLong ? row.Below.Prepend(row.Cells[flexible]) : row.Below)
+            foreach (var text in isLong && row.Rest is null ? below.Prepend(row.Cells[flexible]) : below)
             {
                 foreach (var line in Fold(text, width - Indent, LinesOfText))
                 {
@@ -129,5 +146,5 @@ internal sealed class TextTable
     private static string Join(IEnumerable<string> cells, int[] widths) =>
         string.Join(new string(' ', Gap), cells.Select((cell, column) => cell + new string(' ', Math.Max(0, widths[column] - cell.GetCellWidth())))).TrimEnd();
 
-    private sealed record Row(string[] Cells, string[] Below);
+    private sealed record Row(string[] Cells, string[] Below, string? Rest = null);
 }

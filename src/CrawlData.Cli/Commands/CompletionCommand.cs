@@ -5,21 +5,23 @@ namespace CrawlData.Cli.Commands;
 /// <summary><c>crawldata completion</c>: prints a script that completes command lines in a shell.</summary>
 internal sealed class CompletionCommand : ToolCommand
 {
-    // The parser answers "[suggest:POSITION]". Each script passes what follows the tool's name.
+    // The parser answers "[suggest:POSITION]". Each script passes what follows the tool's name. Without a hyphen at the cursor, options give way to files.
     private static readonly Dictionary<string, string> Scripts = new()
     {
         ["bash"] = """
             _crawldata() {
-                local line=${COMP_LINE#* } IFS=$'\n'
-                COMPREPLY=($(compgen -W "$(crawldata "[suggest:$((COMP_POINT - ${#COMP_LINE} + ${#line}))]" "$line" 2>/dev/null)" -- "$2"))
+                local line=${COMP_LINE#* } IFS=$'\n' hidden='^[-/]'
+                [[ $2 == -* ]] && hidden='^/'
+                COMPREPLY=($(compgen -W "$(crawldata "[suggest:$((COMP_POINT - ${#COMP_LINE} + ${#line}))]" "$line" 2>/dev/null | grep -v "$hidden")" -- "$2"))
             }
             complete -o default -F _crawldata crawldata
             """,
         ["zsh"] = """
             #compdef crawldata
             _crawldata() {
-                local line=${BUFFER#* }
-                local -a found=(${(f)"$(crawldata "[suggest:$((CURSOR - ${#BUFFER} + ${#line}))]" "$line" 2>/dev/null)"})
+                local line=${BUFFER#* } hidden='^[-/]'
+                [[ $PREFIX == -* ]] && hidden='^/'
+                local -a found=(${(f)"$(crawldata "[suggest:$((CURSOR - ${#BUFFER} + ${#line}))]" "$line" 2>/dev/null | grep -v "$hidden")"})
                 if (( ${#found} )); then compadd -a found; else _files; fi
             }
             compdef _crawldata crawldata

@@ -85,7 +85,8 @@ internal sealed class LogsCommand : ToolCommand
         foreach (var line in lines)
         {
             table.AddDate(line.Timestamp);
-            table.AddCells(Terminal.FormatMoment(line.Timestamp), line.Level.ToLabel(), line.EventType.ToLabel(), $"{line.Message} {line.Details}");
+            table.AddCellsAndRest(
+                $"{line.Details}", Terminal.FormatMoment(line.Timestamp), line.Level.ToLabel(), line.EventType.ToLabel(), line.Message);
         }
 
         return table;

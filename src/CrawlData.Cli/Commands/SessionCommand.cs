@@ -79,7 +79,7 @@ internal sealed class SessionCommand : ToolCommand
         LogsCommand.ToTable(lines).Show("No log lines.");
         if (lines.Length == LinesShown)
         {
-            Terminal.WriteLine($"These are the last {LinesShown} lines. crawldata logs {session.Id} reads all.");
+            Terminal.WriteLine($"crawldata logs {session.Id} reads all lines.");
         }
     }
 

@@ -32,6 +32,8 @@ internal sealed class SpoolCommand : ToolCommand
     {
         Add(directory);
         Add(replay);
+        inDoubt.CompletionSources.Clear();
+        inDoubt.CompletionSources.Add("store", "discard");
         Add(inDoubt);
         format.AddTo(this);
         SetAction(RunAsync);

@@ -36,7 +36,7 @@ internal sealed class StatsCommand : ToolCommand
 
         return table;
 
-        void Add(string type, long count) => table.AddCells(type, $"{count,12:N0}", $"{(double)count / summary.Count,7:P1}");
+        void Add(string type, long count) => table.AddCells(type, $"{count,12:N0}", $"{100.0 * count / summary.Count,5:N1} %");
     }
 
     private async Task RunAsync(ParseResult arguments, CancellationToken cancellationToken)

@@ -41,6 +41,8 @@ internal sealed class TailCommand : ToolCommand
     {
         Add(crawl);
         Add(after);
+        from.CompletionSources.Clear();
+        from.CompletionSources.Add("start", "now");
         Add(from);
         Add(types);
         format.AddTo(this);

@@ -71,7 +71,7 @@ public sealed partial class CrawlEventRepository
         with keyed as (
             select distinct on (crawl_id, event_type, key) crawl_id, event_type, key, id, hash
             from (
-                select crawl_id, event_type, payload ->> @key as key, id,
+                select crawl_id, event_type::text, payload ->> @key as key, id,
                        pg_catalog.sha256(pg_catalog.convert_to(
                            case
                                when @properties is null then payload::text
@@ -83,7 +83,7 @@ public sealed partial class CrawlEventRepository
                            'UTF8')) as hash
                 from crawl_events
                 where crawl_id = any (@ids)
-                  and (@event_types is null or event_type = any (@event_types))
+                  and (@event_types is null or event_type::text = any (@event_types))
                   and payload ->> @key is not null
             ) as events
             order by crawl_id, event_type, key, id desc

@@ -14,6 +14,11 @@ public sealed class MigrateCommandTests
     {
         await using var database = await ThrowawayDatabase.StartAsync(Empty);
         var pending = await Tool.RunAsync(database.ConnectionString, "migrate", "--pending");
+        var status = await Tool.RunAsync(database.ConnectionString, "status");
+        Assert.That(
+            status.Rows.Single().ToElement().GetProperty("scripts").EnumerateArray().Select(script => script.GetProperty("script").GetString()),
+            Is.EqualTo(pending.Column("script")));
+        Assert.That(status.Error.TrimEnd(), Does.EndWith("crawldata migrate creates the tables"));
 
         var migrations = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Tool.RunAsync(database.ConnectionString, "migrate")));
         var still = await Tool.RunAsync(database.ConnectionString, "migrate", "--pending");

@@ -9,17 +9,7 @@ namespace CrawlData.Audits;
 public sealed partial class CrawlLogRepository
 {
     internal const string ReadNewestSql =
-        $"""
-        select {Columns}
-        from crawl_logs
-        where session_id = @session_id
-          and (timestamp, id) > (@after_time, @after_id)
-          and (timestamp, id) < (@before_time, @before_id)
-          and (@levels is null or level = any (@levels::log_level_enum[]))
-          and (@event_types is null or event_type = any (@event_types::event_type_enum[]))
-        order by session_id desc, timestamp desc, id desc
-        limit @limit
-        """;
+        $"select {Columns} from crawl_logs {Condition} order by session_id desc, timestamp desc, id desc limit @limit";
 
     /// <summary>Lists the lines of a session's log in the reverse order of timestamps and ids, the newest first, a page at a time.</summary>
     /// <param name="sessionId">The session. An unknown session has no lines.</param>

@@ -51,18 +51,16 @@ internal sealed class CrawlLogStatements : AppendStatements<NewCrawlLog>
     internal const string GetSql = $"select {Columns} from crawl_logs where session_id = @session_id and id = @row_id";
 
     // The bounds come from the cursor or the range. Ids order the lines of one timestamp.
-    internal const string ReadSql =
-        $"""
-        select {Columns}
-        from crawl_logs
+    internal const string Condition =
+        """
         where session_id = @session_id
           and (timestamp, id) > (@after_time, @after_id)
           and (timestamp, id) < (@before_time, @before_id)
           and (@levels is null or level operator(pg_catalog.=) any (@levels::log_level_enum[]))
           and (@event_types is null or event_type operator(pg_catalog.=) any (@event_types::event_type_enum[]))
-        order by session_id, timestamp, id
-        limit @limit
         """;
+
+    internal const string ReadSql = $"select {Columns} from crawl_logs {Condition} order by session_id, timestamp, id limit @limit";
 
     public static readonly CrawlLogStatements Instance = new();
 
