@@ -107,8 +107,14 @@ public sealed class FetchedBinariesTests
         var first = GetAsync(cache, mirror);
         await Wait.UntilAsync(() => Task.FromResult(!mirror.Requests.IsEmpty), Longest, "the first one fetches");
         var second = GetAsync(cache, mirror, log);
-        await Wait.UntilAsync(() => Task.FromResult(!log.Lines.IsEmpty), Longest, "the second one waits");
-        start.SetResult();
+        try
+        {
+            await Wait.UntilAsync(() => Task.FromResult(!log.Lines.IsEmpty), Longest, "the second one waits");
+        }
+        finally
+        {
+            start.SetResult();
+        }
 
         Assert.That(await second, Is.EqualTo(await first));
         Assert.That(mirror.Requests, Has.Count.EqualTo(2));
