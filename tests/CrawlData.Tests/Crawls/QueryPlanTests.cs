@@ -189,6 +189,8 @@ public sealed class QueryPlanTests : DatabaseTest
             from generate_series(200001, 200010) as number;
             insert into crawl_run_claims (run_id, claim, heartbeat_at)
             select id, 1, '2026-05-01' from crawl_runs where id < '00000000-0000-7000-8000-000000005000';
+            insert into crawl_run_retries (run_id, retry_of, attempt, not_before)
+            select run_id, gen_random_uuid(), 2, '2026-05-01' from crawl_run_claims;
             analyze crawl_run_claims, crawl_run_retries;
             """);
         foreach (var mode in QueryPlan.Modes)
