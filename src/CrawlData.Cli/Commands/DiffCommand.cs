@@ -116,7 +116,8 @@ internal sealed class DiffCommand : ToolCommand
             return 0;
         }
 
-        Terminal.WriteLine(string.Join(", ", Enum.GetValues<CrawlDifferenceKind>().Select(kind => $"{counts.GetValueOrDefault(kind):N0} {kind.ToLabel()}")) + "."
+        Terminal.WriteLine(
+            string.Join(", ", Enum.GetValues<CrawlDifferenceKind>().Select(kind => $"{counts.GetValueOrDefault(kind):N0} {kind.ToLabel()}")) + "."
             + (counts.Values.Sum() > table.Count ? $" These are the first {table.Count:N0}: --limit N shows more; --json writes all." : ""));
         return VerifyCommand.Differs;
     }

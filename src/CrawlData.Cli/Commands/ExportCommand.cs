@@ -10,7 +10,8 @@ internal sealed class ExportCommand : ToolCommand
 {
     private readonly Argument<IdText[]> ids = new("ID")
     {
-        Description = "The id of a crawl or an audit session, or its first digits. `crawldata runs` and `crawldata sessions` list the ids. Several go into one recording.",
+        Description = "The id of a crawl or an audit session, or its first digits. "
+            + "`crawldata runs` and `crawldata sessions` list the ids. Several go into one recording.",
         Arity = ArgumentArity.OneOrMore,
         CustomParser = result => CommandParameters.ParseAll<IdText>(result, "ID", IdText.Expected("crawl's or session"), IdText.TryParse),
     };
@@ -54,7 +55,8 @@ internal sealed class ExportCommand : ToolCommand
         }
     }
 
-    private static async Task<RecordingProgress> ExportAsync(NpgsqlDataSource dataSource, IReadOnlyList<Guid> ids, string file, CancellationToken cancellationToken)
+    private static async Task<RecordingProgress> ExportAsync(
+        NpgsqlDataSource dataSource, IReadOnlyList<Guid> ids, string file, CancellationToken cancellationToken)
     {
         var partial = file + ".partial";
         var stored = File.Create(partial);
@@ -79,7 +81,8 @@ internal sealed class ExportCommand : ToolCommand
         }
     }
 
-    private static async Task<RecordingProgress> CompressAsync(NpgsqlDataSource dataSource, IReadOnlyList<Guid> ids, Stream stored, CancellationToken cancellationToken)
+    private static async Task<RecordingProgress> CompressAsync(
+        NpgsqlDataSource dataSource, IReadOnlyList<Guid> ids, Stream stored, CancellationToken cancellationToken)
     {
         await using var recording = new GZipStream(stored, CompressionLevel.Optimal, leaveOpen: true);
         return await ExportAsync(dataSource, ids, recording, showProgress: true, cancellationToken);

@@ -50,7 +50,8 @@ internal sealed class RunCommand : ToolCommand
         }
 
         await using var rows = new RowWriter();
-        await rows.WriteAsync(new RunRow { Run = run, LastEvent = last is null ? null : LastEventRow.Of(last), Events = EventsRow.Of(summary) }, cancellationToken);
+        await rows.WriteAsync(
+            new RunRow { Run = run, LastEvent = last is null ? null : LastEventRow.Of(last), Events = EventsRow.Of(summary) }, cancellationToken);
     }
 
     private static void Show(CrawlRun run, LastCrawlEvent? last, CrawlEventSummary summary)
@@ -69,7 +70,9 @@ internal sealed class RunCommand : ToolCommand
         facts.Add(
             run.CancelledAt is null ? "ended" : "cancelled",
             ended is { } end ? Terminal.FormatFull(end) + (run.StartedAt is { } start ? $", after {Terminal.FormatAge(end - start)}" : "") : null);
-        facts.Add("last event", last is null ? "none" : $"{Terminal.FormatAge(last.Age)} ago: {last.Id}, {last.EventType}, {Terminal.FormatFull(last.CreatedAt)}");
+        facts.Add(
+            "last event",
+            last is null ? "none" : $"{Terminal.FormatAge(last.Age)} ago: {last.Id}, {last.EventType}, {Terminal.FormatFull(last.CreatedAt)}");
         facts.Add("events", summary.IsComplete ? $"{summary.Count:N0}" : $"more than {summary.Count:N0}; crawldata stats {run.Id} counts all");
         facts.Show();
         if (summary.Count > 0)

@@ -90,7 +90,8 @@ internal sealed class SessionCommand : ToolCommand
         var table = Terminal.Table(flexible: "page", ["page", .. viewports.Select(viewport => viewport.ToLabel())]);
         foreach (var group in pages.GroupBy(page => page.PageType))
         {
-            table.AddCells([group.Key.ToLabel(), .. viewports.Select(viewport => string.Join(", ", group.Where(page => page.Viewport == viewport).Select(Text)))]);
+            table.AddCells(
+                [group.Key.ToLabel(), .. viewports.Select(viewport => string.Join(", ", group.Where(page => page.Viewport == viewport).Select(Text)))]);
         }
 
         return table;

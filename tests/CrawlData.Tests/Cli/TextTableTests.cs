@@ -18,8 +18,8 @@ public sealed class TextTableTests
             2026-11-23 UTC
             019ac5  COMPLETED  org.example
             019ac6  FAILED
-              https://example.org/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
-              x
+              https://example.org/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
+              xx
               error: no route
             2026-11-24 UTC
             019ac7  RUNNING    org.example
