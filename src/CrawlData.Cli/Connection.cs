@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Data.Common;
 using Npgsql;
 
 namespace CrawlData.Cli;
@@ -30,7 +31,8 @@ internal static class Connection
     /// <exception cref="UsageException">No connection string is given, or it is invalid.</exception>
     public static NpgsqlDataSource Required(ParseResult arguments) =>
         Optional(arguments)
-        ?? throw new UsageException($"no connection given: name a database with --connection '{Example}', in {Variable} or in a --connection-file.");
+        ?? throw new UsageException($"no connection given: name a database with --connection '{Example}', in {Variable} or in a --connection-file."
+            + (Environment.GetEnvironmentVariable("PGSERVICE") is null ? "" : " PGSERVICE has no effect: Npgsql reads no service file."));
 
     /// <summary>Makes a data source for the given connection string; null when none is given.</summary>
     /// <exception cref="UsageException">The connection string is invalid.</exception>
@@ -54,7 +56,21 @@ internal static class Connection
         catch (Exception exception) when (exception is ArgumentException or FormatException or InvalidOperationException or NotSupportedException)
         {
             // The cause is left out, because its message may quote the string.
-            throw new UsageException($"the connection string is invalid: write it as '{Example}', not as a URI.");
+            throw new UsageException(NamesService(given)
+                ? $"Npgsql reads no service file: write the connection string as '{Example}', or keep it in a --connection-file."
+                : $"the connection string is invalid: write it as '{Example}', not as a URI.");
+        }
+    }
+
+    private static bool NamesService(string given)
+    {
+        try
+        {
+            return new DbConnectionStringBuilder { ConnectionString = given }.ContainsKey("service");
+        }
+        catch (ArgumentException)
+        {
+            return false;
         }
     }
 

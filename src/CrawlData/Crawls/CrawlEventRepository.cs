@@ -394,6 +394,7 @@ public sealed class CrawlEventRepository
             pageSize,
             Map(),
             row => new KeysetCursor<long>(default, row.GetInt64(0)),
+            Bytes,
             last => last.Encode(CursorKind.Events, crawlId),
             PassedOver(),
             transaction,

@@ -191,6 +191,9 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
         await importer.WriteAsync(row.Payload.Utf8, NpgsqlDbType.Jsonb, CancellationToken.None).ConfigureAwait(false);
     }
 
+    // A page ends at these bytes.
+    public static long Bytes(CrawlEvent crawlEvent) => crawlEvent.Payload.Utf8.Length;
+
     /// <summary>Makes a map of rows. It reuses the strings of event types, so each reader needs one of its own.</summary>
     public static Func<DbDataReader, CrawlEvent> Map() => Map(0);
 

@@ -265,6 +265,7 @@ public sealed class CrawlRunRepository(
             pageSize,
             Map,
             row => new KeysetCursor<Guid>(row.GetInstant(6), row.GetGuid(0)),
+            Bytes,
             last => last.Encode(kind),
             new PassedOverRows(telemetry, log),
             transaction,
@@ -375,6 +376,9 @@ public sealed class CrawlRunRepository(
         return dataSource.RunTransitionAsync(
             new TransitionRule(Table, name, allowed), id, TransitionSql, parameters, Map, (run, _) => run.Status.ToLabel(), transaction, cancellationToken);
     }
+
+    // A page ends at these bytes.
+    private static long Bytes(CrawlRun run) => (run.DeviceConfig?.Utf8.Length ?? 0) + (run.Goal?.Length ?? 0) + (run.ErrorMessage?.Length ?? 0);
 
     internal static CrawlRun Map(DbDataReader row) => new()
     {

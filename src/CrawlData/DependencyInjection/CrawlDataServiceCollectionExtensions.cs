@@ -83,7 +83,8 @@ public static class CrawlDataServiceCollectionExtensions
         services.AddSingleton(provider => new DatabaseDoctor(Primary(provider)));
         services.AddSingleton(provider => new RecordingImporter(Primary(provider)));
         services.AddSingleton(provider => new RecordingExporter(Reads(provider)));
-        services.AddSingleton(provider => new CrawlDataHealthCheck(Primary(provider), Options(provider).ExpectWrites));
+        services.AddSingleton(provider => new CrawlDataHealthCheck(
+            Primary(provider), Options(provider).ExpectWrites, Logger<CrawlDataHealthCheck>(provider)));
         services.AddHostedService<MigrationAtStartup>();
         services.AddHostedService<FlushAtShutdown>();
         return services;

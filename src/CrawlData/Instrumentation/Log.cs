@@ -17,14 +17,21 @@ internal static partial class Log
     public static partial void ScriptAdopted(ILogger logger, string script);
 
     [LoggerMessage(
-        3, LogLevel.Information, "Another instance is migrating this database. Waiting for {Seconds:0} s so far.", EventName = "WaitingForMigration")]
-    public static partial void WaitingForMigration(ILogger logger, double seconds);
+        3,
+        LogLevel.Information,
+        "Waiting for the migration's lock for {Seconds:0} s so far. It is held by {Holders}.",
+        EventName = "WaitingForMigration")]
+    public static partial void WaitingForMigration(ILogger logger, double seconds, string holders);
 
     [LoggerMessage(4, LogLevel.Warning, "{Subject} is {Value}. {Effect} To mend it: {Remedy}.", EventName = "PromiseVoided")]
     public static partial void PromiseVoided(ILogger logger, string subject, string value, string effect, string remedy);
 
     [LoggerMessage(5, LogLevel.Warning, "The state of the database could not be checked: {Error}.", EventName = "ChecksFailed")]
     public static partial void ChecksFailed(ILogger logger, string error);
+
+    // The one event with an exception: the check's own statements hold no crawled content.
+    [LoggerMessage(6, LogLevel.Warning, "The health check failed.", EventName = "HealthCheckFailed")]
+    public static partial void HealthCheckFailed(ILogger logger, Exception exception);
 
     [LoggerMessage(10, LogLevel.Warning, "Work on {Table} failed with {Error}. Retrying after {Seconds:0.0} s so far.", EventName = "Retrying")]
     public static partial void Retrying(ILogger logger, string table, string error, double seconds);

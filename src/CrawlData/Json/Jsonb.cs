@@ -193,15 +193,9 @@ public readonly struct Jsonb : IEquatable<Jsonb>
     /// <inheritdoc/>
     public override bool Equals(object? obj) => obj is Jsonb other && Equals(other);
 
-    /// <summary>Gets a hash code. It depends only on the kind of value, such as object or number, because equal values may differ in their text. Many values
-    /// have the same hash code.</summary>
+    /// <summary>Gets a hash code. Equal values have the same one. It depends on the whole value, and differs from process to process.</summary>
     /// <returns>The hash code.</returns>
-    public override int GetHashCode()
-    {
-        var reader = new Utf8JsonReader(Utf8.Span, new JsonReaderOptions { MaxDepth = int.MaxValue });
-        reader.Read();
-        return (int)reader.TokenType;
-    }
+    public override int GetHashCode() => JsonbHash.Compute(Utf8.Span);
 
     /// <summary>Compares two values, as <see cref="Equals(Jsonb)"/> does.</summary>
     /// <param name="left">A value.</param>

@@ -2,6 +2,7 @@ using CrawlData.Instrumentation;
 using CrawlData.Schema;
 using CrawlData.Storage;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Logging;
 using Npgsql;
 
 namespace CrawlData.Diagnostics;
@@ -11,23 +12,28 @@ namespace CrawlData.Diagnostics;
 /// <remarks>
 /// <para>A check reads with a few short statements, on connections of the data source. Set a time-out for the registration. Otherwise a check lasts as long as
 /// the connection's own time-outs allow.</para>
-/// <para>The role needs SELECT on <c>crawldata_journal</c>. Without it the check reports degraded. The descriptions hold no secret.</para>
+/// <para>The role needs SELECT on <c>crawldata_journal</c>. Without it the check reports degraded. Response writers print
+/// descriptions and exceptions for whoever asks. So a result has no exception, and its description names an error by its SQLSTATE or type. The exception is
+/// logged.</para>
 /// </remarks>
 /// <param name="dataSource">The application's data source. The application disposes it.</param>
 /// <param name="expectWrites">Whether a database that refuses writes, such as a standby, is unhealthy.</param>
+/// <param name="logger">Logs the exceptions of failed checks; may be null.</param>
 /// <example>
 /// <code>
 /// builder.Services.AddCrawlData(connectionString);
 /// builder.Services.AddHealthChecks().AddCheck&lt;CrawlDataHealthCheck&gt;("crawldata", timeout: TimeSpan.FromSeconds(5));
 /// </code>
 /// </example>
-public sealed class CrawlDataHealthCheck(NpgsqlDataSource dataSource, bool expectWrites = true) : IHealthCheck
+public sealed class CrawlDataHealthCheck(
+    NpgsqlDataSource dataSource, bool expectWrites = true, ILogger<CrawlDataHealthCheck>? logger = null) : IHealthCheck
 {
     internal const string ReadOnlySql = "select pg_catalog.current_setting('transaction_read_only') = 'on'";
 
     private readonly NpgsqlDataSource dataSource = dataSource ?? throw new ArgumentNullException(nameof(dataSource));
     private readonly SchemaMigrator migrator = new(dataSource);
     private readonly DatabaseDoctor doctor = new(dataSource);
+    private readonly ILogger log = logger.Guarded();
 
     /// <summary>Runs the check.</summary>
     /// <param name="context">The check's context, with its registration.</param>
@@ -38,7 +44,7 @@ public sealed class CrawlDataHealthCheck(NpgsqlDataSource dataSource, bool expec
     public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(context);
-        HealthCheckResult Unhealthy(string description, Exception? exception = null) => new(context.Registration.FailureStatus, description, exception);
+        HealthCheckResult Unhealthy(string description) => new(context.Registration.FailureStatus, description);
         try
         {
             var isReadOnly = await dataSource.QuerySingleAsync(ReadOnlySql, null, row => row.GetBoolean(0), null, cancellationToken).ConfigureAwait(false);
@@ -60,15 +66,14 @@ public sealed class CrawlDataHealthCheck(NpgsqlDataSource dataSource, bool expec
         }
         catch (PostgresException exception) when (exception.SqlState == PostgresErrorCodes.InsufficientPrivilege)
         {
+            Log.HealthCheckFailed(log, exception);
             return HealthCheckResult.Degraded("The role may not read crawldata_journal. It is unknown whether the schema is up to date.");
         }
-        catch (MigrationException exception)
+        catch (Exception exception) when (exception is not OperationCanceledException)
         {
-            return Unhealthy(exception.Message, exception);
-        }
-        catch (NpgsqlException exception)
-        {
-            return Unhealthy($"The database cannot be used: {Telemetry.ErrorType(exception)}.", exception);
+            // Any error, because the health check service would report an exception's text.
+            Log.HealthCheckFailed(log, exception);
+            return Unhealthy(exception is MigrationException ? exception.Message : $"The database cannot be used: {Telemetry.ErrorType(exception)}.");
         }
     }
 }

@@ -8,52 +8,62 @@ namespace CrawlData;
 /// <summary>Builds pages of rows.</summary>
 internal static class PageBuilder
 {
-    /// <summary>Reads a page, by a query that takes <c>@limit</c>. A row that cannot be read is passed over. It counts towards the page's size, and the next
-    /// page may start after it.</summary>
+    /// <summary>The bytes of payloads and texts at which a page ends early.</summary>
+    public const int MaxBytes = 16 * 1024 * 1024;
+
+    /// <summary>Reads a page, by a query that takes <c>@limit</c>. The page ends early at <see cref="MaxBytes"/>. A row that cannot be read is passed over. It
+    /// counts towards the page's size, and the next page may start after it.</summary>
     /// <param name="dataSource">The data source.</param>
     /// <param name="sql">The query.</param>
     /// <param name="parameters">Its parameters without the limit.</param>
     /// <param name="pageSize">The most rows on the page.</param>
     /// <param name="map">Maps a row.</param>
     /// <param name="key">Reads a row's key.</param>
+    /// <param name="bytes">Measures a row's payloads and texts.</param>
     /// <param name="encode">Encodes the key of the page's last row.</param>
     /// <param name="passedOver">Reports the rows that are passed over.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
-    public static async Task<Page<T>> QueryPageAsync<T, TId>(
+    public static Task<Page<T>> QueryPageAsync<T, TId>(
         this NpgsqlDataSource dataSource,
         string sql,
         Parameters parameters,
         int pageSize,
         Func<DbDataReader, T> map,
         Func<DbDataReader, KeysetCursor<TId>> key,
+        Func<T, long> bytes,
         Func<KeysetCursor<TId>, string> encode,
         PassedOverRows passedOver,
         NpgsqlTransaction? transaction,
         CancellationToken cancellationToken) where TId : unmanaged
     {
-        var items = new List<T>();
-        KeysetCursor<TId> last = default;
-        var rows = 0;
-
         // One row more than the page holds. It shows that another page follows.
         parameters.Add("limit", NpgsqlDbType.Bigint, pageSize + 1L);
-        await dataSource.QueryAsync(sql, parameters, Add, transaction, cancellationToken).ConfigureAwait(false);
-        passedOver.Report();
-        return new Page<T> { Items = items, NextCursor = rows > pageSize ? encode(last) : null };
-
-        int Add(DbDataReader row)
+        return dataSource.UseAsync(transaction, async connection =>
         {
-            if (rows < pageSize)
+            var command = new NpgsqlCommand(transaction is null ? Sql.AtReadCommitted(sql) : sql, connection, transaction);
+            await using var commandDisposal = command.ConfigureAwait(false);
+            parameters.AddTo(command);
+            var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+            await using (reader.ConfigureAwait(false))
             {
-                last = key(row);
-                if (passedOver.TryMap(row, map, out var item))
+                if (!await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
                 {
-                    items.Add(item);
+                    return new Page<T> { Items = [] };
                 }
-            }
 
-            return ++rows;
-        }
+                var page = await BoundedPage<T, KeysetCursor<TId>>.ReadOnAsync(
+                    reader, map, key, bytes, pageSize, MaxBytes, passedOver, cancellationToken).ConfigureAwait(false);
+                var follows = page.IsFull && await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
+                if (follows && page.Rows < pageSize && transaction is null)
+                {
+                    // The reader's disposal reads the remaining rows, and a cancelled query has few left. A cancel aborts the caller's transaction, so there
+                    // the rows are read, one at a time, and dropped.
+                    command.Cancel();
+                }
+
+                return new Page<T> { Items = page.Items, NextCursor = follows ? encode(page.LastKey) : null };
+            }
+        }, cancellationToken);
     }
 }

@@ -21,6 +21,19 @@ internal sealed class MigrationLock(
     // The lock for psql. The server holds it to the end of the script's transaction.
     internal const string TransactionLockSql = "select pg_catalog.pg_advisory_xact_lock(4860209034541326708)";
 
+    // Every role may see the process ids and the roles of others. The row has the halves of the key. A prepared transaction has no process.
+    internal const string HoldersSql =
+        """
+        select locks.pid, activity.usename::text
+        from pg_catalog.pg_locks as locks
+        left join pg_catalog.pg_stat_activity as activity on activity.pid = locks.pid
+        where locks.locktype = 'advisory'::text
+          and ((locks.classid::bigint << 32) | locks.objid::bigint) = 4860209034541326708::bigint
+          and locks.database = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())
+          and locks.granted
+        order by locks.pid
+        """;
+
     internal const string CheckClientSql = "set client_connection_check_interval = '1s'";
 
     private static readonly TimeSpan ShortestPoll = TimeSpan.FromMilliseconds(20);
@@ -28,7 +41,7 @@ internal sealed class MigrationLock(
     private static readonly TimeSpan LogInterval = TimeSpan.FromSeconds(10);
 
     /// <summary>Takes the lock. It polls: a session that waits inside the server holds a snapshot, and CREATE INDEX CONCURRENTLY waits for that.</summary>
-    /// <exception cref="MigrationLockTimeoutException">Another instance held the lock for the whole time-out.</exception>
+    /// <exception cref="MigrationLockTimeoutException">Another session held the lock for the whole time-out.</exception>
     public async Task AcquireAsync(CancellationToken cancellationToken)
     {
         await CheckForLostClientAsync(cancellationToken).ConfigureAwait(false);
@@ -44,13 +57,14 @@ internal sealed class MigrationLock(
             var waited = timeProvider.GetElapsedTime(started);
             if (timeout != Timeout.InfiniteTimeSpan && waited >= timeout)
             {
-                throw new MigrationLockTimeoutException(waited);
+                var (holders, processIds) = await ReadHoldersAsync(cancellationToken).ConfigureAwait(false);
+                throw new MigrationLockTimeoutException(waited, holders, processIds);
             }
 
             if (logged is null || waited - logged >= LogInterval)
             {
                 logged = waited;
-                Log.WaitingForMigration(logger, waited.TotalSeconds);
+                Log.WaitingForMigration(logger, waited.TotalSeconds, (await ReadHoldersAsync(cancellationToken).ConfigureAwait(false)).Description);
             }
 
             await Task.Delay(poll, timeProvider, cancellationToken).ConfigureAwait(false);
@@ -70,6 +84,16 @@ internal sealed class MigrationLock(
             // the earlier error.
             dataSource.Clear();
         }
+    }
+
+    private async Task<(string Description, IReadOnlyList<int> ProcessIds)> ReadHoldersAsync(CancellationToken cancellationToken)
+    {
+        var holders = await connection.QueryAsync(
+            HoldersSql, null, row => (Id: row.GetNullable<int?>(0), Role: row.GetNullable<string>(1)), null, cancellationToken).ConfigureAwait(false);
+        var described = holders.Select(holder => holder.Id is { } id ? $"process {id} of role {holder.Role}" : "a prepared transaction");
+        return (
+            holders.Count > 0 ? string.Join(" and ", described) : "a session that has just ended",
+            [.. holders.Select(holder => holder.Id).OfType<int>()]);
     }
 
     private async Task CheckForLostClientAsync(CancellationToken cancellationToken)

@@ -98,17 +98,23 @@ public sealed class SchemaMigrator
 
     /// <summary>Runs the scripts that have not run in this database. Then it reloads the data source's types, and closes its idle connections, so that the data
     /// source can be used at once.</summary>
+    /// <remarks>It takes the migration's lock only when a script is pending. So a session that holds the lock stalls no other start.</remarks>
     /// <param name="cancellationToken">Cancels the migration. The running script is rolled back, and the scripts before it stay.</param>
     /// <returns>The names of the scripts that this call ran, in their order; empty when there was nothing to do.</returns>
     /// <exception cref="MigrationException">A script failed. The message names it, and the inner exception is the server's error. Or the database's encoding is
     /// not UTF8, or the data source multiplexes. Or the schema that is first on the search path has the role's name and no journal, and a later schema has
     /// one.</exception>
     /// <exception cref="ScriptChangedException">A script was edited after it ran. Nothing was run.</exception>
-    /// <exception cref="MigrationLockTimeoutException">Another instance was still migrating after <see cref="SchemaMigratorOptions.LockTimeout"/>.</exception>
+    /// <exception cref="MigrationLockTimeoutException">The migration's lock was still held after <see cref="SchemaMigratorOptions.LockTimeout"/>.</exception>
     /// <exception cref="OperationCanceledException">The call was cancelled.</exception>
     public async Task<IReadOnlyList<string>> MigrateAsync(CancellationToken cancellationToken = default)
     {
-        var applied = await WithLockAsync(async connection =>
+        var mayBePending = await dataSource.UseAsync(null, async connection =>
+        {
+            await RequireMigratableAsync(connection, cancellationToken).ConfigureAwait(false);
+            return (await FindPendingAsync(connection, cancellationToken).ConfigureAwait(false)).Count > 0;
+        }, cancellationToken).ConfigureAwait(false);
+        var applied = !mayBePending ? [] : await WithLockAsync(async connection =>
         {
             var pending = await FindPendingAsync(connection, cancellationToken).ConfigureAwait(false);
 
@@ -138,7 +144,7 @@ public sealed class SchemaMigrator
     /// database.</exception>
     /// <exception cref="SchemaMismatchException">A script's results exist in part, or differ. Nothing was marked.</exception>
     /// <exception cref="ScriptChangedException">A script was edited after it ran.</exception>
-    /// <exception cref="MigrationLockTimeoutException">Another instance was still migrating after <see cref="SchemaMigratorOptions.LockTimeout"/>.</exception>
+    /// <exception cref="MigrationLockTimeoutException">The migration's lock was still held after <see cref="SchemaMigratorOptions.LockTimeout"/>.</exception>
     public Task<IReadOnlyList<string>> AdoptAsync(CancellationToken cancellationToken = default) => WithLockAsync(async connection =>
     {
         var pending = await FindPendingAsync(connection, cancellationToken).ConfigureAwait(false);

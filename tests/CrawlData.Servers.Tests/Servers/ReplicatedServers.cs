@@ -11,7 +11,7 @@ internal sealed class ReplicatedServers : IAsyncDisposable
     {
         (Primary, standbyFolder, StandbyPort) = (primary, Path.Combine(Path.GetDirectoryName(primary.Folder)!, "standby"), FreePort.Find());
         var settings = new NpgsqlConnectionStringBuilder(primary.ConnectionString);
-        Standby = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(primary.ConnectionString) { Port = StandbyPort });
+        Standby = NpgsqlDataSource.Create(RestartableServer.Patient(new(primary.ConnectionString) { Port = StandbyPort }));
         ConnectionString = new NpgsqlConnectionStringBuilder(primary.ConnectionString)
         {
             Host = $"{settings.Host}:{StandbyPort},{settings.Host}:{settings.Port}",
@@ -19,6 +19,9 @@ internal sealed class ReplicatedServers : IAsyncDisposable
             MaxPoolSize = 24,
         }.ConnectionString;
     }
+
+    /// <summary>How long a change of the servers may last, also on a machine with much other work.</summary>
+    public static readonly TimeSpan LongestChange = TimeSpan.FromMinutes(3);
 
     public RestartableServer Primary { get; }
 
@@ -52,7 +55,7 @@ internal sealed class ReplicatedServers : IAsyncDisposable
             await servers.Primary.SetAsync(("synchronous_standby_names", synchronous ? "*" : ""));
             var state = synchronous ? "sync" : "async";
             await Wait.UntilAsync(
-                servers.Primary.DataSource, $"select exists (select from pg_stat_replication where sync_state = '{state}')", TimeSpan.FromSeconds(20));
+                servers.Primary.DataSource, $"select exists (select from pg_stat_replication where sync_state = '{state}')", LongestChange);
             return servers;
         }
         catch
@@ -72,7 +75,7 @@ internal sealed class ReplicatedServers : IAsyncDisposable
     public async Task CutOffAsync()
     {
         await SetStandbyAsync(("primary_conninfo", ""));
-        await Wait.UntilAsync(Primary.DataSource, "select not exists (select from pg_stat_replication)", TimeSpan.FromSeconds(20));
+        await Wait.UntilAsync(Primary.DataSource, "select not exists (select from pg_stat_replication)", LongestChange);
     }
 
     /// <summary>Starts the replication again after <see cref="CutOffAsync"/>. It does not wait for it.</summary>

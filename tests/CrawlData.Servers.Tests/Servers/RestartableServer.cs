@@ -14,7 +14,7 @@ internal sealed class RestartableServer : IAsyncDisposable
     private RestartableServer(PostgresBinaries binaries, StartedServer server, string folder)
     {
         (this.binaries, this.server, Folder) = (binaries, server, folder);
-        DataSource = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(server.ConnectionString) { MaxPoolSize = 24 });
+        DataSource = NpgsqlDataSource.Create(Patient(new(server.ConnectionString) { MaxPoolSize = 24 }));
     }
 
     public NpgsqlDataSource DataSource { get; }
@@ -32,6 +32,13 @@ internal sealed class RestartableServer : IAsyncDisposable
             ? (await PostgresBinaries.FindAsync(Environment.GetEnvironmentVariable, CancellationToken.None)).Newest
             : await PostgresBinaries.InAsync(folder, CancellationToken.None);
         return binaries ?? throw new AssertionException("The server's programs are not installed: apt-get install postgresql");
+    }
+
+    /// <summary>Sets time-outs that suit a machine with much other work.</summary>
+    public static NpgsqlConnectionStringBuilder Patient(NpgsqlConnectionStringBuilder settings)
+    {
+        (settings.Timeout, settings.CommandTimeout) = (120, 120);
+        return settings;
     }
 
     public static async Task<RestartableServer> StartAsync()
@@ -73,6 +80,7 @@ internal sealed class RestartableServer : IAsyncDisposable
     public async Task RunAsync(string program, params string[] arguments)
     {
         var start = new ProcessStartInfo(program, arguments) { WorkingDirectory = "/" };
+        start.Environment["PGCTLTIMEOUT"] = "180";
         start.Environment["PGPASSWORD"] = new NpgsqlConnectionStringBuilder(ConnectionString).Password;
         if (Environment.IsPrivilegedProcess)
         {

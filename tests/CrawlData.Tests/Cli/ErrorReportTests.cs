@@ -27,6 +27,22 @@ public sealed class ErrorReportTests : ToolTest
         "crawldata: no connection given: name a database with --connection 'Host=localhost;Username=me;Password=…;Database=crawls', "
         + "in CRAWLDATA_CONNECTION or in a --connection-file.");
 
+    /// <summary>Npgsql 10 has no such keyword, and does not look at PGSERVICE. Where a newer one does, this goes red, and the texts with it.</summary>
+    [Test]
+    public async Task A_service_file_is_refused_by_its_name()
+    {
+        AssertFailed(
+            await Tool.RunAsync("Service=crawls", "runs"),
+            2,
+            "crawldata: Npgsql reads no service file: write the connection string as 'Host=localhost;Username=me;Password=…;Database=crawls', "
+            + "or keep it in a --connection-file.");
+        using var tool = Tool.Start(null, ["runs"], new Dictionary<string, string?> { ["PGSERVICE"] = "crawls" });
+        tool.StandardInput.Close();
+        Assert.That(await tool.StandardError.ReadToEndAsync(), Does.EndWith(" PGSERVICE has no effect: Npgsql reads no service file.\n"));
+        await Tool.WaitAsync(tool);
+        Assert.That(() => new NpgsqlConnectionStringBuilder("Service=crawls"), Throws.ArgumentException);
+    }
+
     [Test]
     public async Task The_connection_can_come_from_a_file_and_the_password_from_a_file_that_PGPASSFILE_names()
     {

@@ -46,6 +46,62 @@ public sealed partial class JsonbTests : DatabaseTest
         }
     }
 
+    /// <summary>With few hash codes, <c>Distinct</c> compares each value with each other one.</summary>
+    [Test]
+    public void Values_that_differ_little_seldom_share_a_hash_code()
+    {
+        var families = new Func<int, string>[]
+        {
+            number => $"{number}",
+            number => $"-{number}.5",
+            number => $"1e{(number % 3 == 0 ? "-" : "")}{number % 900}",
+            number => $"\"{number}\"",
+            number => $"[1, {number}]",
+            number => $"[{number}, 1]",
+            number => $$"""{"url": "https://example.org/", "number": {{number}}}""",
+            number => $$"""{"{{number}}": 1}""",
+            number => $$$"""{"a": {"b": [{"c": {{{number}}}}]}}""",
+            number => $"{new string('[', (number % 400) + 1)}{new string(']', (number % 400) + 1)}",
+        };
+
+        Assert.Multiple(() =>
+        {
+            foreach (var (index, family) in families.Index())
+            {
+                var values = Enumerable.Range(1, 2_000).Select(number => Jsonb.Parse(family(number), new JsonbOptions { MaxDepth = 1_000 })).ToList();
+                var distinct = values.Select(value => value.ToString()).Distinct().Count();
+                Assert.That(values.Select(value => value.GetHashCode()).Distinct().Count(), Is.GreaterThan(distinct * 0.99), $"family {index}");
+            }
+        });
+    }
+
+    [TestCase("1E2", "100", "100.00", "0.1e3", "1000e-1")]
+    [TestCase("-0.0", "0", "0e5", "0.000E-7")]
+    [TestCase("-2.50", "-25e-1", "-2.5")]
+    [TestCase("""{"a": 1, "b": [2.0, "é"]}""", """{"b":[2,"\u00e9"],"\u0061":1.0}""")]
+    [TestCase("""{"a": {}, "b": []}""", """{ "b" : [ ] , "a" : { } }""")]
+    public void Equal_values_share_a_hash_code(params string[] texts)
+    {
+        var values = texts.Select(text => Jsonb.Parse(text)).ToList();
+
+        Assert.That(values, Is.All.EqualTo(values[0]));
+        Assert.That(values.Select(value => value.GetHashCode()), Is.All.EqualTo(values[0].GetHashCode()));
+        Assert.That(values.Distinct().Count(), Is.EqualTo(1));
+    }
+
+    /// <summary>The same parts in another place are another value.</summary>
+    [Test]
+    public void Values_of_the_same_parts_have_different_hash_codes()
+    {
+        string[] texts =
+        [
+            "null", "true", "false", "0", "1", "-1", "10", "0.1", "11", "\"\"", "\"1\"", "[]", "[[]]", "[[], []]", "{}", "[{}]", "[1, 2]", "[2, 1]", "[[1], 2]",
+            "[1, [2]]", """{"a": 1}""", """{"a": 1, "b": 2}""", """{"a": 2, "b": 1}""", """{"a": {"b": 1}}""", """{"b": {"a": 1}}""", """["a", 1]""",
+        ];
+
+        Assert.That(texts.Select(text => Jsonb.Parse(text).GetHashCode()), Is.Unique);
+    }
+
     /// <summary>The switch is read once in a process. So a second copy of the library and of System.Text.Json reads it here.</summary>
     [Test]
     public void Where_reflection_is_off_From_says_so()

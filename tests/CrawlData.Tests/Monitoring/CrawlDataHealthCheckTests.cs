@@ -1,8 +1,11 @@
+using System.Collections.Concurrent;
 using CrawlData.Diagnostics;
 using CrawlData.Schema;
 using CrawlData.Tests.Schema;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 
 namespace CrawlData.Tests.Diagnostics;
@@ -56,7 +59,33 @@ public sealed class CrawlDataHealthCheckTests : MigratorTest
 
         Assert.That((refused.Status, refused.Description), Is.EqualTo((HealthStatus.Unhealthy, "The database cannot be used: 28P01.")));
         Assert.That(unreachable.Description, Does.Contain("SocketException"));
-        Assert.That($"{refused.Exception} {unreachable.Exception}", Does.Not.Contain("not the password").And.Not.Contain("a secret"));
+        Assert.That($"{refused.Description} {unreachable.Description}", Does.Not.Contain("not the password").And.Not.Contain("a secret"));
+    }
+
+    /// <summary>Response writers print what the health check service reports.</summary>
+    [Test]
+    public async Task An_exception_is_logged_and_not_reported()
+    {
+        var settings = new NpgsqlConnectionStringBuilder(Database.ConnectionString);
+        await using var wrong = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { Password = "not the password" });
+        await using var nowhere = NpgsqlDataSource.Create("Host=127.0.0.1;Port=1;Username=me;Database=crawls");
+        var disposed = NpgsqlDataSource.Create(Database.ConnectionString);
+        await disposed.DisposeAsync();
+        await new SchemaMigrator(DataSource).MigrateAsync();
+        await ExecuteAsync("update crawldata_journal set script_hash = 'another' where script_name = '002_audit_schema.sql'");
+
+        foreach (var dataSource in new[] { wrong, nowhere, disposed, DataSource })
+        {
+            using var log = new LoggedExceptions();
+            using var services = new ServiceCollection().AddSingleton(dataSource).AddLogging(logging => logging.AddProvider(log)).AddCrawlData()
+                .AddHealthChecks().AddCheck<CrawlDataHealthCheck>("crawldata").Services.BuildServiceProvider();
+
+            var entry = (await services.GetRequiredService<HealthCheckService>().CheckHealthAsync()).Entries["crawldata"];
+
+            Assert.That((entry.Status, entry.Exception), Is.EqualTo((HealthStatus.Unhealthy, (Exception?)null)), entry.Description);
+            Assert.That(entry.Description, Does.Not.Contain("127.0.0.1").And.Not.Contain($"\"{settings.Username}\"").And.Not.Contain("select"));
+            Assert.That(log.Exceptions, Has.Count.EqualTo(1));
+        }
     }
 
     [Test]
@@ -100,5 +129,28 @@ public sealed class CrawlDataHealthCheckTests : MigratorTest
     {
         var check = new CrawlDataHealthCheck(dataSource, expectWrites);
         return check.CheckHealthAsync(new HealthCheckContext { Registration = new HealthCheckRegistration("crawldata", check, HealthStatus.Unhealthy, null) });
+    }
+
+    private sealed class LoggedExceptions : ILoggerProvider, ILogger
+    {
+        public ConcurrentQueue<Exception> Exceptions { get; } = [];
+
+        public ILogger CreateLogger(string categoryName) => categoryName.StartsWith("CrawlData.", StringComparison.Ordinal) ? this : NullLogger.Instance;
+
+        public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        {
+            if (exception is not null)
+            {
+                Exceptions.Enqueue(exception);
+            }
+        }
+
+        public void Dispose()
+        {
+        }
     }
 }

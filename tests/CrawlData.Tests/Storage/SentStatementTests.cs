@@ -9,6 +9,7 @@ public sealed class SentStatementTests : MigratorTest
     [
         "CrawlEventStatements.RowIsOfTransactionSql",
         "CrawlLogStatements.RowIsOfTransactionSql",
+        "MigrationLock.HoldersSql",
         "MigrationLock.TransactionLockSql",
         "CommitVerifier.StatusSql",
         "CommitVerifier.TerminateSql",

@@ -52,7 +52,7 @@ public sealed class SqlConstantsTests : DatabaseTest
         ["DatabaseDoctor"] = 4,
         ["DatabaseStatusReader"] = 6,
         ["ArtifactSweeper"] = 3,
-        ["MigrationLock"] = 4,
+        ["MigrationLock"] = 5,
         ["RecordingImporter"] = 1,
         ["RetentionPurger"] = 17,
         ["SchemaCatalog"] = 2,

@@ -176,6 +176,7 @@ public sealed class CrawlLogRepository
             pageSize,
             Map,
             row => new KeysetCursor<long>(row.GetInstant(6), row.GetInt64(0)),
+            Bytes,
             last => last.Encode(CursorKind.Logs, sessionId),
             PassedOver(),
             transaction,

@@ -104,6 +104,9 @@ internal sealed class CrawlLogStatements : AppendStatements<NewCrawlLog>
         await importer.WriteAsync(row.Details.Utf8, NpgsqlDbType.Jsonb, CancellationToken.None).ConfigureAwait(false);
     }
 
+    // A page ends at these bytes.
+    public static long Bytes(CrawlLog line) => line.Details.Utf8.Length + line.Message.Length;
+
     public static CrawlLog Map(DbDataReader row) => new()
     {
         Id = row.GetInt64(0),

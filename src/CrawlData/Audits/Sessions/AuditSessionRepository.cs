@@ -215,6 +215,7 @@ public sealed class AuditSessionRepository(
             pageSize,
             Map,
             row => new KeysetCursor<Guid>(row.GetInstant(3), row.GetGuid(0)),
+            Bytes,
             last => last.Encode(kind),
             new PassedOverRows(telemetry, log),
             transaction,
@@ -288,6 +289,11 @@ public sealed class AuditSessionRepository(
         Guid[] ids = [.. sessions.Select(session => session.Id)];
         return await dataSource.InsertAsync(Table, InsertSql, parameters, ids, map, id, transaction, cancellationToken).ConfigureAwait(false);
     }
+
+    // A page ends at these bytes.
+    private static long Bytes(AuditSession session) =>
+        session.ConfigSnapshot.Utf8.Length + session.Url.Length + session.CrawlPolicyVersion.Length
+        + (session.FinalUrl?.Length ?? 0) + (session.PdpUrl?.Length ?? 0) + (session.ErrorSummary?.Length ?? 0);
 
     internal static AuditSession Map(DbDataReader row) => new()
     {

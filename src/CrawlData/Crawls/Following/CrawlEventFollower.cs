@@ -84,13 +84,11 @@ internal sealed class CrawlEventFollower(
     // The check makes a read an eighth longer. So one of this many reads checks, and the first.
     private const int ReadsPerCheck = 32;
 
-    private const int MaxPageBytes = 16 * 1024 * 1024;
-
     // A single read waits this long for open transactions beside the newest event.
     private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(1);
 
     /// <summary>The bytes of payloads at which a read ends early.</summary>
-    internal long PageBytes { get; init; } = MaxPageBytes;
+    internal long PageBytes { get; init; } = PageBuilder.MaxBytes;
 
     /// <summary>Follows a crawl until its run has ended.</summary>
     public async IAsyncEnumerable<CrawlEvent> FollowAsync(

@@ -49,7 +49,7 @@ internal sealed class CrawlEventListener
         }
 
         var listener = Listeners.GetValue(dataSource, key => new CrawlEventListener(key, timeProvider, logger));
-        var subscription = new CrawlEventSubscription(listener, crawlId);
+        var subscription = new CrawlEventSubscription(listener, crawlId, timeProvider);
         lock (listener.gate)
         {
             if (listener.stopListening is null && settings.Pooling && !TryHold(dataSource.ConnectionString, settings.MaxPoolSize))
@@ -202,14 +202,14 @@ internal sealed class CrawlEventListener
     private void Pulse(object sender, NpgsqlNotificationEventArgs notification)
     {
         // The connection listens to nothing else.
-        Pulse(CrawlEventNotifier.FromPayload(notification.Payload).ToHashSet());
+        Pulse(CrawlEventNotifier.FromPayload(notification.Payload));
     }
 
-    private void Pulse(HashSet<Guid>? crawlIds)
+    private void Pulse(HashSet<string>? tags)
     {
         lock (gate)
         {
-            foreach (var subscription in subscriptions.Where(one => crawlIds is null || one.CrawlId is not { } crawlId || crawlIds.Contains(crawlId)))
+            foreach (var subscription in subscriptions.Where(one => tags is null || one.IsFor(tags)))
             {
                 subscription.Pulse();
             }

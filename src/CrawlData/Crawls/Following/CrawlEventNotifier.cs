@@ -1,3 +1,5 @@
+using System.Buffers.Text;
+using System.Security.Cryptography;
 using CrawlData.Instrumentation;
 using CrawlData.Storage;
 using Microsoft.Extensions.Logging;
@@ -16,9 +18,10 @@ internal sealed class CrawlEventNotifier(NpgsqlDataSource dataSource, TimeProvid
     internal const string NotifySql = $"select pg_catalog.pg_notify('{Channel}', @payload_text), pg_catalog.set_config('synchronous_commit', 'off', true)";
 
     // A payload has at most 7,999 bytes.
-    private const int CrawlIdsInPayload = 200;
+    private const int TagsInPayload = 600;
 
-    private static readonly TimeSpan Gap = TimeSpan.FromMilliseconds(7);
+    // Of the hash. Two crawls with one tag cost a read that finds nothing.
+    private const int TagBytes = 8;
 
     private readonly Lock gate = new();
     private readonly HashSet<Guid> pending = [];
@@ -45,10 +48,12 @@ internal sealed class CrawlEventNotifier(NpgsqlDataSource dataSource, TimeProvid
         }
     }
 
-    public static string ToPayload(IEnumerable<Guid> crawlIds) => string.Join(',', crawlIds);
+    /// <summary>Makes a crawl's tag. Every role that may connect can listen, so a payload has tags and no ids.</summary>
+    public static string ToTag(Guid crawlId) => Base64Url.EncodeToString(SHA256.HashData(crawlId.ToByteArray()).AsSpan(0, TagBytes));
 
-    public static IEnumerable<Guid> FromPayload(string payload) =>
-        payload.Split(',').Select(text => Guid.TryParse(text, out var crawlId) ? crawlId : Guid.Empty);
+    public static string ToPayload(IEnumerable<Guid> crawlIds) => string.Join(',', crawlIds.Select(ToTag));
+
+    public static HashSet<string> FromPayload(string payload) => [.. payload.Split(',')];
 
     private async Task SendAsync()
     {
@@ -69,7 +74,7 @@ internal sealed class CrawlEventNotifier(NpgsqlDataSource dataSource, TimeProvid
 
             try
             {
-                foreach (var chunk in crawlIds.Chunk(CrawlIdsInPayload))
+                foreach (var chunk in crawlIds.Chunk(TagsInPayload))
                 {
                     var parameters = new Parameters { { "payload_text", NpgsqlDbType.Text, ToPayload(chunk) } };
                     await dataSource.UseAsync(null, async connection =>
@@ -85,7 +90,7 @@ internal sealed class CrawlEventNotifier(NpgsqlDataSource dataSource, TimeProvid
                 Log.NotifyingFailed(logger, Telemetry.ErrorType(exception));
             }
 
-            await Task.Delay(Gap, timeProvider).ConfigureAwait(false);
+            await Task.Delay(PulseSignal.Gap, timeProvider).ConfigureAwait(false);
         }
     }
 }

@@ -1,37 +1,24 @@
+using CrawlData.Storage;
+
 namespace CrawlData.Crawls;
 
 /// <summary>A follower's subscription to the notifications of a crawl, or of all crawls.</summary>
 /// <param name="listener">Pulses the subscription.</param>
 /// <param name="crawlId">The crawl; null for all.</param>
-internal sealed class CrawlEventSubscription(CrawlEventListener listener, Guid? crawlId) : IDisposable
+/// <param name="timeProvider">Measures the waits.</param>
+internal sealed class CrawlEventSubscription(CrawlEventListener listener, Guid? crawlId, TimeProvider timeProvider) : IDisposable
 {
-    private readonly SemaphoreSlim pulses = new(0);
+    private readonly PulseSignal signal = new(timeProvider);
+    private readonly string? tag = crawlId is { } id ? CrawlEventNotifier.ToTag(id) : null;
 
-    public Guid? CrawlId => crawlId;
+    /// <summary>Whether a notification with these tags is for the subscription.</summary>
+    public bool IsFor(HashSet<string> tags) => tag is null || tags.Contains(tag);
 
-    /// <summary>Waits for a pulse, or for the time to pass.</summary>
-    public async Task WaitAsync(TimeSpan longest, TimeProvider timeProvider, CancellationToken cancellationToken)
-    {
-        using var timeout = new CancellationTokenSource(longest, timeProvider);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
+    /// <inheritdoc cref="PulseSignal.WaitAsync"/>
+    public Task WaitAsync(TimeSpan longest, CancellationToken cancellationToken) => signal.WaitAsync(longest, cancellationToken);
 
-        // The end of the time is no error, and idle followers reach it several times a second.
-        await pulses.WaitAsync(either.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        cancellationToken.ThrowIfCancellationRequested();
-    }
+    /// <inheritdoc cref="PulseSignal.Pulse"/>
+    public void Pulse() => signal.Pulse();
 
-    /// <summary>Ends the wait. Several pulses before a wait count as one. The listener's lock must be held.</summary>
-    public void Pulse()
-    {
-        if (pulses.CurrentCount == 0)
-        {
-            pulses.Release();
-        }
-    }
-
-    public void Dispose()
-    {
-        listener.Unsubscribe(this);
-        pulses.Dispose();
-    }
+    public void Dispose() => listener.Unsubscribe(this);
 }

@@ -41,29 +41,21 @@ internal sealed record EventPage(List<CrawlEvent> Events, long? LastId, bool IsF
         PassedOverRows passedOver,
         CancellationToken cancellationToken)
     {
-        var map = CrawlEventStatements.Map(column);
-        var events = new List<CrawlEvent>();
-        var (rows, bytes, lastId) = (0, 0L, 0L);
-        do
-        {
-            rows++;
-            lastId = reader.GetInt64(column);
-            if (passedOver.TryMap(reader, map, out var crawlEvent))
-            {
-                events.Add(crawlEvent);
-                bytes += crawlEvent.Payload.Utf8.Length;
-            }
-        }
-        while (bytes < maxBytes && await reader.ReadAsync(cancellationToken).ConfigureAwait(false));
-
-        passedOver.Report();
-        if (bytes >= maxBytes && rows < maxEvents)
+        var page = await BoundedPage<CrawlEvent, long>.ReadOnAsync(
+            reader,
+            CrawlEventStatements.Map(column),
+            row => row.GetInt64(column),
+            CrawlEventStatements.Bytes,
+            maxEvents,
+            maxBytes,
+            passedOver,
+            cancellationToken).ConfigureAwait(false);
+        if (page.IsFull && page.Rows < maxEvents)
         {
             // The reader's disposal reads the remaining rows, and a cancelled query has few left.
             command.Cancel();
-            return new EventPage(events, lastId, IsFull: true);
         }
 
-        return new EventPage(events, lastId, rows >= maxEvents);
+        return new EventPage(page.Items, page.LastKey, page.IsFull);
     }
 }

@@ -19,7 +19,7 @@ internal sealed class FollowPauses(CrawlEventFollowOptions options, CrawlEventSu
     public Task ForEventsAsync(bool hadEvents, CancellationToken cancellationToken)
     {
         eventPause = Next(hadEvents ? default : eventPause, FirstEventPause, options.PollInterval);
-        return subscription?.WaitAsync(eventPause, timeProvider, cancellationToken) ?? Task.Delay(eventPause, timeProvider, cancellationToken);
+        return subscription?.WaitAsync(eventPause, cancellationToken) ?? Task.Delay(eventPause, timeProvider, cancellationToken);
     }
 
     /// <summary>Pauses until the open transactions are likely to have ended for which <see cref="HighWaterMark"/> waits.</summary>

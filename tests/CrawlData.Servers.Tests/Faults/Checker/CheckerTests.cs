@@ -120,7 +120,7 @@ public sealed class CheckerTests
     }
 
     private static string ConnectionString(RestartableServer server, string database) =>
-        new NpgsqlConnectionStringBuilder(server.ConnectionString) { Database = database }.ConnectionString;
+        RestartableServer.Patient(new(server.ConnectionString) { Database = database }).ConnectionString;
 
     /// <summary>Shows the shortest violations of each promise.</summary>
     private static string Explain(IReadOnlyList<Violation> violations, int seed) => violations.Count == 0

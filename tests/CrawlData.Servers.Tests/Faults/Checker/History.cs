@@ -6,7 +6,7 @@ namespace CrawlData.Tests.Faults.Checker;
 /// <summary>Records the operations of many clients. For each it records when it was invoked, when it returned, and its outcome.</summary>
 internal sealed class History
 {
-    /// <summary>How long a call may last. It is longer than the library's limits and all faults together, also where several checkers share two cores.</summary>
+    /// <summary>How long a call may last. It is longer than the library's limits and all faults together, also beside other checkers.</summary>
     public static readonly TimeSpan LongestCall = TimeSpan.FromMinutes(5);
 
     private readonly ConcurrentQueue<Operation> operations = [];

@@ -87,6 +87,7 @@ internal sealed class Round(
         }
 
         await Task.WhenAll(following);
+        followers.ForEach(follower => follower.Dispose());
         return (history, await StoredState.ReadAsync(witness, isPromoted: servers is not null));
     }
 
@@ -148,7 +149,7 @@ internal sealed class Round(
     private async Task EndSessionsAsync()
     {
         witness.Clear();
-        await Wait.UntilAsync(EndThoseThatWaitAsync, TimeSpan.FromSeconds(20), "the clients' sessions end");
+        await Wait.UntilAsync(EndThoseThatWaitAsync, History.LongestCall, "the clients' sessions end");
     }
 
     /// <summary>Ends the sessions that wait for their clients. Others may wait for their locks.</summary>

@@ -64,7 +64,7 @@ internal sealed class StandbyFaultInjector(
         if (kind > 0)
         {
             await DetachAsync();
-            await Wait.UntilAsync(servers.Primary.DataSource, Waiting, TimeSpan.FromSeconds(20));
+            await Wait.UntilAsync(servers.Primary.DataSource, Waiting, ReplicatedServers.LongestChange);
         }
 
         if (kind == 1)

@@ -1,5 +1,7 @@
 using CrawlData.Crawls;
+using CrawlData.Storage;
 using CrawlData.Tests.Faults;
+using Microsoft.Extensions.Time.Testing;
 using Npgsql;
 
 namespace CrawlData.Tests.Crawls;
@@ -146,6 +148,65 @@ public sealed class CrawlEventListenerTests : DatabaseTest
         await Assert.ThatAsync(() => Task.WhenAll(following), Throws.InstanceOf<OperationCanceledException>());
     }
 
+    /// <summary>The clock stands still, so that no poll and no gap ends.</summary>
+    [Test]
+    public async Task A_role_that_may_only_connect_makes_a_follower_read_once_in_a_gap_and_the_follower_misses_nothing()
+    {
+        await using var proxy = new FaultProxy(Database.ConnectionString);
+        await using var dataSource = proxy.CreateDataSource(Database.ConnectionString);
+        var time = new FakeTimeProvider();
+        var reads = new ReceivedItems<int>();
+        proxy.OnSent = (number, piece) =>
+        {
+            if (piece.AsSpan().IndexOf("from crawl_events"u8) >= 0)
+            {
+                reads.Add(number);
+            }
+
+            return Fault.None;
+        };
+        var crawl = await CreateCrawlAsync();
+        using var enough = new CancellationTokenSource();
+        var received = new ReceivedItems<long>();
+        var following = FollowAsync(new CrawlEventRepository(dataSource, timeProvider: time), crawl, received, enough.Token);
+
+        // The follower's own, and one because the listener listens.
+        await reads.UntilCountAsync(2);
+        await NotifyAsConnectedRoleAsync(CrawlEventNotifier.ToPayload([crawl]), times: 200);
+        var id = await Events.AppendAsync(crawl, Event(1));
+        Assert.That(reads.Count, Is.EqualTo(2));
+
+        time.Advance(PulseSignal.Gap);
+
+        await received.UntilCountAsync(1);
+        Assert.That((received.ToList(), reads.Count), Is.EqualTo((new[] { id }, 3)));
+        await enough.CancelAsync();
+        await Assert.ThatAsync(() => following, Throws.InstanceOf<OperationCanceledException>());
+    }
+
+    [Test]
+    public async Task A_notification_has_no_ids()
+    {
+        var crawls = await Task.WhenAll(Enumerable.Range(0, 3).Select(_ => CreateCrawlAsync()));
+        await using var connection = await DataSource.OpenConnectionAsync();
+        var payloads = new ReceivedItems<string>();
+        connection.Notification += (_, notification) => payloads.Add(notification.Payload);
+        await using (var listen = new NpgsqlCommand(CrawlEventListener.ListenSql, connection))
+        {
+            await listen.ExecuteNonQueryAsync();
+        }
+
+        var expected = CrawlEventNotifier.ToPayload([crawls[0]]);
+        new CrawlEventRepository(DataSource, notify: true).Notify(crawls[0]);
+        while (!payloads.ToList().Contains(expected))
+        {
+            Assert.That(await connection.WaitAsync(TimeSpan.FromSeconds(10)), "no notification within ten seconds");
+        }
+
+        Assert.That(crawls.Select(CrawlEventNotifier.ToTag), Is.Unique.And.All.Length.EqualTo(11));
+        Assert.That(expected, Does.Not.Contain($"{crawls[0]}"[..8]).And.Not.Contain($"{crawls[0]:N}"[^8..]));
+    }
+
     private static TimeWithoutPolls TimeWithChecks() => new(
         (CrawlEventListener.CheckInterval, TimeSpan.FromMilliseconds(20)),
         (CrawlEventListener.ReconnectAfter, TimeSpan.FromMilliseconds(10)));
@@ -163,6 +224,28 @@ public sealed class CrawlEventListenerTests : DatabaseTest
 
     private NpgsqlDataSource Pool(int size, string? name = null) =>
         NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { MaxPoolSize = size, ApplicationName = name });
+
+    private async Task NotifyAsConnectedRoleAsync(string payload, int times)
+    {
+        var role = $"connected_{Guid.NewGuid():N}";
+        await ReadAsync($"create role {role} login password 'connected'");
+        try
+        {
+            var settings = new NpgsqlConnectionStringBuilder(Database.ConnectionString) { Username = role, Password = "connected", Pooling = false };
+            await using var connection = new NpgsqlConnection(settings.ConnectionString);
+            await connection.OpenAsync();
+            await using var notify = new NpgsqlCommand($"select pg_notify('{CrawlEventNotifier.Channel}', $1)", connection);
+            notify.Parameters.AddWithValue(payload);
+            for (var time = 0; time < times; time++)
+            {
+                await notify.ExecuteNonQueryAsync();
+            }
+        }
+        finally
+        {
+            await ReadAsync($"drop role {role}");
+        }
+    }
 
     private async Task<object?> ReadAsync(string sql)
     {

@@ -8,7 +8,7 @@ namespace CrawlData.Tests.Faults.Checker;
 /// <param name="crawl">The crawl; null for all crawls.</param>
 /// <param name="lists">Whether it lists all crawls instead of following them.</param>
 /// <param name="ambient">Whether it does so in one ambient transaction.</param>
-internal sealed class FollowClient(Workload workload, int number, Guid? crawl, bool lists = false, bool ambient = false)
+internal sealed class FollowClient(Workload workload, int number, Guid? crawl, bool lists = false, bool ambient = false) : IDisposable
 {
     private readonly CrawlEventRepository events = workload.Events(number, workload.OfFollowers);
 
@@ -21,6 +21,7 @@ internal sealed class FollowClient(Workload workload, int number, Guid? crawl, b
     };
 
     private readonly TaskCompletionSource<long> last = new();
+    private readonly CancellationTokenSource hasAll = new();
     private long lastId;
 
     /// <summary>The id of the last event that it got.</summary>
@@ -38,8 +39,17 @@ internal sealed class FollowClient(Workload workload, int number, Guid? crawl, b
         });
     }
 
-    /// <summary>Sets the last event of all crawls.</summary>
-    public void EndAt(long id) => last.TrySetResult(id);
+    /// <summary>Sets the last event of all crawls. The client may have got it already, and then gets no further batch.</summary>
+    public void EndAt(long id)
+    {
+        last.TrySetResult(id);
+        if (LastId >= id)
+        {
+            hasAll.Cancel();
+        }
+    }
+
+    public void Dispose() => hasAll.Dispose();
 
     private async Task FollowAsync(FollowOperation follow, Guid one)
     {
@@ -51,13 +61,19 @@ internal sealed class FollowClient(Workload workload, int number, Guid? crawl, b
 
     private async Task FollowAllAsync(FollowOperation follow, string? cursor)
     {
-        await foreach (var batch in events.FollowAllAsync(cursor, options))
+        try
         {
-            Add(follow, batch.Events);
-            if (last.Task.IsCompletedSuccessfully && batch.Events[^1].Id >= await last.Task)
+            await foreach (var batch in events.FollowAllAsync(cursor, options, hasAll.Token))
             {
-                return;
+                Add(follow, batch.Events);
+                if (last.Task.IsCompletedSuccessfully && batch.Events[^1].Id >= await last.Task)
+                {
+                    return;
+                }
             }
+        }
+        catch (OperationCanceledException) when (hasAll.IsCancellationRequested)
+        {
         }
     }
 
@@ -78,7 +94,7 @@ internal sealed class FollowClient(Workload workload, int number, Guid? crawl, b
     private void Add(FollowOperation follow, IReadOnlyList<CrawlEvent> events)
     {
         follow.Delivered.AddRange(events.Select(Row));
-        Volatile.Write(ref lastId, events.Count > 0 ? events[^1].Id : lastId);
+        Interlocked.Exchange(ref lastId, events.Count > 0 ? events[^1].Id : lastId);
     }
 
     private static StoredRow Row(CrawlEvent crawlEvent)
