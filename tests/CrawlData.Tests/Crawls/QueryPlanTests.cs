@@ -148,6 +148,8 @@ public sealed class QueryPlanTests : DatabaseTest
             from generate_series(200001, 200010) as number;
             insert into crawl_run_claims (run_id, claim, heartbeat_at)
             select id, 1, '2026-05-01' from crawl_runs where id < '00000000-0000-7000-8000-000000005000';
+            insert into crawl_run_retries (run_id, retry_of, attempt, not_before)
+            select run_id, gen_random_uuid(), 2, '2026-05-01' from crawl_run_claims;
             analyze crawl_run_claims, crawl_run_retries;
             """);
         foreach (var mode in QueryPlan.Modes)
@@ -203,10 +205,14 @@ public sealed class QueryPlanTests : DatabaseTest
         [
             "parent_ids", $"array['{Crawl}']::uuid[]", "row_parent_ids", $"array['{Crawl}']::uuid[]", "event_types", "array['step']",
             "payloads", "array['{}']", "created_ats", "array[null]::timestamp[]",
+            "claimed_ids", $"array['{Crawl}']::uuid[]", "claims", "array[1]", "outlive_runs", "array[false]",
         ];
-        var plan = await ExplainAsync("force_custom_plan", CrawlEventStatements.InsertSql, literals);
+        foreach (var sql in new[] { CrawlEventStatements.InsertSql, CrawlEventStatements.InsertClaimedSql, CrawlEventStatements.InsertAvailableClaimedSql })
+        {
+            var plan = await ExplainAsync("force_custom_plan", sql, literals);
 
-        Assert.That(plan, Does.Contain("LockRows").And.Contain("One-Time Filter"), plan);
+            Assert.That(plan, Does.Contain("LockRows").And.Contain("One-Time Filter"), plan);
+        }
     }
 
     private Task<string> ExplainAsync(string mode, string sql, string[] literals) => QueryPlan.ExplainAsync(DataSource, mode, sql, FirstPage, literals);
