@@ -21,7 +21,8 @@ public sealed class WorkerFaultTests
     public async Task Each_run_is_finished_by_one_claim_though_its_workers_are_killed_stopped_and_cut_from_the_database()
     {
         await using var server = await RestartableServer.StartAsync();
-        await TestAsync(server, WorkingProcess.Acknowledging, RunCount, Math.Clamp(RunCount / 50, 3, 8), faults: Math.Max(9, RunCount / 4), async (processes, random, counts) =>
+        var (processCount, faults) = (Math.Clamp(RunCount / 50, 3, 8), Math.Max(9, RunCount / 4));
+        await TestAsync(server, WorkingProcess.Acknowledging, RunCount, processCount, faults, async (processes, random, counts) =>
         {
             var process = processes[random.Next(processes.Length)];
             switch (random.Next(3))

@@ -246,10 +246,14 @@ public sealed class QueryPlanTests : DatabaseTest
         [
             "parent_ids", $"array['{Crawl}']::uuid[]", "row_parent_ids", $"array['{Crawl}']::uuid[]", "event_types", "array['step']",
             "payloads", "array['{}']", "created_ats", "array[null]::timestamp[]",
+            "claimed_ids", $"array['{Crawl}']::uuid[]", "claims", "array[1]", "outlive_runs", "array[false]",
         ];
-        var plan = await ExplainAsync("force_custom_plan", CrawlEventStatements.InsertSql, literals);
+        foreach (var sql in new[] { CrawlEventStatements.InsertSql, CrawlEventStatements.InsertClaimedSql, CrawlEventStatements.InsertAvailableClaimedSql })
+        {
+            var plan = await ExplainAsync("force_custom_plan", sql, literals);
 
-        Assert.That(plan, Does.Contain("LockRows").And.Contain("One-Time Filter"), plan);
+            Assert.That(plan, Does.Contain("LockRows").And.Contain("One-Time Filter"), plan);
+        }
     }
 
     private Task<string> ExplainAsync(string mode, string sql, string[] literals) => QueryPlan.ExplainAsync(DataSource, mode, sql, FirstPage, literals);

@@ -30,12 +30,20 @@ public sealed class AmbientTransactionTests : DatabaseTest
     {
         var crawl = await CreateCrawlAsync();
         var session = await EnqueueAsync();
+        var claim = new CrawlRunClaim((await Runs.GetAsync(crawl))!, 1, 1);
         await using var writer = new CrawlEventWriter(Events);
         Func<Task>[] writes =
         [
             () => Runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app" }),
             () => Runs.StartAsync(crawl),
             () => Runs.DeleteAsync(crawl),
+            () => RunQueue.ClaimNextAsync(),
+            () => RunQueue.HeartbeatAsync([claim]),
+            () => RunQueue.CompleteAsync(claim),
+            () => RunQueue.FailStaleAsync(TimeSpan.FromDays(1)),
+            () => RunQueue.RetryAsync(crawl),
+            () => Events.AppendAsync(claim, Event(1)),
+            () => writer.WriteAsync(claim, Event(1)),
             () => Events.AppendAsync(crawl, Event(1)),
             () => Events.AppendAsync(crawl, EventsOf(1_500)),
             () => Events.AppendStreamAsync(crawl, EventsOf(3).ToAsyncEnumerable()),

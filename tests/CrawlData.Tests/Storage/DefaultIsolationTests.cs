@@ -37,9 +37,10 @@ public sealed class DefaultIsolationTests : EmptiedDatabaseTest
     [Test]
     public async Task A_write_that_waits_for_another_transaction_goes_on_after_its_commit([Values(RepeatableRead, Serializable)] string isolation)
     {
-        var (started, deletedRun) = (await CreateCrawlAsync(), await CreateCrawlAsync());
+        var (claimed, started, deletedRun) = (await CreateCrawlAsync(), await CreateCrawlAsync(), await CreateCrawlAsync());
         var (session, deletedSession) = (await EnqueueAsync(), await EnqueueAsync());
         await Queue.StartAsync(session);
+        var claim = (await RunQueue.ClaimNextAsync())!;
         var page = await Pages.InsertAsync(session, Page());
         var artifact = await Artifacts.InsertAsync(session, Artifact(page.Id));
         await using var dataSource = WithDefault(isolation);
@@ -56,6 +57,7 @@ public sealed class DefaultIsolationTests : EmptiedDatabaseTest
         Task[] writes =
         [
             ApplyAsync(new CrawlRunRepository(dataSource).StartAsync(started)),
+            ApplyAsync(new CrawlRunQueue(dataSource).CompleteAsync(claim)),
             ApplyAsync(new AuditSessionQueue(dataSource).CompleteAsync(session, 1)),
             ApplyAsync(new AuditPageRepository(dataSource).SetStatusAsync(session, page.Id, PageStatus.Ok)),
             AffectAsync(new CrawlRunRepository(dataSource).DeleteAsync(deletedRun)),
@@ -68,6 +70,7 @@ public sealed class DefaultIsolationTests : EmptiedDatabaseTest
             TimeSpan.FromSeconds(10));
         await transaction.CommitAsync();
 
+        Assert.That(claim.Run.Id, Is.EqualTo(claimed));
         await Assert.ThatAsync(() => Task.WhenAll(writes), Throws.Nothing);
 
         async Task<bool> MarkDeletedAsync(ArtifactRepository artifacts) => await artifacts.MarkDeletedAsync(session, [artifact.Id]) == 1;
