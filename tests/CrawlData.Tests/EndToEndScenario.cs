@@ -55,6 +55,7 @@ internal sealed class EndToEndScenario
             await scenario.VerifySchemaAsync();
         }
 
+        await scenario.CrawlFromQueueAsync();
         await scenario.CrawlAsync();
         await scenario.AuditAsync();
         await scenario.MonitorAsync(health);
@@ -69,6 +70,36 @@ internal sealed class EndToEndScenario
         Assert.That(await migrator.VerifySchemaAsync(), Is.Empty);
         Assert.That(await migrator.GetPendingSqlAsync(), Is.EqualTo("-- No script is pending.\n"));
         Assert.That(await migrator.AdoptAsync(), Is.Empty);
+    }
+
+    private async Task CrawlFromQueueAsync()
+    {
+        var runs = Get<CrawlRunRepository>();
+        var events = Get<CrawlEventRepository>();
+        var queue = Get<CrawlRunQueue>();
+        var run = await runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app" });
+        var claim = await queue.StreamClaimsAsync().FirstAsync();
+        (await queue.ReleaseAsync(claim)).EnsureApplied();
+        claim = (await queue.ClaimNextAsync())!;
+        await events.AppendAsync(claim, Step);
+        await events.AppendAsync(claim, Enumerable.Repeat(Step, 1_500));
+        var writer = Get<CrawlEventWriter>();
+        foreach (var count in new[] { 2, 1_500 })
+        {
+            await Task.WhenAll(Enumerable.Range(0, count - 1).Select(_ => writer.WriteAsync(claim, Step)));
+            await writer.AppendAsync(claim, Step);
+        }
+
+        Assert.That(await queue.HeartbeatAsync([claim]), Is.Empty);
+        Assert.That(await queue.FailStaleAsync(TimeSpan.FromDays(1)), Is.Empty);
+        Assert.That(await queue.ListStaleAsync(TimeSpan.FromMicroseconds(1)), Is.Empty);
+        (await runs.FailAsync(run.Id, "an error")).EnsureApplied();
+        await Assert.ThrowsAsync<ClaimLostException>(() => events.AppendAsync(claim, Step));
+        var retry = (await queue.RetryAsync(run.Id)).EnsureApplied();
+        Assert.That((await queue.GetAttemptAsync(run.Id))!.RetriedBy, Is.EqualTo(retry.RunId));
+        (await runs.StartAsync(retry.RunId)).EnsureApplied();
+        Assert.That(await queue.FailStaleAsync(TimeSpan.FromMicroseconds(1)), Has.Count.EqualTo(1));
+        Assert.That(await runs.DeleteAsync(run.Id) && await runs.DeleteAsync(retry.RunId), Is.True);
     }
 
     private async Task CrawlAsync()
@@ -110,6 +141,14 @@ internal sealed class EndToEndScenario
         Assert.That((await events.GetAsync(run.Id, first))!.Payload, Is.EqualTo(Step.Payload));
         Assert.That((await events.GetLastAsync(run.Id))!.EventType, Is.EqualTo(" Step "));
         Assert.That((await events.ListAsync(run.Id, new CrawlEventFilter { EventTypes = [" Step "] }, pageSize: 2)).Items, Has.Count.EqualTo(2));
+        Assert.That((await events.ListNewestAsync(run.Id, pageSize: 2)).Items, Has.Count.EqualTo(2));
+        Assert.That((await events.GetFirstAtAsync(run.Id, DateTimeOffset.UnixEpoch))!.Id, Is.EqualTo(first));
+        Assert.That(await events.GetLastOfEachAsync([run.Id]), Has.Count.EqualTo(1));
+        Assert.That((await events.SummarizeAsync(run.Id)).Count, Is.EqualTo(3_016));
+        Assert.That(await events.CompareAsync(run.Id, run.Id, new CrawlComparisonOptions { Key = "k" }).CountAsync(), Is.Zero);
+        Assert.That(await events.GetNewestCursorAsync(), Is.Not.Null);
+        Assert.That(await runs.FindIdsAsync($"{run.Id}"[..8]), Is.EqualTo(new[] { run.Id }));
+        Assert.That(await runs.ShortenIdsAsync([run.Id]), Has.Count.EqualTo(1));
         Assert.That(await events.StreamAsync(run.Id).CountAsync(), Is.EqualTo(3_016));
         Assert.That(await following.WaitAsync(TimeSpan.FromSeconds(30)), Is.EqualTo(3_016));
         Assert.That((await events.ListAllAsync(limit: 5_000)).Events, Has.Count.EqualTo(3_016));
@@ -164,7 +203,10 @@ internal sealed class EndToEndScenario
         Assert.That((await logs.GetAsync(session.Id, first))!.Details, Is.EqualTo(Step.Payload));
         var errors = new CrawlLogFilter { EventTypes = [CrawlLogEventType.Error] };
         Assert.That((await logs.ListAsync(session.Id, errors, pageSize: 2)).Items, Has.Count.EqualTo(2));
+        Assert.That((await logs.ListNewestAsync(session.Id, errors, pageSize: 2)).Items, Has.Count.EqualTo(2));
         Assert.That(await logs.StreamAsync(session.Id, errors).CountAsync(), Is.EqualTo(1_501));
+        Assert.That(await sessions.FindIdsAsync($"{session.Id}"), Is.EqualTo(new[] { session.Id }));
+        Assert.That(await sessions.ShortenIdsAsync([session.Id]), Has.Count.EqualTo(1));
 
         using var recording = new MemoryStream();
         await Get<RecordingExporter>().ExportSessionAsync(session.Id, recording);

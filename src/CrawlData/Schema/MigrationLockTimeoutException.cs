@@ -14,5 +14,5 @@ public sealed class MigrationLockTimeoutException : MigrationException
     private static string Remedy(IReadOnlyList<int> processIds) => processIds.Count == 0
         ? "Try again."
         : "If that is an instance that migrates, wait longer: SchemaMigratorOptions.LockTimeout. If not, end its session as its role, or as a member of "
-            + $"pg_signal_backend: {string.Join(" ", processIds.Select(id => $"select pg_terminate_backend({id});"))}";
+            + $"pg_signal_backend: {string.Join(" ", processIds.Select(id => $"select pg_catalog.pg_terminate_backend({id});"))}";
 }

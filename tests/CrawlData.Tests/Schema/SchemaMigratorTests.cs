@@ -125,9 +125,9 @@ public sealed class SchemaMigratorTests : MigratorTest
 
             Assert.That(error!.ProcessIds, Is.EqualTo(new[] { other.ProcessID }));
             Assert.That(error.Message, Does.Contain($"by process {other.ProcessID} of role {holder}. "));
-            Assert.That(error.Message, Does.Contain("LockTimeout").And.Contain($"select pg_terminate_backend({other.ProcessID});"));
+            Assert.That(error.Message, Does.Contain("LockTimeout").And.Contain($"select pg_catalog.pg_terminate_backend({other.ProcessID});"));
             Assert.That(log.Received.ToList(), Has.Count.EqualTo(1).And.All.Contains($"process {other.ProcessID} of role {holder}."));
-            await ExecuteAsync(error.Message[error.Message.IndexOf("select pg_terminate_backend", StringComparison.Ordinal)..]);
+            await ExecuteAsync(error.Message[error.Message.IndexOf("select pg_catalog.pg_terminate_backend", StringComparison.Ordinal)..]);
             Assert.That(await migrator.MigrateAsync(), Is.EqualTo(AllScripts));
         }
         finally
