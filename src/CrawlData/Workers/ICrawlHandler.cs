@@ -21,8 +21,8 @@ public interface ICrawlHandler
 {
     /// <summary>Crawls. When it returns, its events are flushed, and the run is completed. When it throws, the run has failed, and a new run retries it while
     /// attempts remain. The exception's message becomes the run's <c>error_message</c>.</summary>
-    /// <remarks>A run that was handed back at a shutdown is claimed again, and has the events of the earlier claim. Read the last one to go on after it. A retry
-    /// is a run of its own.</remarks>
+    /// <remarks>A run that was handed back at a shutdown is claimed again, and has the events of the earlier claim. Count them to go on after the last one. A
+    /// retry is a run of its own.</remarks>
     /// <param name="context">The run.</param>
     /// <param name="cancellationToken">Cancelled when the claim is lost, and at shutdown when <see cref="WorkerOptions.ShutdownTimeout"/> has passed. End
     /// soon: the run is handed back.</param>
