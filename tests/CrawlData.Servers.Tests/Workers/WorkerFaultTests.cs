@@ -76,6 +76,8 @@ public sealed class WorkerFaultTests
     private static async Task TestAsync(
         RestartableServer server, string worker, int runCount, int processCount, int faults, Func<WorkerProcess[], Random, FaultCounts, Task> injectAsync)
     {
+        // A connection that went silent may have locked a run. The retry that would end its session dies with its process.
+        await server.SetAsync(("idle_in_transaction_session_timeout", "5s"));
         await ExecuteAsync(
             server,
             """

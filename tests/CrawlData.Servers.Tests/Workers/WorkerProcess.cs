@@ -15,6 +15,7 @@ internal sealed class WorkerProcess : IAsyncDisposable
     private readonly ConcurrentQueue<string> output = [];
     private Process process;
     private Task reading;
+    private bool hasEnded;
 
     public WorkerProcess(string worker, string serverConnectionString)
     {
@@ -80,18 +81,19 @@ internal sealed class WorkerProcess : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        if (!process.HasExited)
+        if (!hasEnded)
         {
             process.Kill();
+            await reading;
+            process.Dispose();
         }
 
-        await reading;
-        process.Dispose();
         await proxy.DisposeAsync();
     }
 
     private (Process Process, Task Reading) Start()
     {
+        hasEnded = false;
         var host = Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet";
         var started = Process.Start(new ProcessStartInfo(host, [typeof(WorkingProcess).Assembly.Location, "work", worker, connectionString])
         {
@@ -118,5 +120,6 @@ internal sealed class WorkerProcess : IAsyncDisposable
         // 143: SIGTERM came before the host was built.
         Assert.That(process.ExitCode, expectSuccess ? Is.AnyOf(0, 143) : Is.EqualTo(137), () => string.Join("\n", output.TakeLast(20)));
         process.Dispose();
+        hasEnded = true;
     }
 }
