@@ -1,5 +1,4 @@
 using MysticMind.PostgresEmbed;
-using SharpCompress.Common;
 
 namespace CrawlData.Testing;
 
@@ -61,13 +60,15 @@ internal sealed record MavenRepository(string Name, string Url)
         {
             throw new FetchException(FetchFailure.Unreachable, $"{Name} cannot be reached: {cause.Message}", exception);
         }
-        catch (Exception exception) when (exception is PostgresEmbedException or SharpCompressException or EndOfStreamException)
-        {
-            throw new FetchException(FetchFailure.Broken, $"What {Name} sent is broken: {(exception.InnerException ?? exception).Message}", exception);
-        }
         catch (OperationCanceledException exception) when (!cancellationToken.IsCancellationRequested)
         {
             throw new FetchException(FetchFailure.Unreachable, $"{Name} does not answer in time.", exception);
+        }
+        catch (Exception exception) when (
+            exception is EndOfStreamException or not (IOException or UnauthorizedAccessException or OperationCanceledException))
+        {
+            // Of a broken archive the decompressor throws whatever it meets, such as an index that is out of range.
+            throw new FetchException(FetchFailure.Broken, $"What {Name} sent is broken: {(exception.InnerException ?? exception).Message}", exception);
         }
     }
 }
