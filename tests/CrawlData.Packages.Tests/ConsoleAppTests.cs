@@ -10,7 +10,7 @@ public sealed class ConsoleAppTests
     [Test]
     public async Task The_pages_snippets_run_in_a_fresh_console_app()
     {
-        var (quickStart, audit, throwaway) = (Split("quickstart"), Split("audit"), Split("throwaway"));
+        var (quickStart, throwaway) = (Split("quickstart"), Split("throwaway"));
         string[] further = ["append-many", "writer", "transaction", "follow", "all-crawls", "pages", "repair"];
         await using var database = await ThrowawayDatabase.StartAsync(new ThrowawayDatabaseOptions { Migrate = false });
         var project = await Packed.CreateProjectAsync("console", "CrawlData", "CrawlData.Testing");
@@ -22,7 +22,8 @@ public sealed class ConsoleAppTests
             await Shown.ThrowawayAsync();
             """);
         await File.WriteAllTextAsync(Path.Combine(project, "Shown.cs"), $$"""
-            {{string.Join('\n', quickStart.Usings.Union(audit.Usings).Union(throwaway.Usings))}}
+            {{string.Join('\n', quickStart.Usings.Union(throwaway.Usings))}}
+            using CrawlData.Audits;
 
             static class Shown
             {
@@ -37,7 +38,8 @@ public sealed class ConsoleAppTests
 
                 public static async Task AuditAsync(NpgsqlDataSource dataSource)
                 {
-                    {{audit.Statements}}
+                    var sessions = new AuditSessionRepository(dataSource);
+                    {{Snippets.All["audit"]}}
                 }
 
                 public static async Task ThrowawayAsync()
@@ -61,7 +63,7 @@ public sealed class ConsoleAppTests
 
             """));
         Assert.That((await new CrawlRunRepository(database.DataSource).CountByStatusAsync())[CrawlStatus.Completed], Is.EqualTo(2));
-        Assert.That((await new AuditSessionRepository(database.DataSource).ListAsync()).Items.Single().Status, Is.EqualTo(AuditSessionStatus.Completed));
+        Assert.That((await new AuditSessionRepository(database.DataSource).ListAsync()).Items.Single().Status, Is.EqualTo(AuditSessionStatus.Queued));
     }
 
     /// <summary>Returns a snippet's using directives, and the rest.</summary>
