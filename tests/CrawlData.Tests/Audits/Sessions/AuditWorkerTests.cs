@@ -8,7 +8,7 @@ namespace CrawlData.Tests.Audits;
 public sealed class AuditWorkerTests : EmptiedDatabaseTest
 {
     private const int WorkerCount = 16;
-    private const int SessionCount = 2_000;
+    private const int SessionCount = 800;
 
     private static readonly TimeSpan Silence = TimeSpan.FromMilliseconds(500);
 
