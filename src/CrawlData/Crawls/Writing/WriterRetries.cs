@@ -69,12 +69,12 @@ internal sealed class WriterRetries(CrawlEventRepository events, TimeSpan limit,
 
         try
         {
-            timer = timeProvider.CreateTimer(_ => ended.Cancel(), null, LimitAfterClose, Timeout.InfiniteTimeSpan);
+            timer = timeProvider.CreateTimer(_ => Cancel(), null, LimitAfterClose, Timeout.InfiniteTimeSpan);
         }
         catch (Exception)
         {
             // The application's TimeProvider failed. Without a timer the retries would not end.
-            ended.Cancel();
+            Cancel();
         }
     }
 
@@ -86,7 +86,7 @@ internal sealed class WriterRetries(CrawlEventRepository events, TimeSpan limit,
             isEnded = true;
         }
 
-        ended.Cancel();
+        Cancel();
     }
 
     /// <summary>Frees the timer, when nothing is retried any more.</summary>
@@ -110,6 +110,18 @@ internal sealed class WriterRetries(CrawlEventRepository events, TimeSpan limit,
 
     /// <summary>Notes that the retries ended without success.</summary>
     public void NoteFailed() => TakeElapsed();
+
+    private void Cancel()
+    {
+        try
+        {
+            ended.Cancel();
+        }
+        catch (ObjectDisposedException)
+        {
+            // A timer may fire while it is disposed. Nothing is retried any more, and an exception of a timer would end the process.
+        }
+    }
 
     private void NoteRetry()
     {
