@@ -1,3 +1,4 @@
+using System.Data.Common;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -21,21 +22,80 @@ internal sealed class NewestRowMarks(string takeSql, string thinSql, string read
 
     public const string IsOldEnough = "marked_at <= pg_catalog.clock_timestamp() - @silent_for";
 
-    /// <summary>Takes a mark, and deletes those that are not needed.</summary>
-    public async Task TakeAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, CancellationToken cancellationToken)
-    {
-        await connection.ExecuteAsync(takeSql, null, transaction, cancellationToken).ConfigureAwait(false);
-        await connection.ExecuteAsync(thinSql, null, transaction, cancellationToken).ConfigureAwait(false);
-    }
+    /// <summary>Lists stale parents.</summary>
+    /// <param name="dataSource">The application's data source.</param>
+    /// <param name="listSql">Lists them. It has the parameters <c>mark</c>, <c>silent_for</c> and <c>limit</c>.</param>
+    /// <param name="silentFor">The time without a sign of life.</param>
+    /// <param name="limit">The most parents.</param>
+    /// <param name="map">Maps a parent.</param>
+    /// <param name="passedOver">Passes over and reports the parents that cannot be read.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
+    /// <param name="cancellationToken">Cancels the query.</param>
+    public Task<List<T>> ListStaleAsync<T>(
+        NpgsqlDataSource dataSource,
+        string listSql,
+        TimeSpan silentFor,
+        int limit,
+        Func<DbDataReader, T> map,
+        PassedOverRows passedOver,
+        NpgsqlTransaction? transaction,
+        CancellationToken cancellationToken) =>
+        dataSource.UseAsync<List<T>>(transaction, async connection =>
+            await ReadAsync(connection, silentFor, transaction, cancellationToken).ConfigureAwait(false) is { } mark
+                ? await connection.QueryReadableAsync(
+                    listSql, ToStaleParameters(mark, silentFor, limit), map, passedOver, transaction, cancellationToken).ConfigureAwait(false)
+                : [], cancellationToken);
 
-    /// <summary>Reads the newest mark that is old enough.</summary>
-    /// <returns>The id of the row that was the newest then; null when no mark is old enough.</returns>
-    public async Task<long?> ReadAsync(
-        NpgsqlConnection connection, TimeSpan silentFor, NpgsqlTransaction? transaction, CancellationToken cancellationToken)
+    /// <summary>Takes a mark, locks stale parents, and then changes those that are stale still.</summary>
+    /// <param name="dataSource">The application's data source.</param>
+    /// <param name="lockSql">Locks them, and returns their ids. It has the parameters <c>mark</c>, <c>silent_for</c> and <c>limit</c>.</param>
+    /// <param name="changeSql">Checks them again, and changes them. It is a statement of its own, so its snapshot holds what was committed before the locks. It
+    /// has the parameters <c>ids</c>, <c>mark</c> and <c>silent_for</c> beside its own.</param>
+    /// <param name="silentFor">The time without a sign of life.</param>
+    /// <param name="limit">The most parents.</param>
+    /// <param name="own">The change's own parameters.</param>
+    /// <param name="map">Maps a changed parent.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
+    /// <param name="cancellationToken">Cancels the statements.</param>
+    public Task<List<T>> ChangeStaleAsync<T>(
+        NpgsqlDataSource dataSource,
+        string lockSql,
+        string changeSql,
+        TimeSpan silentFor,
+        int limit,
+        Parameters own,
+        Func<DbDataReader, T> map,
+        NpgsqlTransaction? transaction,
+        CancellationToken cancellationToken)
     {
-        var parameters = new Parameters { { "silent_for", NpgsqlDbType.Interval, silentFor } };
-        var marks = await connection.QueryAsync(readSql, parameters, row => row.GetInt64(0), transaction, cancellationToken).ConfigureAwait(false);
-        return marks is [var mark] ? mark : null;
+        return dataSource.UseAsync(
+            transaction,
+            connection => transaction is null
+                ? connection.InTransactionAsync(begun => ChangeAsync(connection, begun), cancellationToken)
+                : ChangeAsync(connection, transaction),
+            cancellationToken);
+
+        async Task<List<T>> ChangeAsync(NpgsqlConnection connection, NpgsqlTransaction inTransaction)
+        {
+            await connection.ExecuteAsync(takeSql, null, inTransaction, cancellationToken).ConfigureAwait(false);
+            await connection.ExecuteAsync(thinSql, null, inTransaction, cancellationToken).ConfigureAwait(false);
+            if (await ReadAsync(connection, silentFor, inTransaction, cancellationToken).ConfigureAwait(false) is not { } mark)
+            {
+                return [];
+            }
+
+            var locked = await connection.QueryAsync(
+                lockSql, ToStaleParameters(mark, silentFor, limit), row => row.GetGuid(0), inTransaction, cancellationToken).ConfigureAwait(false);
+            if (locked.Count == 0)
+            {
+                return [];
+            }
+
+            own.Add("ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, locked.ToArray());
+            own.Add("mark", NpgsqlDbType.Bigint, mark);
+            own.Add("silent_for", NpgsqlDbType.Interval, silentFor);
+            return await connection.QueryAsync(changeSql, own, map, inTransaction, cancellationToken).ConfigureAwait(false);
+        }
     }
 
     /// <exception cref="ArgumentOutOfRangeException">The time or the limit is out of range.</exception>
@@ -45,8 +105,17 @@ internal sealed class NewestRowMarks(string takeSql, string thinSql, string read
         ArgumentRange.RequireAtLeastOne(limit);
     }
 
-    /// <summary>Makes the parameters of a query for stale parents.</summary>
-    public static Parameters ToStaleParameters(long mark, TimeSpan silentFor, int limit) => new()
+    /// <summary>Reads the newest mark that is old enough.</summary>
+    /// <returns>The id of the row that was the newest then; null when no mark is old enough.</returns>
+    private async Task<long?> ReadAsync(
+        NpgsqlConnection connection, TimeSpan silentFor, NpgsqlTransaction? transaction, CancellationToken cancellationToken)
+    {
+        var parameters = new Parameters { { "silent_for", NpgsqlDbType.Interval, silentFor } };
+        var marks = await connection.QueryAsync(readSql, parameters, row => row.GetInt64(0), transaction, cancellationToken).ConfigureAwait(false);
+        return marks is [var mark] ? mark : null;
+    }
+
+    private static Parameters ToStaleParameters(long mark, TimeSpan silentFor, int limit) => new()
     {
         { "mark", NpgsqlDbType.Bigint, mark },
         { "silent_for", NpgsqlDbType.Interval, silentFor },

@@ -83,21 +83,9 @@ public sealed partial class AuditSessionQueue
         TimeSpan silentFor, int limit = 100, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         NewestRowMarks.RequireStale(silentFor, limit);
-        return await dataSource.UseAsync<List<AuditSession>>(transaction, async connection =>
-        {
-            if (await Marks.ReadAsync(connection, silentFor, transaction, cancellationToken).ConfigureAwait(false) is not { } mark)
-            {
-                return [];
-            }
-
-            return await connection.QueryReadableAsync(
-                ListStaleSql,
-                NewestRowMarks.ToStaleParameters(mark, silentFor, limit),
-                AuditSessionRepository.Map,
-                new PassedOverRows(telemetry, log),
-                transaction,
-                cancellationToken).ConfigureAwait(false);
-        }, cancellationToken).ConfigureAwait(false);
+        return await Marks.ListStaleAsync(
+            dataSource, ListStaleSql, silentFor, limit, AuditSessionRepository.Map, new PassedOverRows(telemetry, log), transaction, cancellationToken)
+            .ConfigureAwait(false);
     }
 
     /// <summary>Rescues stale sessions: running → queued or, after the last attempt, running → failed.</summary>
@@ -128,12 +116,17 @@ public sealed partial class AuditSessionQueue
         NewestRowMarks.RequireStale(silentFor, limit);
         ArgumentRange.RequireAtLeastOne(maxAttempts);
         Connections.ThrowIfAmbient(transaction);
-        var rescued = await telemetry.RunAsync("rescue", 0, () => dataSource.UseAsync(
-            transaction,
-            connection => transaction is null
-                ? connection.InTransactionAsync(own => RescueAsync(connection, own), cancellationToken)
-                : RescueAsync(connection, transaction),
-            cancellationToken)).ConfigureAwait(false);
+        var own = new Parameters
+        {
+            { "max_attempts", NpgsqlDbType.Integer, maxAttempts },
+            { "notify", NpgsqlDbType.Boolean, notify },
+        };
+        var rescued = await telemetry.RunAsync(
+            "rescue",
+            0,
+            () => Marks.ChangeStaleAsync(
+                dataSource, LockStaleSql, RescueStaleSql, silentFor, limit, own, AuditSessionRepository.Map, transaction, cancellationToken))
+            .ConfigureAwait(false);
         rescued.Sort(static (one, other) => one.CreatedAt.CompareTo(other.CreatedAt));
         foreach (var session in rescued)
         {
@@ -143,32 +136,5 @@ public sealed partial class AuditSessionQueue
         }
 
         return rescued;
-
-        async Task<List<AuditSession>> RescueAsync(NpgsqlConnection connection, NpgsqlTransaction inTransaction)
-        {
-            await Marks.TakeAsync(connection, inTransaction, cancellationToken).ConfigureAwait(false);
-            if (await Marks.ReadAsync(connection, silentFor, inTransaction, cancellationToken).ConfigureAwait(false) is not { } mark)
-            {
-                return [];
-            }
-
-            var locked = await connection.QueryAsync(
-                LockStaleSql, NewestRowMarks.ToStaleParameters(mark, silentFor, limit), row => row.GetGuid(0), inTransaction, cancellationToken)
-                .ConfigureAwait(false);
-            if (locked.Count == 0)
-            {
-                return [];
-            }
-
-            var rescue = new Parameters
-            {
-                { "ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, locked.ToArray() },
-                { "mark", NpgsqlDbType.Bigint, mark },
-                { "silent_for", NpgsqlDbType.Interval, silentFor },
-                { "max_attempts", NpgsqlDbType.Integer, maxAttempts },
-                { "notify", NpgsqlDbType.Boolean, notify },
-            };
-            return await connection.QueryAsync(RescueStaleSql, rescue, AuditSessionRepository.Map, inTransaction, cancellationToken).ConfigureAwait(false);
-        }
     }
 }

@@ -1,7 +1,6 @@
 using CrawlData.Instrumentation;
 using CrawlData.Storage;
 using Npgsql;
-using NpgsqlTypes;
 
 namespace CrawlData.Crawls;
 
@@ -77,21 +76,9 @@ public sealed partial class CrawlRunQueue
         TimeSpan silentFor, int limit = 100, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         NewestRowMarks.RequireStale(silentFor, limit);
-        return await dataSource.UseAsync<List<CrawlRun>>(transaction, async connection =>
-        {
-            if (await Marks.ReadAsync(connection, silentFor, transaction, cancellationToken).ConfigureAwait(false) is not { } mark)
-            {
-                return [];
-            }
-
-            return await connection.QueryReadableAsync(
-                ListStaleSql,
-                NewestRowMarks.ToStaleParameters(mark, silentFor, limit),
-                CrawlRunRepository.Map,
-                new PassedOverRows(telemetry, log),
-                transaction,
-                cancellationToken).ConfigureAwait(false);
-        }, cancellationToken).ConfigureAwait(false);
+        return await Marks.ListStaleAsync(
+            dataSource, ListStaleSql, silentFor, limit, CrawlRunRepository.Map, new PassedOverRows(telemetry, log), transaction, cancellationToken)
+            .ConfigureAwait(false);
     }
 
     /// <summary>Fails stale runs: RUNNING → FAILED. It stores the reason, and sets <c>completed_at</c> to the time of the database's clock.</summary>
@@ -128,12 +115,12 @@ public sealed partial class CrawlRunQueue
     {
         NewestRowMarks.RequireStale(silentFor, limit);
         Connections.ThrowIfAmbient(transaction);
-        var failed = await telemetry.RunAsync("rescue", 0, () => dataSource.UseAsync(
-            transaction,
-            connection => transaction is null
-                ? connection.InTransactionAsync(own => FailAsync(connection, own), cancellationToken)
-                : FailAsync(connection, transaction),
-            cancellationToken)).ConfigureAwait(false);
+        var failed = await telemetry.RunAsync(
+            "rescue",
+            0,
+            () => Marks.ChangeStaleAsync(
+                dataSource, LockStaleSql, FailStaleSql, silentFor, limit, new Parameters(), CrawlRunRepository.Map, transaction, cancellationToken))
+            .ConfigureAwait(false);
         failed.Sort(static (one, other) => one.CreatedAt.CompareTo(other.CreatedAt));
         foreach (var run in failed)
         {
@@ -142,30 +129,5 @@ public sealed partial class CrawlRunQueue
         }
 
         return failed;
-
-        async Task<List<CrawlRun>> FailAsync(NpgsqlConnection connection, NpgsqlTransaction inTransaction)
-        {
-            await Marks.TakeAsync(connection, inTransaction, cancellationToken).ConfigureAwait(false);
-            if (await Marks.ReadAsync(connection, silentFor, inTransaction, cancellationToken).ConfigureAwait(false) is not { } mark)
-            {
-                return [];
-            }
-
-            var locked = await connection.QueryAsync(
-                LockStaleSql, NewestRowMarks.ToStaleParameters(mark, silentFor, limit), row => row.GetGuid(0), inTransaction, cancellationToken)
-                .ConfigureAwait(false);
-            if (locked.Count == 0)
-            {
-                return [];
-            }
-
-            var parameters = new Parameters
-            {
-                { "ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, locked.ToArray() },
-                { "mark", NpgsqlDbType.Bigint, mark },
-                { "silent_for", NpgsqlDbType.Interval, silentFor },
-            };
-            return await connection.QueryAsync(FailStaleSql, parameters, CrawlRunRepository.Map, inTransaction, cancellationToken).ConfigureAwait(false);
-        }
     }
 }
