@@ -3,7 +3,7 @@ using CrawlData.Crawls;
 
 namespace CrawlData.Cli.Commands;
 
-/// <summary><c>crawldata run</c>: shows one run. Commands that change a run are its subcommands.</summary>
+/// <summary><c>crawldata run</c>: shows one run. Commands that make or change a run are its subcommands.</summary>
 internal sealed class RunCommand : ToolCommand
 {
     private const int TypesShown = 10;
@@ -12,7 +12,7 @@ internal sealed class RunCommand : ToolCommand
     private const int MostCounted = 100_000;
 
     public RunCommand() : base("run", "Shows a run: its status, times, error, last event, and events by type.", $"""
-        It counts the first {MostCounted:N0} events. `crawldata stats` counts all.
+        The commands below make and change runs. It counts the first {MostCounted:N0} events. `crawldata stats` counts all.
 
           crawldata run 019ac5e2                      `crawldata run show 019ac5e2` is the same
           crawldata run 019ac5e2 --json | jq .last_event.age_seconds
@@ -22,6 +22,12 @@ internal sealed class RunCommand : ToolCommand
         var show = new Command("show", "Shows a run. It is the default.");
         AddShow(show);
         Add(show);
+        Add(new RunCreateCommand());
+        Add(RunChangeCommand.Start());
+        Add(RunChangeCommand.Complete());
+        Add(RunChangeCommand.Fail());
+        Add(RunChangeCommand.Cancel());
+        Add(new RunRetryCommand());
     }
 
     private static void AddShow(Command command)

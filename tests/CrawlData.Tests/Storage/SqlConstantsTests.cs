@@ -39,7 +39,7 @@ public sealed class SqlConstantsTests : DatabaseTest
     {
         ["ArtifactRepository"] = 7,
         ["AuditPageRepository"] = 5,
-        ["AuditSessionQueue"] = 11,
+        ["AuditSessionQueue"] = 12,
         ["AuditSessionRepository"] = 9,
         ["CrawlDataHealthCheck"] = 1,
         ["CrawlEventFollower"] = 3,
@@ -49,7 +49,7 @@ public sealed class SqlConstantsTests : DatabaseTest
         ["CrawlEventStatements"] = 18,
         ["CrawlLogRepository"] = 1,
         ["CrawlLogStatements"] = 6,
-        ["CrawlRunQueue"] = 11,
+        ["CrawlRunQueue"] = 12,
         ["CrawlRunRepository"] = 12,
         ["DatabaseDoctor"] = 4,
         ["DatabaseStatusReader"] = 6,
