@@ -118,7 +118,7 @@ internal static class CommandParameters
     public static T[] ParseAll<T>(ArgumentResult result, string name, string expected, TryParse<T> parse) =>
         ParseAll(result, result.Tokens.Select(token => token.Value), name, expected, parse);
 
-    private static T[] ParseAll<T>(ArgumentResult result, IEnumerable<string> texts, string name, string expected, TryParse<T> parse)
+    public static T[] ParseAll<T>(ArgumentResult result, IEnumerable<string> texts, string name, string expected, TryParse<T> parse)
     {
         var values = new List<T>();
         foreach (var text in texts)

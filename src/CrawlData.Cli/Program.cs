@@ -14,7 +14,7 @@ var root = new RootCommand(HelpText.JoinLines(
       crawldata demo                          try it on a throwaway PostgreSQL
       crawldata migrate                       create or update the tables
       crawldata verify                        compare the tables with the scripts
-      crawldata doctor                        find settings that can lose rows
+      crawldata doctor                        find what can lose rows or needs you
       crawldata script > pending.sql          print the pending SQL for a DBA
       crawldata status                        show sizes, counts and unfinished work
       crawldata import crawl.ndjson.gz        import a recording

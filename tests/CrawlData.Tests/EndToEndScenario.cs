@@ -237,6 +237,7 @@ internal sealed class EndToEndScenario
 
     private async Task MonitorAsync(HealthStatus health)
     {
+        Assert.That(await Get<DatabaseDoctor>().CheckAllAsync(new DatabaseDoctorOptions { SilentFor = TimeSpan.FromDays(1) }), Is.Not.Null);
         Assert.That((await Get<DatabaseStatusReader>().ReadAsync()).Tables, Is.Not.Empty);
         var context = new HealthCheckContext { Registration = new HealthCheckRegistration("crawldata", Get<CrawlDataHealthCheck>(), null, null) };
         Assert.That((await Get<CrawlDataHealthCheck>().CheckHealthAsync(context)).Status, Is.EqualTo(health));

@@ -51,7 +51,7 @@ public sealed class SqlConstantsTests : DatabaseTest
         ["CrawlLogStatements"] = 6,
         ["CrawlRunQueue"] = 12,
         ["CrawlRunRepository"] = 12,
-        ["DatabaseDoctor"] = 4,
+        ["DatabaseDoctor"] = 11,
         ["DatabaseStatusReader"] = 6,
         ["ArtifactSweeper"] = 3,
         ["MigrationLock"] = 5,
