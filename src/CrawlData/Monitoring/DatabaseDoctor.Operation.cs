@@ -104,8 +104,8 @@ public sealed partial class DatabaseDoctor
         where deleted_at is null and retention_until <= pg_catalog.now() - @age
         """;
 
-    /// <summary>Runs all checks of <see cref="CheckAsync(CancellationToken)"/>, and those for an operator: scripts, indexes, dead rows, transaction ids, stale work, standbys,
-    /// replication slots, and expired artifacts. It changes nothing.</summary>
+    /// <summary>Runs all checks of <see cref="CheckAsync(CancellationToken)"/>, and those for an operator: scripts, indexes, dead rows, transaction ids,
+    /// standbys, replication slots, stale work, and expired artifacts. It changes nothing.</summary>
     /// <remarks>
     /// <para>A role that lacks a right gets a finding that says what is not checked: <see cref="FindingSeverity.Unchecked"/>. Without SELECT on a table, its
     /// rows are not checked; without SELECT on <c>crawldata_journal</c>, the scripts are not; and without <c>pg_read_all_stats</c>, the lag of standbys is
@@ -278,7 +278,7 @@ public sealed partial class DatabaseDoctor
     {
         var runs = await new CrawlRunQueue(dataSource).ListSilentAsync(silentFor, MostOfAKind + 1, transaction, cancellationToken).ConfigureAwait(false);
         return FindStale(check, [.. runs.Select(run => run.Id)], silentFor, "run", "RUNNING, without an event or heartbeat", id =>
-            $"crawldata run fail {id} --error TEXT, then crawldata run retry {id}");
+            $"crawldata run fail {id} --error TEXT && crawldata run retry {id}");
     }
 
     private async Task<List<DatabaseFinding>> FindStaleSessionsAsync(

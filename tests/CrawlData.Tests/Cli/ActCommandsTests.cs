@@ -21,7 +21,7 @@ public sealed class ActCommandsTests : ToolTest
         AssertDone(started);
         Assert.That(started.Column("status"), Is.EqualTo(["RUNNING"]));
         AssertDone(completed);
-        Assert.That(completed.Output, Does.Match($@"^Completed: run {run.Id} of org\.example\.app is COMPLETED, after \d+ s\.\n$"));
+        Assert.That(completed.Output, Does.Match($@"^Run {run.Id} of org\.example\.app is now COMPLETED, after \d+ s\.\n$"));
         Assert.That((await Runs.GetAsync(run.Id))!.Status, Is.EqualTo(CrawlStatus.Completed));
     }
 
@@ -73,6 +73,8 @@ public sealed class ActCommandsTests : ToolTest
         var attempt = (await RunQueue.GetAttemptAsync(retry))!;
         Assert.That((attempt.Number, attempt.RetryOf), Is.EqualTo((2, crawl)));
         Assert.That(attempt.NotBefore, Is.EqualTo(DateTimeOffset.UtcNow.AddHours(1)).Within(TimeSpan.FromMinutes(5)));
+        Assert.That((await RunAsync("run", $"{crawl}", "--table")).Output, Does.Contain($"\nretried     by run {retry}\n"));
+        Assert.That((await RunAsync("run", $"{retry}", "--table")).Output, Does.Match($"\nattempt     2, a retry of run {crawl}\ndelayed     until 2"));
         AssertFailed(again, 1, $"crawldata: Crawl {crawl} is retried already, by crawl {retry}. Retry that one.");
         await Runs.CancelAsync(retry);
         AssertFailed(
@@ -116,7 +118,7 @@ public sealed class ActCommandsTests : ToolTest
 
         AssertDone(failed);
         Assert.That((failed.Column("status").Single(), failed.Column("error_summary").Single()), Is.EqualTo(("failed", "blocked")));
-        Assert.That(requeued.Output, Is.EqualTo($"Requeued: session {id} of https://example.org/ is queued, after attempt 1.\n"));
+        Assert.That(requeued.Output, Is.EqualTo($"Session {id} of https://example.org/ is now queued, after attempt 1.\n"));
         AssertFailed(stale, 1, $"crawldata: Session {id} is running at attempt 2, and not at attempt 1. Look at it again.");
         AssertDone(released);
         Assert.That((await Sessions.GetAsync(id))!.Status, Is.EqualTo(AuditSessionStatus.Queued));

@@ -18,6 +18,7 @@ public sealed class ErrorReportTests : ToolTest
         "run create --app a --device {",
         "crawldata: --device takes JSON: the text is not well-formed, at or after byte 1; see crawldata run create --help.")]
     [TestCase("session enqueue example.org --policy 1 --config 1", "crawldata: url: is not an absolute http or https URL.")]
+    [TestCase("run create --app a --start=no", "crawldata: --start takes no value, or true or false; see crawldata run create --help.")]
     [TestCase("import --enqueue=no", "crawldata: --enqueue takes no value, or true or false; see crawldata import --help.")]
     [TestCase("events 0123 --last 1 --before 2", "crawldata: --after, --before, --last and --around exclude each other; see crawldata events --help.")]
     [TestCase("export 42", "crawldata: ID takes a crawl's or session's id, or at least 4 of its first digits, not '42'; see crawldata export --help.")]

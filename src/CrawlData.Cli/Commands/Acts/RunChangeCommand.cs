@@ -8,18 +8,16 @@ namespace CrawlData.Cli.Commands;
 internal sealed class RunChangeCommand : ActCommand
 {
     private readonly Argument<IdText> id = CommandParameters.Crawl("RUN");
-    private readonly string done;
     private readonly Func<CrawlRunRepository, Guid, ParseResult, CancellationToken, Task<Transition<CrawlRun>>> change;
 
     private RunChangeCommand(
         string name,
         string summary,
         string details,
-        string done,
         Func<CrawlRunRepository, Guid, ParseResult, CancellationToken, Task<Transition<CrawlRun>>> change,
         params Option[] options) : base(name, summary, details, makesRow: false)
     {
-        (this.done, this.change) = (done, change);
+        this.change = change;
         Add(id);
         foreach (var option in options)
         {
@@ -31,14 +29,12 @@ internal sealed class RunChangeCommand : ActCommand
         "start",
         "Starts a run: PENDING → RUNNING.",
         "For a crawler that was given its run. It is refused when a worker has claimed the run.",
-        "Started",
         (runs, id, _, cancellationToken) => runs.StartAsync(id, cancellationToken: cancellationToken));
 
     public static RunChangeCommand Complete() => new(
         "complete",
         "Completes a run: RUNNING → COMPLETED.",
         "Store all events before: readers that follow the run stop at its end.",
-        "Completed",
         (runs, id, _, cancellationToken) => runs.CompleteAsync(id, cancellationToken: cancellationToken));
 
     public static RunChangeCommand Fail()
@@ -52,8 +48,7 @@ internal sealed class RunChangeCommand : ActCommand
 
               crawldata run fail 019ac5e2 --error "the device is gone"
             """,
-            "Failed",
-            (runs, id, arguments, cancellationToken) => runs.FailAsync(id, arguments.GetRequiredValue(error), cancellationToken: cancellationToken),
+                (runs, id, arguments, cancellationToken) => runs.FailAsync(id, arguments.GetRequiredValue(error), cancellationToken: cancellationToken),
             error);
     }
 
@@ -61,7 +56,6 @@ internal sealed class RunChangeCommand : ActCommand
         "cancel",
         "Cancels a run: PENDING or RUNNING → CANCELLED.",
         "A worker that has claimed the run can store no more events then.",
-        "Cancelled",
         (runs, id, _, cancellationToken) => runs.CancelAsync(id, cancellationToken: cancellationToken));
 
     protected override async Task<Change> ChangeAsync(ParseResult arguments, NpgsqlDataSource dataSource, CancellationToken cancellationToken)
@@ -69,6 +63,6 @@ internal sealed class RunChangeCommand : ActCommand
         var runId = await arguments.GetRequiredValue(id).ToCrawlIdAsync(dataSource, cancellationToken);
         var run = (await change(new CrawlRunRepository(dataSource), runId, arguments, cancellationToken)).EnsureApplied();
         var after = run.StartedAt is { } started && (run.CompletedAt ?? run.CancelledAt) is { } ended ? $", after {Terminal.FormatAge(ended - started)}" : "";
-        return new Change($"{done}: run {run.Id} of {run.AppPackage} is {run.Status.ToLabel()}{after}.", run);
+        return new Change($"Run {run.Id} of {run.AppPackage} is now {run.Status.ToLabel()}{after}.", run);
     }
 }

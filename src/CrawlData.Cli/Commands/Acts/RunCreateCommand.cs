@@ -48,7 +48,7 @@ internal sealed class RunCreateCommand : ActCommand
         var run = arguments.GetValue(start)
             ? await StartAsync(dataSource, given, cancellationToken)
             : await new CrawlRunRepository(dataSource, notify: true).InsertAsync(given, cancellationToken: cancellationToken);
-        return new Change($"Created: run {run.Id} of {run.AppPackage} is {run.Status.ToLabel()}.", run, run.Id);
+        return new Change($"Created run {run.Id} of {run.AppPackage}: it is {run.Status.ToLabel()}.", run, run.Id);
     }
 
     /// <summary>Inserts and starts the run in one transaction, so others see it RUNNING. Its start has the time of the server's clock.</summary>

@@ -46,6 +46,6 @@ internal sealed class RunRetryCommand : ActCommand
 
         var attempt = retry.EnsureApplied();
         var when = attempt.NotBefore is { } time ? $"; no worker claims it before {Terminal.FormatFull(time)}" : "";
-        return new Change($"Retried: run {attempt.RunId} is PENDING, as attempt {attempt.Number} after run {runId}{when}.", attempt, attempt.RunId);
+        return new Change($"Run {attempt.RunId} retries run {runId}, as attempt {attempt.Number}: it is PENDING{when}.", attempt, attempt.RunId);
     }
 }

@@ -33,7 +33,7 @@ internal sealed class SessionChangeCommand : ActCommand
         "requeue",
         "Queues a session for another attempt: failed or partial → queued.",
         "It keeps its place in the queue, which is ordered by time of creation. Workers that wait for sessions are notified.",
-        session => $"Requeued: session {session.Id} of {session.Url} is queued, after attempt {session.Attempts}.",
+        session => $"Session {session.Id} of {session.Url} is now queued, after attempt {session.Attempts}.",
         null,
         (queue, id, _, _, cancellationToken) => queue.RequeueAsync(id, cancellationToken: cancellationToken));
 
@@ -48,7 +48,7 @@ internal sealed class SessionChangeCommand : ActCommand
 
               crawldata session fail 019ac5e2 --error "the site blocks us"
             """,
-            session => $"Failed: session {session.Id} of {session.Url} is failed, at attempt {session.Attempts}.",
+            session => $"Session {session.Id} of {session.Url} is now failed, at attempt {session.Attempts}.",
             Attempt(),
             (queue, id, attempt, arguments, cancellationToken) =>
                 queue.FailAsync(id, attempt, arguments.GetRequiredValue(error), cancellationToken: cancellationToken),
@@ -62,7 +62,7 @@ internal sealed class SessionChangeCommand : ActCommand
         For a session whose worker is gone. The changes of a worker that still has it are refused then. The attempt does not count against the most attempts
         of the workers. Workers that wait for sessions are notified.
         """,
-        session => $"Released: session {session.Id} of {session.Url} is queued, and attempt {session.Attempts} does not count.",
+        session => $"Session {session.Id} of {session.Url} is now queued, and attempt {session.Attempts} does not count.",
         Attempt(),
         (queue, id, attempt, _, cancellationToken) => queue.ReleaseAsync(id, attempt, cancellationToken: cancellationToken));
 

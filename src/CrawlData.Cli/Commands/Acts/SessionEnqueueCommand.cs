@@ -45,6 +45,6 @@ internal sealed class SessionEnqueueCommand : ActCommand
             RetentionPolicy = arguments.GetValue(retention) ?? default,
         });
         var session = await new AuditSessionRepository(dataSource, notify: true).InsertAsync(given, cancellationToken: cancellationToken);
-        return new Change($"Enqueued: session {session.Id} of {session.Url} is {session.Status.ToLabel()}.", session, session.Id);
+        return new Change($"Enqueued session {session.Id} of {session.Url}.", session, session.Id);
     }
 }
