@@ -424,32 +424,6 @@ public sealed class RecordingTests : DatabaseTest
         Assert.That(await Events.CountAsync(crawl), Is.Zero);
     }
 
-    [Test]
-    public async Task JSON_of_the_largest_limits_is_exported_and_imported()
-    {
-        var crawl = await CreateCrawlAsync();
-        var largest = new JsonbOptions { MaxDepth = JsonbOptions.LargestMaxDepth, MaxBytes = JsonbOptions.LargestMaxBytes };
-        await Events.AppendAsync(
-            crawl, new NewCrawlEvent { EventType = "deep", Payload = Jsonb.Parse(new string('[', 1_000) + new string(']', 1_000), largest) });
-        await Events.AppendAsync(crawl, new NewCrawlEvent { EventType = "long", Payload = Jsonb.From(new string('x', 20_000_000), options: largest) });
-        var wide = "[" + string.Join(',', Enumerable.Repeat("1234567", (JsonbOptions.LargestMaxBytes / 8) - 1)) + "]";
-        await Events.AppendAsync(crawl, new NewCrawlEvent { EventType = "wide", Payload = Jsonb.Parse(wide, largest) });
-        await Events.AppendAsync(crawl, new NewCrawlEvent { EventType = "twice", Payload = Jsonb.Parse("""{"a": 1, "a": 2}""") });
-
-        var copy = (await ImportAsync(await ExportAsync(crawl), new RecordingImportOptions { NewIds = true, Enqueue = true })).CrawlIds.Single();
-
-        await using var compare = DataSource.CreateCommand(
-            """
-            select count(*)
-            from crawl_events as original
-            join crawl_events as copied using (event_type, payload)
-            where original.crawl_id = $1 and copied.crawl_id = $2
-            """);
-        compare.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = crawl });
-        compare.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = copy });
-        Assert.That(await compare.ExecuteScalarAsync(), Is.EqualTo(4));
-    }
-
     [TestCase("\"RUNNING, COMPLETED\"")]
     [TestCase("\"running\"")]
     [TestCase("4")]
