@@ -111,7 +111,7 @@ public sealed partial class DatabaseDoctor
     /// rows are not checked; without SELECT on <c>crawldata_journal</c>, the scripts are not; and without <c>pg_read_all_stats</c>, the lag of standbys is
     /// not.</para>
     /// <para>Stale work is found by the times that are stored, as by <see cref="CrawlRunQueue.ListSilentAsync"/> and
-    /// <see cref="AuditSessionQueue.ListSilentAsync"/>.</para>
+    /// <see cref="AuditSessionQueue.ListSilentAsync"/>. On a standby that lags behind, healthy work could look stale.</para>
     /// </remarks>
     /// <param name="options">What is too long and too much; the defaults when null.</param>
     /// <param name="cancellationToken">Cancels the checks.</param>
@@ -127,9 +127,9 @@ public sealed partial class DatabaseDoctor
             var pending = SchemaScript.All.Where(script => applied?.ContainsKey(script.Name) == false).ToList();
             var unreadable = await transaction.Connection!.QueryAsync(
                 UnreadableSql, null, row => (Table: row.GetString(0), Grant: row.GetString(1)), transaction, cancellationToken).ConfigureAwait(false);
-            findings.AddRange(FindScripts(unreadable, pending));
             DatabaseCheck[] checks =
             [
+                new("scripts", (check, _, _) => Task.FromResult(FindScripts(check, unreadable, pending))),
                 new("indexes", (check, within, token) => FindIndexesAsync(check, within, SchemaScript.All.Except(pending), token)),
                 DatabaseCheck.Of("vacuum", VacuumSql, (_, _) => DeadRows, FindingSeverity.Warning),
                 DatabaseCheck.Of("wraparound", WraparoundSql, (_, _) => "The server refuses writes at about 2,100,000,000.", FindingSeverity.Warning),
@@ -147,22 +147,21 @@ public sealed partial class DatabaseDoctor
             return findings;
         }, cancellationToken);
 
-    private static IEnumerable<DatabaseFinding> FindScripts(List<(string Table, string Grant)> unreadable, List<SchemaScript> pending)
+    private static List<DatabaseFinding> FindScripts(
+        DatabaseCheck check, List<(string Table, string Grant)> unreadable, List<SchemaScript> pending)
     {
-        var check = new DatabaseCheck("scripts", (_, _, _) => Task.FromResult<List<DatabaseFinding>>([]));
-        return
-        [
-            .. FindUnreadable(check, unreadable, ["crawldata_journal"], "It is unknown whether the schema is up to date."),
-            .. pending.Count == 0 ? Enumerable.Empty<DatabaseFinding>() :
-            [
-                check.Find(
-                    "the schema",
-                    $"not up to date: {string.Join(", ", pending.Select(script => script.Name))} pending",
-                    "crawldata migrate",
-                    "Statements of this version fail, or read whole tables.",
-                    FindingSeverity.Warning),
-            ],
-        ];
+        var findings = FindUnreadable(check, unreadable, ["crawldata_journal"], "It is unknown whether the schema is up to date.").ToList();
+        if (pending.Count > 0)
+        {
+            findings.Add(check.Find(
+                "the schema",
+                $"not up to date: {string.Join(", ", pending.Select(script => script.Name))} pending",
+                "crawldata migrate",
+                "Statements of this version fail, or read whole tables.",
+                FindingSeverity.Warning));
+        }
+
+        return findings;
     }
 
     private static IEnumerable<DatabaseFinding> FindUnreadable(
