@@ -63,9 +63,51 @@ internal static class CommandParameters
         return option;
     }
 
+    /// <summary>Makes an option that takes one label of an enum, in upper or lower case.</summary>
+    public static Option<T?> Label<T>(string name, string helpName, string description) where T : struct, Enum
+    {
+        var expected = $"one of {JoinLabels<T>()}";
+        var option = Optional<T>(name, helpName, $"{description}: {expected}. The default is {default(T).ToLabel()}.", expected, EnumLabels.TryParse);
+        option.CompletionSources.Add([.. EnumLabels.All<T>()]);
+        return option;
+    }
+
+    /// <summary>Makes an option that takes JSON.</summary>
+    public static Option<Jsonb?> Json(string name, string description) => new(name)
+    {
+        Description = description,
+        HelpName = "JSON",
+        CustomParser = result =>
+        {
+            try
+            {
+                return Jsonb.Parse(result.Tokens[0].Value);
+            }
+            catch (InvalidValueException exception)
+            {
+                result.AddError($"{name} takes JSON: the text {exception.Reason}");
+                return null;
+            }
+        },
+    };
+
+    /// <summary>Makes an option that takes a duration such as 5m, 12h or 30d.</summary>
+    public static Option<TimeSpan?> Duration(string name, string description) =>
+        Optional<TimeSpan>(name, "DURATION", description, "a duration such as 5m, 12h or 30d", TryParseAge);
+
     /// <summary>Makes an option that takes a duration such as 30d, 12h or 5m.</summary>
     public static Option<TimeSpan?> Age(string name, string description) =>
         Optional<TimeSpan>(name, "AGE", description, "an age such as 30d, 12h or 5m", TryParseAge);
+
+    /// <summary>Refuses an option beside others.</summary>
+    public static void Exclude(Command command, Option option, params Option[] others) => command.Validators.Add(result =>
+    {
+        var other = others.FirstOrDefault(other => result.GetResult(other) is { Implicit: false });
+        if (other is not null && result.GetResult(option) is { Implicit: false })
+        {
+            result.AddError($"{option.Name} and {other.Name} exclude each other");
+        }
+    });
 
     /// <summary>Gets the values of an option that may be given several times; null when it was not given.</summary>
     public static T[]? GetValues<T>(this ParseResult arguments, Option<T[]> option) => arguments.GetResult(option) is null ? null : arguments.GetValue(option);
@@ -76,7 +118,7 @@ internal static class CommandParameters
     public static T[] ParseAll<T>(ArgumentResult result, string name, string expected, TryParse<T> parse) =>
         ParseAll(result, result.Tokens.Select(token => token.Value), name, expected, parse);
 
-    private static T[] ParseAll<T>(ArgumentResult result, IEnumerable<string> texts, string name, string expected, TryParse<T> parse)
+    public static T[] ParseAll<T>(ArgumentResult result, IEnumerable<string> texts, string name, string expected, TryParse<T> parse)
     {
         var values = new List<T>();
         foreach (var text in texts)

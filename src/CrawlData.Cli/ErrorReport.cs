@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using CrawlData.Cli.Commands;
 using CrawlData.Testing;
 using Npgsql;
 
@@ -38,7 +39,7 @@ internal static class ErrorReport
         NpgsqlException { InnerException: AggregateException { InnerExceptions: [.., var last] } } => Describe(last),
         NpgsqlException when exception.GetBaseException() is var cause && cause.Message != exception.Message => $"{exception.Message}: {cause.Message}",
         _ when exception.GetBaseException() is SocketException => $"cannot reach the server: {exception.Message}",
-        CrawlDataException or UsageException or UnknownIdException => exception.Message,
+        CrawlDataException or UsageException or UnknownIdException or RefusedException => exception.Message,
         NpgsqlException or IOException or InvalidDataException or UnauthorizedAccessException => exception.Message,
         _ => $"{exception.GetType().Name}: {exception.Message}",
     };

@@ -10,10 +10,9 @@ internal sealed class OutputFormat
     private readonly Option<bool> table = new("--table") { Description = "Write tables, redirected too. Their width is then COLUMNS, or 80." };
 
     /// <param name="json">What the command writes as JSON.</param>
-    public OutputFormat(string json = "NDJSON, one row a line") => this.json = new Option<bool>("--json")
-    {
-        Description = $"Write {json}, on a terminal too. It is the default when the output is redirected.",
-    };
+    /// <param name="redirected">What it writes when the output is redirected.</param>
+    public OutputFormat(string json = "NDJSON, one row a line", string redirected = "It is the default when the output is redirected.") =>
+        this.json = new Option<bool>("--json") { Description = $"Write {json}, on a terminal too. {redirected}" };
 
     public void AddTo(Command command)
     {
@@ -27,6 +26,9 @@ internal sealed class OutputFormat
             }
         });
     }
+
+    /// <summary>Gets whether JSON was asked for. It is also the default when the output is redirected.</summary>
+    public bool IsJson(ParseResult arguments) => arguments.GetValue(json);
 
     /// <summary>Gets whether the command writes tables and sentences. Otherwise it writes JSON.</summary>
     public bool IsTable(ParseResult arguments) => arguments.GetValue(table) || (!Console.IsOutputRedirected && !arguments.GetValue(json));

@@ -5,6 +5,15 @@ namespace CrawlData.Cli;
 /// <summary>Streams the rows of the library's listings, which return one page at a time.</summary>
 internal static class Pages
 {
+    /// <summary>Streams the rows of a listing that returns all at once.</summary>
+    public static async IAsyncEnumerable<T> ReadAsync<T>(Task<IReadOnlyList<T>> rows)
+    {
+        foreach (var row in await rows)
+        {
+            yield return row;
+        }
+    }
+
     /// <param name="list">Lists one page: its size, and the cursor after which it begins.</param>
     /// <param name="limit">The most rows; all when null.</param>
     /// <param name="largestPage">The largest size of a page.</param>

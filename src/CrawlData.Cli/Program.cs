@@ -1,11 +1,12 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using CrawlData.Cli;
 using CrawlData.Cli.Commands;
 
 var root = new RootCommand(HelpText.JoinLines(
     """
-    Stores crawls and audits in PostgreSQL: creates and migrates the tables, imports and exports recordings, lists what is stored, and deletes what
-    is old.
+    Stores crawls and audits in PostgreSQL: creates and migrates the tables, imports and exports recordings, lists what is stored, starts and ends
+    work, and deletes what is old.
 
     --connection, --connection-file or CRAWLDATA_CONNECTION names the database; only demo works without one. Other users of the machine can see
     a process's arguments, so keep a password out of them. On a terminal, lists are tables. Redirected or with --json, they are NDJSON, one row a line.
@@ -13,12 +14,14 @@ var root = new RootCommand(HelpText.JoinLines(
       crawldata demo                          try it on a throwaway PostgreSQL
       crawldata migrate                       create or update the tables
       crawldata verify                        compare the tables with the scripts
-      crawldata doctor                        find settings that can lose rows
+      crawldata doctor                        find what can lose rows or needs you
       crawldata script > pending.sql          print the pending SQL for a DBA
       crawldata status                        show sizes, counts and unfinished work
       crawldata import crawl.ndjson.gz        import a recording
       crawldata runs --status RUNNING         list runs, newest first
       crawldata run ID                        show a run: error, last event, counts
+      crawldata runs --stale 10m              list runs that are stuck
+      crawldata run fail ID --error TEXT      end a run; also create, start, complete, cancel, retry
       crawldata events ID --last 20           read a crawl's events
       crawldata tail                          follow all crawls live, from now on
       crawldata stats ID                      count a run's events by type
@@ -26,6 +29,7 @@ var root = new RootCommand(HelpText.JoinLines(
       my-crawler | crawldata append ID        append events as they arrive
       crawldata sessions --status failed      list audit sessions, newest first
       crawldata session ID                    show a session: error, pages, last lines
+      crawldata session requeue ID            queue a session again; also enqueue, fail, release
       crawldata pages ID                      list a session's pages
       crawldata artifacts ID                  list a session's artifacts
       crawldata logs ID --level error         read a session's log
@@ -76,6 +80,12 @@ if (arguments.CommandResult.Command is ToolCommand command)
 {
     command.Description += command.Details is null ? "" : $"\n\n{HelpText.JoinLines(command.Details)}";
     invocation.ProcessTerminationTimeout = arguments.Errors.Count == 0 ? command.TimeAfterCancel(arguments) : null;
+}
+
+// The argument of "run ID" is none of "run create".
+foreach (var argument in arguments.CommandResult.Parent is CommandResult parent ? parent.Command.Arguments : [])
+{
+    argument.Hidden = true;
 }
 
 try

@@ -19,9 +19,33 @@ internal sealed class UsageException(string message) : Exception(message)
             throw new UsageException($"{flag.Name} takes no value, or true or false; see crawldata {Path(arguments.CommandResult)}--help.");
         }
 
+        // The parser would ignore what stands before a subcommand: the id in "run 019ac5e2 start 019ac7f0", and "run --json start".
+        if (arguments.CommandResult.Parent is CommandResult { Command: not RootCommand } parent
+            && parent.Children.Any(child => child is ArgumentResult { Tokens.Count: > 0 } or OptionResult { Implicit: false }))
+        {
+            throw new UsageException(
+                $"'{arguments.CommandResult.Command.Name}' comes before ids and options: crawldata {Path(arguments.CommandResult)}--help shows the order.");
+        }
+
         if (arguments.Action is ParseErrorAction action)
         {
-            throw new UsageException($"{Describe(arguments, tokens)}{Suggest(arguments, action)}; see crawldata {Path(arguments.CommandResult)}--help.");
+            var mistyped = FindMistypedSubcommand(arguments.CommandResult);
+            var what = mistyped ?? Describe(arguments, tokens) + DidYouMean(Suggest(arguments, action, arguments.CommandResult.Command.Children));
+            throw new UsageException($"{what}; see crawldata {Path(arguments.CommandResult)}--help.");
+        }
+    }
+
+    /// <summary>Makes a value from the command line's texts.</summary>
+    /// <exception cref="UsageException">The library refuses one of them. The message names its column.</exception>
+    public static T ThrowIfInvalid<T>(Func<T> make)
+    {
+        try
+        {
+            return make();
+        }
+        catch (InvalidValueException exception)
+        {
+            throw new UsageException(exception.Message);
         }
     }
 
@@ -34,15 +58,32 @@ internal sealed class UsageException(string message) : Exception(message)
             .Aggregate(message, (text, token) => text.Replace(token, "…", StringComparison.Ordinal));
     }
 
+    // The parser takes the "craete" of "run craete" for the run's id, and suggests nothing.
+    private static string? FindMistypedSubcommand(CommandResult result)
+    {
+        var names = result.Command.Subcommands.Select(subcommand => new Command(subcommand.Name)).ToList();
+        if (names.Count == 0 || result.Tokens is not [{ Value: var token }, ..] || IdText.TryParse(token, out _))
+        {
+            return null;
+        }
+
+        var menu = new RootCommand();
+        names.ForEach(menu.Add);
+        var arguments = menu.Parse([token], new ParserConfiguration { ResponseFileTokenReplacer = null });
+        var similar = arguments.Action is ParseErrorAction action ? Suggest(arguments, action, names) : [];
+        return similar.Count == 0 ? null : $"unknown command '{token}'{DidYouMean(similar)}";
+    }
+
+    private static string DidYouMean(List<string> similar) => similar.Count == 0 ? "" : $"; did you mean {string.Join(" or ", similar)}?";
+
     // The parser finds similar names. It writes each on a line.
-    private static string Suggest(ParseResult arguments, ParseErrorAction action)
+    private static List<string> Suggest(ParseResult arguments, ParseErrorAction action, IEnumerable<Symbol> symbols)
     {
         using var output = new StringWriter();
         action.ShowHelp = false;
         arguments.Invoke(new InvocationConfiguration { Output = output, Error = TextWriter.Null });
-        var known = arguments.CommandResult.Command.Children.OfType<Symbol>().Concat(arguments.RootCommandResult.Command.Options).Select(symbol => symbol.Name);
-        var similar = output.ToString().Split('\n').Select(line => line.Trim()).Intersect(known).ToList();
-        return similar.Count == 0 ? "" : $"; did you mean {string.Join(" or ", similar)}?";
+        var known = symbols.Concat(arguments.RootCommandResult.Command.Options).Select(symbol => symbol.Name);
+        return [.. output.ToString().Split('\n').Select(line => line.Trim()).Intersect(known)];
     }
 
     private static IEnumerable<string> Flags(CommandResult result) =>

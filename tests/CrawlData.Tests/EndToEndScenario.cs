@@ -93,6 +93,7 @@ internal sealed class EndToEndScenario
         Assert.That(await queue.HeartbeatAsync([claim]), Is.Empty);
         Assert.That(await queue.FailStaleAsync(TimeSpan.FromDays(1)), Is.Empty);
         Assert.That(await queue.ListStaleAsync(TimeSpan.FromMicroseconds(1)), Has.Count.EqualTo(1));
+        Assert.That(await queue.ListSilentAsync(TimeSpan.FromMicroseconds(1)), Has.Count.EqualTo(1));
         (await runs.FailAsync(run.Id, "an error")).EnsureApplied();
         await Assert.ThrowsAsync<ClaimLostException>(() => events.AppendAsync(claim, Step));
         var retry = (await queue.RetryAsync(run.Id)).EnsureApplied();
@@ -226,6 +227,7 @@ internal sealed class EndToEndScenario
 
         // The imported session is still running, and its log ended just now.
         Assert.That(await queue.ListStaleAsync(TimeSpan.FromDays(1)), Is.Empty);
+        Assert.That(await queue.ListSilentAsync(TimeSpan.FromDays(1)), Is.Empty);
         Assert.That(await queue.RescueStaleAsync(TimeSpan.FromDays(1), maxAttempts: 3), Is.Empty);
         var imported = (await sessions.ListAsync(new AuditSessionFilter { Statuses = [AuditSessionStatus.Running] })).Items.Single();
         Assert.That((await queue.RescueStaleAsync(TimeSpan.FromMicroseconds(1), maxAttempts: 3)).Single().Id, Is.EqualTo(imported.Id));
@@ -235,6 +237,7 @@ internal sealed class EndToEndScenario
 
     private async Task MonitorAsync(HealthStatus health)
     {
+        Assert.That(await Get<DatabaseDoctor>().CheckAllAsync(new DatabaseDoctorOptions { SilentFor = TimeSpan.FromDays(1) }), Is.Not.Null);
         Assert.That((await Get<DatabaseStatusReader>().ReadAsync()).Tables, Is.Not.Empty);
         var context = new HealthCheckContext { Registration = new HealthCheckRegistration("crawldata", Get<CrawlDataHealthCheck>(), null, null) };
         Assert.That((await Get<CrawlDataHealthCheck>().CheckHealthAsync(context)).Status, Is.EqualTo(health));

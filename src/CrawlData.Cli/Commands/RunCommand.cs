@@ -3,7 +3,7 @@ using CrawlData.Crawls;
 
 namespace CrawlData.Cli.Commands;
 
-/// <summary><c>crawldata run</c>: shows one run. Commands that change a run are its subcommands.</summary>
+/// <summary><c>crawldata run</c>: shows one run. Commands that make or change a run are its subcommands.</summary>
 internal sealed class RunCommand : ToolCommand
 {
     private const int TypesShown = 10;
@@ -12,7 +12,7 @@ internal sealed class RunCommand : ToolCommand
     private const int MostCounted = 100_000;
 
     public RunCommand() : base("run", "Shows a run: its status, times, error, last event, and events by type.", $"""
-        It counts the first {MostCounted:N0} events. `crawldata stats` counts all.
+        The commands below make and change runs. It counts the first {MostCounted:N0} events. `crawldata stats` counts all.
 
           crawldata run 019ac5e2                      `crawldata run show 019ac5e2` is the same
           crawldata run 019ac5e2 --json | jq .last_event.age_seconds
@@ -22,6 +22,12 @@ internal sealed class RunCommand : ToolCommand
         var show = new Command("show", "Shows a run. It is the default.");
         AddShow(show);
         Add(show);
+        Add(new RunCreateCommand());
+        Add(RunChangeCommand.Start());
+        Add(RunChangeCommand.Complete());
+        Add(RunChangeCommand.Fail());
+        Add(RunChangeCommand.Cancel());
+        Add(new RunRetryCommand());
     }
 
     private static void AddShow(Command command)
@@ -41,26 +47,32 @@ internal sealed class RunCommand : ToolCommand
         var crawlId = await id.ToCrawlIdAsync(dataSource, cancellationToken);
         var run = await new CrawlRunRepository(dataSource).GetAsync(crawlId, cancellationToken: cancellationToken)
             ?? throw new UnknownIdException("crawl", crawlId);
+        var attempt = await new CrawlRunQueue(dataSource).GetAttemptAsync(crawlId, cancellationToken: cancellationToken)
+            ?? throw new UnknownIdException("crawl", crawlId);
         var last = (await events.GetLastOfEachAsync([crawlId], cancellationToken: cancellationToken)).GetValueOrDefault(crawlId);
         var summary = await events.SummarizeAsync(crawlId, maxEvents: MostCounted, cancellationToken: cancellationToken);
         if (asTable)
         {
-            Show(run, last, summary);
+            Show(run, attempt, last, summary);
             return;
         }
 
         await using var rows = new RowWriter();
         await rows.WriteAsync(
-            new RunRow { Run = run, LastEvent = last is null ? null : LastEventRow.Of(last), Events = EventsRow.Of(summary) }, cancellationToken);
+            new RunRow { Run = run, Attempt = attempt, LastEvent = last is null ? null : LastEventRow.Of(last), Events = EventsRow.Of(summary) },
+            cancellationToken);
     }
 
-    private static void Show(CrawlRun run, LastCrawlEvent? last, CrawlEventSummary summary)
+    private static void Show(CrawlRun run, CrawlRunAttempt attempt, LastCrawlEvent? last, CrawlEventSummary summary)
     {
         var facts = new Facts();
         var ended = run.CompletedAt ?? run.CancelledAt;
         facts.Add("run", $"{run.Id}");
         facts.Add("status", run.Status.ToLabel());
         facts.Add("error", run.ErrorMessage);
+        facts.Add("attempt", attempt.RetryOf is { } earlier ? $"{attempt.Number}, a retry of run {earlier}" : null);
+        facts.Add("retried", attempt.RetriedBy is { } later ? $"by run {later}" : null);
+        facts.Add("delayed", attempt.NotBefore is { } time && run.Status == CrawlStatus.Pending ? $"until {Terminal.FormatFull(time)}" : null);
         facts.Add("app", run.AppPackage);
         facts.Add("goal", run.Goal);
         facts.Add("device", run.DeviceConfig?.ToString());
@@ -85,6 +97,8 @@ internal sealed class RunCommand : ToolCommand
     private sealed record RunRow
     {
         public required CrawlRun Run { get; init; }
+
+        public required CrawlRunAttempt Attempt { get; init; }
 
         public required LastEventRow? LastEvent { get; init; }
 

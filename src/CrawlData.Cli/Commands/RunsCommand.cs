@@ -17,21 +17,30 @@ internal sealed class RunsCommand : ToolCommand
 
     private readonly Option<DateTimeOffset?> until = CommandParameters.Time("--until", "Only runs created before this time");
 
+    private readonly Option<TimeSpan?> stale = CommandParameters.Duration(
+        "--stale", "Only runs that are RUNNING, and had no start, event or heartbeat for so long. Oldest first, and without other filters.");
+
     private readonly Option<bool> oldestFirst = new("--oldest-first") { Description = "List the oldest first. The default is newest first." };
 
     private readonly Option<int?> limit = CommandParameters.Limit($"The most runs to list. The default is {DefaultRows} on a terminal, and all otherwise.");
 
     private readonly OutputFormat format = new();
 
-    public RunsCommand() : base("runs", "Lists crawl runs, newest first.")
+    public RunsCommand() : base("runs", "Lists crawl runs, newest first.", """
+        With --stale, the times of events are those that their writers set: a writer's clock may be wrong.
+
+          crawldata runs --stale 10m                  which are stuck? `crawldata run fail` ends one, and `crawldata run retry` tries again
+        """)
     {
         Add(statuses);
         Add(app);
         Add(since);
         Add(until);
+        Add(stale);
         Add(oldestFirst);
         Add(limit);
         format.AddTo(this);
+        CommandParameters.Exclude(this, stale, statuses, app, since, until, oldestFirst);
         SetAction(RunAsync);
     }
 
@@ -39,6 +48,7 @@ internal sealed class RunsCommand : ToolCommand
     {
         await using var dataSource = Connection.Required(arguments);
         var runs = new CrawlRunRepository(dataSource, logger: PassedOverRowsLog.For<CrawlRunRepository>());
+        var queue = new CrawlRunQueue(dataSource, PassedOverRowsLog.For<CrawlRunQueue>());
         var order = arguments.GetValue(oldestFirst) ? ListOrder.OldestFirst : ListOrder.NewestFirst;
         var filter = new CrawlRunFilter
         {
@@ -57,8 +67,10 @@ internal sealed class RunsCommand : ToolCommand
         await listing.WriteAsync(
             format.IsTable(arguments),
             arguments.GetValue(limit),
-            max => Pages.ReadAsync<CrawlRun>(
-                (size, cursor, token) => runs.ListAsync(filter, size, cursor, order, cancellationToken: token), max, CrawlRunRepository.MaxPageSize),
+            max => arguments.GetValue(stale) is { } silentFor
+                ? Pages.ReadAsync(queue.ListSilentAsync(silentFor, max ?? int.MaxValue, cancellationToken: cancellationToken))
+                : Pages.ReadAsync<CrawlRun>(
+                    (size, cursor, token) => runs.ListAsync(filter, size, cursor, order, cancellationToken: token), max, CrawlRunRepository.MaxPageSize),
             cancellationToken);
     }
 

@@ -4,12 +4,14 @@ using Npgsql;
 
 namespace CrawlData.Cli.Commands;
 
-/// <summary><c>crawldata session</c>: shows one audit session. Commands that change a session are its subcommands.</summary>
+/// <summary><c>crawldata session</c>: shows one audit session. Commands that make or change a session are its subcommands.</summary>
 internal sealed class SessionCommand : ToolCommand
 {
     private const int LinesShown = 10;
 
     public SessionCommand() : base("session", "Shows an audit session: its status, error, attempts, pages, artifacts, and last log lines.", """
+        The commands below make and change sessions.
+
           crawldata session 019ac5e2                      `crawldata session show 019ac5e2` is the same
           crawldata session 019ac5e2 --json | jq .session.error_summary
         """)
@@ -18,6 +20,10 @@ internal sealed class SessionCommand : ToolCommand
         var show = new Command("show", "Shows an audit session. It is the default.");
         AddShow(show);
         Add(show);
+        Add(new SessionEnqueueCommand());
+        Add(SessionChangeCommand.Requeue());
+        Add(SessionChangeCommand.Fail());
+        Add(SessionChangeCommand.Release());
     }
 
     /// <exception cref="UnknownIdException">There is no such session.</exception>

@@ -25,6 +25,9 @@ internal sealed class SessionsCommand : ToolCommand
 
     private readonly Option<DateTimeOffset?> until = CommandParameters.Time("--until", "Only sessions created before this time");
 
+    private readonly Option<TimeSpan?> stale = CommandParameters.Duration(
+        "--stale", "Only sessions that are running, and had no log line or heartbeat for so long. Oldest first, and without other filters.");
+
     private readonly Option<bool> oldestFirst = new("--oldest-first")
     {
         Description = "List the oldest first, in the order of the queue. The default is newest first.",
@@ -34,7 +37,11 @@ internal sealed class SessionsCommand : ToolCommand
 
     private readonly OutputFormat format = new();
 
-    public SessionsCommand() : base("sessions", "Lists audit sessions, newest first.")
+    public SessionsCommand() : base("sessions", "Lists audit sessions, newest first.", """
+        With --stale, the times of log lines are those that their writers set: a writer's clock may be wrong.
+
+          crawldata sessions --stale 10m              which are stuck? `crawldata session release` hands one back to the queue
+        """)
     {
         Add(statuses);
         Add(policy);
@@ -42,9 +49,11 @@ internal sealed class SessionsCommand : ToolCommand
         Add(lowConfidence);
         Add(since);
         Add(until);
+        Add(stale);
         Add(oldestFirst);
         Add(limit);
         format.AddTo(this);
+        CommandParameters.Exclude(this, stale, statuses, policy, modes, lowConfidence, since, until, oldestFirst);
         SetAction(RunAsync);
     }
 
@@ -52,6 +61,7 @@ internal sealed class SessionsCommand : ToolCommand
     {
         await using var dataSource = Connection.Required(arguments);
         var sessions = new AuditSessionRepository(dataSource, logger: PassedOverRowsLog.For<AuditSessionRepository>());
+        var queue = new AuditSessionQueue(dataSource, PassedOverRowsLog.For<AuditSessionQueue>());
         var order = arguments.GetValue(oldestFirst) ? ListOrder.OldestFirst : ListOrder.NewestFirst;
         var filter = new AuditSessionFilter
         {
@@ -72,8 +82,12 @@ internal sealed class SessionsCommand : ToolCommand
         await listing.WriteAsync(
             format.IsTable(arguments),
             arguments.GetValue(limit),
-            max => Pages.ReadAsync<AuditSession>(
-                (size, cursor, token) => sessions.ListAsync(filter, size, cursor, order, cancellationToken: token), max, AuditSessionRepository.MaxPageSize),
+            max => arguments.GetValue(stale) is { } silentFor
+                ? Pages.ReadAsync(queue.ListSilentAsync(silentFor, max ?? int.MaxValue, cancellationToken: cancellationToken))
+                : Pages.ReadAsync<AuditSession>(
+                    (size, cursor, token) => sessions.ListAsync(filter, size, cursor, order, cancellationToken: token),
+                    max,
+                    AuditSessionRepository.MaxPageSize),
             cancellationToken);
     }
 

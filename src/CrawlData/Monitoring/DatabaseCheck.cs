@@ -9,15 +9,16 @@ namespace CrawlData.Diagnostics;
 internal sealed record DatabaseCheck(string Name, Func<DatabaseCheck, NpgsqlTransaction, CancellationToken, Task<List<DatabaseFinding>>> FindAsync)
 {
     /// <summary>Makes a check of one statement, which returns the subject, its value and the remedy of each finding.</summary>
-    public static DatabaseCheck Of(string name, string sql, Func<string, string, string> effect) => new(name, (check, transaction, cancellationToken) =>
-        transaction.Connection!.QueryAsync(
+    public static DatabaseCheck Of(
+        string name, string sql, Func<string, string, string> effect, FindingSeverity severity = FindingSeverity.Error) =>
+        new(name, (check, transaction, cancellationToken) => transaction.Connection!.QueryAsync(
             sql,
             null,
-            row => check.Find(row.GetString(0), row.GetString(1), row.GetString(2), effect(row.GetString(0), row.GetString(1))),
+            row => check.Find(row.GetString(0), row.GetString(1), row.GetString(2), effect(row.GetString(0), row.GetString(1)), severity),
             transaction,
             cancellationToken));
 
     /// <summary>Makes a finding of this check.</summary>
-    public DatabaseFinding Find(string subject, string value, string remedy, string effect) =>
-        new() { Check = Name, Subject = subject, Value = value, Effect = effect, Remedy = remedy };
+    public DatabaseFinding Find(string subject, string value, string remedy, string effect, FindingSeverity severity = FindingSeverity.Error) =>
+        new() { Check = Name, Severity = severity, Subject = subject, Value = value, Effect = effect, Remedy = remedy };
 }

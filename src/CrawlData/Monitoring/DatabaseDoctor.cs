@@ -5,9 +5,11 @@ using Npgsql;
 namespace CrawlData.Diagnostics;
 
 /// <summary>Finds what this library cannot hold its promises with: settings, unlogged tables, sequences that are behind, schemas that others may create objects
-/// in, and a second journal. <c>crawldata doctor</c>, the health check and the start of a host report the same.</summary>
+/// in, and a second journal. The health check and the start of a host report the same. <see cref="CheckAllAsync"/> and <c>crawldata doctor</c> also find what
+/// an operator has to mend.</summary>
 /// <remarks>
-/// <para><b>Cost.</b> A few statements on PostgreSQL's catalog, and the newest id of two tables from their indexes.</para>
+/// <para><b>Cost.</b> A few statements on PostgreSQL's catalog, and the newest id of two tables from their indexes. <see cref="CheckAllAsync"/> also reads the
+/// running runs and sessions, and counts the expired artifacts, by indexes.</para>
 /// <para><b>Disposable data.</b> A server with <c>crawldata.disposable = on</c> in its configuration may have <c>fsync</c> and <c>full_page_writes</c> off.
 /// The servers that CrawlData.Testing starts have it.</para>
 /// <para><b>Settings.</b> They are those of the data source's own sessions: the server's, the database's, the role's and the connection string's.</para>
@@ -22,7 +24,7 @@ namespace CrawlData.Diagnostics;
 /// }
 /// </code>
 /// </example>
-public sealed class DatabaseDoctor(NpgsqlDataSource dataSource)
+public sealed partial class DatabaseDoctor(NpgsqlDataSource dataSource)
 {
     internal const string SettingsSql =
         """
@@ -90,21 +92,32 @@ public sealed class DatabaseDoctor(NpgsqlDataSource dataSource)
 
     private readonly NpgsqlDataSource dataSource = dataSource ?? throw new ArgumentNullException(nameof(dataSource));
 
-    /// <summary>Runs all checks. It changes nothing.</summary>
+    /// <summary>Runs the checks of what voids a promise. It changes nothing.</summary>
     /// <param name="cancellationToken">Cancels the checks.</param>
     /// <returns>The findings; empty when nothing is wrong.</returns>
     /// <exception cref="NpgsqlException">The database cannot be used.</exception>
     public Task<IReadOnlyList<DatabaseFinding>> CheckAsync(CancellationToken cancellationToken = default) =>
-        dataSource.UseAsync(null, connection => connection.InTransactionAsync<IReadOnlyList<DatabaseFinding>>(async transaction =>
-        {
-            var findings = new List<DatabaseFinding>();
-            foreach (var check in Checks)
-            {
-                findings.AddRange(await check.FindAsync(check, transaction, cancellationToken).ConfigureAwait(false));
-            }
+        InTransactionAsync(transaction => CheckAsync(Checks, transaction, cancellationToken), cancellationToken);
 
-            return findings;
-        }, cancellationToken), cancellationToken);
+    private static async Task<List<DatabaseFinding>> CheckAsync(
+        DatabaseCheck[] checks, NpgsqlTransaction transaction, CancellationToken cancellationToken)
+    {
+        var findings = new List<DatabaseFinding>();
+        foreach (var check in checks)
+        {
+            findings.AddRange(await check.FindAsync(check, transaction, cancellationToken).ConfigureAwait(false));
+        }
+
+        return findings;
+    }
+
+    private Task<IReadOnlyList<DatabaseFinding>> InTransactionAsync(
+        Func<NpgsqlTransaction, Task<List<DatabaseFinding>>> work, CancellationToken cancellationToken) =>
+        dataSource.UseAsync(
+            null,
+            connection => connection.InTransactionAsync<IReadOnlyList<DatabaseFinding>>(
+                async transaction => await work(transaction).ConfigureAwait(false), cancellationToken),
+            cancellationToken);
 
     private static string EffectOfSetting(string setting, string value) => setting switch
     {
@@ -117,7 +130,7 @@ public sealed class DatabaseDoctor(NpgsqlDataSource dataSource)
         _ => "Foreign keys and triggers do not run, so rows can lose what they refer to.",
     };
 
-    // The last check: it narrows the search path.
+    // The last check of these: it narrows the search path to the schema.
     private static async Task<List<DatabaseFinding>> FindSequencesAsync(
         DatabaseCheck check, NpgsqlTransaction transaction, CancellationToken cancellationToken)
     {

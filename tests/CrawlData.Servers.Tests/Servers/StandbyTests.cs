@@ -53,7 +53,64 @@ public sealed class StandbyTests
     }
 
     [Test]
-    public async Task The_doctor_examines_a_standby() => Assert.That(await new DatabaseDoctor(servers.Standby).CheckAsync(), Is.Empty);
+    public async Task The_doctor_examines_a_standby()
+    {
+        var doctor = new DatabaseDoctor(servers.Standby);
+
+        Assert.That(await doctor.CheckAsync(), Is.Empty);
+        Assert.That(await doctor.CheckAllAsync(), Is.Empty);
+    }
+
+    [Test]
+    public async Task A_standby_that_is_behind_and_a_slot_that_holds_back_WAL_are_found()
+    {
+        var doctor = new DatabaseDoctor(servers.Primary.DataSource);
+        var limit = new DatabaseDoctorOptions { MaxWalBytes = 1_000_000 };
+        Assert.That(await doctor.CheckAllAsync(), Is.Empty);
+        await ExecuteAsync("select pg_wal_replay_pause()");
+        try
+        {
+            await Wait.UntilAsync(servers.Standby, "select pg_get_wal_replay_pause_state() = 'paused'", TimeSpan.FromSeconds(10));
+            await ExecuteOnPrimaryAsync("select pg_create_physical_replication_slot('forgotten', true)");
+            await ExecuteOnPrimaryAsync("select pg_logical_emit_message(true, '', repeat('x', 2000000))");
+
+            var findings = await doctor.CheckAllAsync(limit);
+            Assert.That(findings.Select(finding => finding.Check), Is.EqualTo(["standbys", "slots"]));
+            Assert.That($"{findings[0]}", Does.Match(@"^standby walreceiver is [1-9]\.\d MB behind\. "));
+            Assert.That($"{findings[1]}", Does.Match(@"^replication slot forgotten is inactive, and holds back \d+\.\d MB of WAL\. "));
+            Assert.That(await doctor.CheckAllAsync(), Is.Empty, "the default is 256 MiB");
+
+            await ExecuteOnPrimaryAsync(findings[1].Remedy["if nothing will read it again: ".Length..]);
+            await ExecuteAsync(findings[0].Remedy["if its replay is paused, on the standby: ".Length..]);
+            await Wait.UntilAsync(
+                servers.Primary.DataSource,
+                "select pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn) < 1000000 from pg_stat_replication",
+                TimeSpan.FromSeconds(30));
+            Assert.That(await doctor.CheckAllAsync(limit), Is.Empty);
+        }
+        finally
+        {
+            await ExecuteAsync("select pg_wal_replay_resume()");
+        }
+    }
+
+    [Test]
+    public async Task A_role_that_may_not_see_the_lag_of_standbys_is_told_so()
+    {
+        await ExecuteOnPrimaryAsync(
+            "create role blind login password 'of a test'; grant select on all tables in schema public to blind; "
+            + "grant select on all sequences in schema public to blind");
+        await using var dataSource = NpgsqlDataSource.Create(
+            new NpgsqlConnectionStringBuilder(servers.Primary.ConnectionString) { Username = "blind", Password = "of a test" });
+
+        var found = (await new DatabaseDoctor(dataSource).CheckAllAsync()).Single();
+        Assert.That(
+            (found.Check, found.Severity, found.Subject, found.Remedy),
+            Is.EqualTo(("standbys", FindingSeverity.Unchecked, "the lag of standbys", "grant pg_read_all_stats to blind")));
+
+        await ExecuteOnPrimaryAsync(found.Remedy);
+        Assert.That(await new DatabaseDoctor(dataSource).CheckAllAsync(), Is.Empty);
+    }
 
     [Test]
     public async Task Reads_go_to_the_primary_when_the_standby_is_down()
@@ -247,6 +304,12 @@ public sealed class StandbyTests
     private ServiceProvider Application(bool readFromStandby) => new ServiceCollection()
         .AddCrawlData(servers.ConnectionString, options => (options.MigrateAtStartup, options.ReadFromStandby) = (false, readFromStandby))
         .BuildServiceProvider();
+
+    private async Task ExecuteOnPrimaryAsync(string sql)
+    {
+        await using var command = servers.Primary.DataSource.CreateCommand(sql);
+        await command.ExecuteNonQueryAsync();
+    }
 
     private async Task ExecuteAsync(string sql)
     {

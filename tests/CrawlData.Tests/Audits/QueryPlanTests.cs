@@ -75,6 +75,7 @@ public sealed class QueryPlanTests : DatabaseTest
         Case("ListOldestSql", AuditSessionRepository.ListOldestSql, [QueueIndex], "status = "),
         Case("ListOldestSql after a row", AuditSessionRepository.ListOldestSql, [QueueIndex], "created_at", "after_time", "'2026-01-20'"),
         Case("ListStaleSql", AuditSessionQueue.ListStaleSql, [QueueIndex, Log], "status = 'running'"),
+        Case("ListSilentSql", AuditSessionQueue.ListSilentSql, [QueueIndex, Log], "status = 'running'"),
         Case("LockStaleSql", AuditSessionQueue.LockStaleSql, [QueueIndex, Log], "status = 'running'"),
         Case("RescueStaleSql", AuditSessionQueue.RescueStaleSql, [Log], "(id = ANY|status = 'running')", "max_attempts", "3"),
         Case("AuditPageRepository.ListSql", AuditPageRepository.ListSql, ["ix_audit_pages_session_page_viewport"], "session_id = "),

@@ -1,3 +1,6 @@
+using CrawlData.Crawls;
+using CrawlData.Testing;
+
 namespace CrawlData.Tests.Cli;
 
 public sealed class DoctorCommandTests : ToolTest
@@ -16,11 +19,35 @@ public sealed class DoctorCommandTests : ToolTest
             Jsonb.Parse(
                 """
                 {
-                  "check": "settings", "subject": "synchronous_commit", "value": "off",
+                  "check": "settings", "severity": "error", "subject": "synchronous_commit", "value": "off",
                   "effect": "A crash of the server can lose acknowledged rows, and a reader of all crawls can miss events.",
                   "remedy": "remove synchronous_commit from the connection string"
                 }
                 """),
         }));
+    }
+
+    [Test]
+    public async Task A_stale_run_is_found_after_a_time_of_one_s_own_and_can_be_ignored()
+    {
+        await using var database = await ThrowawayDatabase.StartAsync(new ThrowawayDatabaseOptions { Logger = TestLog.Instance });
+        var run = await new CrawlRunRepository(database.DataSource).InsertAsync(
+            new NewCrawlRun { AppPackage = "org.example.app", Status = CrawlStatus.Running, StartedAt = DateTimeOffset.UtcNow.AddHours(-2) });
+
+        var found = await Tool.RunAsync(database.ConnectionString, "doctor", "--stale", "1h", "--table");
+        Assert.That((found.ExitCode, found.Error), Is.EqualTo((3, "")));
+        Assert.That(found.Output.ReplaceLineEndings("\n"), Is.EqualTo(
+            $"""
+            warning: stale: run {run.Id} is RUNNING, without an event or heartbeat for 01:00:00 or more. Its worker is gone or stuck, and nothing ends it.
+              crawldata run fail {run.Id} --error TEXT && crawldata run retry {run.Id}
+
+            """));
+        AssertDone(await Tool.RunAsync(database.ConnectionString, "doctor", "--stale", "3h"));
+        AssertDone(await Tool.RunAsync(database.ConnectionString, "doctor", "--ignore", "vacuum,stale"));
+        AssertFailed(
+            await Tool.RunAsync(database.ConnectionString, "doctor", "--ignore", "stake"),
+            2,
+            "crawldata: --ignore takes one of settings, tables, rights, journals, sequences, scripts, indexes, vacuum, wraparound, standbys, slots, stale, "
+            + "artifacts, not 'stake'; see crawldata doctor --help.");
     }
 }

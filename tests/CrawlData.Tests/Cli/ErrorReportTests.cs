@@ -10,6 +10,15 @@ public sealed class ErrorReportTests : ToolTest
     [TestCase("nonsense", "crawldata: unknown command or argument 'nonsense'; see crawldata --help.")]
     [TestCase("rnus", "crawldata: unknown command or argument 'rnus'; did you mean runs or run?; see crawldata --help.")]
     [TestCase("run show 1", "crawldata: RUN takes a crawl's id, or at least 4 of its first digits, not '1'; see crawldata run show --help.")]
+    [TestCase("run craete --app a", "crawldata: unknown command 'craete'; did you mean create?; see crawldata run --help.")]
+    [TestCase("run c0ffee00 start c0ffee01", "crawldata: 'start' comes before ids and options: crawldata run start --help shows the order.")]
+    [TestCase("session --json requeue c0ffee00", "crawldata: 'requeue' comes before ids and options: crawldata session requeue --help shows the order.")]
+    [TestCase("run fail c0ffee00", "crawldata: Option '--error' is required; see crawldata run fail --help.")]
+    [TestCase(
+        "run create --app a --device {",
+        "crawldata: --device takes JSON: the text is not well-formed, at or after byte 1; see crawldata run create --help.")]
+    [TestCase("session enqueue example.org --policy 1 --config 1", "crawldata: url: is not an absolute http or https URL.")]
+    [TestCase("run create --app a --start=no", "crawldata: --start takes no value, or true or false; see crawldata run create --help.")]
     [TestCase("import --enqueue=no", "crawldata: --enqueue takes no value, or true or false; see crawldata import --help.")]
     [TestCase("events 0123 --last 1 --before 2", "crawldata: --after, --before, --last and --around exclude each other; see crawldata events --help.")]
     [TestCase("export 42", "crawldata: ID takes a crawl's or session's id, or at least 4 of its first digits, not '42'; see crawldata export --help.")]

@@ -20,6 +20,7 @@ public sealed class RunsCommandTests : ToolTest
                 AppPackage = $"org.example.app{hour % 2}",
                 Status = statuses[hour],
                 CreatedAt = Noon.AddHours(hour),
+                StartedAt = statuses[hour] == CrawlStatus.Running ? DateTimeOffset.UtcNow.AddHours(-1) : null,
             });
             ids.Add($"{run.Id}");
         }
@@ -40,6 +41,22 @@ public sealed class RunsCommandTests : ToolTest
         AssertDone(result);
         Assert.That(result.Column("id"), Is.EqualTo(expected.Select(digit => ids[digit - '0'])));
     }
+
+    /// <summary>The running runs started an hour ago, and have no event.</summary>
+    [TestCase("--stale 10m", "13")]
+    [TestCase("--stale 10m -n 1", "1")]
+    [TestCase("--stale 2h", "")]
+    public async Task Running_runs_without_a_sign_of_life_are_listed_oldest_first(string filter, string expected)
+    {
+        var result = await RunAsync(["runs", .. filter.Split(' ')]);
+
+        AssertDone(result);
+        Assert.That(result.Column("id"), Is.EqualTo(expected.Select(digit => ids[digit - '0'])));
+    }
+
+    [Test]
+    public async Task Stale_runs_are_not_filtered_otherwise() => AssertFailed(
+        await RunAsync("runs", "--stale", "10m", "--status", "FAILED"), 2, "crawldata: --stale and --status exclude each other; see crawldata runs --help.");
 
     [Test]
     public async Task A_run_is_written_with_all_columns()

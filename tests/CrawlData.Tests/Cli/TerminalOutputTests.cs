@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using CrawlData.Crawls;
+using CrawlData.Testing;
 
 namespace CrawlData.Tests.Cli;
 
@@ -48,6 +49,33 @@ public sealed partial class TerminalOutputTests : ToolTest
         while (after.Length > 0 && shown.Count < 1_000);
 
         Assert.That(shown, Is.EqualTo(Enumerable.Range(0, 250)));
+    }
+
+    /// <summary>The spinner would stand between what other programs of the pipeline write.</summary>
+    [TestCase("", true)]
+    [TestCase(" | cat", false)]
+    [TestCase(" 2>&1 | cat", false)]
+    public async Task Progress_is_shown_on_a_terminal_and_not_in_a_pipeline(string rest, bool isShown)
+    {
+        var shown = await Tool.RunOnTerminalAsync(Database.ConnectionString, "", rest, ["migrate"]);
+
+        Assert.That(shown, isShown ? Does.Contain("Migrating").And.Contain("\u001b[") : Is.Empty);
+    }
+
+    [TestCase("n\n")]
+    [TestCase("y\n")]
+    public async Task A_demo_asks_before_it_writes_into_a_named_database(string answer)
+    {
+        await using var database = await ThrowawayDatabase.StartAsync(new ThrowawayDatabaseOptions { Migrate = false, Logger = TestLog.Instance });
+        var file = TemporaryFile("crawl.ndjson");
+        await File.WriteAllTextAsync(file, """{"table":"crawl_runs","row":{"app_package":"org.example.app","status":"COMPLETED"}}""");
+
+        var shown = await Tool.RunOnTerminalAsync(database.ConnectionString, answer, "", ["demo", file]);
+
+        Assert.That(shown, Does.Contain("Migrate this database, and leave the recordings in it? "));
+        Assert.That(shown, Does.Contain(answer == "y\n" ? "The imported rows stay in the database." : "crawldata: the demo wrote nothing"));
+        await using var tables = database.DataSource.CreateCommand("select to_regclass('crawl_runs') is not null");
+        Assert.That(await tables.ExecuteScalarAsync(), Is.EqualTo(answer == "y\n"));
     }
 
     [GeneratedRegex(@"line (\d+)")]

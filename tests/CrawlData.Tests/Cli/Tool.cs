@@ -81,11 +81,19 @@ internal static class Tool
 
     /// <summary>Runs the tool on a terminal of 200 columns.</summary>
     /// <returns>What the terminal receives, both outputs in one.</returns>
-    public static async Task<string> RunOnTerminalAsync(string connection, params string[] arguments)
+    public static Task<string> RunOnTerminalAsync(string connection, params string[] arguments) => RunOnTerminalAsync(connection, "", "", arguments);
+
+    /// <inheritdoc cref="RunOnTerminalAsync(string, string[])"/>
+    /// <param name="connection">The connection.</param>
+    /// <param name="keys">What a user types.</param>
+    /// <param name="rest">The rest of the shell's line, such as a pipe to another program.</param>
+    /// <param name="arguments">The tool's arguments.</param>
+    public static async Task<string> RunOnTerminalAsync(string connection, string keys, string rest, string[] arguments)
     {
         string[] words = [Host, Path.Combine(AppContext.BaseDirectory, "CrawlData.Cli.dll"), .. arguments];
-        var command = string.Join(' ', words.Select(word => $"'{word}'"));
+        var command = string.Join(' ', words.Select(word => $"'{word}'")) + rest;
         using var script = Start("script", ["-qec", $"stty cols 200; {command}", "/dev/null"], connection, null);
+        await script.StandardInput.WriteAsync(keys);
         script.StandardInput.Close();
         var output = script.StandardOutput.ReadToEndAsync();
         await WaitAsync(script);

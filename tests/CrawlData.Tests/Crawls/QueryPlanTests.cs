@@ -195,7 +195,7 @@ public sealed class QueryPlanTests : DatabaseTest
             """);
         foreach (var mode in QueryPlan.Modes)
         {
-            foreach (var sql in new[] { CrawlRunQueue.ClaimNextSql, CrawlRunQueue.ListStaleSql, CrawlRunQueue.LockStaleSql })
+            foreach (var sql in new[] { CrawlRunQueue.ClaimNextSql, CrawlRunQueue.ListStaleSql, CrawlRunQueue.ListSilentSql, CrawlRunQueue.LockStaleSql })
             {
                 var (pages, plan) = await QueryPlan.CountPagesAsync(
                     DataSource, mode, sql, FirstPage, "mark", "0", "silent_for", "interval '5 minutes'", "limit", "5");

@@ -81,6 +81,8 @@ internal static partial class ApiInputs
             (api, findings) => api.Queue.RecordFindingsAsync(api.SessionId, 1, findings)),
         Text("AuditFindings.FinalUrl", (api, text) => api.StoreAsync(new AuditFindings { FinalUrl = text }, session => session.FinalUrl), optional: true),
         Text("AuditFindings.PdpUrl", (api, text) => api.StoreAsync(new AuditFindings { PdpUrl = text }, session => session.PdpUrl), optional: true),
+        Duration("AuditSessionQueue.ListSilentAsync(silentFor)", Microsecond, ValidArguments.Century, (api, silentFor) => api.Queue.ListSilentAsync(silentFor)),
+        Number("AuditSessionQueue.ListSilentAsync(limit)", 1, int.MaxValue, (api, limit) => api.Queue.ListSilentAsync(ValidArguments.Century, limit)),
         Duration("AuditSessionQueue.ListStaleAsync(silentFor)", Microsecond, ValidArguments.Century, (api, silentFor) => api.Queue.ListStaleAsync(silentFor)),
         Number("AuditSessionQueue.ListStaleAsync(limit)", 1, int.MaxValue, (api, limit) => api.Queue.ListStaleAsync(ValidArguments.Century, limit)),
         Duration("AuditSessionQueue.RescueStaleAsync(silentFor)", Microsecond, ValidArguments.Century,

@@ -1,5 +1,6 @@
 using CrawlData.Audits;
 using CrawlData.Crawls;
+using CrawlData.Diagnostics;
 using CrawlData.Recordings;
 using CrawlData.Retention;
 using CrawlData.Schema;
@@ -109,6 +110,13 @@ internal static partial class ApiInputs
             (api, timeout) => api.MigrateAsync(new SchemaMigratorOptions { ScriptTimeout = timeout }), infinite: true),
         Duration("CrawlEventFollowOptions.PollInterval", TimeSpan.FromMilliseconds(1), TimeSpan.FromHours(1),
             (api, interval) => api.FollowAsync(new CrawlEventFollowOptions { PollInterval = interval })),
+        Duration("DatabaseDoctorOptions.SilentFor", TimeSpan.FromMicroseconds(1), ValidArguments.Century,
+            (_, silentFor) => Task.FromResult(new DatabaseDoctorOptions { SilentFor = silentFor })),
+        Of<long>("DatabaseDoctorOptions.MaxWalBytes", (_, bytes) => Task.FromResult(new DatabaseDoctorOptions { MaxWalBytes = bytes }),
+            [
+                .. MalformedInput.Longs.Select(
+                    bytes => (bytes, bytes >= 0 ? null : new ExpectedError(typeof(ArgumentOutOfRangeException), "MaxWalBytes"))),
+            ]),
         Duration("ClaimOptions.PollInterval", TimeSpan.FromMilliseconds(10), TimeSpan.FromHours(1),
             (_, interval) => Task.FromResult(new ClaimOptions { PollInterval = interval })),
         Number("CrawlEventFollowOptions.PageSize", 1, int.MaxValue, (api, size) => api.FollowAsync(new CrawlEventFollowOptions { PageSize = size })),

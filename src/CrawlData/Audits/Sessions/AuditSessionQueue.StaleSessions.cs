@@ -68,6 +68,18 @@ public sealed partial class AuditSessionQueue
         returning {AuditSessionRepository.Columns}, {NotifyQueued}
         """;
 
+    internal const string ListSilentSql =
+        $"""
+        select {AuditSessionRepository.Columns} from audit_sessions
+        where status operator(pg_catalog.=) 'running'
+          and created_at <= pg_catalog.now() - @silent_for
+          and not exists (select from crawl_logs where session_id = audit_sessions.id and timestamp > pg_catalog.now() - @silent_for offset 0)
+          and not exists (
+              select from audit_session_claims where session_id = audit_sessions.id and heartbeat_at > pg_catalog.now() - @silent_for offset 0
+          )
+        order by created_at limit @limit
+        """;
+
     private static readonly NewestRowMarks Marks = new(TakeMarkSql, ThinMarksSql, MarkSql);
 
     /// <summary>Lists stale sessions, oldest first. They are running, and for a while their log has got no line, and they had no heartbeat.</summary>
@@ -86,6 +98,24 @@ public sealed partial class AuditSessionQueue
         return await Marks.ListStaleAsync(
             dataSource, ListStaleSql, silentFor, limit, AuditSessionRepository.Map, new PassedOverRows(telemetry, log), transaction, cancellationToken)
             .ConfigureAwait(false);
+    }
+
+    /// <summary>Lists running sessions that look stale by the times that are stored: of the newest log line, and of the last heartbeat. Oldest
+    /// first.</summary>
+    /// <remarks>It needs no marks, unlike <see cref="ListStaleAsync"/>, and works where nothing calls <see cref="RescueStaleAsync"/>. But workers may set the
+    /// times of log lines, and their clocks may be wrong. So it is for an operator to look at, and no proof.</remarks>
+    /// <param name="silentFor">The time without a sign of life, by the database's clock. From 1 µs to 36,500 days.</param>
+    /// <param name="limit">The most sessions, 1 or more.</param>
+    /// <param name="transaction">The caller's transaction, or null.</param>
+    /// <param name="cancellationToken">Cancels the query.</param>
+    /// <returns>The silent sessions, oldest first.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The time or the limit is out of range.</exception>
+    public Task<IReadOnlyList<AuditSession>> ListSilentAsync(
+        TimeSpan silentFor, int limit = 100, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
+    {
+        NewestRowMarks.RequireStale(silentFor, limit);
+        return dataSource.ListSilentAsync(
+            ListSilentSql, silentFor, limit, AuditSessionRepository.Map, new PassedOverRows(telemetry, log), transaction, cancellationToken);
     }
 
     /// <summary>Rescues stale sessions: running → queued or, after the last attempt, running → failed.</summary>

@@ -157,6 +157,35 @@ public sealed class AuditSessionQueueClaimTests : EmptiedDatabaseTest
         Assert.That((await Queue.RescueStaleAsync(Silence, 2)).Select(session => session.Id), Is.EqualTo(new[] { staleToo.Id }));
     }
 
+    /// <summary>There is no mark: nothing calls <see cref="AuditSessionQueue.RescueStaleAsync"/>.</summary>
+    [Test]
+    public async Task Without_marks_the_stored_times_show_which_sessions_are_silent()
+    {
+        await EnqueueAsync("https://example.org/queued");
+        await Queue.StartAsync(await EnqueueAsync("https://example.org/ended"));
+        var sessions = new List<Guid>();
+        foreach (var name in new[] { "silent", "talking", "beating", "just-claimed" })
+        {
+            sessions.Add(await EnqueueAsync($"https://example.org/{name}"));
+            await Queue.StartAsync(sessions[^1]);
+        }
+
+        await ExecuteAsync(
+            """
+            update audit_sessions set status = 'failed' where url like '%/ended';
+            update audit_sessions set created_at = created_at - @ago where url not like '%/just-claimed';
+            update crawl_logs set timestamp = timestamp - @ago;
+            delete from crawl_log_marks
+            """,
+            new { ago = 2 * Silence });
+        await Logs.AppendAsync(sessions[1], Line(1));
+        await Queue.HeartbeatAsync([(sessions[2], 1)]);
+
+        Assert.That((await Queue.ListSilentAsync(Silence)).Select(session => session.Id), Is.EqualTo(sessions[..1]));
+        Assert.That(await Queue.ListSilentAsync(4 * Silence), Is.Empty);
+        Assert.That(await Queue.ListStaleAsync(Silence), Is.Empty);
+    }
+
     /// <summary>Lines stamped by a worker's clock that is minutes slow or hours fast, or not at all a time that .NET can hold.</summary>
     [Test]
     public async Task The_server_s_clock_decides_whatever_timestamps_a_worker_gives_its_lines([Values("-10 minutes", "0", "1 hour", "infinity")] string skew)

@@ -34,6 +34,27 @@ public sealed class CrawlRunQueueStaleRunTests : CrawlRunQueueTest
         Assert.That(await RunQueue.FailStaleAsync(Silence), Is.Empty);
     }
 
+    /// <summary>There is no mark: nothing calls <see cref="CrawlRunQueue.FailStaleAsync"/>.</summary>
+    [Test]
+    public async Task Without_marks_the_stored_times_show_which_runs_are_silent()
+    {
+        var (unclaimed, ended) = (await CreateCrawlAsync(), await CreateCrawlAsync());
+        await Runs.StartAsync(unclaimed);
+        await Runs.CancelAsync(ended);
+        var (silent, writing, beating) = (await ClaimNewAsync(), await ClaimNewAsync(), await ClaimNewAsync());
+        await Events.AppendAsync(silent, Event(1) with { CreatedAt = DateTimeOffset.UtcNow - (2 * Silence) });
+        await SilenceAsync();
+        await ExecuteAsync("delete from crawl_event_marks");
+        await Events.AppendAsync(writing, Event(1));
+        await RunQueue.HeartbeatAsync([beating]);
+        await ClaimNewAsync("org.example.just.claimed");
+
+        Assert.That((await RunQueue.ListSilentAsync(Silence)).Select(run => run.Id), Is.EqualTo(new[] { unclaimed, silent.Run.Id }));
+        Assert.That((await RunQueue.ListSilentAsync(Silence, limit: 1)).Select(run => run.Id), Is.EqualTo(new[] { unclaimed }));
+        Assert.That(await RunQueue.ListSilentAsync(4 * Silence), Is.Empty);
+        Assert.That(await RunQueue.ListStaleAsync(Silence), Is.Empty);
+    }
+
     [Test]
     public async Task The_server_s_clock_decides_whatever_times_a_worker_gives_its_events([Values(-10, 0, 60)] int minutes)
     {

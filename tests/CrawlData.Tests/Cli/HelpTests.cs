@@ -1,0 +1,45 @@
+namespace CrawlData.Tests.Cli;
+
+[Parallelizable(ParallelScope.All)]
+public sealed class HelpTests
+{
+    [Test]
+    public async Task Without_arguments_the_help_is_shown()
+    {
+        var alone = await Tool.RunAsync(null);
+        var help = await Tool.RunAsync(null, "--help");
+
+        Assert.That((alone.ExitCode, alone.Error, alone.Output), Is.EqualTo((0, "", help.Output)));
+        Assert.That(help.Output, Does.Contain("crawldata [command] [options]").And.Contain("crawldata run fail ID --error TEXT"));
+    }
+
+    /// <summary>The parent's argument is none of the subcommand.</summary>
+    [Test]
+    public async Task The_help_of_a_subcommand_shows_its_own_arguments()
+    {
+        var help = (await Tool.RunAsync(null, "run", "create", "--help")).Output;
+
+        Assert.That(help, Does.Contain("crawldata run create [options]").And.Contain("--app <PACKAGE> (REQUIRED)").And.Not.Contain("<RUN>"));
+    }
+
+    /// <summary>Bash completes in a test of the packed tool. This machine may lack the other shells.</summary>
+    [Test]
+    public async Task There_is_a_completion_for_each_shell([Values("bash", "zsh", "fish", "pwsh")] string shell)
+    {
+        var script = await Tool.RunAsync(null, "completion", shell);
+
+        Assert.That((script.ExitCode, script.Error), Is.EqualTo((0, "")));
+        Assert.That(script.Output, Does.Contain("[suggest:"));
+    }
+
+    /// <summary>What the scripts of all shells ask.</summary>
+    [TestCase("run ", "cancel|complete|create|fail|retry|show|start")]
+    [TestCase("runs --status ca", "CANCELLED")]
+    [TestCase("doctor --ignore st", "stale|standbys")]
+    public async Task Subcommands_and_values_are_suggested(string line, string expected)
+    {
+        var suggested = await Tool.RunAsync(null, $"[suggest:{line.Length}]", line);
+
+        Assert.That(suggested.Output.Split('\n').Select(word => word.Trim()), Is.SupersetOf(expected.Split('|')));
+    }
+}
