@@ -6,6 +6,7 @@ using CrawlData.Testing;
 using CrawlData.Tests.Schema;
 using CrawlData.Workers;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -90,6 +91,33 @@ public sealed class KeyedServicesTests : MigratorTest
         Assert.That(host.Dispose, Throws.InstanceOf<CrawlEventsNotStoredException>());
 
         Assert.That(await CountAsync(DataSource), Is.EqualTo(1));
+    }
+
+    [Test]
+    public async Task Each_database_has_a_health_of_its_own()
+    {
+        var host = await StartWithOneDownAsync("down", "eu");
+
+        var report = await host.Services.GetRequiredService<HealthCheckService>().CheckHealthAsync(check => check.Tags.Contains("ready"));
+
+        Assert.That(report.Entries.ToDictionary(entry => entry.Key, entry => entry.Value.Status), Is.EquivalentTo(new Dictionary<string, HealthStatus>
+        {
+            ["crawldata-down"] = HealthStatus.Degraded,
+            ["crawldata-eu"] = HealthStatus.Healthy,
+        }));
+        await host.StopAsync(new CancellationToken(canceled: true)).ContinueWith(_ => { }, TaskScheduler.Default);
+        Assert.That(host.Dispose, Throws.InstanceOf<CrawlEventsNotStoredException>());
+    }
+
+    [Test]
+    public void A_health_check_without_its_database_names_it([Values("ue", null)] string? key)
+    {
+        builder.Services.AddHealthChecks().AddCrawlData(serviceKey: key);
+        using var provider = builder.Services.BuildServiceProvider();
+
+        var call = key is null ? "AddCrawlData" : "AddKeyedCrawlData(\"ue\")";
+        Assert.That(
+            () => provider.GetRequiredService<HealthCheckService>().CheckHealthAsync(), Throws.InvalidOperationException.With.Message.Contains(call));
     }
 
     [Test]
@@ -248,6 +276,8 @@ public sealed class KeyedServicesTests : MigratorTest
         await new SchemaMigrator(DataSource).MigrateAsync();
         foreach (var key in keys)
         {
+            builder.Services.AddHealthChecks().AddCrawlData(
+                serviceKey: key, failureStatus: key == "down" ? HealthStatus.Degraded : null, tags: ["ready"], timeout: Longest);
             var connectionString = key == "down" ? "Host=127.0.0.1;Port=1;Username=nobody" : Database.ConnectionString;
             builder.Services.AddKeyedCrawlData(
                 key, connectionString, options => (options.MigrateAtStartup, options.Writer.Linger) = (false, TimeSpan.FromMinutes(1)));
