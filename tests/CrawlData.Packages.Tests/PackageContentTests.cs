@@ -13,7 +13,8 @@ public sealed class PackageContentTests
     private static readonly Guid EmbeddedSource = new("0E8A571B-6926-466E-B4AD-8AB04611F5FE");
 
     [Test]
-    public void A_package_has_readme_icon_licence_and_the_commit_that_it_was_made_of([Values("CrawlData", "CrawlData.Testing", "CrawlData.Cli")] string id)
+    public void A_package_has_readme_icon_licence_and_the_commit_that_it_was_made_of(
+        [Values("CrawlData", "CrawlData.Diagnostics", "CrawlData.Testing", "CrawlData.Cli")] string id)
     {
         using var package = Packed.Open(id);
         var metadata = Metadata(package, id);
@@ -30,6 +31,7 @@ public sealed class PackageContentTests
     }
 
     [TestCase("CrawlData", "README.md")]
+    [TestCase("CrawlData.Diagnostics", "src/CrawlData.Diagnostics/README.md")]
     [TestCase("CrawlData.Testing", "src/CrawlData.Testing/README.md")]
     [TestCase("CrawlData.Cli", "README.md")]
     public void A_package_s_readme_has_absolute_links_to_the_packed_commit(string id, string source)
@@ -56,6 +58,7 @@ public sealed class PackageContentTests
         "Dapper", "Microsoft.Extensions.Diagnostics.HealthChecks.Abstractions", "Microsoft.Extensions.Hosting.Abstractions", "Microsoft.Extensions.Options",
         "Npgsql", "dbup-postgresql",
     })]
+    [TestCase("CrawlData.Diagnostics", new[] { "CrawlData", "Microsoft.Extensions.Diagnostics.HealthChecks", "OpenTelemetry.Api" })]
     [TestCase("CrawlData.Testing", new[] { "CrawlData", "MysticMind.PostgresEmbed", "Testcontainers.PostgreSql" })]
     [TestCase("CrawlData.Cli", new string[0])]
     public void A_package_brings_what_it_needs_and_no_more(string id, string[] dependencies)
@@ -82,10 +85,15 @@ public sealed class PackageContentTests
     }
 
     [Test]
-    public void A_library_s_package_documents_its_members([Values("CrawlData", "CrawlData.Testing")] string id)
+    public void A_library_s_package_documents_its_members([Values("CrawlData", "CrawlData.Diagnostics", "CrawlData.Testing")] string id)
     {
         using var package = Packed.Open(id);
-        var member = id == "CrawlData" ? "T:CrawlData.Crawls.CrawlEventRepository" : "T:CrawlData.Testing.ThrowawayDatabase";
+        var member = id switch
+        {
+            "CrawlData" => "T:CrawlData.Crawls.CrawlEventRepository",
+            "CrawlData.Diagnostics" => "T:OpenTelemetry.Trace.CrawlDataTracerProviderBuilderExtensions",
+            _ => "T:CrawlData.Testing.ThrowawayDatabase",
+        };
 
         Assert.That(package.Entries.Select(entry => entry.FullName).Where(name => name.StartsWith("lib/", StringComparison.Ordinal)),
             Is.EquivalentTo(new[] { $"lib/net10.0/{id}.dll", $"lib/net10.0/{id}.xml" }));
@@ -93,6 +101,7 @@ public sealed class PackageContentTests
     }
 
     [TestCase("CrawlData", "lib/net10.0")]
+    [TestCase("CrawlData.Diagnostics", "lib/net10.0")]
     [TestCase("CrawlData.Testing", "lib/net10.0")]
     [TestCase("CrawlData.Cli", "tools/net10.0/any")]
     public void A_debugger_finds_every_source_by_its_symbols(string id, string folder)
@@ -114,6 +123,7 @@ public sealed class PackageContentTests
     }
 
     [TestCase("CrawlData", "lib/net10.0/CrawlData")]
+    [TestCase("CrawlData.Diagnostics", "lib/net10.0/CrawlData.Diagnostics")]
     [TestCase("CrawlData.Testing", "lib/net10.0/CrawlData.Testing")]
     [TestCase("CrawlData.Cli", "tools/net10.0/any/CrawlData.Cli")]
     public void Nothing_packed_names_a_folder_of_the_machine(string id, string name)

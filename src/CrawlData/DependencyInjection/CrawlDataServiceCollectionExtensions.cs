@@ -1,16 +1,11 @@
+using System.Diagnostics.CodeAnalysis;
 using CrawlData;
-using CrawlData.Audits;
 using CrawlData.Crawls;
 using CrawlData.DependencyInjection;
 using CrawlData.Diagnostics;
-using CrawlData.Instrumentation;
-using CrawlData.Recordings;
 using CrawlData.Retention;
 using CrawlData.Schema;
 using CrawlData.Workers;
-using Microsoft.Extensions.DependencyInjection.Extensions;
-using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Npgsql;
 
@@ -19,16 +14,14 @@ namespace Microsoft.Extensions.DependencyInjection;
 /// <summary>Registers CrawlData in an application's dependency injection.</summary>
 public static class CrawlDataServiceCollectionExtensions
 {
-    // A private object, so that no other registration has the same key.
-    private static readonly object DataSourceKey = new();
-
     /// <summary>Adds the services of CrawlData as singletons over the application's <see cref="NpgsqlDataSource"/>. A second call only
     /// sets options.</summary>
     /// <remarks>
     /// <para><b>Services.</b> The repositories, the queues, the event writer, the migrator, the sweeper and the purger. Also the importer and exporter of
     /// recordings, the status reader, the doctor and the health check.</para>
     /// <para><b>Data source.</b> The application disposes its data source. When the data source has several hosts, CrawlData works on the primary.
-    /// <see cref="CrawlDataOptions.ReadFromStandby"/> lets reads go to a standby. Calls for two data sources keep the host from starting.</para>
+    /// <see cref="CrawlDataOptions.ReadFromStandby"/> lets reads go to a standby. Calls for two data sources keep the host from starting:
+    /// <c>AddKeyedCrawlData</c> is for several databases.</para>
     /// <para><b>Start.</b> The schema is migrated before any other hosted service starts, unless <see cref="CrawlDataOptions.MigrateAtStartup"/> is false. The
     /// host does not start when the migration fails, when an option is out of range, or when there is no data source. It waits for a server that cannot be
     /// reached yet, for <see cref="RetryOptions.Limit"/>. After the migration, what <see cref="DatabaseDoctor"/> finds is logged as warnings. The obsolete
@@ -46,55 +39,8 @@ public static class CrawlDataServiceCollectionExtensions
     /// builder.Services.AddCrawlData(options =&gt; options.MigrateAtStartup = false);
     /// </code>
     /// </example>
-    public static IServiceCollection AddCrawlData(this IServiceCollection services, Action<CrawlDataOptions>? configure = null)
-    {
-        ArgumentNullException.ThrowIfNull(services);
-        services.AddOptions<CrawlDataOptions>().Configure(options =>
-        {
-            var earlier = options.DataSource;
-            configure?.Invoke(options);
-            if (earlier is not null && options.DataSource != earlier)
-            {
-                throw new InvalidOperationException(CrawlDataSources.Several);
-            }
-        });
-        RegisteredDataSources.Record(services);
-        if (services.Any(service => service.ServiceType == typeof(CrawlDataSources)))
-        {
-            return services;
-        }
-
-        services.AddSingleton<CrawlDataSources>();
-        services.AddSingleton(provider => new SchemaMigrator(Primary(provider), Options(provider).Migration, Logger<SchemaMigrator>(provider), Time(provider)));
-        services.AddSingleton(provider => new CrawlRunRepository(
-            Primary(provider), Reads(provider), Logger<CrawlRunRepository>(provider), Options(provider).Notify));
-        services.AddSingleton(provider => new CrawlRunQueue(
-            Primary(provider), Logger<CrawlRunQueue>(provider), Options(provider).Notify, Time(provider)));
-        services.AddSingleton(provider => new CrawlEventRepository(
-            Primary(provider), Reads(provider), Options(provider).Retry, Options(provider).Notify, Logger<CrawlEventRepository>(provider), Time(provider)));
-        services.AddSingleton(provider => new CrawlEventWriter(
-            provider.GetRequiredService<CrawlEventRepository>(), Options(provider).Writer, Logger<CrawlEventWriter>(provider), Time(provider)));
-        services.AddSingleton(provider => new AuditSessionRepository(
-            Primary(provider), Reads(provider), Logger<AuditSessionRepository>(provider), Options(provider).Notify));
-        services.AddSingleton(provider => new AuditSessionQueue(
-            Primary(provider), Logger<AuditSessionQueue>(provider), Options(provider).Notify, Time(provider)));
-        services.AddSingleton(provider => new AuditPageRepository(Primary(provider), Reads(provider), Logger<AuditPageRepository>(provider)));
-        services.AddSingleton(provider => new ArtifactRepository(
-            Primary(provider), Reads(provider), Options(provider).Retention, Logger<ArtifactRepository>(provider)));
-        services.AddSingleton(provider => new CrawlLogRepository(
-            Primary(provider), Reads(provider), Options(provider).Retry, Logger<CrawlLogRepository>(provider), Time(provider)));
-        services.AddSingleton(provider => new ArtifactSweeper(Primary(provider), Logger<ArtifactSweeper>(provider)));
-        services.AddSingleton(provider => new RetentionPurger(Primary(provider), Logger<RetentionPurger>(provider)));
-        services.AddSingleton(provider => new DatabaseStatusReader(Primary(provider), provider.GetService<ILoggerFactory>()));
-        services.AddSingleton(provider => new DatabaseDoctor(Primary(provider)));
-        services.AddSingleton(provider => new RecordingImporter(Primary(provider)));
-        services.AddSingleton(provider => new RecordingExporter(Reads(provider)));
-        services.AddSingleton(provider => new CrawlDataHealthCheck(
-            Primary(provider), Options(provider).ExpectWrites, Logger<CrawlDataHealthCheck>(provider)));
-        services.AddHostedService<MigrationAtStartup>();
-        services.AddHostedService<FlushAtShutdown>();
-        return services;
-    }
+    public static IServiceCollection AddCrawlData(this IServiceCollection services, Action<CrawlDataOptions>? configure = null) =>
+        services.AddDatabase(null, configure);
 
     /// <summary>Adds the services of CrawlData as singletons over a data source of their own, made from a connection string.</summary>
     /// <remarks>
@@ -113,29 +59,8 @@ public static class CrawlDataServiceCollectionExtensions
     /// builder.Services.AddCrawlData(builder.Configuration.GetConnectionString("Crawls")!);
     /// </code>
     /// </example>
-    public static IServiceCollection AddCrawlData(this IServiceCollection services, string connectionString, Action<CrawlDataOptions>? configure = null)
-    {
-        ArgumentNullException.ThrowIfNull(services);
-        ArgumentNullException.ThrowIfNull(connectionString);
-        if (services.Any(service => Equals(service.ServiceKey, DataSourceKey)))
-        {
-            throw new InvalidOperationException("AddCrawlData already has a connection string. Pass one in one call only.");
-        }
-
-        RequireConnectionString(connectionString);
-        services.AddKeyedSingleton(
-            DataSourceKey,
-            (provider, _) => new NpgsqlDataSourceBuilder(connectionString)
-                .UseLoggerFactory(provider.GetService<ILoggerFactory>() is { } factory ? new GuardedLoggerFactory(factory) : null)
-                .Build());
-        services.AddCrawlData(options =>
-        {
-            options.DataSource = provider => provider.GetRequiredKeyedService<NpgsqlDataSource>(DataSourceKey);
-            configure?.Invoke(options);
-        });
-        services.TryAddSingleton(Primary);
-        return services;
-    }
+    public static IServiceCollection AddCrawlData(this IServiceCollection services, string connectionString, Action<CrawlDataOptions>? configure = null) =>
+        services.AddDatabase(null, connectionString, configure);
 
     /// <summary>Adds a hosted worker that claims audit sessions, and calls a handler for each. Call it after <c>AddCrawlData</c>.</summary>
     /// <remarks>
@@ -159,20 +84,10 @@ public static class CrawlDataServiceCollectionExtensions
     /// builder.Services.AddAuditWorker&lt;Auditor&gt;(options =&gt; options.Concurrency = 4);
     /// </code>
     /// </example>
-    public static IServiceCollection AddAuditWorker<THandler>(this IServiceCollection services, Action<WorkerOptions>? configure = null)
-        where THandler : class, IAuditHandler
-    {
-        services.AddHandler<THandler>(WorkerOptions.Audits, configure);
-        services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, AuditWorker<THandler>>(provider => new AuditWorker<THandler>(
-            Primary(provider),
-            provider.GetRequiredService<AuditSessionQueue>(),
-            Options<WorkerOptions>(provider, WorkerOptions.Audits),
-            Options(provider).Notify,
-            provider.GetRequiredService<IServiceScopeFactory>(),
-            Time(provider),
-            Logger<THandler>(provider))));
-        return services;
-    }
+    public static IServiceCollection AddAuditWorker<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(
+        this IServiceCollection services, Action<WorkerOptions>? configure = null)
+        where THandler : class, IAuditHandler =>
+        services.AddAudits<THandler>(null, configure);
 
     /// <summary>Adds a hosted worker that claims crawl runs, and calls a handler for each. Call it after <c>AddCrawlData</c>.</summary>
     /// <remarks>
@@ -196,21 +111,10 @@ public static class CrawlDataServiceCollectionExtensions
     /// builder.Services.AddCrawlWorker&lt;Crawler&gt;(options =&gt; options.Concurrency = 4);
     /// </code>
     /// </example>
-    public static IServiceCollection AddCrawlWorker<THandler>(this IServiceCollection services, Action<WorkerOptions>? configure = null)
-        where THandler : class, ICrawlHandler
-    {
-        services.AddHandler<THandler>(WorkerOptions.Crawls, configure);
-        services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, CrawlWorker<THandler>>(provider => new CrawlWorker<THandler>(
-            Primary(provider),
-            provider.GetRequiredService<CrawlRunQueue>(),
-            provider.GetRequiredService<CrawlEventWriter>(),
-            Options<WorkerOptions>(provider, WorkerOptions.Crawls),
-            Options(provider).Notify,
-            provider.GetRequiredService<IServiceScopeFactory>(),
-            Time(provider),
-            Logger<THandler>(provider))));
-        return services;
-    }
+    public static IServiceCollection AddCrawlWorker<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(
+        this IServiceCollection services, Action<WorkerOptions>? configure = null)
+        where THandler : class, ICrawlHandler =>
+        services.AddCrawls<THandler>(null, configure);
 
     /// <summary>Adds a hosted service that sweeps expired artifacts, and purges old rows, at an interval. Call it after <c>AddCrawlData</c>.</summary>
     /// <remarks>
@@ -227,58 +131,6 @@ public static class CrawlDataServiceCollectionExtensions
     /// builder.Services.AddCrawlDataJanitor(options =&gt; options.PurgeSessionsAfter = TimeSpan.FromDays(400));
     /// </code>
     /// </example>
-    public static IServiceCollection AddCrawlDataJanitor(this IServiceCollection services, Action<JanitorOptions>? configure = null)
-    {
-        ArgumentNullException.ThrowIfNull(services);
-        services.AddOptions<JanitorOptions>().Configure(options => configure?.Invoke(options));
-        services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, Janitor>(provider => new Janitor(
-            provider.GetRequiredService<ArtifactSweeper>(),
-            provider.GetRequiredService<RetentionPurger>(),
-            Options<JanitorOptions>(provider, Microsoft.Extensions.Options.Options.DefaultName),
-            provider.GetRequiredService<IServiceScopeFactory>(),
-            Time(provider),
-            Logger<ArtifactSweeper>(provider))));
-        return services;
-    }
-
-    private static void AddHandler<THandler>(this IServiceCollection services, string queue, Action<WorkerOptions>? configure) where THandler : class
-    {
-        ArgumentNullException.ThrowIfNull(services);
-        if (services.Select(service => service.IsKeyedService ? null : service.ImplementationInstance).OfType<RegisteredHandler>()
-            .FirstOrDefault(one => one.Queue == queue && one.Type != typeof(THandler)) is { } other)
-        {
-            throw new InvalidOperationException($"{queue} has the handler {other.Type} already. A queue has one handler in a process.");
-        }
-
-        services.AddSingleton(new RegisteredHandler(queue, typeof(THandler)));
-        services.TryAddScoped<THandler>();
-        services.AddOptions<WorkerOptions>(queue).Configure(options => configure?.Invoke(options));
-    }
-
-    private static void RequireConnectionString(string connectionString)
-    {
-        try
-        {
-            // Only Build checks the settings against each other. It opens no connection.
-            using var dataSource = new NpgsqlDataSourceBuilder(connectionString).Build();
-        }
-        catch (Exception exception) when (exception is ArgumentException or FormatException or InvalidOperationException or NotSupportedException)
-        {
-            // The cause is left out, because its message may quote the string.
-            throw new InvalidValueException(
-                "connection_string", "is refused by Npgsql; an example of a valid one is 'Host=localhost;Username=me;Password=…;Database=crawls'");
-        }
-    }
-
-    private static CrawlDataOptions Options(IServiceProvider provider) => provider.GetRequiredService<IOptions<CrawlDataOptions>>().Value;
-
-    private static T Options<T>(IServiceProvider provider, string name) where T : class => provider.GetRequiredService<IOptionsMonitor<T>>().Get(name);
-
-    private static NpgsqlDataSource Primary(IServiceProvider provider) => provider.GetRequiredService<CrawlDataSources>().Primary;
-
-    private static NpgsqlDataSource Reads(IServiceProvider provider) => provider.GetRequiredService<CrawlDataSources>().Reads;
-
-    private static TimeProvider? Time(IServiceProvider provider) => provider.GetService<TimeProvider>();
-
-    private static ILogger<T>? Logger<T>(IServiceProvider provider) => provider.GetService<ILogger<T>>();
+    public static IServiceCollection AddCrawlDataJanitor(this IServiceCollection services, Action<JanitorOptions>? configure = null) =>
+        services.AddJanitor(null, configure);
 }

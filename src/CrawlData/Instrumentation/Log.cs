@@ -33,6 +33,9 @@ internal static partial class Log
     [LoggerMessage(6, LogLevel.Warning, "The health check failed.", EventName = "HealthCheckFailed")]
     public static partial void HealthCheckFailed(ILogger logger, Exception exception);
 
+    [LoggerMessage(7, LogLevel.Error, "The database with the key {ServiceKey} could not be migrated: {Error}.", EventName = "MigrationFailed")]
+    public static partial void MigrationFailed(ILogger logger, string serviceKey, string error);
+
     [LoggerMessage(10, LogLevel.Warning, "Work on {Table} failed with {Error}. Retrying after {Seconds:0.0} s so far.", EventName = "Retrying")]
     public static partial void Retrying(ILogger logger, string table, string error, double seconds);
 

@@ -10,8 +10,8 @@ namespace CrawlData.Diagnostics;
 /// <summary>Checks that the database can be reached, that its schema is up to date, and that it accepts writes where they are expected. It also reports what
 /// <see cref="DatabaseDoctor"/> finds.</summary>
 /// <remarks>
-/// <para>A check reads with a few short statements, on connections of the data source. Set a time-out for the registration. Otherwise a check lasts as long as
-/// the connection's own time-outs allow.</para>
+/// <para>A check reads with a few short statements, on connections of the data source. It lasts as long as the registration's time-out and the connection's own
+/// allow. <c>AddHealthChecks().AddCrawlData()</c> of the package CrawlData.Diagnostics registers it with a time-out of 5 seconds.</para>
 /// <para>The role needs SELECT on <c>crawldata_journal</c>. Without it the check reports degraded. Response writers print
 /// descriptions and exceptions for whoever asks. So a result has no exception, and its description names an error by its SQLSTATE or type. The exception is
 /// logged.</para>

@@ -10,6 +10,7 @@ namespace CrawlData.Workers;
 /// <param name="queue">The queue.</param>
 /// <param name="options">The options.</param>
 /// <param name="listen">Whether to listen for notifications.</param>
+/// <param name="key">The handler's key; null for one without.</param>
 /// <param name="scopes">Makes a scope for each session.</param>
 /// <param name="timeProvider">Measures pauses; may be null.</param>
 /// <param name="logger">Logs failures; may be null.</param>
@@ -18,6 +19,7 @@ internal sealed class AuditWorker<THandler>(
     AuditSessionQueue queue,
     WorkerOptions options,
     bool listen,
+    string? key,
     IServiceScopeFactory scopes,
     TimeProvider? timeProvider,
     ILogger? logger)
@@ -35,7 +37,7 @@ internal sealed class AuditWorker<THandler>(
         IServiceProvider services, AuditSession claim, CancellationToken cancellationToken)
     {
         var context = new AuditContext(claim);
-        await services.GetRequiredService<THandler>().HandleAsync(context, cancellationToken).ConfigureAwait(false);
+        await Handler(services).HandleAsync(context, cancellationToken).ConfigureAwait(false);
         return context.Missing is { } missing
             ? token => EndAsync(claim, queue.CompletePartiallyAsync(claim.Id, claim.Attempts, missing, cancellationToken: token), AuditSessionStatus.Partial)
             : token => EndAsync(claim, queue.CompleteAsync(claim.Id, claim.Attempts, cancellationToken: token), AuditSessionStatus.Completed);
@@ -64,4 +66,7 @@ internal sealed class AuditWorker<THandler>(
             { Row: { } row } => row.Attempts == claim.Attempts && ends.Contains(row.Status),
             _ => false,
         };
+
+    private THandler Handler(IServiceProvider services) =>
+        key is null ? services.GetRequiredService<THandler>() : services.GetRequiredKeyedService<THandler>(key);
 }

@@ -12,6 +12,7 @@ namespace CrawlData.Workers;
 /// <param name="writer">Writes the events of the handlers.</param>
 /// <param name="options">The options.</param>
 /// <param name="listen">Whether to listen for notifications.</param>
+/// <param name="key">The handler's key; null for one without.</param>
 /// <param name="scopes">Makes a scope for each claim.</param>
 /// <param name="timeProvider">Measures pauses; may be null.</param>
 /// <param name="logger">Logs failures; may be null.</param>
@@ -21,6 +22,7 @@ internal sealed class CrawlWorker<THandler>(
     CrawlEventWriter writer,
     WorkerOptions options,
     bool listen,
+    string? key,
     IServiceScopeFactory scopes,
     TimeProvider? timeProvider,
     ILogger? logger)
@@ -39,7 +41,7 @@ internal sealed class CrawlWorker<THandler>(
     protected override async Task<Func<CancellationToken, Task<bool>>> HandleAsync(
         IServiceProvider services, CrawlRunClaim claim, CancellationToken cancellationToken)
     {
-        await services.GetRequiredService<THandler>().HandleAsync(new CrawlContext(claim, writer), cancellationToken).ConfigureAwait(false);
+        await Handler(services).HandleAsync(new CrawlContext(claim, writer), cancellationToken).ConfigureAwait(false);
         return async token => HasEnded(await queue.CompleteAsync(claim, cancellationToken: token).ConfigureAwait(false), CrawlStatus.Completed);
     }
 
@@ -92,4 +94,7 @@ internal sealed class CrawlWorker<THandler>(
     // An end whose answer was lost is sent again. Then it is refused, and the run shows it.
     private static bool HasEnded(Transition<CrawlRun> ending, CrawlStatus end) =>
         ending.Outcome == TransitionOutcome.Applied || ending.Row?.Status == end;
+
+    private THandler Handler(IServiceProvider services) =>
+        key is null ? services.GetRequiredService<THandler>() : services.GetRequiredKeyedService<THandler>(key);
 }

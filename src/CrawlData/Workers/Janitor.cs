@@ -12,6 +12,7 @@ namespace CrawlData.Workers;
 /// <param name="sweeper">Sweeps.</param>
 /// <param name="purger">Purges.</param>
 /// <param name="options">The options.</param>
+/// <param name="key">The key of the application's store; null for one without.</param>
 /// <param name="scopes">Makes a scope for each round.</param>
 /// <param name="timeProvider">Measures pauses; may be null.</param>
 /// <param name="logger">Logs failures; may be null.</param>
@@ -19,6 +20,7 @@ internal sealed class Janitor(
     ArtifactSweeper sweeper,
     RetentionPurger purger,
     JanitorOptions options,
+    string? key,
     IServiceScopeFactory scopes,
     TimeProvider? timeProvider,
     ILogger? logger) : BackgroundService
@@ -33,11 +35,11 @@ internal sealed class Janitor(
         var scope = scopes.CreateAsyncScope();
         await using (scope.ConfigureAwait(false))
         {
-            if (scope.ServiceProvider.GetService<IArtifactStore>() is null
+            if (FindStore(scope.ServiceProvider) is null
                 && options is { PurgeArtifactsAfter: null, PurgeSessionsAfter: null, PurgeCrawlsAfter: null })
             {
-                throw new InvalidOperationException(
-                    "AddCrawlDataJanitor has nothing to do. Register an IArtifactStore, or set an age at which rows are purged.");
+                var store = key is null ? "an IArtifactStore" : $"an IArtifactStore with the key \"{key}\"";
+                throw new InvalidOperationException($"AddCrawlDataJanitor has nothing to do. Register {store}, or set an age at which rows are purged.");
             }
         }
 
@@ -69,7 +71,7 @@ internal sealed class Janitor(
         var scope = scopes.CreateAsyncScope();
         await using (scope.ConfigureAwait(false))
         {
-            if (scope.ServiceProvider.GetService<IArtifactStore>() is { } store)
+            if (FindStore(scope.ServiceProvider) is { } store)
             {
                 await sweeper.SweepAsync(store, cancellationToken: cancellationToken).ConfigureAwait(false);
             }
@@ -88,4 +90,7 @@ internal sealed class Janitor(
             Log.JanitorFailed(log, job, Telemetry.ErrorType(exception));
         }
     }
+
+    private IArtifactStore? FindStore(IServiceProvider services) =>
+        key is null ? services.GetService<IArtifactStore>() : services.GetKeyedService<IArtifactStore>(key);
 }

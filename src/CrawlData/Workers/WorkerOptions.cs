@@ -15,6 +15,17 @@ public sealed class WorkerOptions
     /// <summary>The name of the options of the worker on runs.</summary>
     public const string Crawls = "CrawlData.Crawls";
 
+    /// <summary>Returns the name of the options of a worker on a database with a key.</summary>
+    /// <param name="queue"><see cref="Audits"/> or <see cref="Crawls"/>.</param>
+    /// <param name="serviceKey">The key that was passed to <c>AddKeyedCrawlData</c>; null for the database without one.</param>
+    /// <returns>The queue, a colon and the key.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="queue"/> is null.</exception>
+    public static string NameOf(string queue, string? serviceKey)
+    {
+        ArgumentNullException.ThrowIfNull(queue);
+        return serviceKey is null ? queue : $"{queue}:{serviceKey}";
+    }
+
     /// <summary>The most items that the worker handles at a time.</summary>
     /// <value>The default is 1. The range is 1 to 1,000.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is out of range.</exception>

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using CrawlData.Crawls;
-using CrawlData.Diagnostics;
 using CrawlData.Retention;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
@@ -199,9 +198,9 @@ public sealed class TelemetryTests : EmptiedDatabaseTest
 
         // snippet: telemetry
         builder.Services.AddOpenTelemetry()
-            .WithTracing(tracing => tracing.AddSource("CrawlData", "Npgsql"))
-            .WithMetrics(metrics => metrics.AddMeter("CrawlData", "Npgsql"));
-        builder.Services.AddHealthChecks().AddCheck<CrawlDataHealthCheck>("crawldata", timeout: TimeSpan.FromSeconds(5));
+            .WithTracing(tracing => tracing.AddCrawlDataInstrumentation().AddSource("Npgsql"))
+            .WithMetrics(metrics => metrics.AddCrawlDataInstrumentation().AddMeter("Npgsql"));
+        builder.Services.AddHealthChecks().AddCrawlData();
         // end snippet
         builder.Services.ConfigureOpenTelemetryTracerProvider(tracing => tracing.AddProcessor(new SimpleActivityExportProcessor(new Ours(this))));
         builder.Services.ConfigureOpenTelemetryMeterProvider(measuring => measuring.AddInMemoryExporter(metrics));

@@ -59,6 +59,9 @@ internal static partial class ApiInputs
 
     private static IEnumerable<ApiInput> Workers =>
     [
+        Required<string>("WorkerOptions.NameOf(queue)", (_, queue) => Task.FromResult(WorkerOptions.NameOf(queue, "eu"))),
+        Of<string?>("WorkerOptions.NameOf(serviceKey)", (_, key) => Task.FromResult(WorkerOptions.NameOf(WorkerOptions.Crawls, key)),
+            [(null, null), .. Cases<string?>(MalformedText.NotStorable.Concat(MalformedText.Storable), null)]),
         Number("WorkerOptions.Concurrency", 1, 1_000, (_, number) => Task.FromResult(new WorkerOptions { Concurrency = number })),
         Number("WorkerOptions.MaxAttempts", 1, int.MaxValue, (_, number) => Task.FromResult(new WorkerOptions { MaxAttempts = number })),
         Duration("WorkerOptions.PollInterval", TimeSpan.FromMilliseconds(10), TimeSpan.FromHours(1),

@@ -56,6 +56,16 @@ internal static partial class ApiInputs
             .. Cases(MalformedInput.AcceptedConnectionStrings, null),
             .. Cases(MalformedInput.RefusedConnectionStrings, ExpectedError.OfValue("connection_string")),
         ]),
+        Of<string>("CrawlDataKeyedServiceCollectionExtensions.AddKeyedCrawlData(connectionString)", RegisterWithKeyAsync, [
+            (null!, new ExpectedError(typeof(ArgumentNullException), "connectionString")),
+            .. Cases(MalformedInput.AcceptedConnectionStrings, null),
+            .. Cases(MalformedInput.RefusedConnectionStrings, ExpectedError.OfValue("connection_string")),
+        ]),
+        ServiceKey("AddKeyedCrawlData", (services, key) => services.AddKeyedCrawlData(key)),
+        ServiceKey("AddKeyedCrawlData", (services, key) => services.AddKeyedCrawlData(key, "Host=localhost")),
+        ServiceKey("AddKeyedAuditWorker", (services, key) => services.AddKeyedAuditWorker<Examples.Auditor>(key)),
+        ServiceKey("AddKeyedCrawlWorker", (services, key) => services.AddKeyedCrawlWorker<Examples.Crawler>(key)),
+        ServiceKey("AddKeyedCrawlDataJanitor", (services, key) => services.AddKeyedCrawlDataJanitor(key)),
         Required<Exception>("ServerErrors.Describe(exception)", (_, exception) => Task.FromResult(ServerErrors.Describe(exception))),
         Required<Exception>("ServerErrors.IsRefusal(exception)", (_, exception) => Task.FromResult(ServerErrors.IsRefusal(exception))),
     ];
@@ -85,6 +95,22 @@ internal static partial class ApiInputs
         var repaired = CrawledText.Repair(text);
         Assert.That(repaired?.Length, Is.EqualTo(text?.Length));
         Assert.That(await api.StoreAsync(new AuditFindings { FinalUrl = repaired }, session => session.FinalUrl), Is.EqualTo(new[] { repaired }));
+    }
+
+    private static ApiInput ServiceKey(string method, Func<IServiceCollection, string, IServiceCollection> register) =>
+        Of<string>(
+            $"CrawlDataKeyedServiceCollectionExtensions.{method}(serviceKey)",
+            (_, key) => Task.FromResult(register(new ServiceCollection(), key)),
+            [
+                (null!, new ExpectedError(typeof(ArgumentNullException), "serviceKey")),
+                ("", new ExpectedError(typeof(ArgumentException), "serviceKey")),
+                .. Cases(MalformedText.NotStorable.Concat(MalformedText.Storable).Where(text => text.Length > 0), null),
+            ]);
+
+    private static async Task RegisterWithKeyAsync(ValidArguments api, string connectionString)
+    {
+        await using var provider = new ServiceCollection().AddKeyedCrawlData("eu", connectionString).BuildServiceProvider();
+        provider.GetRequiredKeyedService<CrawlEventRepository>("eu");
     }
 
     private static async Task RegisterAsync(ValidArguments api, string connectionString)
