@@ -1,17 +1,18 @@
 using System.CommandLine;
 using System.IO.Compression;
+using CrawlData.Cli.Exports;
+using CrawlData.Crawls;
 using CrawlData.Recordings;
-using Npgsql;
 
 namespace CrawlData.Cli.Commands;
 
-/// <summary><c>crawldata export</c>: writes crawls and audit sessions as a recording.</summary>
+/// <summary><c>crawldata export</c>: writes crawls and audit sessions as a recording or as CSV.</summary>
 internal sealed class ExportCommand : ToolCommand
 {
     private readonly Argument<IdText[]> ids = new("ID")
     {
         Description = "The id of a crawl or an audit session, or its first digits. "
-            + "`crawldata runs` and `crawldata sessions` list the ids. Several go into one recording.",
+            + "`crawldata runs` and `crawldata sessions` list the ids. Several go into one recording, or into one file of a table.",
         Arity = ArgumentArity.OneOrMore,
         CustomParser = result => CommandParameters.ParseAll<IdText>(result, "ID", IdText.Expected("crawl's or session"), IdText.TryParse),
     };
@@ -23,122 +24,162 @@ internal sealed class ExportCommand : ToolCommand
         HelpName = "FILE",
     };
 
+    private readonly Option<long?> after = CommandParameters.Optional<long>(
+        "--after", "ID", "Only the crawl's events after this id, and not the run. 0 begins.", "an event's id", CommandParameters.TryParseNumber);
+
+    private readonly Option<bool> csv = new("--csv") { Description = "Write one table as CSV (RFC 4180): a crawl's events, or the table that --table names." };
+
+    private readonly Option<string?> table = new("--table")
+    {
+        Description = $"The table to write as CSV: one of {string.Join(", ", RecordingFormat.Tables)}.",
+        HelpName = "TABLE",
+        CustomParser = result => CommandParameters.ParseAll<string>(result, "--table", $"one of {string.Join(", ", RecordingFormat.Tables)}", TryParseTable)[0],
+    };
+
     public ExportCommand() : base(
         "export",
-        "Exports crawls with their events, and audit sessions with all their rows, as a recording that `crawldata import` reads.")
+        "Exports crawls with their events, and audit sessions with all their rows, as a recording that `crawldata import` reads, or as CSV.",
+        """
+        An export reads one snapshot of each crawl or session. To go on with a crawl, running or not, give --after the id that the last export ended with. It
+        is next_after in the JSON on standard output if the rows go to a file. If the rows go to standard output, it is on standard error. Each event is
+        exported once. Without new events, no file is written, and the exit code is 0.
+
+          crawldata export CRAWL --after 0 --output 0.ndjson.gz
+          crawldata export CRAWL --csv > events.csv
+          crawldata export SESSION --csv --table crawl_logs > log.csv
+        """)
     {
         Add(ids);
         Add(output);
+        Add(after);
+        Add(csv);
+        table.CompletionSources.Add(RecordingFormat.Tables);
+        Add(table);
+        Validators.Add(result =>
+        {
+            if (result.GetResult(table) is not null && !result.GetValue(csv))
+            {
+                result.AddError("--table needs --csv");
+            }
+
+            if (result.GetResult(after) is not null && (result.GetValue(table) ?? RecordingFormat.CrawlEvents) != RecordingFormat.CrawlEvents)
+            {
+                result.AddError($"--after is for the table {RecordingFormat.CrawlEvents}");
+            }
+
+            if (result.GetResult(after) is not null && result.GetResult(ids)?.Tokens.Count > 1)
+            {
+                result.AddError("--after takes one crawl, because each crawl has its own last id");
+            }
+        });
         SetAction(RunAsync);
     }
 
     private async Task RunAsync(ParseResult arguments, CancellationToken cancellationToken)
     {
         await using var dataSource = Connection.Required(arguments);
-        var exported = new List<Guid>();
+        var sources = new List<ExportSource>();
         foreach (var id in arguments.GetRequiredValue(ids))
         {
-            exported.Add(await id.ToCrawlOrSessionIdAsync(dataSource, cancellationToken));
+            sources.Add(await ExportSource.FindAsync(dataSource, id, cancellationToken));
         }
 
-        if (arguments.GetValue(output) is not { } file)
+        sources = [.. sources.Distinct()];
+        var selection = Select(sources, arguments);
+        if (selection.AfterId is > 0 and var given
+            && await new CrawlEventRepository(dataSource).CountAsync(
+                sources[0].Id, new CrawlEventFilter { AfterId = given - 1, UpToId = given }, cancellationToken: cancellationToken) == 0)
         {
-            await using var standardOutput = StandardOutput.Open();
-            await ExportAsync(dataSource, exported, standardOutput, showProgress: Console.IsOutputRedirected, cancellationToken);
+            throw new UnknownIdException($"Crawl {sources[0].Id} has no event {given}: the id is of another crawl, or the database has lost events.");
+        }
+
+        var export = new Export(dataSource, sources, selection);
+        Func<Stream, RowFormat> toFormat = arguments.GetValue(csv) ? stream => new CsvFormat(stream, selection.Table!) : stream => new NdjsonWriter(stream);
+        if (arguments.GetValue(output) is { } file)
+        {
+            await ToFileAsync(export, file, toFormat, cancellationToken);
             return;
         }
 
-        var total = await ExportAsync(dataSource, exported, file, cancellationToken);
-        if (!Console.IsOutputRedirected)
+        await using (var standardOutput = StandardOutput.Open())
+        using (var format = toFormat(standardOutput))
         {
-            Console.WriteLine($"Wrote {Terminal.Format(total)}, {Terminal.FormatBytes(total.Bytes)} of NDJSON, to {file}");
+            await export.WriteAsync(format, showProgress: Console.IsOutputRedirected, cancellationToken);
+        }
+
+        if (export.IsIncremental)
+        {
+            Terminal.WriteNotice($"--after {export.Sources.Single().NextAfter} continues here.");
         }
     }
 
-    private static async Task<RecordingProgress> ExportAsync(
-        NpgsqlDataSource dataSource, IReadOnlyList<Guid> ids, string file, CancellationToken cancellationToken)
+    private ExportSelection Select(IReadOnlyList<ExportSource> sources, ParseResult arguments)
+    {
+        var afterId = arguments.GetValue(after);
+        var selected = arguments.GetValue(table) ?? (afterId is not null || arguments.GetValue(csv) ? RecordingFormat.CrawlEvents : null);
+        if (selected is not null && sources.FirstOrDefault(source => !source.Tables.Contains(selected)) is { } other)
+        {
+            throw new UsageException(afterId is not null
+                ? $"--after takes a crawl, and {other.Id} is an audit session."
+                : $"{other.Id} has no {selected}: --table takes {string.Join(", ", other.Tables)} for {(other.IsCrawl ? "a crawl" : "an audit session")}.");
+        }
+
+        return new ExportSelection { Table = selected, AfterId = afterId };
+    }
+
+    private static async Task ToFileAsync(Export export, string file, Func<Stream, RowFormat> toFormat, CancellationToken cancellationToken)
     {
         var partial = file + ".partial";
-        var stored = File.Create(partial);
         try
         {
-            RecordingProgress exported;
-            await using (stored)
+            await using (var stored = File.Create(partial))
             {
-                exported = RecordingSource.IsCompressed(file)
-                    ? await CompressAsync(dataSource, ids, stored, cancellationToken)
-                    : await ExportAsync(dataSource, ids, stored, showProgress: true, cancellationToken);
+                await using (var compressed = RecordingSource.IsCompressed(file) ? new GZipStream(stored, CompressionLevel.Optimal, leaveOpen: true) : null)
+                using (var format = toFormat(compressed ?? (Stream)stored))
+                {
+                    await export.WriteAsync(format, showProgress: true, cancellationToken);
+                }
+
                 stored.Flush(flushToDisk: true);
             }
 
-            File.Move(partial, file, overwrite: true);
-            return exported;
+            if (export.IsWritten)
+            {
+                File.Move(partial, file, overwrite: true);
+            }
         }
-        catch
+        finally
         {
+            // After the move there is none.
             File.Delete(partial);
-            throw;
+        }
+
+        await ReportAsync(export, file, cancellationToken);
+    }
+
+    /// <summary>Says what was written: in a sentence on a terminal, and in JSON otherwise if the export is to be continued.</summary>
+    private static async Task ReportAsync(Export export, string destination, CancellationToken cancellationToken)
+    {
+        if (!Console.IsOutputRedirected)
+        {
+            Console.WriteLine(export.IsWritten
+                ? $"Wrote {Terminal.Format(export.Total)}, {Terminal.FormatBytes(export.Total.Bytes)}, to {destination}"
+                : "No new events.");
+            if (export.IsIncremental)
+            {
+                Console.WriteLine($"--after {export.Sources.Single().NextAfter} continues here.");
+            }
+        }
+        else if (export.IsIncremental)
+        {
+            await using var rows = new RowWriter();
+            await rows.WriteAsync(export.Sources.Single(), cancellationToken);
         }
     }
 
-    private static async Task<RecordingProgress> CompressAsync(
-        NpgsqlDataSource dataSource, IReadOnlyList<Guid> ids, Stream stored, CancellationToken cancellationToken)
+    private static bool TryParseTable(string token, out string name)
     {
-        await using var recording = new GZipStream(stored, CompressionLevel.Optimal, leaveOpen: true);
-        return await ExportAsync(dataSource, ids, recording, showProgress: true, cancellationToken);
+        name = token;
+        return RecordingFormat.Tables.Contains(token);
     }
-
-    private static Task<RecordingProgress> ExportAsync(
-        NpgsqlDataSource dataSource, IReadOnlyList<Guid> ids, Stream recording, bool showProgress, CancellationToken cancellationToken) =>
-        showProgress
-            ? Terminal.WithProgressAsync("Exporting", null, progress => ExportAsync(dataSource, ids, recording, progress, cancellationToken))
-            : ExportAsync(dataSource, ids, recording, null, cancellationToken);
-
-    private static async Task<RecordingProgress> ExportAsync(
-        NpgsqlDataSource dataSource, IReadOnlyList<Guid> ids, Stream recording, IProgress<RecordingProgress>? progress, CancellationToken cancellationToken)
-    {
-        var exporter = new RecordingExporter(dataSource);
-        var total = new RecordingProgress();
-        foreach (var id in ids)
-        {
-            var before = total;
-            var sum = progress is null ? null : Terminal.Report(one => progress.Report(Sum(before, one)));
-            total = Sum(before, await ExportAsync(exporter, id, recording, sum, cancellationToken));
-        }
-
-        return total;
-    }
-
-    private static async Task<RecordingProgress> ExportAsync(
-        RecordingExporter exporter, Guid id, Stream recording, IProgress<RecordingProgress>? progress, CancellationToken cancellationToken)
-    {
-        try
-        {
-            return await exporter.ExportCrawlAsync(id, recording, progress, cancellationToken);
-        }
-        catch (RowNotFoundException)
-        {
-            // Nothing was written.
-        }
-
-        try
-        {
-            return await exporter.ExportSessionAsync(id, recording, progress, cancellationToken);
-        }
-        catch (RowNotFoundException)
-        {
-            throw new UnknownIdException("crawl or session", id);
-        }
-    }
-
-    private static RecordingProgress Sum(RecordingProgress one, RecordingProgress other) => new()
-    {
-        Runs = one.Runs + other.Runs,
-        Events = one.Events + other.Events,
-        Sessions = one.Sessions + other.Sessions,
-        Pages = one.Pages + other.Pages,
-        Artifacts = one.Artifacts + other.Artifacts,
-        Logs = one.Logs + other.Logs,
-        Bytes = one.Bytes + other.Bytes,
-    };
 }

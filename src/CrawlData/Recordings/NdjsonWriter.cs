@@ -7,7 +7,7 @@ using CrawlData.Storage;
 namespace CrawlData.Recordings;
 
 /// <summary>Writes rows of tables as the lines of a recording, in chunks.</summary>
-internal sealed class NdjsonWriter : IDisposable
+internal sealed class NdjsonWriter : RowFormat
 {
     private const int ChunkBytes = 64 * 1024;
 
@@ -23,15 +23,11 @@ internal sealed class NdjsonWriter : IDisposable
         writer = new Utf8JsonWriter(buffer, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, MaxDepth = int.MaxValue });
     }
 
-    /// <summary>The number of bytes that the output has received.</summary>
-    public long BytesWritten { get; private set; }
-
-    /// <summary>Makes a map that writes the rows of one result. It writes each value as the database has it, also a label or a time that this version cannot
-    /// read. The rows reach the output with <see cref="FlushIfFullAsync"/> or <see cref="FlushAsync"/>.</summary>
-    /// <param name="table">The table.</param>
-    /// <param name="firstColumn">The first column that is written: 1 leaves out the id.</param>
-    public Func<DbDataReader, bool> Map(string table, int firstColumn = 0)
+    /// <inheritdoc/>
+    /// <remarks>The ids of events and log lines are left out.</remarks>
+    public override Action<DbDataReader> Map(string table)
     {
+        var firstColumn = table is RecordingFormat.CrawlEvents or RecordingFormat.CrawlLogs ? 1 : 0;
         string[]? types = null;
         return row =>
         {
@@ -50,22 +46,20 @@ internal sealed class NdjsonWriter : IDisposable
             writer.Flush();
             writer.Reset();
             buffer.Write("\n"u8);
-            return true;
         };
     }
 
-    /// <summary>Writes the chunk to the output if it is full.</summary>
-    public Task FlushIfFullAsync(CancellationToken cancellationToken) => buffer.WrittenCount >= ChunkBytes ? FlushAsync(cancellationToken) : Task.CompletedTask;
+    public override Task FlushIfFullAsync(CancellationToken cancellationToken) =>
+        buffer.WrittenCount >= ChunkBytes ? FlushAsync(cancellationToken) : Task.CompletedTask;
 
-    /// <summary>Writes the lines of the last chunk to the output.</summary>
-    public async Task FlushAsync(CancellationToken cancellationToken)
+    public override async Task FlushAsync(CancellationToken cancellationToken)
     {
         await output.WriteAsync(buffer.WrittenMemory, cancellationToken).ConfigureAwait(false);
         BytesWritten += buffer.WrittenCount;
         buffer.ResetWrittenCount();
     }
 
-    public void Dispose() => writer.Dispose();
+    public override void Dispose() => writer.Dispose();
 
     private void WriteValue(DbDataReader row, int column, string type)
     {

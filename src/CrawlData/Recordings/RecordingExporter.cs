@@ -1,4 +1,5 @@
 using System.Data;
+using System.Data.Common;
 using System.Runtime.CompilerServices;
 using CrawlData.Audits;
 using CrawlData.Crawls;
@@ -37,7 +38,7 @@ public sealed class RecordingExporter(NpgsqlDataSource dataSource)
         Guid crawlId, Stream recording, IProgress<RecordingProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(recording);
-        return InSnapshotAsync(snapshot => ExportCrawlAsync(crawlId, recording, progress, snapshot, cancellationToken), cancellationToken);
+        return ToRecordingAsync(recording, format => ExportCrawlAsync(crawlId, format, ExportSelection.All, progress, cancellationToken));
     }
 
     /// <summary>Exports an audit session with its pages, artifacts and log lines. Artifacts that are marked as deleted are included. The log lines are in the
@@ -54,59 +55,75 @@ public sealed class RecordingExporter(NpgsqlDataSource dataSource)
         Guid sessionId, Stream recording, IProgress<RecordingProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(recording);
-        return InSnapshotAsync(snapshot => ExportSessionAsync(sessionId, recording, progress, snapshot, cancellationToken), cancellationToken);
+        return ToRecordingAsync(recording, format => ExportSessionAsync(sessionId, format, ExportSelection.All, progress, cancellationToken));
     }
 
-    private async Task<RecordingProgress> ExportCrawlAsync(
-        Guid crawlId, Stream recording, IProgress<RecordingProgress>? progress, NpgsqlTransaction snapshot, CancellationToken cancellationToken)
+    /// <summary>Exports rows of a run and of its events, as
+    /// <see cref="ExportCrawlAsync(Guid, Stream, IProgress{RecordingProgress}?, CancellationToken)"/> does, in a format.</summary>
+    internal Task<ExportedRows> ExportCrawlAsync(
+        Guid crawlId, RowFormat format, ExportSelection selection, IProgress<RecordingProgress>? progress, CancellationToken cancellationToken) =>
+        InSnapshotAsync(snapshot => ExportCrawlAsync(crawlId, format, selection, progress, snapshot, cancellationToken), cancellationToken);
+
+    /// <summary>Exports rows of a session and of its pages, artifacts and log lines, as
+    /// <see cref="ExportSessionAsync(Guid, Stream, IProgress{RecordingProgress}?, CancellationToken)"/> does, in a format.</summary>
+    internal Task<ExportedRows> ExportSessionAsync(
+        Guid sessionId, RowFormat format, ExportSelection selection, IProgress<RecordingProgress>? progress, CancellationToken cancellationToken) =>
+        InSnapshotAsync(snapshot => ExportSessionAsync(sessionId, format, selection, progress, snapshot, cancellationToken), cancellationToken);
+
+    private static async Task<RecordingProgress> ToRecordingAsync(Stream recording, Func<RowFormat, Task<ExportedRows>> export)
     {
         using var writer = new NdjsonWriter(recording);
-        var total = new RecordingProgress();
-        await foreach (var _ in WriteAsync(writer, RecordingFormat.CrawlRuns, CrawlRunRepository.GetSql, () => Id(crawlId), snapshot, cancellationToken)
-            .ConfigureAwait(false))
-        {
-            total = total with { Runs = 1 };
-        }
+        return (await export(writer).ConfigureAwait(false)).Total;
+    }
 
-        if (total.Runs == 0)
+    private async Task<ExportedRows> ExportCrawlAsync(
+        Guid crawlId,
+        RowFormat format,
+        ExportSelection selection,
+        IProgress<RecordingProgress>? progress,
+        NpgsqlTransaction snapshot,
+        CancellationToken cancellationToken)
+    {
+        var status = await ExportParentAsync(
+            format, selection, RecordingFormat.CrawlRuns, CrawlRunRepository.GetSql, crawlId, snapshot, cancellationToken).ConfigureAwait(false);
+        var total = new RecordingProgress { Runs = selection.Includes(RecordingFormat.CrawlRuns) ? 1 : 0 };
+        long? lastEventId = null;
+        if (selection.Includes(RecordingFormat.CrawlEvents))
         {
-            throw new RowNotFoundException(RecordingFormat.CrawlRuns, [crawlId]);
-        }
-
-        var events = WriteAsync(
-            writer,
-            RecordingFormat.CrawlEvents,
-            CrawlEventStatements.ReadSql,
-            () => CrawlEventStatements.ToReadParameters(crawlId, null),
-            snapshot,
-            cancellationToken);
-        await foreach (var _ in events.ConfigureAwait(false))
-        {
-            total = total with { Events = total.Events + 1, Bytes = writer.BytesWritten };
-            if (total.Events % 1_000 == 0)
+            var events = WriteAsync(
+                format,
+                RecordingFormat.CrawlEvents,
+                CrawlEventStatements.ReadSql,
+                () => CrawlEventStatements.ToReadParameters(crawlId, null, selection.AfterId),
+                row => row.GetInt64(0),
+                snapshot,
+                cancellationToken);
+            await foreach (var id in events.ConfigureAwait(false))
             {
-                progress?.Report(total);
+                lastEventId = id;
+                total = total with { Events = total.Events + 1, Bytes = format.BytesWritten };
+                if (total.Events % 1_000 == 0)
+                {
+                    progress?.Report(total);
+                }
             }
         }
 
-        return await FinishAsync(writer, total, progress, cancellationToken).ConfigureAwait(false);
+        total = await FinishAsync(format, total, progress, cancellationToken).ConfigureAwait(false);
+        return new ExportedRows { Total = total, Status = status, LastEventId = lastEventId };
     }
 
-    private async Task<RecordingProgress> ExportSessionAsync(
-        Guid sessionId, Stream recording, IProgress<RecordingProgress>? progress, NpgsqlTransaction snapshot, CancellationToken cancellationToken)
+    private async Task<ExportedRows> ExportSessionAsync(
+        Guid sessionId,
+        RowFormat format,
+        ExportSelection selection,
+        IProgress<RecordingProgress>? progress,
+        NpgsqlTransaction snapshot,
+        CancellationToken cancellationToken)
     {
-        using var writer = new NdjsonWriter(recording);
-        var total = new RecordingProgress();
-        await foreach (var _ in Rows(RecordingFormat.AuditSessions, AuditSessionRepository.GetSql, () => Id(sessionId)).ConfigureAwait(false))
-        {
-            total = total with { Sessions = 1 };
-        }
-
-        if (total.Sessions == 0)
-        {
-            throw new RowNotFoundException(RecordingFormat.AuditSessions, [sessionId]);
-        }
-
+        var status = await ExportParentAsync(
+            format, selection, RecordingFormat.AuditSessions, AuditSessionRepository.GetSql, sessionId, snapshot, cancellationToken).ConfigureAwait(false);
+        var total = new RecordingProgress { Sessions = selection.Includes(RecordingFormat.AuditSessions) ? 1 : 0 };
         var pages = Rows(RecordingFormat.AuditPages, AuditPageRepository.ListSql, () => AuditPageRepository.ToParameters(sessionId, null));
         await foreach (var _ in pages.ConfigureAwait(false))
         {
@@ -123,50 +140,82 @@ public sealed class RecordingExporter(NpgsqlDataSource dataSource)
         var lines = Rows(RecordingFormat.CrawlLogs, CrawlLogStatements.ReadSql, () => CrawlLogStatements.ToStreamParameters(sessionId, null));
         await foreach (var _ in lines.ConfigureAwait(false))
         {
-            total = total with { Logs = total.Logs + 1, Bytes = writer.BytesWritten };
+            total = total with { Logs = total.Logs + 1, Bytes = format.BytesWritten };
             if (total.Logs % 1_000 == 0)
             {
                 progress?.Report(total);
             }
         }
 
-        return await FinishAsync(writer, total, progress, cancellationToken).ConfigureAwait(false);
+        total = await FinishAsync(format, total, progress, cancellationToken).ConfigureAwait(false);
+        return new ExportedRows { Total = total, Status = status };
 
-        IAsyncEnumerable<bool> Rows(string table, string sql, Func<Parameters> parameters) =>
-            WriteAsync(writer, table, sql, parameters, snapshot, cancellationToken);
+        IAsyncEnumerable<bool> Rows(string table, string sql, Func<Parameters> parameters) => selection.Includes(table)
+            ? WriteAsync(format, table, sql, parameters, _ => true, snapshot, cancellationToken)
+            : AsyncEnumerable.Empty<bool>();
     }
 
-    /// <summary>Writes the rows of a query as the database has them, also those that this version cannot read. It yields after each row.</summary>
-    private async IAsyncEnumerable<bool> WriteAsync(
-        NdjsonWriter writer,
+    /// <summary>Reads the run or session, and writes it if it is selected.</summary>
+    /// <returns>The label of its status.</returns>
+    /// <exception cref="RowNotFoundException">There is no such row.</exception>
+    private async Task<string> ExportParentAsync(
+        RowFormat format, ExportSelection selection, string table, string sql, Guid id, NpgsqlTransaction snapshot, CancellationToken cancellationToken)
+    {
+        var rows = WriteAsync(
+            selection.Includes(table) ? format : null,
+            table,
+            sql,
+            () => new Parameters { { "id", NpgsqlDbType.Uuid, id } },
+            row => row.GetString(row.GetOrdinal("status")),
+            snapshot,
+            cancellationToken);
+        string? status = null;
+        await foreach (var label in rows.ConfigureAwait(false))
+        {
+            status = label;
+        }
+
+        return status ?? throw new RowNotFoundException(table, [id]);
+    }
+
+    /// <summary>Writes the rows of a query, if there is a format. It yields after each row.</summary>
+    private async IAsyncEnumerable<T> WriteAsync<T>(
+        RowFormat? format,
         string table,
         string sql,
         Func<Parameters> parameters,
+        Func<DbDataReader, T> select,
         NpgsqlTransaction snapshot,
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        // The ids of events and log lines are left out.
-        var firstColumn = table is RecordingFormat.CrawlEvents or RecordingFormat.CrawlLogs ? 1 : 0;
-        var rows = dataSource.StreamAsync(sql, parameters, () => writer.Map(table, firstColumn), passedOver: null, snapshot, cancellationToken);
+        var rows = dataSource.StreamAsync(sql, parameters, Maps, passedOver: null, snapshot, cancellationToken);
         await foreach (var row in rows.ConfigureAwait(false))
         {
-            await writer.FlushIfFullAsync(cancellationToken).ConfigureAwait(false);
+            await (format?.FlushIfFullAsync(cancellationToken) ?? Task.CompletedTask).ConfigureAwait(false);
             yield return row;
+        }
+
+        Func<DbDataReader, T> Maps()
+        {
+            var write = format?.Map(table);
+            return row =>
+            {
+                write?.Invoke(row);
+                return select(row);
+            };
         }
     }
 
     private static async Task<RecordingProgress> FinishAsync(
-        NdjsonWriter writer, RecordingProgress total, IProgress<RecordingProgress>? progress, CancellationToken cancellationToken)
+        RowFormat format, RecordingProgress total, IProgress<RecordingProgress>? progress, CancellationToken cancellationToken)
     {
-        await writer.FlushAsync(cancellationToken).ConfigureAwait(false);
-        total = total with { Bytes = writer.BytesWritten };
+        await format.FlushAsync(cancellationToken).ConfigureAwait(false);
+        total = total with { Bytes = format.BytesWritten };
         progress?.Report(total);
         return total;
     }
 
-    private static Parameters Id(Guid id) => new() { { "id", NpgsqlDbType.Uuid, id } };
-
-    private Task<RecordingProgress> InSnapshotAsync(Func<NpgsqlTransaction, Task<RecordingProgress>> export, CancellationToken cancellationToken) =>
+    private Task<ExportedRows> InSnapshotAsync(Func<NpgsqlTransaction, Task<ExportedRows>> export, CancellationToken cancellationToken) =>
         dataSource.UseAsync(null, async connection =>
         {
             var snapshot = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, cancellationToken).ConfigureAwait(false);

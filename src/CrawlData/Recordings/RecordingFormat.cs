@@ -29,7 +29,27 @@ internal static class RecordingFormat
 
     public const string CrawlLogs = "crawl_logs";
 
-    public static readonly string[] Tables = [CrawlRuns, CrawlEvents, AuditSessions, AuditPages, Artifacts, CrawlLogs];
+    public static readonly string[] CrawlTables = [CrawlRuns, CrawlEvents];
+
+    public static readonly string[] SessionTables = [AuditSessions, AuditPages, Artifacts, CrawlLogs];
+
+    public static readonly string[] Tables = [.. CrawlTables, .. SessionTables];
+
+    /// <summary>Gets the names of a table's columns, in the order of an export.</summary>
+    public static IEnumerable<string> ColumnsOf(string table)
+    {
+        var columns = table switch
+        {
+            CrawlRuns => CrawlRunRepository.Columns,
+            CrawlEvents => CrawlEventStatements.Columns,
+            AuditSessions => AuditSessionRepository.Columns,
+            AuditPages => AuditPageRepository.Columns,
+            Artifacts => ArtifactRepository.Columns,
+            CrawlLogs => CrawlLogStatements.Columns,
+            _ => throw new ArgumentOutOfRangeException(nameof(table)),
+        };
+        return columns.Split(',', StringSplitOptions.TrimEntries).Select(column => column.Replace("::text", ""));
+    }
 
     /// <summary>The options for rows. They refuse unknown columns, duplicate columns, and null where the column is not nullable.</summary>
     public static JsonSerializerOptions Rows { get; } = new()

@@ -1,8 +1,10 @@
+using System.IO.Compression;
+using CrawlData.Cli.Commands;
 using CrawlData.Recordings;
 
 namespace CrawlData.Tests.Cli;
 
-public sealed class ExportCommandTests : ToolTest
+public sealed partial class ExportCommandTests : ToolTest
 {
     private readonly Dictionary<string, RecordingImportResult> imported = [];
 
@@ -98,6 +100,54 @@ public sealed class ExportCommandTests : ToolTest
         Assert.That(await process.StandardError.ReadToEndAsync(), Is.Empty);
         Assert.That(await Tool.WaitAsync(process), Is.Zero);
     }
+
+    /// <summary>The run still runs: an event comes after each export. The second export goes on where a file ended, the third has nothing new.</summary>
+    [Test]
+    public async Task Increments_have_each_event_once()
+    {
+        var crawl = await CreateCrawlAsync();
+        var ids = (await Events.AppendAsync(crawl, EventsOf(2))).ToList();
+        var (file, folder) = (TemporaryFile("crawl.ndjson.gz"), TemporaryFile("crawl.csv"));
+
+        var first = await RunAsync("export", $"{crawl}", "--after", "0", "--output", file);
+        ids.Add(await Events.AppendAsync(crawl, Event(3)));
+        var second = await RunAsync("export", $"{crawl}", "--after", first.Column("next_after").Single()!, "--csv");
+        var third = await RunAsync("export", $"{crawl}", "--after", $"{ids[2]}", "--output", folder);
+
+        AssertDone(first);
+        Assert.That(first.Output, Is.EqualTo($$"""{"crawl_id":"{{crawl}}","status":"PENDING","rows":2,"next_after":{{ids[1]}}}""" + "\n"));
+        using var lines = new StreamReader(new GZipStream(File.OpenRead(file), CompressionMode.Decompress));
+        Assert.That((await lines.ReadToEndAsync()).Split('\n')[..^1], Has.Length.EqualTo(2).And.All.StartsWith("""{"table":"crawl_events",""" + '"'));
+        Assert.That((second.ExitCode, second.Error.Trim()), Is.EqualTo((0, $"--after {ids[2]} continues here.")));
+        Assert.That(second.Output, Does.Match($"\\Aid,crawl_id,event_type,payload,created_at\r\n{ids[2]},[^\n]+\r\n\\z"));
+        AssertDone(third);
+        Assert.That(third.Output, Is.EqualTo($$"""{"crawl_id":"{{crawl}}","status":"PENDING","rows":0,"next_after":{{ids[2]}}}""" + "\n"));
+        Assert.That(Directory.GetFileSystemEntries(Path.GetDirectoryName(folder)!), Is.Empty);
+    }
+
+    /// <summary>A database that was restored to an earlier state draws the ids again, below the cursor.</summary>
+    [Test]
+    public async Task An_increment_after_what_is_no_event_of_the_crawl_is_refused()
+    {
+        var crawl = await CreateCrawlAsync();
+        var session = imported[Tool.EmbeddedRecordings[1]].SessionIds[0];
+        await Events.AppendAsync(crawl, Event(1));
+        var other = (await Events.StreamAsync(crawlId).FirstAsync()).Id;
+
+        var ofOther = await RunAsync("export", $"{crawl}", "--after", $"{other}");
+        var ofSession = await RunAsync("export", $"{session}", "--after", "1");
+
+        AssertFailed(ofOther, 1, $"crawldata: Crawl {crawl} has no event {other}: the id is of another crawl, or the database has lost events.");
+        AssertFailed(ofSession, 2, $"crawldata: --after takes a crawl, and {session} is an audit session.");
+    }
+
+    [Test]
+    [TestCase("--after takes one crawl, because each crawl has its own last id", "0000", "0001", "--after", "0")]
+    [TestCase("--table needs --csv", "0000", "--table", "crawl_logs")]
+    [TestCase("--table takes one of crawl_runs, crawl_events, audit_sessions, audit_pages, artifacts, crawl_logs, not 'log'", "0", "--csv", "--table", "log")]
+    [TestCase("--after is for the table crawl_events", "0000", "--csv", "--table", "crawl_runs", "--after", "0")]
+    public void Options_that_exclude_each_other_are_refused(string error, params string[] arguments) => Assert.That(
+        new ExportCommand().Parse(arguments).Errors.Select(one => one.Message), Does.Contain(error));
 
     private static string? TableOf(Jsonb line) => line.ToElement().GetProperty("table").GetString();
 

@@ -27,7 +27,7 @@ public sealed class ArtifactRepository(
     internal const string Table = "artifacts";
 
     // In the order in which Map reads them.
-    private const string Columns = "id, session_id, page_id, type::text, storage_uri, size_bytes, created_at, retention_until, deleted_at, checksum";
+    internal const string Columns = "id, session_id, page_id, type::text, storage_uri, size_bytes, created_at, retention_until, deleted_at, checksum";
 
     internal const string InsertSql =
         $"""

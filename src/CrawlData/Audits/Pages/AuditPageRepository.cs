@@ -23,7 +23,7 @@ public sealed class AuditPageRepository(
     internal const string Table = "audit_pages";
 
     // In the order in which Map reads them.
-    private const string Columns = "id, session_id, page_type::text, viewport::text, status::text, load_timings, low_confidence_reasons";
+    internal const string Columns = "id, session_id, page_type::text, viewport::text, status::text, load_timings, low_confidence_reasons";
 
     internal const string InsertSql =
         $"""
