@@ -306,6 +306,20 @@ public sealed class RecordingTests : DatabaseTest
         Assert.That(exception!.Message, Is.EqualTo("Line 1: One of 2 pages exists already. It is on a line between this one and line 3."));
     }
 
+    /// <summary>The next batch is read while the duplicate's batch is stored.</summary>
+    [Test]
+    public async Task An_error_of_a_batch_comes_before_errors_of_the_next_one()
+    {
+        var session = await EnqueueAsync();
+        await Pages.InsertAsync(session, [Page(), Page()]);
+        await Logs.AppendAsync(session, Enumerable.Range(0, 998).Select(number => Line(number)));
+        var recording = (await ExportSessionAsync(session)).Replace(session.ToString(), Guid.NewGuid().ToString(), StringComparison.Ordinal);
+
+        var exception = await Assert.ThrowsAsync<RecordingException>(() => ImportAsync(recording + "{\n"));
+
+        Assert.That(exception!.Errors.Select(error => error.Line), Is.EqualTo(new[] { 1, 1_002 }));
+    }
+
     [TestCase("{\"table\":", "Line 3: json: is not well-formed, at or after byte 9.")]
     [TestCase(
         "{\"table\":\"artifacts\",\"row\":{}}",
