@@ -57,7 +57,8 @@ internal sealed class DoctorCommand : ToolCommand
         {
             foreach (var finding in findings)
             {
-                Terminal.WriteLine($"{finding.Severity.ToLabel()}: {finding.Check}: {finding}");
+                Terminal.WriteLine($"{finding.Severity.ToLabel()}: {finding.Check}: {finding.Subject} is {finding.Value}");
+                Terminal.WriteLine($"  {finding.Effect}");
                 Terminal.WriteLine($"  {finding.Remedy}");
             }
 
