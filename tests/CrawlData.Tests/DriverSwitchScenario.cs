@@ -3,6 +3,7 @@ using CrawlData.Crawls;
 using CrawlData.Retention;
 using CrawlData.Storage;
 using CrawlData.Tests.Faults;
+using Dapper;
 using Npgsql;
 
 namespace CrawlData.Tests;
@@ -10,6 +11,8 @@ namespace CrawlData.Tests;
 /// <summary>Uses the library in a process whose application has turned the driver's switches.</summary>
 internal sealed class DriverSwitchScenario
 {
+    public const string DynamicCode = "System.Runtime.CompilerServices.RuntimeFeature.IsDynamicCodeSupported";
+
     private static readonly NewAuditSession Session = new() { Url = "https://example.org/", CrawlPolicyVersion = "1", ConfigSnapshot = Jsonb.Parse("{}") };
     private static readonly NewCrawlEvent Event = new() { EventType = "step", Payload = Jsonb.Parse("{}") };
     private static readonly NewCrawlLog Line = new() { EventType = CrawlLogEventType.Navigation, Message = "a" };
@@ -25,6 +28,14 @@ internal sealed class DriverSwitchScenario
         {
             await Assert.ThatAsync(
                 () => new CrawlRunRepository(dataSource).InsertAsync(new NewCrawlRun { AppPackage = "a" }), Throws.InstanceOf<NotSupportedException>());
+            return;
+        }
+
+        if (AppContext.TryGetSwitch(DynamicCode, out var isSupported) && !isSupported)
+        {
+            await using var connection = await dataSource.OpenConnectionAsync();
+            await Assert.ThatAsync(() => connection.QueryAsync<(int, int)>("select 1, 2"), Throws.InstanceOf<PlatformNotSupportedException>());
+            await EndToEndScenario.RunAsync(connectionString);
             return;
         }
 

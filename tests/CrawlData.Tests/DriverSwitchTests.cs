@@ -23,6 +23,16 @@ public sealed class DriverSwitchTests : EmptiedDatabaseTest
         Assert.That(result.ExitCode, Is.Zero, result.Error);
     }
 
+    /// <summary>A native application cannot make code. Dapper makes code to map rows and to read parameters' properties, and the library has it do
+    /// neither.</summary>
+    [Test]
+    public async Task Nothing_makes_code_at_run_time()
+    {
+        var result = await Tool.RunTestsProgramAsync(Database.ConnectionString, DriverSwitchScenario.DynamicCode + "=false");
+
+        Assert.That(result.ExitCode, Is.Zero, result.Error);
+    }
+
     [Test]
     public async Task Without_named_parameters_a_call_is_refused()
     {

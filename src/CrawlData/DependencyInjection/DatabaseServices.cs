@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -35,7 +36,8 @@ internal sealed class DatabaseServices(IServiceProvider provider, string? key)
 
     public T Get<T>() where T : class => Find<T>(provider, key)!;
 
-    public T NamedOptions<T>(string name) where T : class => provider.GetRequiredService<IOptionsMonitor<T>>().Get(name);
+    public T NamedOptions<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicParameterlessConstructor)] T>(string name) where T : class =>
+        provider.GetRequiredService<IOptionsMonitor<T>>().Get(name);
 
     public ILogger<T>? Logger<T>() => provider.GetService<ILogger<T>>();
 

@@ -1,6 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
 using CrawlData.Audits;
 using CrawlData.Crawls;
 using CrawlData.Storage;
@@ -61,10 +62,13 @@ internal static class RecordingFormat
         MaxDepth = JsonbOptions.LargestMaxDepth + 2,
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
         Converters = { new InstantConverter(), new TimeConverter() },
+        TypeInfoResolver = RecordingJsonContext.Default,
     };
 
-    /// <summary>The options for lines. They accept duplicate properties, because a payload may have some; PostgreSQL keeps the last of them.</summary>
-    public static JsonSerializerOptions Lines { get; } = new(Rows) { AllowDuplicateProperties = true };
+    /// <summary>The metadata of a line that is read. Lines may have duplicate properties, because a payload may have some; PostgreSQL keeps the last of
+    /// them.</summary>
+    public static JsonTypeInfo<Line<JsonElement>> LineInfo { get; } =
+        (JsonTypeInfo<Line<JsonElement>>)new JsonSerializerOptions(Rows) { AllowDuplicateProperties = true }.GetTypeInfo(typeof(Line<JsonElement>));
 
     /// <summary>A line of a recording.</summary>
     /// <typeparam name="T">The row to write, or the element that was read.</typeparam>
@@ -81,7 +85,7 @@ internal static class RecordingFormat
     {
         try
         {
-            return element.Deserialize<T>(Rows) ?? throw new JsonException();
+            return element.Deserialize((JsonTypeInfo<T>)Rows.GetTypeInfo(typeof(T))) ?? throw new JsonException();
         }
         catch (Exception exception) when (exception is JsonException or InvalidValueException { Field: Jsonb.Field })
         {
@@ -101,7 +105,8 @@ internal static class RecordingFormat
 
         public Jsonb? DeviceConfig { get; init; }
 
-        public int MaxSteps { get; init; } = 100;
+        // With init, generated code would set 0 where the column is missing.
+        public int MaxSteps { get; set; } = 100;
 
         public string? Goal { get; init; }
 

@@ -188,7 +188,7 @@ internal sealed class RecordingImport(
     {
         try
         {
-            return Jsonb.Parse(bytes, lineOptions).To<RecordingFormat.Line<JsonElement>>(RecordingFormat.Lines) ?? throw new JsonException();
+            return Jsonb.Parse(bytes, lineOptions).To(RecordingFormat.LineInfo) ?? throw new JsonException();
         }
         catch (JsonException)
         {

@@ -1,6 +1,4 @@
-using System.Reflection;
 using System.Text.Json;
-using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
 using CrawlData.Storage;
 
@@ -53,12 +51,12 @@ internal static class RowErrors
     {
         if (value.ValueKind == JsonValueKind.Null && !column.IsSetNullable && column.PropertyType != typeof(Jsonb))
         {
-            return $"is null; it takes {Expected(column.PropertyType)}";
+            return $"is null; it takes {Expected(column.PropertyType, options)}";
         }
 
         try
         {
-            value.Deserialize(column.PropertyType, options);
+            value.Deserialize(options.GetTypeInfo(column.PropertyType));
             return null;
         }
         catch (InvalidValueException exception)
@@ -71,16 +69,16 @@ internal static class RowErrors
             var found = IsTime(type) && value.ValueKind == JsonValueKind.String && TimeConverter.LacksOffset(value.GetString()!)
                 ? "has no offset, and none is assumed"
                 : value.ValueKind == JsonValueKind.String && type != typeof(string) ? "has another text" : $"is {Describe(value.ValueKind)}";
-            return $"{found}; it takes {Expected(type)}";
+            return $"{found}; it takes {Expected(type, options)}";
         }
     }
 
-    private static string Expected(Type type)
+    private static string Expected(Type type, JsonSerializerOptions options)
     {
         type = Nullable.GetUnderlyingType(type) ?? type;
         return type switch
         {
-            { IsEnum: true } => $"one of {Join(Labels(type), "and")}",
+            { IsEnum: true } => $"one of {Join(((ILabels)options.GetTypeInfo(type).Converter).Labels, "and")}",
             _ when IsTime(type) => "a time with its offset, such as 2026-11-23T08:30:00Z or 2026-11-23 09:30:00.5+01:00",
             _ when type == typeof(Guid) => "a UUID, such as 0199b3c4-5d6e-7f80-9a1b-2c3d4e5f6071",
             _ when type == typeof(string) => "text",
@@ -92,9 +90,6 @@ internal static class RowErrors
     }
 
     private static bool IsTime(Type type) => type == typeof(DateTimeOffset) || type == typeof(Instant);
-
-    private static IEnumerable<string> Labels(Type type) => type.GetFields(BindingFlags.Public | BindingFlags.Static)
-        .Select(label => label.GetCustomAttribute<JsonStringEnumMemberNameAttribute>()!.Name);
 
     private static string Describe(JsonValueKind kind) => kind switch
     {

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
@@ -12,9 +13,6 @@ internal sealed class TimeConverter : JsonConverter<DateTimeOffset>
     private const int WholeSecondsLength = 19;
     private const int TimeAt = 10;
     private const int LongestTime = 40;
-
-    // Otherwise the sign of an offset would be escaped.
-    private static readonly JsonSerializerOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     public override DateTimeOffset Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
         reader.TokenType == JsonTokenType.String && TryRead(reader, out var value, out _) ? value : throw new JsonException();
@@ -53,5 +51,7 @@ internal sealed class TimeConverter : JsonConverter<DateTimeOffset>
         ? $"{text[..TimeAt]}T{text[(TimeAt + 1)..]}".Replace('z', 'Z')
         : "";
 
-    private static Utf8JsonReader ToReader(string text) => new(JsonSerializer.SerializeToUtf8Bytes(text, Plain));
+    // With another encoder the sign of an offset would be escaped.
+    private static Utf8JsonReader ToReader(string text) =>
+        new(Encoding.UTF8.GetBytes($"\"{JsonEncodedText.Encode(text, JavaScriptEncoder.UnsafeRelaxedJsonEscaping)}\""));
 }
