@@ -48,7 +48,13 @@ public sealed class FollowHubTests : EmptiedDatabaseTest
     {
         var ids = await Task.WhenAll(Enumerable.Range(0, Math.Max(1, crawls)).Select(_ => CreateCrawlAsync()));
         await Events.AppendAsync([.. ids.Select(id => (id, Event(1)))]);
-        var waiting = await Task.WhenAll(Enumerable.Range(0, followers).Select(index => WaitAfterFirstAsync(crawls == 0 ? null : ids[index % crawls])));
+        var waiting = new List<Task<bool>>();
+        for (var index = 0; index < followers; index++)
+        {
+            waiting.Add(await WaitAfterFirstAsync(crawls == 0 ? null : ids[index % crawls]));
+            time.Advance(TimeSpan.FromMilliseconds(7));
+        }
+
         for (var tick = 0; tick < 10; tick++)
         {
             await time.TickAsync(Interval);
@@ -181,32 +187,13 @@ public sealed class FollowHubTests : EmptiedDatabaseTest
     {
         var (bad, good) = (await CreateCrawlAsync("bad"), new[] { await CreateCrawlAsync(), await CreateCrawlAsync() });
         await Events.AppendAsync([(bad, Event(1)), .. good.Select(crawl => (crawl, Event(1)))]);
-        var role = $"follower_{Guid.NewGuid():N}";
-        await ExecuteAsync(
-            $"""
-            create role {role} login password 'follower';
-            grant usage on schema public to {role};
-            grant select on crawl_runs, crawl_events to {role};
-            alter role {role} set enable_seqscan = off;
-            alter role {role} set enable_hashjoin = off;
-            """);
-        try
+        await WithRoleAsync(async (_, _) =>
         {
-            await using var asRole = proxy.CreateDataSource(
-                Database.ConnectionString, settings => (settings.Username, settings.Password) = (role, "follower"));
-            followed = new CrawlEventRepository(asRole, timeProvider: time);
-            var badNext = WaitAfterFirstAsync(bad);
-            var followers = good.Select(crawl => Follow(crawl)).ToList();
-            await Task.WhenAll(followers.Select(follower => follower.MoveNextAsync().AsTask()));
-            var next = followers.Select(follower => follower.MoveNextAsync().AsTask()).ToList();
-            var waiting = await badNext;
+            var waiting = await WaitAfterFirstAsync(bad);
+            var next = await Task.WhenAll(good.Select(crawl => WaitAfterFirstAsync(crawl)));
             await (isDeleted
                 ? Runs.DeleteAsync(bad)
-                : ExecuteAsync(
-                    $"""
-                    alter table crawl_runs enable row level security;
-                    create policy failing on crawl_runs using (1 / (case when app_package = 'bad' then 0 else 1 end) = 1);
-                    """));
+                : RestrictRunsAsync("1 / (case when app_package = 'bad' then 0 else 1 end) = 1"));
 
             time.Advance(FirstPause);
 
@@ -214,17 +201,28 @@ public sealed class FollowHubTests : EmptiedDatabaseTest
                 () => waiting.WaitAsync(Longest),
                 isDeleted ? Throws.InstanceOf<RowNotFoundException>() : Throws.InstanceOf<PostgresException>().With.Property("SqlState").EqualTo("22012"));
             await Events.AppendAsync([.. good.Select(crawl => (crawl, Event(2)))]);
-            var all = Task.WhenAll(next);
-            await time.AdvanceUntilAsync(all, Interval);
+            await AssertReceivedAsync(next);
+        });
+    }
 
-            Assert.That(await all, Has.All.True);
-            await enough.CancelAsync();
-        }
-        finally
+    /// <summary>A look for four crawls takes longer than the role's time-out, and one for two does not.</summary>
+    [Test]
+    public async Task A_look_that_the_server_ends_is_split()
+    {
+        var crawls = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => CreateCrawlAsync()));
+        await Events.AppendAsync([.. crawls.Select(crawl => (crawl, Event(1)))]);
+        await WithRoleAsync(async (asRole, role) =>
         {
-            await ExecuteAsync(
-                $"drop policy if exists failing on crawl_runs; alter table crawl_runs disable row level security; drop owned by {role}; drop role {role}");
-        }
+            var next = await Task.WhenAll(crawls.Select(crawl => WaitAfterFirstAsync(crawl)));
+            await RestrictRunsAsync("pg_sleep(0.15) is not null");
+            await ExecuteAsync($"alter role {role} set statement_timeout = '450ms'");
+            asRole.Clear();
+            await Events.AppendAsync([.. crawls.Select(crawl => (crawl, Event(2)))]);
+
+            time.Advance(FirstPause);
+
+            await Assert.ThatAsync(() => Task.WhenAll(next).WaitAsync(Longest), Has.All.True);
+        });
     }
 
     /// <summary>Goes red when the look waits for the one that hangs.</summary>
@@ -253,10 +251,7 @@ public sealed class FollowHubTests : EmptiedDatabaseTest
 
         var next = later.Select(follower => follower.MoveNextAsync().AsTask()).ToList();
         await Events.AppendAsync([.. crawls.Select(crawl => (crawl, Event(2)))]);
-        var all = Task.WhenAll(next);
-        await time.AdvanceUntilAsync(all, TimeSpan.FromSeconds(1));
-
-        Assert.That(await all, Has.All.True);
+        await AssertReceivedAsync(next);
         Assert.That(stuck, Has.All.Property("IsCompleted").False);
     }
 
@@ -281,6 +276,64 @@ public sealed class FollowHubTests : EmptiedDatabaseTest
         }
     }
 
+    [Test]
+    public async Task A_notification_that_comes_while_a_follower_is_busy_makes_it_read_when_it_waits()
+    {
+        followed = new CrawlEventRepository(dataSource, timeProvider: new TimeWithoutPolls());
+        var notifying = new CrawlEventRepository(DataSource, notify: true);
+        var crawl = await CreateCrawlAsync();
+        await Events.AppendAsync(crawl, Event(1));
+        var (busy, waiting) = (Follow(crawl, options: TimeWithoutPolls.Listening), Follow(crawl, options: TimeWithoutPolls.Listening));
+        await busy.MoveNextAsync();
+        await waiting.MoveNextAsync();
+        for (var number = 2; number < 5; number++)
+        {
+            var next = waiting.MoveNextAsync().AsTask();
+            await notifying.AppendAsync(crawl, Event(number));
+            Assert.That(await next.WaitAsync(Longest));
+        }
+
+        Assert.That(await busy.MoveNextAsync().AsTask().WaitAsync(Longest));
+    }
+
+    private async Task AssertReceivedAsync(IEnumerable<Task<bool>> next)
+    {
+        var all = Task.WhenAll(next);
+        await time.AdvanceUntilAsync(all, TimeSpan.FromSeconds(1));
+
+        Assert.That(await all, Has.All.True);
+    }
+
+    /// <summary>Lets followers be a role that row level security applies to, and that finds each run by its id.</summary>
+    private async Task WithRoleAsync(Func<NpgsqlDataSource, string, Task> test)
+    {
+        var role = $"follower_{Guid.NewGuid():N}";
+        await ExecuteAsync(
+            $"""
+            create role {role} login password 'follower';
+            grant usage on schema public to {role};
+            grant select on crawl_runs, crawl_events to {role};
+            alter role {role} set enable_seqscan = off;
+            alter role {role} set enable_hashjoin = off;
+            """);
+        try
+        {
+            await using var asRole = proxy.CreateDataSource(
+                Database.ConnectionString, settings => (settings.Username, settings.Password) = (role, "follower"));
+            followed = new CrawlEventRepository(asRole, timeProvider: time);
+            await test(asRole, role);
+            await enough.CancelAsync();
+        }
+        finally
+        {
+            await ExecuteAsync(
+                $"drop policy if exists test on crawl_runs; alter table crawl_runs disable row level security; drop owned by {role}; drop role {role}");
+        }
+    }
+
+    private Task RestrictRunsAsync(string condition) =>
+        ExecuteAsync($"alter table crawl_runs enable row level security; create policy test on crawl_runs using ({condition})");
+
     /// <summary>Calls back at each statement that a follower sends, before the statement reaches the server.</summary>
     private void OnStatement(Action<int> act) => proxy.OnSent = (number, piece) =>
     {
@@ -293,9 +346,9 @@ public sealed class FollowHubTests : EmptiedDatabaseTest
         return Fault.None;
     };
 
-    private IAsyncEnumerator<CrawlEvent> Follow(Guid? crawl, CancellationToken? token = null) =>
+    private IAsyncEnumerator<CrawlEvent> Follow(Guid? crawl, CancellationToken? token = null, CrawlEventFollowOptions? options = null) =>
         (crawl is { } id
-            ? followed.FollowAsync(id, cancellationToken: token ?? enough.Token)
+            ? followed.FollowAsync(id, options: options, cancellationToken: token ?? enough.Token)
             : followed.FollowAllAsync(cancellationToken: token ?? enough.Token).SelectMany(batch => batch.Events)).GetAsyncEnumerator(CancellationToken.None);
 
     /// <summary>Starts a follower that gets the first event.</summary>
