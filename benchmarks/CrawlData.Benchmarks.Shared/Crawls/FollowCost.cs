@@ -50,7 +50,7 @@ public static class FollowCost
         var (alone, beside) = (new List<TimeSpan>(), new List<TimeSpan>());
         var idle = (StatementsPerSecond: 0.0, Processor: 0.0);
 
-        // An append is an event for followers of all crawls.
+        // For followers of all crawls, an append is an event.
         var rounds = followers == scale.BesideFollowers && count > 0 ? scale.BesideRounds : 1;
         for (var round = 0; round < rounds; round++)
         {
