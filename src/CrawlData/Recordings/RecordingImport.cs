@@ -23,9 +23,7 @@ internal sealed class RecordingImport(
     RecordingImportOptions options,
     IProgress<RecordingProgress>? progress)
 {
-    private const int BatchRows = 1_000;
-    private const long BatchBytes = 4 * 1024 * 1024;
-
+    private readonly EventLineParser eventLines = new();
     private readonly JsonbOptions lineOptions = JsonbOptions.ForLine(RecordingFormat.LargestLineBytes, options.Repair);
     private readonly List<Guid> crawlIds = [];
     private readonly List<Guid> sessionIds = [];
@@ -35,14 +33,12 @@ internal sealed class RecordingImport(
     private readonly Dictionary<Guid, Guid> sessions = [];
     private readonly Dictionary<Guid, (Guid Id, Guid SessionId)> pages = [];
 
-    private readonly List<(Guid CrawlId, NewCrawlEvent Event)> eventBatch = [];
-    private readonly List<(Guid SessionId, NewAuditPage Page)> pageBatch = [];
-    private readonly List<(Guid SessionId, NewArtifact Artifact, Instant? DeletedAt)> artifactBatch = [];
-    private readonly List<(Guid SessionId, NewCrawlLog Line)> logBatch = [];
+    private ImportBatch batch = new(firstLine: 1);
+
+    // Stores the batch before. Meanwhile the next one is read.
+    private (ImportBatch Batch, long BytesRead, Task Stored)? storing;
     private (long Line, long Runs, long Sessions) work;
     private long expiredArtifacts;
-    private long batchBytes;
-    private long batchLine = 1;
     private RecordingProgress total = new();
 
     private readonly List<RecordingException> errors = [];
@@ -76,11 +72,17 @@ internal sealed class RecordingImport(
             }
 
             await TryAsync(() => FlushAsync(cancellationToken)).ConfigureAwait(false);
+            await TryAsync(CompleteStoringAsync).ConfigureAwait(false);
         }
         catch (RecordingException exception) when (exception.Errors[0] == exception)
         {
             // The input ended the reading, and not the limit of errors.
             errors.Add(exception);
+        }
+        finally
+        {
+            // Nothing else may use the connection before.
+            await (storing?.Stored ?? Task.CompletedTask).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
         if (errors.Count > 0)
@@ -122,7 +124,10 @@ internal sealed class RecordingImport(
     private void AddError(RecordingException error)
     {
         lacksParents |= table is not (RecordingFormat.CrawlEvents or RecordingFormat.Artifacts or RecordingFormat.CrawlLogs);
-        errors.Add(error);
+
+        // An error of the batch before comes after errors of the next one.
+        var next = errors.FindIndex(other => other.Line > error.Line);
+        errors.Insert(next < 0 ? errors.Count : next, error);
         if (errors.Count >= options.MaxErrors)
         {
             throw new RecordingException(errors);
@@ -132,11 +137,20 @@ internal sealed class RecordingImport(
     private async Task AddLineAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
     {
         table = null;
-        var parsed = Parse(bytes.Span);
-        table = parsed.Table;
-        await AddAsync(parsed, cancellationToken).ConfigureAwait(false);
-        batchBytes += bytes.Length;
-        if (eventBatch.Count + pageBatch.Count + artifactBatch.Count + logBatch.Count >= BatchRows || batchBytes >= BatchBytes)
+        if (eventLines.TryParse(bytes.Span, out var recordedId, out var crawlEvent))
+        {
+            table = RecordingFormat.CrawlEvents;
+            AddEvent(recordedId, crawlEvent);
+        }
+        else
+        {
+            var parsed = Parse(bytes.Span);
+            table = parsed.Table;
+            await AddAsync(parsed, cancellationToken).ConfigureAwait(false);
+        }
+
+        batch.NoteLine(bytes.Length);
+        if (batch.IsFull)
         {
             await FlushAsync(cancellationToken).ConfigureAwait(false);
         }
@@ -150,7 +164,8 @@ internal sealed class RecordingImport(
                 await AddRunAsync(ToRow<RecordingFormat.RunRow>(parsed), cancellationToken).ConfigureAwait(false);
                 break;
             case RecordingFormat.CrawlEvents:
-                AddEvent(ToRow<RecordingFormat.EventRow>(parsed));
+                var row = ToRow<RecordingFormat.EventRow>(parsed);
+                AddEvent(row.CrawlId, new NewCrawlEvent { EventType = row.EventType, Payload = row.Payload, CreatedInstant = row.CreatedAt });
                 break;
             case RecordingFormat.AuditSessions:
                 await AddSessionAsync(ToRow<RecordingFormat.SessionRow>(parsed), cancellationToken).ConfigureAwait(false);
@@ -188,6 +203,7 @@ internal sealed class RecordingImport(
     {
         var id = NewId(row.Id);
         AddId(crawls, row.Id, id, "Crawl");
+        await CompleteStoringAsync().ConfigureAwait(false);
         if (errors.Count == 0)
         {
             await tables.Runs.InsertAsync([row.ToRun(id)], StoredId, Same, transaction, cancellationToken).ConfigureAwait(false);
@@ -207,6 +223,7 @@ internal sealed class RecordingImport(
         var id = NewId(row.Id);
         AddId(sessions, row.Id, id, "Session");
         var session = row.ToSession(id);
+        await CompleteStoringAsync().ConfigureAwait(false);
         if (errors.Count == 0)
         {
             await tables.Sessions.InsertAsync([(session, row.CreatedAt)], StoredId, Same, transaction, cancellationToken).ConfigureAwait(false);
@@ -223,12 +240,11 @@ internal sealed class RecordingImport(
         total = total with { Sessions = total.Sessions + 1 };
     }
 
-    private void AddEvent(RecordingFormat.EventRow row)
+    private void AddEvent(Guid recordedId, NewCrawlEvent crawlEvent)
     {
-        var crawlEvent = new NewCrawlEvent { EventType = row.EventType, Payload = row.Payload, CreatedInstant = row.CreatedAt };
-        if (TryFindParent(crawls, row.CrawlId, "crawl", out var crawlId))
+        if (TryFindParent(crawls, recordedId, "crawl", out var crawlId))
         {
-            eventBatch.Add((crawlId, crawlEvent));
+            batch.Events.Add((crawlId, crawlEvent));
         }
     }
 
@@ -241,7 +257,7 @@ internal sealed class RecordingImport(
         }
 
         AddId(pages, row.Id, (id, sessionId), "Page");
-        pageBatch.Add((sessionId, new NewAuditPage
+        batch.Pages.Add((sessionId, new NewAuditPage
         {
             Id = id,
             PageType = row.PageType,
@@ -279,7 +295,7 @@ internal sealed class RecordingImport(
             RetentionInstant = retentionUntil,
             KeepForever = retentionUntil is null,
         };
-        artifactBatch.Add((sessionId, artifact, row.DeletedAt));
+        batch.Artifacts.Add((sessionId, artifact, row.DeletedAt));
     }
 
     private void AddLog(RecordingFormat.LogRow row)
@@ -294,7 +310,7 @@ internal sealed class RecordingImport(
         };
         if (TryFindParent(sessions, row.SessionId, "session", out var sessionId))
         {
-            logBatch.Add((sessionId, line));
+            batch.Logs.Add((sessionId, line));
         }
     }
 
@@ -319,44 +335,43 @@ internal sealed class RecordingImport(
 
     private static Guid Same(Guid id) => id;
 
+    /// <summary>Begins to store the batch, when the one before is stored. So one batch is read while another is stored.</summary>
     private async Task FlushAsync(CancellationToken cancellationToken)
     {
-        if (errors.Count > 0)
+        var full = batch;
+        batch = new ImportBatch(Line + 1);
+        await CompleteStoringAsync().ConfigureAwait(false);
+        if (errors.Count == 0)
         {
-            ClearBatches();
+            storing = (full, lines.BytesRead, StoreAsync(full, Line, cancellationToken));
+        }
+    }
+
+    private async Task CompleteStoringAsync()
+    {
+        if (storing is not { } stored)
+        {
             return;
         }
 
-        try
-        {
-            await tables.Events.AppendAsync(eventBatch, transaction, cancellationToken).ConfigureAwait(false);
-            await tables.Pages.InsertAsync(pageBatch, transaction, cancellationToken).ConfigureAwait(false);
-            await tables.Artifacts.InsertAsync(artifactBatch, StoredId, Same, transaction, cancellationToken).ConfigureAwait(false);
-            await tables.Logs.AppendAsync(logBatch, transaction, cancellationToken).ConfigureAwait(false);
-        }
-        catch (RowAlreadyExistsException exception)
-        {
-            throw new RecordingException(batchLine, $"{exception.Message} It is on a line between this one and line {Line}.", exception);
-        }
-
-        total = total with
-        {
-            Bytes = lines.BytesRead,
-            Events = total.Events + eventBatch.Count,
-            Pages = total.Pages + pageBatch.Count,
-            Artifacts = total.Artifacts + artifactBatch.Count,
-            Logs = total.Logs + logBatch.Count,
-        };
-        ClearBatches();
+        storing = null;
+        await stored.Stored.ConfigureAwait(false);
+        total = stored.Batch.AddTo(total) with { Bytes = stored.BytesRead };
         progress?.Report(total);
     }
 
-    private void ClearBatches()
+    private async Task StoreAsync(ImportBatch full, long lastLine, CancellationToken cancellationToken)
     {
-        eventBatch.Clear();
-        pageBatch.Clear();
-        artifactBatch.Clear();
-        logBatch.Clear();
-        (batchBytes, batchLine) = (0, Line + 1);
+        try
+        {
+            await tables.Events.AppendAsync(full.Events, transaction, cancellationToken).ConfigureAwait(false);
+            await tables.Pages.InsertAsync(full.Pages, transaction, cancellationToken).ConfigureAwait(false);
+            await tables.Artifacts.InsertAsync(full.Artifacts, StoredId, Same, transaction, cancellationToken).ConfigureAwait(false);
+            await tables.Logs.AppendAsync(full.Logs, transaction, cancellationToken).ConfigureAwait(false);
+        }
+        catch (RowAlreadyExistsException exception)
+        {
+            throw new RecordingException(full.FirstLine, $"{exception.Message} It is on a line between this one and line {lastLine}.", exception);
+        }
     }
 }

@@ -3,8 +3,8 @@ using System.Text;
 
 namespace CrawlData.Storage;
 
-/// <summary>Reads a text column with few distinct values. It makes a string for each value, and not for each row. Not thread-safe.</summary>
-/// <param name="maxLength">The column's length, in characters.</param>
+/// <summary>Reads texts of few distinct values. It makes a string for each value, and not for each row. Not thread-safe.</summary>
+/// <param name="maxLength">The longest usual text, in characters.</param>
 internal sealed class RepeatedText(int maxLength)
 {
     private const int Capacity = 16;
@@ -23,7 +23,12 @@ internal sealed class RepeatedText(int maxLength)
             return row.GetString(ordinal);
         }
 
-        var utf8 = buffer.AsSpan(0, length);
+        return Get(buffer.AsSpan(0, length));
+    }
+
+    /// <summary>Gets the text of some UTF-8.</summary>
+    public string Get(ReadOnlySpan<byte> utf8)
+    {
         foreach (var (known, text) in texts)
         {
             if (utf8.SequenceEqual(known))

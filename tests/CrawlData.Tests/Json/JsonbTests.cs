@@ -198,20 +198,6 @@ public sealed partial class JsonbTests : DatabaseTest
         Assert.That(() => Jsonb.Parse(numbers, new JsonbOptions { MaxBytes = 21_000_000 }), Throws.Nothing);
     }
 
-    /// <summary>The most elements that fit into the largest size.</summary>
-    [Test]
-    public async Task JSON_of_the_largest_size_limit_is_stored()
-    {
-        var largest = Jsonb.Parse(
-            "[" + string.Join(',', Enumerable.Repeat("1", (JsonbOptions.LargestMaxBytes / 2) - 1)) + "]",
-            new JsonbOptions { MaxBytes = JsonbOptions.LargestMaxBytes });
-
-        await using var command = DataSource.CreateCommand("select jsonb_array_length($1)");
-        command.Parameters.Add(new NpgsqlParameter { Value = largest.Utf8, NpgsqlDbType = NpgsqlDbType.Jsonb });
-
-        Assert.That(await command.ExecuteScalarAsync(), Is.EqualTo((JsonbOptions.LargestMaxBytes / 2) - 1));
-    }
-
     [Test]
     public async Task JSON_of_the_deepest_limit_is_read_back()
     {

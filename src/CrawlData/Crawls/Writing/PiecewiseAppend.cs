@@ -45,8 +45,9 @@ internal sealed class PiecewiseAppend(CrawlEventBuffer buffer, WriterRetries ret
                     continue;
                 }
 
-                Complete(piece.Where(entry => appended.Appended.Contains(entry.CrawlId)).ToArray(), appended.Ids);
+                // Whoever gets an id sees the failures of the same flush.
                 FailUnknown(piece, appended.Unknown);
+                Complete(piece.Where(entry => appended.Appended.Contains(entry.CrawlId)).ToArray(), appended.Ids);
                 locked.UnionWith(piece.Where(entry => !entry.IsDone).Select(entry => entry.CrawlId));
             }
             catch (ClaimLostException exception)

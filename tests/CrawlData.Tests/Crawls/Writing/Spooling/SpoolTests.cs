@@ -175,18 +175,19 @@ public sealed class SpoolTests : IDisposable
     [Test]
     public async Task An_event_that_stays_does_not_keep_the_files_of_later_ones()
     {
-        await using var spool = new Spool(folder.Path, segmentBytes: 200);
-        var stays = await WriteAsync(spool, 1, 2);
-        await spool.WriteAsync(Batch(spool, stays[..1]));
-        for (var number = 3; number <= 40; number++)
+        await using (var spool = new Spool(folder.Path, segmentBytes: 200))
         {
-            await StoreAsync(spool, await WriteAsync(spool, number, 1));
+            var stays = await WriteAsync(spool, 1, 2);
+            await spool.WriteAsync(Batch(spool, stays[..1]));
+            for (var number = 3; number <= 40; number++)
+            {
+                await StoreAsync(spool, await WriteAsync(spool, number, 1));
+            }
         }
 
         Assert.That(folder.Files, Has.Length.LessThan(12));
-        var crashed = folder.Crash();
-        Assert.That(Sequences(crashed).Take(2), Is.EqualTo(new[] { 1, 2 }));
-        await using var again = new Spool(crashed);
+        Assert.That(Sequences(folder.Path), Is.EqualTo(new[] { 1, 2 }));
+        await using var again = new Spool(folder.Path);
         Assert.That(again.Batches.Single(batch => batch.Events[0].Sequence == 1).Events, Has.Count.EqualTo(1));
     }
 
