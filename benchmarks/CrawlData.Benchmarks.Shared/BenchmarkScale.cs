@@ -19,6 +19,11 @@ public sealed record BenchmarkScale
         AwaitedEvents = 200,
         UnawaitedEvents = 2_000,
         FollowedEvents = 20,
+        IdleFollowers = [1, 20],
+        IdleTime = TimeSpan.FromSeconds(1),
+        BesideFollowers = 20,
+        BesideAppends = 10,
+        BesideRounds = 2,
         GrowthTableSizes = [1_000, 10_000, 100_000],
         ColdTableSizes = [5_000, 10_000],
         ColdRounds = 2,
@@ -50,6 +55,19 @@ public sealed record BenchmarkScale
     public int UnawaitedEvents { get; init; } = 30_000;
 
     public int FollowedEvents { get; init; } = 300;
+
+    /// <summary>Gets the numbers of followers that get no event.</summary>
+    public IReadOnlyList<int> IdleFollowers { get; init; } = [1, 200, 2_000, 10_000];
+
+    /// <summary>Gets the time for which the statements of idle followers are counted.</summary>
+    public TimeSpan IdleTime { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>Gets the number of idle followers beside which appends are measured.</summary>
+    public int BesideFollowers { get; init; } = 2_000;
+
+    public int BesideAppends { get; init; } = 200;
+
+    public int BesideRounds { get; init; } = 5;
 
     /// <summary>Gets the numbers of events in the tables of the growth measurement, in ascending order.</summary>
     public IReadOnlyList<int> GrowthTableSizes { get; init; } = [100_000, 1_000_000, 10_000_000];

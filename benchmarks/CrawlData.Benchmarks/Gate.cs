@@ -1,10 +1,11 @@
 using System.Globalization;
+using CrawlData.Benchmarks.Crawls;
 using CrawlData.Crawls;
 
 namespace CrawlData.Benchmarks;
 
 /// <summary>Checks performance limits on a table of 1,000,000 events. It reads and appends 10,000 events of one crawl. The append's baseline is a binary COPY
-/// without ids in the same rounds.</summary>
+/// without ids in the same rounds. It also counts the statements of idle followers.</summary>
 public static class Gate
 {
     private const double ReadP95Milliseconds = 100;
@@ -14,6 +15,9 @@ public static class Gate
     // Ratios, because machines differ more than a regression would show. The p95 of 30 rounds is nearly their maximum, so its limit is wider.
     private const double AppendMedianRatio = 1.10;
     private const double AppendP95Ratio = 1.50;
+
+    private const int IdleFollowers = 200;
+    private const double IdleStatementsPerSecond = 10;
 
     private const int ReadRounds = 100;
     private const int AppendRounds = 30;
@@ -40,6 +44,8 @@ public static class Gate
             .RunAsync(AppendRounds);
         var (baseline, append) = (appended[0], appended[1]);
 
+        var idle = await FollowCost.CountStatementsAsync(database, IdleFollowers);
+
         Print(read, eventCount);
         Print(baseline, eventCount);
         Print(append, eventCount);
@@ -50,6 +56,7 @@ public static class Gate
             Check("append, ratio of medians to COPY", append.Median / baseline.Median, AppendMedianRatio),
             Check("append, ratio of p95 to COPY", append.Quantile(0.95) / baseline.Quantile(0.95), AppendP95Ratio),
             Check("append, bytes allocated per event", BytesPerEvent(append, eventCount), AppendBytesPerEvent),
+            Check($"statements a second of {IdleFollowers} idle followers", idle, IdleStatementsPerSecond),
         ];
         return passed.All(one => one) ? 0 : 1;
     }

@@ -17,6 +17,9 @@ switch (args)
     case ["follow"]:
         await FollowLatency.RunAsync(BenchmarkScale.Full);
         return 0;
+    case ["follow-cost"]:
+        await FollowCost.RunAsync(BenchmarkScale.Full);
+        return 0;
 }
 
 // In this process, because it owns the server: a process per benchmark would start a server each. Seeding a case may take minutes.

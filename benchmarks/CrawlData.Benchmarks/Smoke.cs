@@ -32,6 +32,7 @@ public static class Smoke
 
         await WriterComparison.RunAsync(BenchmarkScale.Quick);
         await FollowLatency.RunAsync(BenchmarkScale.Quick);
+        await FollowCost.RunAsync(BenchmarkScale.Quick);
         return 0;
     }
 

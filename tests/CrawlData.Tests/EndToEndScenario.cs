@@ -160,6 +160,29 @@ internal sealed class EndToEndScenario
         recording.Position = 0;
         await Get<RecordingImporter>().ImportAsync(recording, new RecordingImportOptions { NewIds = true });
         Assert.That(await runs.DeleteAsync(run.Id), Is.True);
+        await FollowTwoAsync(runs, events);
+    }
+
+    /// <summary>One statement looks for followers of several crawls that have caught up.</summary>
+    private static async Task FollowTwoAsync(CrawlRunRepository runs, CrawlEventRepository events)
+    {
+        NewCrawlRun run = new() { AppPackage = "org.example.app" };
+        var ids = (await runs.InsertAsync([run, run])).Select(inserted => inserted.Id).ToList();
+        await events.AppendAsync([.. ids.Select(id => (id, Step))]);
+        var followers = ids.Select(id => events.FollowAsync(id).GetAsyncEnumerator()).ToList();
+        foreach (var follower in followers)
+        {
+            await follower.MoveNextAsync();
+        }
+
+        var next = followers.Select(follower => follower.MoveNextAsync().AsTask()).ToList();
+        await events.AppendAsync([.. ids.Select(id => (id, Step))]);
+        Assert.That(await Task.WhenAll(next).WaitAsync(TimeSpan.FromSeconds(30)), Has.All.True);
+        foreach (var (id, follower) in ids.Zip(followers))
+        {
+            await follower.DisposeAsync();
+            Assert.That(await runs.DeleteAsync(id), Is.True);
+        }
     }
 
     private async Task AuditAsync()

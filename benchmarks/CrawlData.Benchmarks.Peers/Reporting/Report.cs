@@ -179,9 +179,20 @@ internal sealed class Report(ReportOptions options)
         WriteFiguresHeading("Follow a crawl", fsync);
         writer.Paragraph(
             $"The latency from an event's commit to its delivery to the followers of its crawl. The {scale.FollowedEvents} events are 5 to 80 ms apart.");
-        writer.Table(["followers", "method", "p50", "p99"], rows.Select(row => new[]
+        writer.Table(["followers", "method", "p50", "p99", "ratio of p99 to one follower"], rows.Select(row => new[]
         {
             $"{row.Followers}", row.Method, Measurement.Format(row.Latency.Quantile(0.5)), Measurement.Format(row.Latency.Quantile(0.99)),
+            $"{row.Latency.Quantile(0.99) / rows.First(one => one.Method == row.Method).Latency.Quantile(0.99):0.00}",
+        }), texts: 2);
+        Progress("idle followers");
+        writer.Paragraph(
+            "Followers that get no event, with the default options: their statements and this process's processor time. "
+            + $"The ratio is of the median time of an append of one event to a crawl that nobody follows, beside {Count(scale.BesideFollowers)} followers, "
+            + $"to that of an append alone, in {scale.BesideRounds} turns.");
+        writer.Table(["followers", "of", "statements a second", "share of a core", "append beside them"], (await FollowCost.RunAsync(scale)).Select(row => new[]
+        {
+            Count(row.Followers), row.Crawls == 0 ? "all crawls" : Count(row.Crawls, "crawl", "crawls"), $"{row.StatementsPerSecond:0.0}",
+            $"{row.Processor:P1}", row.Appends is { } appends ? Ratio(appends.Beside, appends.Alone) : "",
         }), texts: 2);
     }
 

@@ -294,6 +294,8 @@ public sealed partial class CrawlEventRepository
     /// a crash may undo events that were yielded. An event that is committed after the run ended is yielded only when the last read finds it.</para>
     /// <para>No connection and no transaction is held while the application handles an event, or while it waits. A read that fails with a transient error is
     /// retried for <see cref="RetryOptions.Limit"/>. Then the error is thrown.</para>
+    /// <para>Followers of one repository that have caught up share their statements, and those at one position share the events that are read. So use one
+    /// repository for all. A slow follower holds up no other.</para>
     /// </remarks>
     /// <param name="crawlId">The crawl.</param>
     /// <param name="afterId">Only events after this id; null for all.</param>

@@ -38,8 +38,9 @@ internal static class WorkQueue
         [EnumeratorCancellation] CancellationToken cancellationToken) where T : class
     {
         // Subscribed before the first look: what is committed after a look ends the pause that follows it.
+        var signal = new PulseSignal(timeProvider);
         using var subscription = options.Listen
-            ? NotificationListener.Subscribe(dataSource, NotificationListener.WorkChannel, queue, timeProvider, logger)
+            ? NotificationListener.Subscribe(dataSource, NotificationListener.WorkChannel, PulseWhenNamed, timeProvider, logger)
             : null;
         while (true)
         {
@@ -54,7 +55,15 @@ internal static class WorkQueue
             }
             else
             {
-                await subscription.WaitAsync(options.PollInterval, cancellationToken).ConfigureAwait(false);
+                await signal.WaitAsync(options.PollInterval, cancellationToken).ConfigureAwait(false);
+            }
+        }
+
+        void PulseWhenNamed(IReadOnlySet<string>? queues)
+        {
+            if (queues?.Contains(queue) is not false)
+            {
+                signal.Pulse();
             }
         }
     }

@@ -44,7 +44,7 @@ public sealed class QueryPlanTests : DatabaseTest
         Case("ReadSql of a type", CrawlEventStatements.ReadSql, "event_types", "array['type.1']"),
         Case("ReadSql of a time range", CrawlEventStatements.ReadSql, "created_from", "'2026-01-01'", "created_before", "'2036-01-01'"),
         Case("ReadSql up to an id", CrawlEventStatements.ReadSql, "up_to_id", "60000", "limit", "null"),
-        Case("FollowSql", CrawlEventFollower.FollowSql),
+        Case("FollowSql", CrawlEventReader.FollowSql),
         Case("CountSql", CrawlEventStatements.CountSql),
         Case("CountByTypeSql", CrawlEventStatements.CountByTypeSql),
         Case("LastSql", CrawlEventStatements.LastSql),
@@ -226,7 +226,7 @@ public sealed class QueryPlanTests : DatabaseTest
     {
         foreach (var mode in QueryPlan.Modes)
         {
-            var plan = await ExplainAsync(mode, CrawlEventFollower.ReadAllSql, ["is_waiting", "false", "server_start", "pg_postmaster_start_time()"]);
+            var plan = await ExplainAsync(mode, CrawlEventReader.ReadAllSql, ["is_waiting", "false", "server_start", "pg_postmaster_start_time()"]);
 
             Assert.That(plan, Does.StartWith("Append\n").And.Contain("Index Scan using crawl_events_pkey").And.Not.Contain("Parallel"), mode);
         }
@@ -237,6 +237,26 @@ public sealed class QueryPlanTests : DatabaseTest
         Assert.That(
             await ExplainAsync("force_custom_plan", DatabaseStatusReader.NewestEventSql, []),
             Does.Contain("Scan Backward using crawl_events_pkey").And.Not.Contain("Seq Scan"));
+
+    /// <summary>A look must cost the same for each crawl, however many events the table has.</summary>
+    [Test]
+    public async Task A_look_for_many_followed_crawls_searches_the_index_for_each()
+    {
+        string[] literals =
+        [
+            "crawl_ids", $"array[{string.Join(", ", Enumerable.Range(0, 100).Select(number => $"'00000000-0000-7000-8000-{number:x12}'"))}]::uuid[]",
+            "after_ids", "array_fill(99990::bigint, array[100])", "checks", "array_fill(true, array[100])",
+        ];
+        foreach (var mode in QueryPlan.Modes)
+        {
+            var plan = await ExplainAsync(mode, CrawlEventReader.LookSql, literals);
+            var (pages, _) = await QueryPlan.CountPagesAsync(DataSource, mode, CrawlEventReader.LookSql, FirstPage, literals);
+
+            Assert.That(plan, Does.Match("idx_crawl_events_crawl_id.*\n *Index Cond: .*ROW.crawl_id, id. > ROW"), plan);
+            Assert.That(plan, Does.Not.Contain("Seq Scan on crawl_events"), plan);
+            Assert.That(pages, Is.LessThan(100 * 15), plan);
+        }
+    }
 
     /// <summary>The append takes its locks before it draws the first id: the plan counts them in a one-time filter below the insert.</summary>
     [Test]

@@ -42,7 +42,7 @@ public sealed class SqlConstantsTests : DatabaseTest
         ["AuditSessionQueue"] = 12,
         ["AuditSessionRepository"] = 9,
         ["CrawlDataHealthCheck"] = 1,
-        ["CrawlEventFollower"] = 3,
+        ["CrawlEventReader"] = 4,
         ["NotificationListener"] = 2,
         ["CrawlEventNotifier"] = 1,
         ["CrawlEventRepository"] = 6,

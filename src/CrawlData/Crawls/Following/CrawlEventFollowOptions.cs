@@ -6,7 +6,7 @@ public sealed record CrawlEventFollowOptions
     internal static readonly CrawlEventFollowOptions Default = new();
 
     /// <summary>The longest pause between two reads while no event arrives. The first pause is 10 ms, and each is twice the last. An event is delivered within
-    /// this time of its commit, plus the time of a read.</summary>
+    /// this time of its commit, plus the time of a read. A read may come up to half a pause early, to share a statement with other followers.</summary>
     /// <value>The default is 250 ms. The range is 1 ms to 1 hour.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is out of range.</exception>
     public TimeSpan PollInterval
@@ -24,7 +24,8 @@ public sealed record CrawlEventFollowOptions
     /// refused.</remarks>
     public bool Listen { get; init; }
 
-    /// <summary>The most events in one read. A follower holds them in memory. A read also ends once it holds 16 MiB of payloads.</summary>
+    /// <summary>The most events in one read. A follower holds them in memory. A read also ends once it holds 16 MiB of payloads. Only followers with the same
+    /// size share reads.</summary>
     /// <value>The default is 1,000; the least is 1.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is less than 1.</exception>
     public int PageSize { get; init => field = ArgumentRange.RequireAtLeastOne(value, nameof(PageSize)); } = 1_000;

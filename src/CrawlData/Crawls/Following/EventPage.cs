@@ -3,12 +3,15 @@ using Npgsql;
 
 namespace CrawlData.Crawls;
 
-/// <summary>A page of events that a follower reads.</summary>
+/// <summary>A page of events that a follower reads. Followers at one position share it, so nobody can change it.</summary>
 /// <param name="Events">The events, in the order of their ids.</param>
 /// <param name="LastId">The id of the last event that was read, also of one that was passed over; null when none was read.</param>
 /// <param name="IsFull">Whether the page ended at its limit, so that further events may follow.</param>
-internal sealed record EventPage(List<CrawlEvent> Events, long? LastId, bool IsFull)
+internal sealed record EventPage(IReadOnlyList<CrawlEvent> Events, long? LastId, bool IsFull)
 {
+    /// <summary>A page without events.</summary>
+    public static readonly EventPage Empty = new([], LastId: null, IsFull: false);
+
     /// <summary>Reads the reader's next rows until there are no more, or until the number of events or the bytes of their payloads reach the limit. So the page
     /// holds fewer bytes than the limit, plus one event. It cancels the command if rows may be left. An event that cannot be read is passed over.</summary>
     /// <param name="command">The reader's command.</param>
@@ -28,7 +31,7 @@ internal sealed record EventPage(List<CrawlEvent> Events, long? LastId, bool IsF
         CancellationToken cancellationToken) =>
         await reader.ReadAsync(cancellationToken).ConfigureAwait(false)
             ? await ReadOnAsync(command, reader, column, maxEvents, maxBytes, passedOver, cancellationToken).ConfigureAwait(false)
-            : new EventPage([], LastId: null, IsFull: false);
+            : Empty;
 
     /// <summary>As <see cref="ReadAsync"/>, from the reader's current row on.</summary>
     /// <inheritdoc cref="ReadAsync" path="/param"/>
@@ -56,6 +59,6 @@ internal sealed record EventPage(List<CrawlEvent> Events, long? LastId, bool IsF
             command.Cancel();
         }
 
-        return new EventPage(page.Items, page.LastKey, page.IsFull);
+        return new EventPage(page.Items.AsReadOnly(), page.LastKey, page.IsFull);
     }
 }

@@ -42,12 +42,16 @@ internal sealed class NotificationListener
     private NotificationListener(NpgsqlDataSource dataSource, TimeProvider timeProvider, ILogger logger) =>
         (this.dataSource, this.timeProvider, this.logger) = (dataSource, timeProvider, logger);
 
-    /// <summary>Subscribes to a crawl or queue of a channel, or to the whole channel when null, until the subscription is disposed. The listener uses the
-    /// first subscription's logger and time provider.</summary>
+    /// <summary>Subscribes to a channel, until the subscription is disposed. The listener uses the first subscription's logger and time provider.</summary>
+    /// <param name="dataSource">The application's data source.</param>
+    /// <param name="channel">The channel.</param>
+    /// <param name="pulse">Gets the crawls' tags, or the queue, of a notification. It gets null when each subscriber must look. It must return at once.</param>
+    /// <param name="timeProvider">Measures the pauses.</param>
+    /// <param name="logger">Logs when the listener connects, and its errors.</param>
     /// <returns>The subscription. Null when the listener would keep the pool's last connection, and nobody could read.</returns>
     /// <exception cref="InvalidOperationException">The data source multiplexes.</exception>
     public static NotificationSubscription? Subscribe(
-        NpgsqlDataSource dataSource, string channel, string? subject, TimeProvider timeProvider, ILogger logger)
+        NpgsqlDataSource dataSource, string channel, Action<IReadOnlySet<string>?> pulse, TimeProvider timeProvider, ILogger logger)
     {
         var settings = new NpgsqlConnectionStringBuilder(dataSource.ConnectionString);
         if (settings.Multiplexing)
@@ -56,7 +60,7 @@ internal sealed class NotificationListener
         }
 
         var listener = Listeners.GetValue(dataSource, key => new NotificationListener(key, timeProvider, logger));
-        var subscription = new NotificationSubscription(listener, channel, subject, timeProvider);
+        var subscription = new NotificationSubscription(listener, channel, pulse);
         lock (listener.gate)
         {
             if (listener.stopListening is null && settings.Pooling && !TryHold(dataSource.ConnectionString, settings.MaxPoolSize))
@@ -211,15 +215,16 @@ internal sealed class NotificationListener
 
     private void Pulse(string? channel, HashSet<string>? subjects)
     {
+        NotificationSubscription[] pulsed;
         lock (gate)
         {
-            foreach (var subscription in subscriptions.Where(one => channel is null || one.Channel == channel))
-            {
-                if (subjects is null || subscription.Subject is not { } subject || subjects.Contains(subject))
-                {
-                    subscription.Pulse();
-                }
-            }
+            pulsed = [.. subscriptions.Where(one => channel is null || one.Channel == channel)];
+        }
+
+        // Outside the lock: a subscriber takes a lock of its own.
+        foreach (var subscription in pulsed)
+        {
+            subscription.Pulse(subjects);
         }
     }
 }
