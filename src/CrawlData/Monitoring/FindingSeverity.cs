@@ -1,5 +1,4 @@
 using System.Text.Json.Serialization;
-using CrawlData.Storage;
 
 namespace CrawlData.Diagnostics;
 
