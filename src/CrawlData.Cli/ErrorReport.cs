@@ -40,7 +40,7 @@ internal static class ErrorReport
         NpgsqlException when exception.GetBaseException() is var cause && cause.Message != exception.Message => $"{exception.Message}: {cause.Message}",
         _ when exception.GetBaseException() is SocketException => $"cannot reach the server: {exception.Message}",
         CrawlDataException or UsageException or UnknownIdException or RefusedException => exception.Message,
-        NpgsqlException or IOException or InvalidDataException or UnauthorizedAccessException => exception.Message,
+        NpgsqlException or IOException or InvalidDataException or UnauthorizedAccessException or PlatformNotSupportedException => exception.Message,
         _ => $"{exception.GetType().Name}: {exception.Message}",
     };
 }

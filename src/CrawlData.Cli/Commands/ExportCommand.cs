@@ -6,7 +6,7 @@ using CrawlData.Recordings;
 
 namespace CrawlData.Cli.Commands;
 
-/// <summary><c>crawldata export</c>: writes crawls and audit sessions as a recording or as CSV.</summary>
+/// <summary><c>crawldata export</c>: writes crawls and audit sessions as a recording, as CSV, or as Parquet files.</summary>
 internal sealed class ExportCommand : ToolCommand
 {
     private readonly Argument<IdText[]> ids = new("ID")
@@ -36,17 +36,25 @@ internal sealed class ExportCommand : ToolCommand
         CustomParser = result => CommandParameters.ParseAll<string>(result, "--table", $"one of {string.Join(", ", RecordingFormat.Tables)}", TryParseTable)[0],
     };
 
+    private readonly Option<string?> parquet = new("--parquet")
+    {
+        Description = "The folder to write Parquet files into: one for each table that has rows. A new folder, or an empty one. "
+            + "Its manifest.json appears once all files are complete.",
+        HelpName = "DIR",
+    };
+
     public ExportCommand() : base(
         "export",
-        "Exports crawls with their events, and audit sessions with all their rows, as a recording that `crawldata import` reads, or as CSV.",
+        "Exports crawls with their events, and audit sessions with all their rows, as a recording that `crawldata import` reads, as CSV, or as Parquet.",
         """
         An export reads one snapshot of each crawl or session. To go on with a crawl, running or not, give --after the id that the last export ended with. It
-        is next_after in the JSON on standard output if the rows go to a file. If the rows go to standard output, it is on standard error. Each event is
-        exported once. Without new events, no file is written, and the exit code is 0.
+        is next_after in the JSON on standard output if the rows go to a file or folder, and in manifest.json. If the rows go to standard output, it is on
+        standard error. Each event is exported once. Without new events, no file or folder is written, and the exit code is 0.
 
           crawldata export CRAWL --after 0 --output 0.ndjson.gz
           crawldata export CRAWL --csv > events.csv
           crawldata export SESSION --csv --table crawl_logs > log.csv
+          crawldata export CRAWL SESSION --parquet crawls/2026-11-23
         """)
     {
         Add(ids);
@@ -55,8 +63,19 @@ internal sealed class ExportCommand : ToolCommand
         Add(csv);
         table.CompletionSources.Add(RecordingFormat.Tables);
         Add(table);
+        Add(parquet);
         Validators.Add(result =>
         {
+            if (result.GetValue(csv) && result.GetResult(parquet) is not null)
+            {
+                result.AddError("--csv and --parquet exclude each other");
+            }
+
+            if (result.GetResult(output) is not null && result.GetResult(parquet) is not null)
+            {
+                result.AddError("--output and --parquet exclude each other");
+            }
+
             if (result.GetResult(table) is not null && !result.GetValue(csv))
             {
                 result.AddError("--table needs --csv");
@@ -94,6 +113,12 @@ internal sealed class ExportCommand : ToolCommand
         }
 
         var export = new Export(dataSource, sources, selection);
+        if (arguments.GetValue(parquet) is { } folder)
+        {
+            await ToFolderAsync(export, folder, cancellationToken);
+            return;
+        }
+
         Func<Stream, RowFormat> toFormat = arguments.GetValue(csv) ? stream => new CsvFormat(stream, selection.Table!) : stream => new NdjsonWriter(stream);
         if (arguments.GetValue(output) is { } file)
         {
@@ -125,6 +150,20 @@ internal sealed class ExportCommand : ToolCommand
         }
 
         return new ExportSelection { Table = selected, AfterId = afterId };
+    }
+
+    private static async Task ToFolderAsync(Export export, string folder, CancellationToken cancellationToken)
+    {
+        using (var format = new ParquetFolder(folder))
+        {
+            await export.WriteAsync(format, showProgress: true, cancellationToken);
+            if (export.IsWritten)
+            {
+                format.Complete(export.Describe);
+            }
+        }
+
+        await ReportAsync(export, folder, cancellationToken);
     }
 
     private static async Task ToFileAsync(Export export, string file, Func<Stream, RowFormat> toFormat, CancellationToken cancellationToken)

@@ -31,6 +31,16 @@ internal sealed class Export(NpgsqlDataSource dataSource, IReadOnlyList<ExportSo
         ? Terminal.WithProgressAsync("Exporting", null, progress => WriteAsync(format, progress, cancellationToken))
         : WriteAsync(format, null, cancellationToken);
 
+    /// <summary>Describes the files that the rows went to.</summary>
+    public ExportManifest Describe(IReadOnlyList<ExportManifest.Table> files) => new()
+    {
+        Schema = Schema.SchemaScript.All[^1].Name,
+        Tool = typeof(Export).Assembly.GetName().Version!.ToString(3),
+        After = selection.AfterId,
+        Sources = [.. Sources],
+        Files = files,
+    };
+
     private async Task<RecordingProgress> WriteAsync(RowFormat format, IProgress<RecordingProgress>? progress, CancellationToken cancellationToken)
     {
         var exporter = new RecordingExporter(dataSource);

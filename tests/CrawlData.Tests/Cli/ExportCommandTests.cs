@@ -107,12 +107,12 @@ public sealed partial class ExportCommandTests : ToolTest
     {
         var crawl = await CreateCrawlAsync();
         var ids = (await Events.AppendAsync(crawl, EventsOf(2))).ToList();
-        var (file, folder) = (TemporaryFile("crawl.ndjson.gz"), TemporaryFile("crawl.csv"));
+        var (file, folder) = (TemporaryFile("crawl.ndjson.gz"), TemporaryFile("parquet"));
 
         var first = await RunAsync("export", $"{crawl}", "--after", "0", "--output", file);
         ids.Add(await Events.AppendAsync(crawl, Event(3)));
         var second = await RunAsync("export", $"{crawl}", "--after", first.Column("next_after").Single()!, "--csv");
-        var third = await RunAsync("export", $"{crawl}", "--after", $"{ids[2]}", "--output", folder);
+        var third = await RunAsync("export", $"{crawl}", "--after", $"{ids[2]}", "--parquet", folder);
 
         AssertDone(first);
         Assert.That(first.Output, Is.EqualTo($$"""{"crawl_id":"{{crawl}}","status":"PENDING","rows":2,"next_after":{{ids[1]}}}""" + "\n"));
@@ -143,6 +143,8 @@ public sealed partial class ExportCommandTests : ToolTest
 
     [Test]
     [TestCase("--after takes one crawl, because each crawl has its own last id", "0000", "0001", "--after", "0")]
+    [TestCase("--csv and --parquet exclude each other", "0000", "--csv", "--parquet", "folder")]
+    [TestCase("--output and --parquet exclude each other", "0000", "--output", "file", "--parquet", "folder")]
     [TestCase("--table needs --csv", "0000", "--table", "crawl_logs")]
     [TestCase("--table takes one of crawl_runs, crawl_events, audit_sessions, audit_pages, artifacts, crawl_logs, not 'log'", "0", "--csv", "--table", "log")]
     [TestCase("--after is for the table crawl_events", "0000", "--csv", "--table", "crawl_runs", "--after", "0")]
