@@ -110,7 +110,7 @@ public sealed class EventLineParserTests
     private static void AssertSame(byte[] utf8, Guid crawlId, NewCrawlEvent crawlEvent)
     {
         var options = JsonbOptions.ForLine(RecordingFormat.LargestLineBytes, repair: false);
-        var line = Jsonb.Parse(utf8, options).To<RecordingFormat.Line<JsonElement>>(RecordingFormat.Lines)!;
+        var line = Jsonb.Parse(utf8, options).To(RecordingFormat.LineInfo)!;
         var row = RecordingFormat.ToRow<RecordingFormat.EventRow>(line.Row, line.Table, 1);
         Assert.That(
             (line.Table, crawlId, crawlEvent.EventType, crawlEvent.Payload.ToString(), crawlEvent.CreatedInstant),
