@@ -1,5 +1,5 @@
-using CrawlData.Crawls;
 using System.Text.RegularExpressions;
+using CrawlData.Crawls;
 using CrawlData.Testing;
 using CrawlData.Tests.Documentation;
 
