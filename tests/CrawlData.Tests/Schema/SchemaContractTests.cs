@@ -1,6 +1,7 @@
 using System.Reflection;
 using System.Text.Json.Serialization;
 using CrawlData.Crawls;
+using CrawlData.Diagnostics;
 using Dapper;
 
 namespace CrawlData.Tests.Schema;
@@ -202,7 +203,7 @@ public sealed class SchemaContractTests : DatabaseTest
     public async Task Enums_of_the_library_have_the_catalog_s_labels() =>
         Assert.That(
             typeof(CrawlStatus).Assembly.GetTypes()
-                .Where(type => type.IsEnum && type != typeof(CrawlDifferenceKind))
+                .Where(type => type.IsEnum && type != typeof(CrawlDifferenceKind) && type != typeof(FindingSeverity))
                 .Where(type => type.GetFields().Any(field => field.IsDefined(typeof(JsonStringEnumMemberNameAttribute), false)))
                 .Select(
                     type =>

@@ -214,7 +214,6 @@ internal sealed class FollowHub(NpgsqlDataSource dataSource, CrawlEventReader re
             while (true)
             {
                 List<FollowGroup> notified, polled;
-                TimeSpan pause;
                 lock (gate)
                 {
                     if (waiting.Count == 0)
@@ -226,12 +225,11 @@ internal sealed class FollowHub(NpgsqlDataSource dataSource, CrawlEventReader re
                     var now = Now > reached ? Now : reached;
                     (notified, polled) = (TakeNotified(now), TakePolled(now));
                     sleepsUntil = NextTime();
-                    pause = sleepsUntil > now ? sleepsUntil - now : TimeSpan.Zero;
                 }
 
                 Read(notified);
                 Read(polled);
-                reached = await SleepAsync(pause).ConfigureAwait(false) ? TimeSpan.Zero : sleepsUntil;
+                reached = await SleepAsync(sleepsUntil).ConfigureAwait(false) ? TimeSpan.Zero : sleepsUntil;
             }
         }
         catch (Exception exception)
@@ -288,11 +286,12 @@ internal sealed class FollowHub(NpgsqlDataSource dataSource, CrawlEventReader re
         return isNotified && lastNotified + PulseSignal.Gap is { } gap && gap < next ? gap : next;
     }
 
-    /// <summary>Waits until the hub is woken, or for the time to pass.</summary>
+    /// <summary>Waits until the hub is woken, or for the time to come.</summary>
     /// <returns>Whether it was woken.</returns>
-    private async Task<bool> SleepAsync(TimeSpan longest)
+    private async Task<bool> SleepAsync(TimeSpan until)
     {
-        using var timeout = new CancellationTokenSource(longest, timeProvider);
+        var now = Now;
+        using var timeout = new CancellationTokenSource(until > now ? until - now : TimeSpan.Zero, timeProvider);
         var wake = wakes.Reader.WaitToReadAsync(timeout.Token).AsTask();
         await ((Task)wake).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         wakes.Reader.TryRead(out _);

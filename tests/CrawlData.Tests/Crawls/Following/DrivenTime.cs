@@ -8,12 +8,19 @@ internal sealed class DrivenTime : FakeTimeProvider
     /// <summary>The timers that were started.</summary>
     public ReceivedItems<TimeSpan> Sleeps { get; } = new();
 
-    /// <summary>Advances the clock, and waits until followers sleep again.</summary>
-    public async Task TickAsync(TimeSpan time)
+    /// <summary>Advances the clock to the end of the last timer again and again, until a time has passed. Followers sleep again each time.</summary>
+    /// <returns>The time that has passed.</returns>
+    public async Task<TimeSpan> TickForAsync(TimeSpan time)
     {
-        var before = Sleeps.Count;
-        Advance(time);
-        await Sleeps.UntilCountAsync(before + 1);
+        var started = GetUtcNow();
+        while (GetUtcNow() - started < time)
+        {
+            var sleeps = Sleeps.ToList();
+            Advance(sleeps[^1]);
+            await Sleeps.UntilCountAsync(sleeps.Count + 1);
+        }
+
+        return GetUtcNow() - started;
     }
 
     /// <summary>Advances the clock step by step, until a task has ended.</summary>

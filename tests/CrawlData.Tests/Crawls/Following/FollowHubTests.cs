@@ -55,19 +55,12 @@ public sealed class FollowHubTests : EmptiedDatabaseTest
             time.Advance(TimeSpan.FromMilliseconds(7));
         }
 
-        for (var tick = 0; tick < 10; tick++)
-        {
-            await time.TickAsync(Interval);
-        }
+        await time.TickForAsync(10 * Interval);
 
-        const int Ticks = 20;
         var before = statements.Count;
-        for (var tick = 0; tick < Ticks; tick++)
-        {
-            await time.TickAsync(Interval);
-        }
+        var intervals = await time.TickForAsync(20 * Interval) / Interval;
 
-        Assert.That(statements.Count - before, Is.InRange(Ticks / 2, Ticks));
+        Assert.That(statements.Count - before, Is.InRange(5, 2 * (int)intervals), "a follower alone sends as many");
         Assert.That(waiting, Has.All.Property("IsCompleted").False);
     }
 
@@ -86,8 +79,7 @@ public sealed class FollowHubTests : EmptiedDatabaseTest
 
         var before = statements.Count;
         var id = await Events.AppendAsync(crawl, Event(2));
-        time.Advance(FirstPause);
-        await Task.WhenAll(next).WaitAsync(Longest);
+        await time.AdvanceUntilAsync(Task.WhenAll(next), FirstPause).WaitAsync(Longest);
 
         Assert.That(followers.Select(follower => follower.Current.Id), Has.All.EqualTo(id));
         Assert.That(followers.Select(follower => follower.Current), Has.All.SameAs(followers[0].Current));
@@ -106,8 +98,8 @@ public sealed class FollowHubTests : EmptiedDatabaseTest
         {
             var next = fast.MoveNextAsync().AsTask();
             ids.Add(await Events.AppendAsync(crawl, Event(number)));
-            time.Advance(FirstPause);
-            Assert.That(await next.WaitAsync(Longest));
+            await time.AdvanceUntilAsync(next, FirstPause).WaitAsync(Longest);
+            Assert.That(await next);
             Assert.That(fast.Current.Id, Is.EqualTo(ids[^1]));
         }
 
@@ -120,8 +112,7 @@ public sealed class FollowHubTests : EmptiedDatabaseTest
         }
 
         var afterFirst = slow.MoveNextAsync().AsTask();
-        time.Advance(FirstPause);
-        await afterFirst.WaitAsync(Longest);
+        await time.AdvanceUntilAsync(afterFirst, FirstPause).WaitAsync(Longest);
         slowIds.Add(slow.Current.Id);
         while (slowIds.Count < ids.Count)
         {
@@ -140,7 +131,7 @@ public sealed class FollowHubTests : EmptiedDatabaseTest
         await Events.AppendAsync([.. crawls.Select(crawl => (crawl, Event(1)))]);
         using var leaving = new CancellationTokenSource();
         var left = await Task.WhenAll(crawls.Select(crawl => WaitAfterFirstAsync(crawl, leaving.Token)));
-        await time.TickAsync(Interval);
+        await time.TickForAsync(Interval);
         await leaving.CancelAsync();
         await Assert.ThatAsync(() => Task.WhenAll(left), Throws.InstanceOf<OperationCanceledException>());
         var follower = Follow(crawls[0]);
@@ -156,8 +147,8 @@ public sealed class FollowHubTests : EmptiedDatabaseTest
         Assert.That(statements.Count, Is.EqualTo(before));
         var next = follower.MoveNextAsync().AsTask();
         var id = await Events.AppendAsync(crawls[0], Event(2));
-        time.Advance(FirstPause);
-        Assert.That(await next.WaitAsync(Longest));
+        await time.AdvanceUntilAsync(next, FirstPause).WaitAsync(Longest);
+        Assert.That(await next);
         Assert.That(follower.Current.Id, Is.EqualTo(id));
     }
 
@@ -171,12 +162,22 @@ public sealed class FollowHubTests : EmptiedDatabaseTest
         await leaver.MoveNextAsync();
         await stayer.MoveNextAsync();
         var id = await Events.AppendAsync(crawl, Event(2));
-        OnStatement(_ => leaving.Cancel());
+        await using var connection = await DataSource.OpenConnectionAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        await using (var hold = new NpgsqlCommand("lock table crawl_events", connection, transaction))
+        {
+            await hold.ExecuteNonQueryAsync();
+        }
+
+        var reads = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        OnStatement(_ => reads.TrySetResult());
         var (left, next) = (leaver.MoveNextAsync().AsTask(), stayer.MoveNextAsync().AsTask());
 
-        time.Advance(FirstPause);
+        await time.AdvanceUntilAsync(reads.Task, FirstPause).WaitAsync(Longest);
+        await leaving.CancelAsync();
 
         await Assert.ThatAsync(() => left.WaitAsync(Longest), Throws.InstanceOf<OperationCanceledException>());
+        await transaction.RollbackAsync();
         Assert.That(await next.WaitAsync(Longest));
         Assert.That(stayer.Current.Id, Is.EqualTo(id));
     }
@@ -195,10 +196,8 @@ public sealed class FollowHubTests : EmptiedDatabaseTest
                 ? Runs.DeleteAsync(bad)
                 : RestrictRunsAsync("1 / (case when app_package = 'bad' then 0 else 1 end) = 1"));
 
-            time.Advance(FirstPause);
-
             await Assert.ThatAsync(
-                () => waiting.WaitAsync(Longest),
+                () => time.AdvanceUntilAsync(waiting, FirstPause).WaitAsync(Longest),
                 isDeleted ? Throws.InstanceOf<RowNotFoundException>() : Throws.InstanceOf<PostgresException>().With.Property("SqlState").EqualTo("22012"));
             await Events.AppendAsync([.. good.Select(crawl => (crawl, Event(2)))]);
             await AssertReceivedAsync(next);
@@ -219,9 +218,9 @@ public sealed class FollowHubTests : EmptiedDatabaseTest
             asRole.Clear();
             await Events.AppendAsync([.. crawls.Select(crawl => (crawl, Event(2)))]);
 
-            time.Advance(FirstPause);
+            await time.AdvanceUntilAsync(Task.WhenAll(next), FirstPause).WaitAsync(Longest);
 
-            await Assert.ThatAsync(() => Task.WhenAll(next).WaitAsync(Longest), Has.All.True);
+            Assert.That(next, Has.All.Property("Result").True);
         });
     }
 
@@ -238,8 +237,7 @@ public sealed class FollowHubTests : EmptiedDatabaseTest
             proxy.FreezeOpenConnections();
             frozen.TrySetResult();
         });
-        time.Advance(FirstPause);
-        await frozen.Task.WaitAsync(Longest);
+        await time.AdvanceUntilAsync(frozen.Task, FirstPause).WaitAsync(Longest);
         OnStatement(_ => { });
         dataSource.Clear();
 
