@@ -82,7 +82,7 @@ if (arguments.CommandResult.Command is ToolCommand command)
     invocation.ProcessTerminationTimeout = arguments.Errors.Count == 0 ? command.TimeAfterCancel(arguments) : null;
 }
 
-// The argument of "run ID" is none of "run create".
+// "run create" does not take the argument of "run ID".
 foreach (var argument in arguments.CommandResult.Parent is CommandResult parent ? parent.Command.Arguments : [])
 {
     argument.Hidden = true;

@@ -189,7 +189,7 @@ internal sealed class ExportCommand : ToolCommand
         }
         finally
         {
-            // After the move there is none.
+            // Does nothing after the move.
             File.Delete(partial);
         }
 

@@ -11,7 +11,7 @@ internal sealed record ExportSource(Guid Id, bool IsCrawl)
     public string[] Tables => IsCrawl ? RecordingFormat.CrawlTables : RecordingFormat.SessionTables;
 
     /// <summary>Finds the crawl or the session.</summary>
-    /// <exception cref="UnknownIdException">There is none.</exception>
+    /// <exception cref="UnknownIdException">There is no such crawl or session.</exception>
     public static async Task<ExportSource> FindAsync(NpgsqlDataSource dataSource, IdText id, CancellationToken cancellationToken)
     {
         var whole = await id.ToCrawlOrSessionIdAsync(dataSource, cancellationToken);

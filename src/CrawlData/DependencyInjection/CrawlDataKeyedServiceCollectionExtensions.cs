@@ -56,7 +56,7 @@ public static class CrawlDataKeyedServiceCollectionExtensions
     /// database. A parameter with <see cref="ServiceKeyAttribute"/> gets the key.</remarks>
     /// <typeparam name="THandler">The handler. It is registered as a scoped service with the key, unless it is registered already.</typeparam>
     /// <param name="services">The application's services.</param>
-    /// <param name="serviceKey">The key that was passed to <c>AddKeyedCrawlData</c>. The host does not start when there is none.</param>
+    /// <param name="serviceKey">The key that was passed to <c>AddKeyedCrawlData</c>. The host does not start without such a call.</param>
     /// <param name="configure">Sets options; may be null. <see cref="WorkerOptions.NameOf"/> returns the name of the options.</param>
     /// <returns><paramref name="services"/>, for further calls.</returns>
     /// <exception cref="ArgumentException">The key is empty.</exception>
@@ -70,7 +70,7 @@ public static class CrawlDataKeyedServiceCollectionExtensions
     /// <remarks>The handler is resolved with the key, as the handler of <see cref="AddKeyedAuditWorker"/> is.</remarks>
     /// <typeparam name="THandler">The handler. It is registered as a scoped service with the key, unless it is registered already.</typeparam>
     /// <param name="services">The application's services.</param>
-    /// <param name="serviceKey">The key that was passed to <c>AddKeyedCrawlData</c>. The host does not start when there is none.</param>
+    /// <param name="serviceKey">The key that was passed to <c>AddKeyedCrawlData</c>. The host does not start without such a call.</param>
     /// <param name="configure">Sets options; may be null. <see cref="WorkerOptions.NameOf"/> returns the name of the options.</param>
     /// <returns><paramref name="services"/>, for further calls.</returns>
     /// <exception cref="ArgumentException">The key is empty.</exception>
@@ -83,7 +83,7 @@ public static class CrawlDataKeyedServiceCollectionExtensions
     /// <summary>Adds a hosted service that sweeps and purges the database with the key, as <c>AddCrawlDataJanitor</c> does for the one without.</summary>
     /// <remarks>It sweeps when an <see cref="IArtifactStore"/> with the key is registered. A store without a key is not used.</remarks>
     /// <param name="services">The application's services.</param>
-    /// <param name="serviceKey">The key that was passed to <c>AddKeyedCrawlData</c>. The host does not start when there is none.</param>
+    /// <param name="serviceKey">The key that was passed to <c>AddKeyedCrawlData</c>. The host does not start without such a call.</param>
     /// <param name="configure">Sets options; may be null. The options have the key as their name. The host does not start when there is nothing to do.</param>
     /// <returns><paramref name="services"/>, for further calls.</returns>
     /// <exception cref="ArgumentException">The key is empty.</exception>

@@ -30,6 +30,7 @@ internal sealed class FollowHub(NpgsqlDataSource dataSource, CrawlEventReader re
     private readonly Lock gate = new();
     private readonly Dictionary<string, FollowSubject> subjects = [];
     private readonly Dictionary<FollowPosition, FollowGroup> waiting = [];
+
     // It holds one item for each read that is under way.
     private readonly Channel<bool> reads = Channel.CreateBounded<bool>(MaxReads);
     private readonly long start = timeProvider.GetTimestamp();
