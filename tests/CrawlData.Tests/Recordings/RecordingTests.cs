@@ -471,10 +471,11 @@ public sealed class RecordingTests : DatabaseTest
         await new NpgsqlCommand("lock table crawl_events in access exclusive mode", ended, transaction).ExecuteNonQueryAsync();
         using var recording = new MemoryStream();
 
-        // The export has read the run, and waits for its events.
-        var exporting = Exporter.ExportCrawlAsync(crawl, recording);
+        // The export has read the run, and waits for its events. Other cases wait for the lock, too.
+        await using var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { ApplicationName = "snapshot" });
+        var exporting = new RecordingExporter(source).ExportCrawlAsync(crawl, recording);
         await Wait.UntilAsync(
-            DataSource, "select count(*) > 0 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'", TimeSpan.FromSeconds(10));
+            DataSource, "select count(*) > 0 from pg_stat_activity where application_name = 'snapshot' and wait_event_type = 'Lock'", TimeSpan.FromSeconds(10));
         await Events.AppendAsync(crawl, Event(4), transaction);
         await Runs.CancelAsync(crawl, transaction);
         await transaction.CommitAsync();
