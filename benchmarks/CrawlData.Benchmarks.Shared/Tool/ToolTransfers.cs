@@ -39,7 +39,7 @@ public static class ToolTransfers
             await Seed.VacuumAsync(database.DataSource);
             var exports = new InterleavedRounds().Add(psql.Name, () => psql.RunAsync(connection, "--command", ExportByPsql(crawl, exported)));
             Array.ForEach(tools, tool => exports.Add(tool.Name, () => tool.RunAsync(connection, "export", $"{crawl}", "--output", exported)));
-            return new ToolTransfersResult
+            var result = new ToolTransfersResult
             {
                 Events = scale.TransferredEvents,
                 Bytes = new FileInfo(recording).Length,
@@ -48,6 +48,9 @@ public static class ToolTransfers
                 Exports = await exports.RunAsync(scale.TransferRounds, warmUp: 1, beforeEach: DeleteExported),
                 ExportProcessor = ProcessorTimes(),
             };
+            Print("import", result.Events, result.Imports, result.ImportProcessor);
+            Print("export", result.Events, result.Exports, result.ExportProcessor);
+            return result;
 
             IReadOnlyList<TimeSpan?> ProcessorTimes() => [.. tools.Prepend(psql).Select(program => program.ProcessorTime(scale.TransferRounds))];
 
@@ -62,6 +65,16 @@ public static class ToolTransfers
         finally
         {
             folder.Delete(recursive: true);
+        }
+    }
+
+    private static void Print(string title, int events, IReadOnlyList<Measurement> measurements, IReadOnlyList<TimeSpan?> processor)
+    {
+        foreach (var (one, time) in measurements.Zip(processor))
+        {
+            Console.WriteLine(
+                $"{title}, {one.Name,-20} {Measurement.Format(one.Median),10}, {one.Median / measurements[0].Median,5:0.00} of psql"
+                + (time is { } known ? $", {known.TotalMicroseconds / events:0.0} µs of processor time an event" : ""));
         }
     }
 
