@@ -105,6 +105,6 @@ public static class ToolTransfers
     ];
 
     private static string ExportByPsql(Guid crawl, string file) =>
-        $"\\copy (select json_build_object('table', 'crawl_events', 'row', json_build_object('crawl_id', crawl_id, 'event_type', event_type, 'payload', payload, "
-        + $"'created_at', created_at)) from crawl_events where crawl_id = '{crawl}' order by id) to '{file}' {AsLines}";
+        $"\\copy (select json_build_object('table', 'crawl_events', 'row', json_build_object('crawl_id', crawl_id, 'event_type', event_type, "
+        + $"'payload', payload, 'created_at', created_at)) from crawl_events where crawl_id = '{crawl}' order by id) to '{file}' {AsLines}";
 }
