@@ -219,7 +219,8 @@ internal sealed class Report(ReportOptions options)
         WriteFiguresHeading(title, fsync);
         writer.Paragraph(
             $"Whole processes, and a recording of {Count(result.Events)} events, {result.Bytes / 1e6:0.0} MB. psql imports with COPY into a temporary table "
-            + "and INSERT … SELECT, and exports with COPY of json_build_object. It checks nothing else. The processor time is the process's, without the server's. "
+            + "and INSERT … SELECT, and exports with COPY of json_build_object. It checks nothing else. "
+            + "The processor time is the process's, without the server's. "
             + $"Rounds: {scale.TransferRounds}.");
         foreach (var (name, measurements, processor) in new[]
         {
