@@ -8,6 +8,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 
 namespace CrawlData.Dashboard.Tests;
 
@@ -21,6 +22,7 @@ public sealed class ExampleTests : DatabaseTest
         builder.Configuration.AddInMemoryCollection([new("ConnectionStrings:Crawls", Database.ConnectionString)]);
         builder.Services.AddAuthentication(TestAuthentication.Name).AddScheme<AuthenticationSchemeOptions, TestAuthentication>(TestAuthentication.Name, null);
         builder.WebHost.UseUrls("http://127.0.0.1:0");
+        builder.Logging.ClearProviders();
 
         // snippet: dashboard
         builder.Services.AddCrawlData(builder.Configuration.GetConnectionString("Crawls")!);
