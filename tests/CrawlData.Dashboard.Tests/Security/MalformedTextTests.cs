@@ -29,8 +29,8 @@ public sealed class MalformedTextTests : DashboardTest
 
     private static readonly string[] Attributes =
     [
-        "action", "aria-current", "aria-label", "autocomplete", "charset", "class", "content", "data-zone", "datetime", "href", "id", "lang", "max",
-        "maxlength", "method", "name", "placeholder", "rel", "scope", "selected", "spellcheck", "src", "step", "title", "type", "value",
+        "action", "aria-current", "aria-label", "autocomplete", "charset", "class", "content", "data-label", "data-zone", "datetime", "href", "id", "lang",
+        "max", "maxlength", "method", "name", "placeholder", "rel", "scope", "selected", "spellcheck", "src", "step", "title", "type", "value",
     ];
 
     private static IEnumerable<string> Texts => MalformedText.Storable.Concat(Scripts);
@@ -45,7 +45,8 @@ public sealed class MalformedTextTests : DashboardTest
             var sessionId = await InsertSessionWithAsync(text, json);
             foreach (var address in new[]
             {
-                "", "runs", $"runs/{runId}", $"runs/{runId}?tab=stats", $"runs/{runId}/events/{eventId}", "sessions", $"sessions/{sessionId}", "artifacts", "status",
+                "", "runs", $"runs/{runId}", $"runs/{runId}?tab=stats", $"runs/{runId}/events/{eventId}", "sessions", $"sessions/{sessionId}", "artifacts",
+                "status",
             })
             {
                 AssertHarmless(await Host.GetPageAsync(address), $"{address} of {Printable.Line(text, 40)}");
