@@ -56,6 +56,7 @@ internal sealed partial class Dashboard
     {
         MapScreen<Overview, OverviewPage>(endpoints, "", "", context => overview.GetAsync(() => ReadOverviewAsync(context), context.RequestAborted)!);
         MapScreen<RunList, RunListPage>(endpoints, "runs", "runs", FromRows(RunList.ReadAsync));
+        MapScreen<Comparison, ComparisonPage>(endpoints, "compare", "runs", FromRows(Comparison.ReadAsync));
         MapScreen<RunView, RunPage>(endpoints, "runs/{id:guid}", "runs", FromRows(RunView.ReadAsync));
         MapScreen<EventView, EventPage>(endpoints, "runs/{id:guid}/events/{event:long}", "runs", FromRows(EventView.ReadAsync));
         MapScreen<SessionList, SessionListPage>(endpoints, "sessions", "sessions", FromRows(SessionList.ReadAsync));

@@ -107,7 +107,10 @@ public sealed class AddressTests : DashboardTest
         var address = new Uri(host.Client.BaseAddress!, first);
         var seen = await LinkWalk.RunAsync(host.Client, address);
 
-        foreach (var part in new[] { "", "runs", "sessions", "artifacts", "status", "api/v1/overview", "api/v1/runs", "api/v1/status" })
+        foreach (var part in new[]
+        {
+            "", "runs", "sessions", "artifacts", "status", "compare", "api/v1/compare", "api/v1/overview", "api/v1/runs", "api/v1/status",
+        })
         {
             Assert.That(seen, Does.Contain(part));
         }

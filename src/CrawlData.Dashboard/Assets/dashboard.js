@@ -1,4 +1,4 @@
-// Pages work without this. It switches the times between UTC and the reader's own zone, and remembers the choice.
+// Pages work without this. It switches the times between UTC and the reader's own zone, and remembers the choice. It lets two runs be ticked, and no more.
 const key = "crawldata.zone";
 const zone = document.querySelector("[data-zone]");
 
@@ -49,4 +49,19 @@ if (zone) {
   });
   zone.parentElement.after(button);
   apply();
+}
+
+const comparison = document.querySelector("form[data-compare]");
+if (comparison) {
+  const update = () => {
+    const ticks = [...comparison.querySelectorAll("input[name=run]")];
+    const ticked = ticks.filter((tick) => tick.checked).length;
+    comparison.querySelector("button").disabled = ticked !== 2;
+    for (const tick of ticks) {
+      tick.disabled = ticked >= 2 && !tick.checked;
+    }
+  };
+  comparison.addEventListener("change", update);
+  addEventListener("pageshow", update);
+  update();
 }

@@ -9,6 +9,9 @@ internal sealed class Redaction(CrawlDataDashboardOptions options)
     private readonly Func<string, Jsonb, Jsonb> redactJson = options.Redact ?? ((_, value) => value);
     private readonly Func<string, string, string> redactText = options.RedactText ?? ((_, value) => value);
 
+    /// <summary>Gets whether JSON may be shown otherwise than it is stored.</summary>
+    public bool ChangesJson => options.Redact is not null;
+
     public CrawlRun Of(CrawlRun run) => run with
     {
         DeviceConfig = run.DeviceConfig is { } device ? redactJson("crawl_runs.device_config", device) : null,

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using CrawlData.Audits;
 using CrawlData.Crawls;
 using Npgsql;
@@ -57,6 +58,48 @@ internal sealed class RowReads(
             .ConfigureAwait(false);
         summaries.Keep(summary);
         return summary;
+    }
+
+    /// <summary>Compares two crawls, and counts all differences.</summary>
+    /// <param name="olderId">The older crawl.</param>
+    /// <param name="newerId">The newer crawl.</param>
+    /// <param name="comparison">What is compared.</param>
+    /// <param name="most">The most differences to return.</param>
+    public async Task<(IReadOnlyList<CrawlDifference> First, IReadOnlyDictionary<CrawlDifferenceKind, long> Counts)> CompareAsync(
+        Guid olderId, Guid newerId, CrawlComparisonOptions comparison, int most)
+    {
+        var first = new List<CrawlDifference>();
+        var counts = Enum.GetValues<CrawlDifferenceKind>().ToDictionary(kind => kind, _ => 0L);
+        var differences = repositories.Events.CompareAsync(olderId, newerId, comparison, transaction, cancellationToken);
+        await foreach (var difference in differences.ConfigureAwait(false))
+        {
+            counts[difference.Kind]++;
+            if (first.Count < most)
+            {
+                first.Add(difference);
+            }
+        }
+
+        if (redaction.ChangesJson)
+        {
+            for (var index = 0; index < first.Count; index++)
+            {
+                first[index] = await RedactKeyAsync(first[index]).ConfigureAwait(false);
+            }
+        }
+
+        return (first, counts);
+
+        // The key is a part of a payload. So it is taken from the payload as it is shown.
+        async Task<CrawlDifference> RedactKeyAsync(CrawlDifference difference)
+        {
+            var (crawlId, id) = difference.NewerEventId is { } newer ? (newerId, newer) : (olderId, difference.OlderEventId!.Value);
+            var shown = (await GetEventAsync(crawlId, id).ConfigureAwait(false))?.Payload.ToElement();
+            var key = shown is { ValueKind: JsonValueKind.Object } payload && payload.TryGetProperty(comparison.Key, out var value)
+                ? value.ValueKind == JsonValueKind.String ? value.GetString()! : value.GetRawText()
+                : "(redacted)";
+            return difference with { Key = key };
+        }
     }
 
     public async Task<Page<AuditSession>> ListSessionsAsync(AuditSessionFilter filter, int pageSize, string? cursor = null)

@@ -32,6 +32,12 @@ internal sealed class Query(IQueryCollection values)
         : long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var id) ? id
         : throw new BadQueryException(name, "must be the number of an event");
 
+    /// <exception cref="BadQueryException">There are not two ids of runs.</exception>
+    public (Guid First, Guid Second) TwoRuns() => values["run"] is [var first, var second]
+        && Guid.TryParse(first, CultureInfo.InvariantCulture, out var one) && Guid.TryParse(second, CultureInfo.InvariantCulture, out var other)
+        ? (one, other)
+        : throw new BadQueryException("run", "must be given twice: tick two runs, and no more");
+
     /// <summary>Reads a time. It is in UTC unless it has an offset.</summary>
     /// <exception cref="BadQueryException">It is no time, or outside the years 1 to 9999.</exception>
     public DateTimeOffset? Time(string name) => Text(name) is not { } text ? null

@@ -7,6 +7,8 @@ internal static class Show
 {
     public static string Number(long value) => value.ToString("N0", CultureInfo.InvariantCulture);
 
+    public static string Change(long change) => change == 0 ? "0" : $"{(change > 0 ? "+" : "−")}{Number(Math.Abs(change))}";
+
     public static string Count(long count, string noun) => $"{Number(count)} {noun}{(count == 1 ? "" : "s")}";
 
     public static string Limit(TimeSpan limit) =>

@@ -44,11 +44,7 @@ public sealed class ReadCostTests : DashboardTest
             $"runs/{run.Id}/events/{ids[25_000]}", $"runs/{run.Id}?at={Text.Show.Iso(time)}",
         })
         {
-            // Plans and catalogs are read once.
-            await host.GetPageAsync(address);
-            var before = await CountAsync(dataSource);
-            await host.GetPageAsync(address);
-            var read = await CountAsync(dataSource) - before;
+            var read = await CostOfAsync(host, dataSource, address);
 
             TestContext.Out.WriteLine($"{read} buffers: {address}");
 
@@ -56,6 +52,39 @@ public sealed class ReadCostTests : DashboardTest
             var search = address.EndsWith('Z') ? 16 * 5 : 0;
             Assert.That(read, Is.GreaterThan(0).And.LessThanOrEqualTo(Buffers + search), address);
         }
+
+        // A run that is running costs the look for its last event, and when that is old the look for its heartbeat.
+        foreach (var (isSilent, most) in new[] { (false, 5), (true, 15) })
+        {
+            const int Running = 20;
+            var before = await CostOfAsync(host, dataSource, "runs");
+            for (var number = 0; number < Running; number++)
+            {
+                var running = await InsertRunAsync(CrawlStatus.Running);
+                await Events.AppendAsync(running.Id, [Event(1) with { CreatedAt = DateTimeOffset.UtcNow.AddHours(isSilent ? -1 : 0) }]);
+                await SetStartAsync(running.Id, isSilent);
+            }
+
+            var each = (await CostOfAsync(host, dataSource, "runs") - before) / (double)Running;
+            TestContext.Out.WriteLine($"{each} buffers more for each run that is running, silent: {isSilent}");
+            Assert.That(each, Is.LessThanOrEqualTo(most));
+        }
+    }
+
+    private async Task<long> CostOfAsync(DashboardHost host, NpgsqlDataSource dataSource, string address)
+    {
+        // Plans and catalogs are read once.
+        await host.GetPageAsync(address);
+        var before = await CountAsync(dataSource);
+        await host.GetPageAsync(address);
+        return await CountAsync(dataSource) - before;
+    }
+
+    private async Task SetStartAsync(Guid runId, bool isSilent)
+    {
+        await using var start = DataSource.CreateCommand(
+            $"update crawl_runs set started_at = started_at - interval '{(isSilent ? 2 : 0)} hours' where id = '{runId}'");
+        await start.ExecuteNonQueryAsync();
     }
 
     private async Task<long> CountAsync(NpgsqlDataSource dataSource)

@@ -18,7 +18,7 @@ public sealed class MalformedTextTests : DashboardTest
     ];
 
     // Relative to the document, and to a screen.
-    private const string Address = @"^((\.\./)*(\./|assets/|api/v1/|runs|sessions|artifacts|status|[0-9a-f]{8}-[0-9a-f-]{27}|-?\d+$|\?|#)|(\.\./)+$)";
+    private const string Address = @"^((\.\./)*(\./|assets/|api/v1/|compare|runs|sessions|artifacts|status|[0-9a-f]{8}-[0-9a-f-]{27}|-?\d+$|\?|#)|(\.\./)+$)";
 
     private static readonly string[] Elements =
     [
@@ -29,7 +29,8 @@ public sealed class MalformedTextTests : DashboardTest
 
     private static readonly string[] Attributes =
     [
-        "action", "aria-current", "aria-label", "autocomplete", "charset", "class", "content", "data-label", "data-zone", "datetime", "href", "id", "lang",
+        "action", "aria-current", "aria-label", "autocomplete", "charset", "class", "content", "data-compare", "data-label",
+        "data-zone", "datetime", "href", "id", "lang",
         "max", "maxlength", "method", "name", "placeholder", "rel", "scope", "selected", "spellcheck", "src", "step", "title", "type", "value",
     ];
 
@@ -42,11 +43,12 @@ public sealed class MalformedTextTests : DashboardTest
         {
             var json = JsonSerializer.Serialize(new Dictionary<string, object> { [text] = text, ["list"] = new[] { text } });
             var (runId, eventId) = await InsertRunWithAsync(text, json);
+            var (otherId, _) = await InsertRunWithAsync(text, JsonSerializer.Serialize(new Dictionary<string, object> { [text] = text, ["list"] = 1 }));
             var sessionId = await InsertSessionWithAsync(text, json);
             foreach (var address in new[]
             {
                 "", "runs", $"runs/{runId}", $"runs/{runId}?tab=stats", $"runs/{runId}/events/{eventId}", "sessions", $"sessions/{sessionId}", "artifacts",
-                "status",
+                "status", $"compare?run={runId}&run={otherId}&key=list",
             })
             {
                 AssertHarmless(await Host.GetPageAsync(address), $"{address} of {Printable.Line(text, 40)}");
@@ -70,7 +72,10 @@ public sealed class MalformedTextTests : DashboardTest
         foreach (var text in Texts.Where(text => text.Length < 1_000))
         {
             var value = Uri.EscapeDataString(text);
-            foreach (var address in new[] { $"runs?app={value}&size=7", $"sessions?policy={value}", $"runs/{runId}?type={value}" })
+            foreach (var address in new[]
+            {
+                $"runs?app={value}&size=7", $"sessions?policy={value}", $"runs/{runId}?type={value}", $"compare?run={runId}&run={runId}&key={value}",
+            })
             {
                 AssertHarmless(await Host.GetPageAsync(address), address);
             }

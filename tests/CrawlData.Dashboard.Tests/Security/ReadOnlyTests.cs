@@ -81,7 +81,7 @@ public sealed class ReadOnlyTests : DashboardTest
             foreach (var address in new[]
             {
                 "", "runs", $"runs/{runId}", $"runs/{runId}?tab=stats", $"runs/{runId}/events/{eventId}", "sessions", $"sessions/{sessionId}", "artifacts",
-                "status",
+                "status", $"compare?run={runId}&run={runId}",
             })
             {
                 await host.GetPageAsync(address);

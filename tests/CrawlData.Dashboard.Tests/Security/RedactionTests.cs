@@ -53,6 +53,7 @@ public sealed class RedactionTests : DashboardTest
     private async Task<IEnumerable<string>> AddressesAsync()
     {
         var (runId, eventId) = await InsertRunWithAsync("org.example.app", Json);
+        var (otherId, _) = await InsertRunWithAsync("org.example.app", $$"""{"token": "{{Secret}}", "step": 2}""");
         var sessionId = await InsertSessionWithAsync(Secret, Json);
         await using var command = DataSource.CreateCommand(
             $"""
@@ -60,7 +61,10 @@ public sealed class RedactionTests : DashboardTest
             update audit_sessions set crawl_policy_version = '2026.11' where id = '{sessionId}'
             """);
         await command.ExecuteNonQueryAsync();
-        string[] pages = ["runs", $"runs/{runId}", $"runs/{runId}/events/{eventId}", "sessions", $"sessions/{sessionId}"];
+        string[] pages =
+        [
+            "runs", $"runs/{runId}", $"runs/{runId}/events/{eventId}", "sessions", $"sessions/{sessionId}", $"compare?run={runId}&run={otherId}&key=token",
+        ];
         return ["", .. pages, "api/v1/overview", .. pages.Select(page => $"api/v1/{page}")];
     }
 }
