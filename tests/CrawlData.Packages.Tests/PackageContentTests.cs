@@ -14,7 +14,7 @@ public sealed class PackageContentTests
 
     [Test]
     public void A_package_has_readme_icon_licence_and_the_commit_that_it_was_made_of(
-        [Values("CrawlData", "CrawlData.Diagnostics", "CrawlData.Testing", "CrawlData.Cli")] string id)
+        [Values("CrawlData", "CrawlData.Dashboard", "CrawlData.Diagnostics", "CrawlData.Testing", "CrawlData.Cli")] string id)
     {
         using var package = Packed.Open(id);
         var metadata = Metadata(package, id);
@@ -31,6 +31,7 @@ public sealed class PackageContentTests
     }
 
     [TestCase("CrawlData", "README.md")]
+    [TestCase("CrawlData.Dashboard", "src/CrawlData.Dashboard/README.md")]
     [TestCase("CrawlData.Diagnostics", "src/CrawlData.Diagnostics/README.md")]
     [TestCase("CrawlData.Testing", "src/CrawlData.Testing/README.md")]
     [TestCase("CrawlData.Cli", "README.md")]
@@ -58,6 +59,7 @@ public sealed class PackageContentTests
         "Dapper", "Microsoft.Extensions.Diagnostics.HealthChecks.Abstractions", "Microsoft.Extensions.Hosting.Abstractions", "Microsoft.Extensions.Options",
         "Npgsql", "dbup-postgresql",
     })]
+    [TestCase("CrawlData.Dashboard", new[] { "CrawlData" })]
     [TestCase("CrawlData.Diagnostics", new[] { "CrawlData", "Microsoft.Extensions.Diagnostics.HealthChecks", "OpenTelemetry.Api" })]
     [TestCase("CrawlData.Testing", new[] { "CrawlData", "MysticMind.PostgresEmbed", "Testcontainers.PostgreSql" })]
     [TestCase("CrawlData.Cli", new string[0])]
@@ -85,12 +87,14 @@ public sealed class PackageContentTests
     }
 
     [Test]
-    public void A_library_s_package_documents_its_members([Values("CrawlData", "CrawlData.Diagnostics", "CrawlData.Testing")] string id)
+    public void A_library_s_package_documents_its_members(
+        [Values("CrawlData", "CrawlData.Dashboard", "CrawlData.Diagnostics", "CrawlData.Testing")] string id)
     {
         using var package = Packed.Open(id);
         var member = id switch
         {
             "CrawlData" => "T:CrawlData.Crawls.CrawlEventRepository",
+            "CrawlData.Dashboard" => "T:CrawlData.Dashboard.CrawlDataDashboardOptions",
             "CrawlData.Diagnostics" => "T:OpenTelemetry.Trace.CrawlDataTracerProviderBuilderExtensions",
             _ => "T:CrawlData.Testing.ThrowawayDatabase",
         };
@@ -101,6 +105,7 @@ public sealed class PackageContentTests
     }
 
     [TestCase("CrawlData", "lib/net10.0")]
+    [TestCase("CrawlData.Dashboard", "lib/net10.0")]
     [TestCase("CrawlData.Diagnostics", "lib/net10.0")]
     [TestCase("CrawlData.Testing", "lib/net10.0")]
     [TestCase("CrawlData.Cli", "tools/net10.0/any")]
@@ -123,6 +128,7 @@ public sealed class PackageContentTests
     }
 
     [TestCase("CrawlData", "lib/net10.0/CrawlData")]
+    [TestCase("CrawlData.Dashboard", "lib/net10.0/CrawlData.Dashboard")]
     [TestCase("CrawlData.Diagnostics", "lib/net10.0/CrawlData.Diagnostics")]
     [TestCase("CrawlData.Testing", "lib/net10.0/CrawlData.Testing")]
     [TestCase("CrawlData.Cli", "tools/net10.0/any/CrawlData.Cli")]

@@ -12,7 +12,7 @@ internal static partial class Snippets
     /// <summary>Gets the paths of the pages that may show snippets, relative to <see cref="Root"/>.</summary>
     public static IEnumerable<string> Pages { get; } =
     [
-        "README.md", "CONTRIBUTING.md", "src/CrawlData.Diagnostics/README.md", "src/CrawlData.Testing/README.md",
+        "README.md", "CONTRIBUTING.md", "src/CrawlData.Dashboard/README.md", "src/CrawlData.Diagnostics/README.md", "src/CrawlData.Testing/README.md",
         .. Directory.EnumerateFiles(Path.Combine(Root, "docs"), "*.md").Select(file => Path.GetRelativePath(Root, file)).Order(StringComparer.Ordinal),
     ];
 

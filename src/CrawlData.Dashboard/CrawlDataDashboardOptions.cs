@@ -1,0 +1,65 @@
+namespace CrawlData.Dashboard;
+
+/// <summary>The options of a dashboard. They are read once, when it is mapped.</summary>
+public sealed class CrawlDataDashboardOptions
+{
+    /// <summary>Gets or sets the name that pages show.</summary>
+    /// <value>The default is <c>CrawlData</c>.</value>
+    /// <exception cref="ArgumentException">The value is null, empty or blank.</exception>
+    public string Title
+    {
+        get;
+        set
+        {
+            ArgumentException.ThrowIfNullOrWhiteSpace(value, nameof(Title));
+            field = value;
+        }
+    } = "CrawlData";
+
+    /// <summary>Gets or sets the key that was passed to <c>AddKeyedCrawlData</c>.</summary>
+    /// <value>The default is null: the database without a key.</value>
+    public string? ServiceKey { get; set; }
+
+    /// <summary>Gets or sets how long a statement of the dashboard may take. Then the server cancels it, and the page says so. It is also how long a request
+    /// waits for its turn.</summary>
+    /// <value>The default is 5 seconds. The range is 100 ms to 1 hour.</value>
+    /// <exception cref="ArgumentOutOfRangeException">The value is out of range.</exception>
+    public TimeSpan StatementTimeout
+    {
+        get;
+        set => field = Require(value, TimeSpan.FromMilliseconds(100), TimeSpan.FromHours(1), nameof(StatementTimeout));
+    } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Gets or sets the most connections that the dashboard holds at a time. Each request holds one.</summary>
+    /// <value>The default is 4. The range is 1 to 100.</value>
+    /// <exception cref="ArgumentOutOfRangeException">The value is out of range.</exception>
+    public int MaxConnections { get; set => field = Require(value, 1, 100, nameof(MaxConnections)); } = 4;
+
+    /// <summary>Gets or sets the time without a sign of life after which a running run or session is marked as stale. A sign of life is an event, a log line or
+    /// a heartbeat.</summary>
+    /// <value>The default is 10 minutes. The range is 1 second to 36,500 days.</value>
+    /// <exception cref="ArgumentOutOfRangeException">The value is out of range.</exception>
+    public TimeSpan StaleAfter
+    {
+        get;
+        set => field = Require(value, TimeSpan.FromSeconds(1), TimeSpan.FromDays(36_500), nameof(StaleAfter));
+    } = TimeSpan.FromMinutes(10);
+
+    /// <summary>Gets or sets a function that removes secrets from JSON. It gets the column, such as <c>crawl_events.payload</c>, and the value, and returns
+    /// what is shown. All pages and the API show its result alone.</summary>
+    /// <value>The default is null: values are shown as they are stored.</value>
+    /// <remarks>It is called for each value that is read, on several threads at a time. When it throws, the request fails and shows nothing.</remarks>
+    public Func<string, Jsonb, Jsonb>? Redact { get; set; }
+
+    /// <summary>Gets or sets a function that removes secrets from text. It gets the column, such as <c>audit_sessions.url</c>, and the value, and returns what
+    /// is shown. All pages and the API show its result alone.</summary>
+    /// <value>The default is null: texts are shown as they are stored.</value>
+    /// <remarks>It is called for goals, errors, URLs, messages, storage URIs and checksums, as <see cref="Redact"/> is for JSON. It is not called for what
+    /// filters compare: app packages, event types and policy versions.</remarks>
+    public Func<string, string, string>? RedactText { get; set; }
+
+    private static T Require<T>(T value, T least, T most, string name) where T : IComparable<T> =>
+        value.CompareTo(least) >= 0 && value.CompareTo(most) <= 0
+            ? value
+            : throw new ArgumentOutOfRangeException(name, value, $"The range is {least} to {most}.");
+}

@@ -1,0 +1,135 @@
+using System.Text.Json;
+using CrawlData.Audits;
+using CrawlData.Crawls;
+using Npgsql;
+
+namespace CrawlData.Dashboard.Reads;
+
+/// <summary>Reads rows for screens, in one transaction, and redacts them. Screens have no other way to rows.</summary>
+internal sealed class RowReads(
+    Repositories repositories,
+    NpgsqlTransaction transaction,
+    Redaction redaction,
+    SummaryCache summaries,
+    TimeSpan staleAfter,
+    CancellationToken cancellationToken)
+{
+    // More than a page holds.
+    private const int MostSilent = 1_000;
+
+    // The next view goes on from there.
+    private const int MostCounted = 100_000;
+
+    public async Task<Page<CrawlRun>> ListRunsAsync(CrawlRunFilter filter, int pageSize, string? cursor = null)
+    {
+        var page = await repositories.Runs.ListAsync(filter, pageSize, cursor, ListOrder.NewestFirst, transaction, cancellationToken).ConfigureAwait(false);
+        return Redact(page, redaction.Of);
+    }
+
+    public async Task<CrawlRun?> GetRunAsync(Guid id) =>
+        await repositories.Runs.GetAsync(id, transaction, cancellationToken).ConfigureAwait(false) is { } run ? redaction.Of(run) : null;
+
+    public Task<CrawlRunAttempt?> GetAttemptAsync(Guid runId) => repositories.RunQueue.GetAttemptAsync(runId, transaction, cancellationToken);
+
+    public Task<IReadOnlyDictionary<Guid, LastCrawlEvent>> GetLastEventsAsync(IEnumerable<Guid> crawlIds) =>
+        repositories.Events.GetLastOfEachAsync(crawlIds, transaction, cancellationToken);
+
+    public async Task<IReadOnlyList<CrawlRun>> ListSilentRunsAsync() =>
+        [.. (await repositories.RunQueue.ListSilentAsync(staleAfter, MostSilent, transaction, cancellationToken).ConfigureAwait(false)).Select(redaction.Of)];
+
+    public async Task<Page<CrawlEvent>> ListEventsAsync(Guid crawlId, CrawlEventFilter filter, int pageSize) =>
+        Redact(
+            await repositories.Events.ListAsync(crawlId, filter, pageSize, null, transaction, cancellationToken).ConfigureAwait(false), redaction.Of);
+
+    public async Task<Page<CrawlEvent>> ListNewestEventsAsync(Guid crawlId, CrawlEventFilter filter, int pageSize) =>
+        Redact(
+            await repositories.Events.ListNewestAsync(crawlId, filter, pageSize, null, transaction, cancellationToken).ConfigureAwait(false), redaction.Of);
+
+    public async Task<CrawlEvent?> GetEventAsync(Guid crawlId, long id) =>
+        await repositories.Events.GetAsync(crawlId, id, transaction, cancellationToken).ConfigureAwait(false) is { } found ? redaction.Of(found) : null;
+
+    /// <summary>Gets the id of the event at which the crawl reaches a time.</summary>
+    public async Task<long?> FindEventAtAsync(Guid crawlId, DateTimeOffset time) =>
+        (await repositories.Events.GetFirstAtAsync(crawlId, time, transaction, cancellationToken).ConfigureAwait(false))?.Id;
+
+    public async Task<CrawlEventSummary> SummarizeAsync(Guid crawlId)
+    {
+        var summary = await repositories.Events.SummarizeAsync(crawlId, summaries.Find(crawlId), MostCounted, transaction, cancellationToken)
+            .ConfigureAwait(false);
+        summaries.Keep(summary);
+        return summary;
+    }
+
+    /// <summary>Compares two crawls, and counts all differences.</summary>
+    /// <param name="olderId">The older crawl.</param>
+    /// <param name="newerId">The newer crawl.</param>
+    /// <param name="comparison">What is compared.</param>
+    /// <param name="most">The most differences to return.</param>
+    public async Task<(IReadOnlyList<CrawlDifference> First, IReadOnlyDictionary<CrawlDifferenceKind, long> Counts)> CompareAsync(
+        Guid olderId, Guid newerId, CrawlComparisonOptions comparison, int most)
+    {
+        var first = new List<CrawlDifference>();
+        var counts = Enum.GetValues<CrawlDifferenceKind>().ToDictionary(kind => kind, _ => 0L);
+        var differences = repositories.Events.CompareAsync(olderId, newerId, comparison, transaction, cancellationToken);
+        await foreach (var difference in differences.ConfigureAwait(false))
+        {
+            counts[difference.Kind]++;
+            if (first.Count < most)
+            {
+                first.Add(difference);
+            }
+        }
+
+        if (redaction.ChangesJson)
+        {
+            for (var index = 0; index < first.Count; index++)
+            {
+                first[index] = await RedactKeyAsync(first[index]).ConfigureAwait(false);
+            }
+        }
+
+        return (first, counts);
+
+        // The key is a part of a payload. So it is taken from the payload as it is shown.
+        async Task<CrawlDifference> RedactKeyAsync(CrawlDifference difference)
+        {
+            var (crawlId, id) = difference.NewerEventId is { } newer ? (newerId, newer) : (olderId, difference.OlderEventId!.Value);
+            var shown = (await GetEventAsync(crawlId, id).ConfigureAwait(false))?.Payload.ToElement();
+            var key = shown is { ValueKind: JsonValueKind.Object } payload && payload.TryGetProperty(comparison.Key, out var value)
+                ? value.ValueKind == JsonValueKind.String ? value.GetString()! : value.GetRawText()
+                : "(redacted)";
+            return difference with { Key = key };
+        }
+    }
+
+    public async Task<Page<AuditSession>> ListSessionsAsync(AuditSessionFilter filter, int pageSize, string? cursor = null)
+    {
+        var page = await repositories.Sessions.ListAsync(filter, pageSize, cursor, ListOrder.NewestFirst, transaction, cancellationToken)
+            .ConfigureAwait(false);
+        return Redact(page, redaction.Of);
+    }
+
+    public async Task<AuditSession?> GetSessionAsync(Guid id) =>
+        await repositories.Sessions.GetAsync(id, transaction, cancellationToken).ConfigureAwait(false) is { } session ? redaction.Of(session) : null;
+
+    public async Task<IReadOnlyList<AuditSession>> ListSilentSessionsAsync() =>
+        [.. (await repositories.SessionQueue.ListSilentAsync(staleAfter, MostSilent, transaction, cancellationToken).ConfigureAwait(false))
+            .Select(redaction.Of)];
+
+    public async Task<IReadOnlyList<AuditPage>> ListPagesAsync(Guid sessionId) =>
+        [.. (await repositories.Pages.ListAsync(sessionId, null, transaction, cancellationToken).ConfigureAwait(false)).Select(redaction.Of)];
+
+    public async Task<IReadOnlyList<Artifact>> ListArtifactsAsync(Guid sessionId) =>
+        [.. (await repositories.Artifacts.ListAsync(sessionId, new ArtifactFilter { IncludeDeleted = true }, transaction, cancellationToken)
+            .ConfigureAwait(false)).Select(redaction.Of)];
+
+    public Task<IReadOnlyDictionary<ArtifactType, ArtifactTotal>> TotalArtifactsAsync() =>
+        repositories.Artifacts.TotalAllByTypeAsync(false, transaction, cancellationToken);
+
+    public async Task<Page<CrawlLog>> ListNewestLogAsync(Guid sessionId, CrawlLogFilter filter, int pageSize, string? cursor) =>
+        Redact(
+            await repositories.Logs.ListNewestAsync(sessionId, filter, pageSize, cursor, transaction, cancellationToken).ConfigureAwait(false),
+            redaction.Of);
+
+    private static Page<T> Redact<T>(Page<T> page, Func<T, T> redact) => new() { Items = [.. page.Items.Select(redact)], NextCursor = page.NextCursor };
+}

@@ -1,0 +1,23 @@
+using System.Globalization;
+using CrawlData.Dashboard.Reads;
+using Microsoft.AspNetCore.Http;
+
+namespace CrawlData.Dashboard.Screens;
+
+/// <summary>A request for a screen, with its way to rows.</summary>
+internal sealed class ScreenRequest(HttpContext context, RowReads rows, DateTimeOffset now, TimeSpan staleAfter)
+{
+    public RowReads Rows => rows;
+
+    public Query Query { get; } = new(context.Request.Query);
+
+    public DateTimeOffset Now => now;
+
+    public TimeSpan StaleAfter => staleAfter;
+
+    /// <summary>Gets an id of the path. The route's constraint has checked it.</summary>
+    public Guid Id => Guid.Parse((string)context.Request.RouteValues["id"]!, CultureInfo.InvariantCulture);
+
+    /// <summary>Gets an event's id of the path. The route's constraint has checked it.</summary>
+    public long EventId => long.Parse((string)context.Request.RouteValues["event"]!, CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,105 @@
+using CrawlData.Crawls;
+using Npgsql;
+
+namespace CrawlData.Dashboard.Tests.Reads;
+
+/// <summary>Lists and events read few pages of the tables, however many rows there are.</summary>
+public sealed class ReadCostTests : DashboardTest
+{
+    private const int Buffers = 60;
+
+    [Test]
+    public async Task A_list_or_a_part_of_events_reads_at_most_60_buffers()
+    {
+        await using (var rows = DataSource.CreateCommand(
+            """
+            insert into crawl_runs (id, status, app_package, goal, created_at)
+            select gen_random_uuid(), 'COMPLETED', 'org.example.app', 'goal', now() at time zone 'utc' - number * interval '1 minute'
+            from generate_series(1, 5000) as number;
+            insert into audit_sessions (id, url, status, mode, retention_policy, crawl_policy_version, config_snapshot, created_at)
+            select gen_random_uuid(), 'https://example.org/', 'completed', 'standard', 'standard', '1', '{}', now() - number * interval '1 minute'
+            from generate_series(1, 5000) as number
+            """))
+        {
+            await rows.ExecuteNonQueryAsync();
+        }
+
+        var run = await InsertRunAsync(CrawlStatus.Running);
+        var ids = await Events.AppendAsync(run.Id, EventsOf(50_000));
+        await using (var vacuum = DataSource.CreateCommand("vacuum analyze crawl_events, crawl_runs, audit_sessions"))
+        {
+            await vacuum.ExecuteNonQueryAsync();
+        }
+
+        var time = (await Events.GetAsync(run.Id, ids[25_000]))!.CreatedAt;
+
+        // One connection, so that this test can make the server report what the request's session has read.
+        await using var dataSource = NpgsqlDataSource.Create(
+            new NpgsqlConnectionStringBuilder(Database.ConnectionString) { MaxPoolSize = 1 });
+        await using var host = await DashboardHost.StartAsync(dataSource, options => options.MaxConnections = 1);
+        foreach (var address in new[]
+        {
+            "runs", "runs?status=COMPLETED", "sessions", "sessions?status=completed", $"runs/{run.Id}", $"runs/{run.Id}?order=oldest",
+            $"runs/{run.Id}?before={ids[25_000]}", $"runs/{run.Id}?after={ids[25_000]}", $"runs/{run.Id}?at={ids[49_000]}",
+            $"runs/{run.Id}/events/{ids[25_000]}", $"runs/{run.Id}?at={Text.Show.Iso(time)}",
+        })
+        {
+            var read = await CostOfAsync(host, dataSource, address);
+
+            TestContext.Out.WriteLine($"{read} buffers: {address}");
+
+            // A time is found by look-ups in the index, as many as halve the number of events down to one.
+            var search = address.EndsWith('Z') ? 16 * 5 : 0;
+            Assert.That(read, Is.GreaterThan(0).And.LessThanOrEqualTo(Buffers + search), address);
+        }
+
+        // A run that is running costs the look for its last event, and when that is old the look for its heartbeat.
+        foreach (var (isSilent, most) in new[] { (false, 5), (true, 15) })
+        {
+            const int Running = 20;
+            var before = await CostOfAsync(host, dataSource, "runs");
+            for (var number = 0; number < Running; number++)
+            {
+                var running = await InsertRunAsync(CrawlStatus.Running);
+                await Events.AppendAsync(running.Id, [Event(1) with { CreatedAt = DateTimeOffset.UtcNow.AddHours(isSilent ? -1 : 0) }]);
+                await SetStartAsync(running.Id, isSilent);
+            }
+
+            var each = (await CostOfAsync(host, dataSource, "runs") - before) / (double)Running;
+            TestContext.Out.WriteLine($"{each} buffers more for each run that is running, silent: {isSilent}");
+            Assert.That(each, Is.LessThanOrEqualTo(most));
+        }
+    }
+
+    private async Task<long> CostOfAsync(DashboardHost host, NpgsqlDataSource dataSource, string address)
+    {
+        // Plans and catalogs are read once.
+        await host.GetPageAsync(address);
+        var before = await CountAsync(dataSource);
+        await host.GetPageAsync(address);
+        return await CountAsync(dataSource) - before;
+    }
+
+    private async Task SetStartAsync(Guid runId, bool isSilent)
+    {
+        await using var start = DataSource.CreateCommand(
+            $"update crawl_runs set started_at = started_at - interval '{(isSilent ? 2 : 0)} hours' where id = '{runId}'");
+        await start.ExecuteNonQueryAsync();
+    }
+
+    private async Task<long> CountAsync(NpgsqlDataSource dataSource)
+    {
+        await using (var flush = dataSource.CreateCommand("select pg_stat_force_next_flush()"))
+        {
+            await flush.ExecuteScalarAsync();
+        }
+
+        await using var count = DataSource.CreateCommand(
+            """
+            select coalesce(sum(heap_blks_read + heap_blks_hit + coalesce(idx_blks_read + idx_blks_hit, 0)
+                + coalesce(toast_blks_read + toast_blks_hit + tidx_blks_read + tidx_blks_hit, 0)), 0)::bigint
+            from pg_statio_user_tables
+            """);
+        return (long)(await count.ExecuteScalarAsync())!;
+    }
+}
