@@ -130,14 +130,14 @@ public sealed partial class RecordingTests
 
     private async Task<string> WriteCrawlAsync(Guid crawl)
     {
-        var format = new ObjectFormat();
+        await using var format = new ObjectFormat();
         await Exporter.ExportCrawlAsync(crawl, format, ExportSelection.All, null, CancellationToken.None);
         return format.ToString();
     }
 
     private async Task<string> WriteSessionAsync(Guid session)
     {
-        var format = new ObjectFormat();
+        await using var format = new ObjectFormat();
         await Exporter.ExportSessionAsync(session, format, ExportSelection.All, null, CancellationToken.None);
         return format.ToString();
     }
