@@ -79,8 +79,9 @@ public sealed class TextFormatTests
         public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
         {
             began.TrySetResult();
-            go.Wait(TimeSpan.FromSeconds(10), CancellationToken.None);
-            return base.WriteAsync(buffer, cancellationToken);
+            return go.Wait(TimeSpan.FromSeconds(10), CancellationToken.None)
+                ? base.WriteAsync(buffer, cancellationToken)
+                : throw new TimeoutException("The export waited for its first chunk.");
         }
 
         protected override void Dispose(bool disposing)
