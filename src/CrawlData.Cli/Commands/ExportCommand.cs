@@ -127,8 +127,9 @@ internal sealed class ExportCommand : ToolCommand
         }
 
         await using (var standardOutput = StandardOutput.Open())
+        await using (var format = toFormat(standardOutput))
         {
-            await export.WriteAsync(toFormat(standardOutput), showProgress: Console.IsOutputRedirected, cancellationToken);
+            await export.WriteAsync(format, showProgress: Console.IsOutputRedirected, cancellationToken);
         }
 
         if (export.IsIncremental)
@@ -153,7 +154,7 @@ internal sealed class ExportCommand : ToolCommand
 
     private static async Task ToFolderAsync(Export export, string folder, CancellationToken cancellationToken)
     {
-        using (var format = new ParquetFolder(folder))
+        await using (var format = new ParquetFolder(folder))
         {
             await export.WriteAsync(format, showProgress: true, cancellationToken);
             if (export.IsWritten)
@@ -173,8 +174,9 @@ internal sealed class ExportCommand : ToolCommand
             await using (var stored = File.Create(partial))
             {
                 await using (var compressed = RecordingSource.IsCompressed(file) ? new GZipStream(stored, CompressionLevel.Optimal, leaveOpen: true) : null)
+                await using (var format = toFormat(compressed ?? (Stream)stored))
                 {
-                    await export.WriteAsync(toFormat(compressed ?? (Stream)stored), showProgress: true, cancellationToken);
+                    await export.WriteAsync(format, showProgress: true, cancellationToken);
                 }
 
                 stored.Flush(flushToDisk: true);

@@ -132,6 +132,14 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
 
     internal const string ReadSql = $"select {Columns} from crawl_events {Condition} order by crawl_id, id limit @limit";
 
+    // As above, without a filter. The first array among its parameters costs a process 15 ms, because the driver then prepares all types of arrays.
+    internal const string ReadAllSql =
+        $"""
+        select {Columns} from crawl_events
+        where (crawl_id, id) > (@crawl_id, @after_id) and (crawl_id, id) <= (@crawl_id, 9223372036854775807)
+        order by crawl_id, id
+        """;
+
     internal const string CountSql = $"select pg_catalog.count(*) from crawl_events {Condition}";
 
     internal const string CountByTypeSql = $"select event_type, pg_catalog.count(*) from crawl_events {Condition} group by event_type";
@@ -223,6 +231,13 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
         parameters.Add("limit", NpgsqlDbType.Bigint, (long?)limit);
         return parameters;
     }
+
+    /// <summary>Makes the parameters of <see cref="ReadAllSql"/>.</summary>
+    public static Parameters ToReadAllParameters(Guid crawlId, long? afterId) => new()
+    {
+        { "crawl_id", NpgsqlDbType.Uuid, crawlId },
+        { "after_id", NpgsqlDbType.Bigint, afterId ?? long.MinValue },
+    };
 
     /// <summary>Makes the parameters of <see cref="CountSql"/> and <see cref="CountByTypeSql"/>.</summary>
     public static Parameters ToFilterParameters(Guid crawlId, CrawlEventFilter? filter, long? afterId = null)

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using CrawlData.Crawls;
 using CrawlData.Storage;
 
 namespace CrawlData.Recordings;
@@ -19,29 +18,17 @@ internal sealed class EventLineParser
     private readonly RepeatedText eventTypes = new(maxLength: 50);
 
     /// <summary>Parses a line.</summary>
-    /// <param name="line">The line.</param>
-    /// <param name="crawlId">The recording's id of the crawl.</param>
-    /// <param name="crawlEvent">The event.</param>
     /// <returns>False when the line is something else.</returns>
-    /// <exception cref="InvalidValueException">A column does not accept its value.</exception>
-    public bool TryParse(ReadOnlySpan<byte> line, out Guid crawlId, out NewCrawlEvent crawlEvent)
+    public bool TryParse(ReadOnlySpan<byte> line, out RecordingFormat.EventRow row)
     {
-        (crawlId, crawlEvent) = (default, null!);
+        row = default;
         var reader = new Utf8JsonReader(line, LineOptions);
         try
         {
-            if (!IsStartOfEvent(ref reader) || !System.Text.Unicode.Utf8.IsValid(line) || !TryReadRow(ref reader, line, out crawlId, out var row))
-            {
-                return false;
-            }
-
-            if (!reader.Read() || reader.TokenType != JsonTokenType.EndObject || reader.Read())
-            {
-                return false;
-            }
-
-            crawlEvent = new NewCrawlEvent { EventType = row.EventType, Payload = row.Payload, CreatedInstant = row.CreatedAt };
-            return true;
+            return IsStartOfEvent(ref reader)
+                && System.Text.Unicode.Utf8.IsValid(line)
+                && TryReadRow(ref reader, line, out row)
+                && reader.Read() && reader.TokenType == JsonTokenType.EndObject && !reader.Read();
         }
         catch (JsonException)
         {
@@ -63,9 +50,9 @@ internal sealed class EventLineParser
     private static bool IsPlainText(Utf8JsonReader reader, JsonTokenType type, ReadOnlySpan<byte> text) =>
         reader.TokenType == type && reader.ValueSpan.SequenceEqual(text);
 
-    private bool TryReadRow(ref Utf8JsonReader reader, ReadOnlySpan<byte> line, out Guid crawlId, out (string EventType, Jsonb Payload, Instant? CreatedAt) row)
+    private bool TryReadRow(ref Utf8JsonReader reader, ReadOnlySpan<byte> line, out RecordingFormat.EventRow row)
     {
-        (crawlId, row) = (default, default);
+        row = default;
         var seen = 0;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
@@ -86,11 +73,12 @@ internal sealed class EventLineParser
             switch (column)
             {
                 case CrawlIdSeen:
-                    if (reader.TokenType != JsonTokenType.String || !reader.TryGetGuid(out crawlId))
+                    if (reader.TokenType != JsonTokenType.String || !reader.TryGetGuid(out var crawlId))
                     {
                         return false;
                     }
 
+                    row = row with { CrawlId = crawlId };
                     break;
                 case EventTypeSeen:
                     if (reader.TokenType != JsonTokenType.String || reader.ValueIsEscaped)
@@ -98,12 +86,13 @@ internal sealed class EventLineParser
                         return false;
                     }
 
-                    row.EventType = eventTypes.Get(reader.ValueSpan);
+                    row = row with { EventType = eventTypes.Get(reader.ValueSpan) };
                     break;
                 case PayloadSeen:
                     var start = (int)reader.TokenStartIndex;
                     reader.Skip();
-                    row.Payload = Jsonb.FromDatabase(JsonbValidator.Validate(line[start..(int)reader.BytesConsumed].ToArray(), JsonbOptions.Stored));
+                    var payload = JsonbValidator.Validate(line[start..(int)reader.BytesConsumed].ToArray(), JsonbOptions.Stored);
+                    row = row with { Payload = Jsonb.FromDatabase(payload) };
                     break;
                 case CreatedAtSeen when reader.TokenType == JsonTokenType.Null:
                     break;
@@ -113,7 +102,7 @@ internal sealed class EventLineParser
                         return false;
                     }
 
-                    row.CreatedAt = Instant.From(time);
+                    row = row with { CreatedAt = Instant.From(time) };
                     break;
             }
         }

@@ -28,8 +28,8 @@ internal sealed class RecordingExport(RowFormat format, ExportSelection selectio
         long? lastEventId = null;
         await WriteAsync(
             RecordingFormat.CrawlEvents,
-            CrawlEventStatements.ReadSql,
-            CrawlEventStatements.ToReadParameters(crawlId, null, selection.AfterId),
+            CrawlEventStatements.ReadAllSql,
+            CrawlEventStatements.ToReadAllParameters(crawlId, selection.AfterId),
             events => total with { Events = events },
             cancellationToken,
             row => lastEventId = row.GetInt64(0)).ConfigureAwait(false);

@@ -68,8 +68,9 @@ public sealed class RecordingExporter(NpgsqlDataSource dataSource)
 
     private static async Task<RecordingProgress> ToRecordingAsync(Stream recording, Func<RowFormat, Task<ExportedRows>> export)
     {
-        var exported = await export(new NdjsonWriter(recording)).ConfigureAwait(false);
-        return exported.Total;
+        var format = new NdjsonWriter(recording);
+        await using var disposal = format.ConfigureAwait(false);
+        return (await export(format).ConfigureAwait(false)).Total;
     }
 
     private Task<ExportedRows> InSnapshotAsync(Func<NpgsqlTransaction, Task<ExportedRows>> export, CancellationToken cancellationToken) =>

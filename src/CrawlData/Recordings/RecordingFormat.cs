@@ -139,7 +139,7 @@ internal static class RecordingFormat
     }
 
     /// <summary>A row of <c>crawl_events</c> in a recording. It has no id; the events of a crawl are in order.</summary>
-    public sealed record EventRow
+    public readonly record struct EventRow
     {
         public required Guid CrawlId { get; init; }
 
@@ -148,6 +148,10 @@ internal static class RecordingFormat
         public required Jsonb Payload { get; init; }
 
         public Instant? CreatedAt { get; init; }
+
+        /// <summary>Makes the event.</summary>
+        /// <exception cref="InvalidValueException">A column does not accept its value.</exception>
+        public NewCrawlEvent ToEvent() => new() { EventType = EventType, Payload = Payload, CreatedInstant = CreatedAt };
     }
 
     /// <summary>A row of <c>audit_sessions</c> in a recording. A column without a default is required.</summary>

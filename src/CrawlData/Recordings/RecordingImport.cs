@@ -137,10 +137,10 @@ internal sealed class RecordingImport(
     private async Task AddLineAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
     {
         table = null;
-        if (eventLines.TryParse(bytes.Span, out var recordedId, out var crawlEvent))
+        if (eventLines.TryParse(bytes.Span, out var row))
         {
             table = RecordingFormat.CrawlEvents;
-            AddEvent(recordedId, crawlEvent);
+            AddEvent(row);
         }
         else
         {
@@ -164,8 +164,7 @@ internal sealed class RecordingImport(
                 await AddRunAsync(ToRow<RecordingFormat.RunRow>(parsed), cancellationToken).ConfigureAwait(false);
                 break;
             case RecordingFormat.CrawlEvents:
-                var row = ToRow<RecordingFormat.EventRow>(parsed);
-                AddEvent(row.CrawlId, new NewCrawlEvent { EventType = row.EventType, Payload = row.Payload, CreatedInstant = row.CreatedAt });
+                AddEvent(ToRow<RecordingFormat.EventRow>(parsed));
                 break;
             case RecordingFormat.AuditSessions:
                 await AddSessionAsync(ToRow<RecordingFormat.SessionRow>(parsed), cancellationToken).ConfigureAwait(false);
@@ -240,9 +239,10 @@ internal sealed class RecordingImport(
         total = total with { Sessions = total.Sessions + 1 };
     }
 
-    private void AddEvent(Guid recordedId, NewCrawlEvent crawlEvent)
+    private void AddEvent(RecordingFormat.EventRow row)
     {
-        if (TryFindParent(crawls, recordedId, "crawl", out var crawlId))
+        var crawlEvent = row.ToEvent();
+        if (TryFindParent(crawls, row.CrawlId, "crawl", out var crawlId))
         {
             batch.Events.Add((crawlId, crawlEvent));
         }

@@ -4,9 +4,9 @@ namespace CrawlData.Recordings;
 
 /// <summary>A format that rows are exported in: rows in, bytes out. A format writes each value as the database has it, also a label or a time that this version
 /// cannot read.</summary>
-internal abstract class RowFormat
+internal abstract class RowFormat : IAsyncDisposable
 {
-    /// <summary>The number of bytes that the output has received.</summary>
+    /// <summary>The number of bytes that were passed to the output.</summary>
     public long BytesWritten { get; protected set; }
 
     /// <summary>Makes a map that takes the rows of one result. The rows reach the output with <see cref="FlushIfFullAsync"/> or
@@ -19,4 +19,7 @@ internal abstract class RowFormat
 
     /// <summary>Writes what is buffered to the output, after the last row of a crawl or session.</summary>
     public abstract Task FlushAsync(CancellationToken cancellationToken);
+
+    /// <summary>Ends the use of the output. Rows that were not flushed are lost.</summary>
+    public abstract ValueTask DisposeAsync();
 }

@@ -158,7 +158,7 @@ public sealed partial class ExportCommandTests
     private async Task<string> ToCsvAsync(string table, Guid crawl)
     {
         using var output = new MemoryStream();
-        var format = new CsvFormat(output, table);
+        await using var format = new CsvFormat(output, table);
         await new Export(DataSource, [new ExportSource(crawl, IsCrawl: true)], new ExportSelection { Table = table })
             .WriteAsync(format, showProgress: false, CancellationToken.None);
         Assert.That(format.BytesWritten, Is.EqualTo(output.Length));
@@ -167,7 +167,7 @@ public sealed partial class ExportCommandTests
 
     private async Task ToParquetAsync(string folder, params IEnumerable<Guid> crawls)
     {
-        using var format = new ParquetFolder(folder);
+        await using var format = new ParquetFolder(folder);
         var export = new Export(DataSource, [.. crawls.Select(crawl => new ExportSource(crawl, IsCrawl: true))], ExportSelection.All);
         await export.WriteAsync(format, showProgress: false, CancellationToken.None);
         format.Complete(export.Describe);

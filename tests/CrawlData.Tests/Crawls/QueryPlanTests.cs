@@ -44,6 +44,7 @@ public sealed class QueryPlanTests : DatabaseTest
         Case("ReadSql of a type", CrawlEventStatements.ReadSql, "event_types", "array['type.1']"),
         Case("ReadSql of a time range", CrawlEventStatements.ReadSql, "created_from", "'2026-01-01'", "created_before", "'2036-01-01'"),
         Case("ReadSql up to an id", CrawlEventStatements.ReadSql, "up_to_id", "60000", "limit", "null"),
+        Case("ReadAllSql", CrawlEventStatements.ReadAllSql),
         Case("FollowSql", CrawlEventReader.FollowSql),
         Case("CountSql", CrawlEventStatements.CountSql),
         Case("CountByTypeSql", CrawlEventStatements.CountByTypeSql),

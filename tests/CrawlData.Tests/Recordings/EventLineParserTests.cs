@@ -1,6 +1,5 @@
 using System.IO.Compression;
 using System.Text;
-using CrawlData.Crawls;
 using CrawlData.Recordings;
 
 namespace CrawlData.Tests.Recordings;
@@ -59,14 +58,14 @@ public sealed class EventLineParserTests
     {
         var utf8 = Encoding.UTF8.GetBytes(line);
 
-        Assert.That(new EventLineParser().TryParse(utf8, out var crawlId, out var crawlEvent));
+        Assert.That(new EventLineParser().TryParse(utf8, out var row));
 
-        AssertSame(utf8, crawlId, crawlEvent);
+        AssertSame(utf8, row);
     }
 
     [TestCaseSource(nameof(Left))]
     public void A_line_is_left_to_the_format(string line) =>
-        Assert.That(new EventLineParser().TryParse(Encoding.UTF8.GetBytes(line), out _, out _), Is.False);
+        Assert.That(new EventLineParser().TryParse(Encoding.UTF8.GetBytes(line), out _), Is.False);
 
     [Test]
     public void Bytes_that_are_not_UTF_8_are_left_to_the_format()
@@ -74,7 +73,7 @@ public sealed class EventLineParserTests
         var utf8 = Encoding.UTF8.GetBytes(Line("\"step\"", "\"?\""));
         utf8[utf8.IndexOf((byte)'?')] = 0xff;
 
-        Assert.That(new EventLineParser().TryParse(utf8, out _, out _), Is.False);
+        Assert.That(new EventLineParser().TryParse(utf8, out _), Is.False);
     }
 
     [Test]
@@ -82,7 +81,9 @@ public sealed class EventLineParserTests
     {
         var line = Encoding.UTF8.GetBytes(Line($"\"{new string('x', 51)}\"", "{}"));
 
-        Assert.That(Assert.Throws<InvalidValueException>(() => new EventLineParser().TryParse(line, out _, out _))!.Field, Is.EqualTo("event_type"));
+        Assert.That(new EventLineParser().TryParse(line, out var row));
+
+        Assert.That(Assert.Throws<InvalidValueException>(() => row.ToEvent())!.Field, Is.EqualTo("event_type"));
     }
 
     [Test]
@@ -97,8 +98,8 @@ public sealed class EventLineParserTests
             var utf8 = Encoding.UTF8.GetBytes(line);
             if (line.StartsWith("""{"table":"crawl_events""", StringComparison.Ordinal))
             {
-                Assert.That(parser.TryParse(utf8, out var crawlId, out var crawlEvent), line);
-                AssertSame(utf8, crawlId, crawlEvent);
+                Assert.That(parser.TryParse(utf8, out var row), line);
+                AssertSame(utf8, row);
                 events++;
             }
         }
@@ -106,14 +107,14 @@ public sealed class EventLineParserTests
         Assert.That(events, Is.GreaterThan(1_000));
     }
 
-    private static void AssertSame(byte[] utf8, Guid crawlId, NewCrawlEvent crawlEvent)
+    private static void AssertSame(byte[] utf8, RecordingFormat.EventRow parsed)
     {
         var options = JsonbOptions.ForLine(RecordingFormat.LargestLineBytes, repair: false);
         var line = Jsonb.Parse(utf8, options).To(RecordingFormat.LineInfo)!;
         var row = RecordingFormat.ToRow<RecordingFormat.EventRow>(line.Row, line.Table, 1);
         Assert.That(
-            (line.Table, crawlId, crawlEvent.EventType, crawlEvent.Payload.ToString(), crawlEvent.CreatedInstant),
-            Is.EqualTo((RecordingFormat.CrawlEvents, row.CrawlId, row.EventType, row.Payload.ToString(), row.CreatedAt)));
+            (line.Table, parsed.CrawlId, parsed.EventType, $"{parsed.Payload}", parsed.CreatedAt),
+            Is.EqualTo((RecordingFormat.CrawlEvents, row.CrawlId, row.EventType, $"{row.Payload}", row.CreatedAt)));
     }
 
     private static string Line(string eventType, string payload, string createdAt = "null") =>

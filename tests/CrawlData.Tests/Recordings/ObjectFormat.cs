@@ -41,6 +41,8 @@ internal sealed class ObjectFormat : RowFormat
 
     public override Task FlushAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
+    public override ValueTask DisposeAsync() => ValueTask.CompletedTask;
+
     public override string ToString() => lines.ToString();
 
     private static void Write(DbDataReader row, int column, Utf8JsonWriter writer)
