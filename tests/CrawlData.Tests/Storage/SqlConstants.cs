@@ -131,8 +131,6 @@ public static partial class SqlConstants
     /// <summary>The types of parameters that other statements send with another type.</summary>
     private static readonly Dictionary<(string Statement, string Parameter), string> TypesOfStatements = new()
     {
-        [("CrawlEventStatements.InsertOneSql", "event_type")] = "character varying",
-        [("CrawlEventStatements.InsertOneAvailableSql", "event_type")] = "character varying",
         [("CrawlEventStatements.ReadSql", "limit")] = "bigint",
         [("CrawlEventRepository.ReadNewestSql", "limit")] = "bigint",
         [("CrawlEventRepository.SummarizeSql", "limit")] = "bigint",
@@ -151,6 +149,27 @@ public static partial class SqlConstants
         [("AuditSessionRepository.ListOldestSql", "limit")] = "bigint",
     };
 
+    /// <summary>The types of the statements whose parameters have positions instead of names.</summary>
+    private static readonly Dictionary<string, string[]> TypesByPosition = new()
+    {
+        ["CrawlEventStatements.InsertOneSql"] = ["uuid", "character varying", "jsonb", "timestamp without time zone"],
+        ["CrawlEventStatements.InsertOneAvailableSql"] = ["uuid", "character varying", "jsonb", "timestamp without time zone"],
+        ["CrawlEventStatements.InsertSql"] = InsertEvents,
+        ["CrawlEventStatements.InsertAvailableSql"] = InsertEvents,
+        ["CrawlEventStatements.InsertClaimedSql"] = [.. InsertEvents, .. Claims],
+        ["CrawlEventStatements.InsertAvailableClaimedSql"] = [.. InsertEvents, .. Claims],
+        ["CrawlEventStatements.ReserveSql"] = ["uuid[]", "integer"],
+        ["CrawlEventStatements.ReserveAvailableSql"] = ["uuid[]", "integer[]"],
+        ["CrawlEventStatements.ReserveClaimedSql"] = ["uuid[]", "integer", .. Claims],
+        ["CrawlEventStatements.ReserveAvailableClaimedSql"] = ["uuid[]", "integer[]", .. Claims],
+        ["CrawlLogStatements.InsertSql"] = ["uuid[]", "uuid[]", "text[]", "text[]", "text[]", "text[]", "timestamp with time zone[]"],
+        ["CrawlLogStatements.ReserveSql"] = ["uuid[]", "integer"],
+    };
+
+    private static string[] InsertEvents => ["uuid[]", "uuid[]", "text[]", "text[]", "timestamp without time zone[]"];
+
+    private static string[] Claims => ["uuid[]", "integer[]", "boolean[]"];
+
     /// <summary>The statements by class and name.</summary>
     public static IReadOnlyList<(string Name, string Sql)> Statements { get; } =
     [
@@ -163,10 +182,15 @@ public static partial class SqlConstants
     public static IEnumerable<TestCaseData> All() =>
         Statements.Select(statement => new TestCaseData(statement.Sql).SetArgDisplayNames(statement.Name));
 
-    /// <summary>The type of each parameter of a statement, in the order of their first occurrences.</summary>
+    /// <summary>The type of each parameter of a statement, in the order of their first occurrences, or of their positions.</summary>
     public static IReadOnlyList<KeyValuePair<string, string>> ParameterTypes(string sql)
     {
         var name = Statements.First(statement => statement.Sql == sql).Name;
+        if (TypesByPosition.TryGetValue(name, out var types))
+        {
+            return [.. types.Select((type, index) => KeyValuePair.Create($"{index + 1}", type))];
+        }
+
         return
         [
             .. ParameterNames(sql).Select(
@@ -179,7 +203,7 @@ public static partial class SqlConstants
     {
         foreach (var (name, type) in ParameterTypes(command.CommandText))
         {
-            command.Parameters.Add(new NpgsqlParameter { ParameterName = name, DataTypeName = type, Value = DBNull.Value });
+            command.Parameters.Add(new NpgsqlParameter { ParameterName = ToParameterName(name), DataTypeName = type, Value = DBNull.Value });
         }
     }
 
@@ -198,13 +222,16 @@ public static partial class SqlConstants
 
     /// <summary>Returns the <c>execute</c> statement, with literals by parameter and null for the others.</summary>
     public static string ToExecute(string name, string sql, IReadOnlyDictionary<string, string> literals) =>
-        $"execute {name}{Parenthesized(ParameterNames(sql).Select(parameter => literals.GetValueOrDefault(parameter, "null")))}";
+        $"execute {name}{Parenthesized(ParameterTypes(sql).Select(type => type.Key).Select(parameter => literals.GetValueOrDefault(parameter, "null")))}";
 
     /// <summary>Returns the words before an opening parenthesis that have no schema: functions, words of the grammar, and names of tables.</summary>
     public static IEnumerable<string> UnqualifiedCalls(string sql) =>
         UnqualifiedCallPattern().Matches(WithoutLiterals(sql)).Select(match => match.Groups[1].Value);
 
     public static string WithoutLiterals(string sql) => LiteralPattern().Replace(sql, "''");
+
+    /// <summary>Returns the name that Npgsql has for a parameter. It has none for a position.</summary>
+    private static string ToParameterName(string name) => char.IsAsciiDigit(name[0]) ? "" : name;
 
     private static string ToPositional(string sql)
     {
