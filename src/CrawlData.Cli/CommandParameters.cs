@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
 using System.Numerics;
+using CrawlData.Storage;
 
 namespace CrawlData.Cli;
 
@@ -57,7 +58,7 @@ internal static class CommandParameters
             Description = $"{description}: one of {JoinLabels<T>()}. Several are given with commas, or each with the option.",
             HelpName = helpName,
             CustomParser = result =>
-                ParseAll<T>(result, result.Tokens.SelectMany(token => token.Value.Split(',')), name, $"one of {JoinLabels<T>()}", EnumLabels.TryParse),
+                ParseAll<T>(result, result.Tokens.SelectMany(token => token.Value.Split(',')), name, $"one of {JoinLabels<T>()}", TryParseLabel),
         };
         option.CompletionSources.Add([.. EnumLabels.All<T>()]);
         return option;
@@ -67,7 +68,7 @@ internal static class CommandParameters
     public static Option<T?> Label<T>(string name, string helpName, string description) where T : struct, Enum
     {
         var expected = $"one of {JoinLabels<T>()}";
-        var option = Optional<T>(name, helpName, $"{description}: {expected}. The default is {default(T).ToLabel()}.", expected, EnumLabels.TryParse);
+        var option = Optional<T>(name, helpName, $"{description}: {expected}. The default is {default(T).ToLabel()}.", expected, TryParseLabel);
         option.CompletionSources.Add([.. EnumLabels.All<T>()]);
         return option;
     }
@@ -142,6 +143,13 @@ internal static class CommandParameters
         Description = $"The {noun}'s id, or its first digits. `crawldata {command}` lists the ids.",
         CustomParser = result => ParseOne<IdText>(result, name, IdText.Expected(noun), IdText.TryParse),
     };
+
+    private static bool TryParseLabel<T>(string token, out T value) where T : struct, Enum
+    {
+        var found = EnumLabels.TryParseIgnoringCase<T>(token);
+        value = found.GetValueOrDefault();
+        return found is not null;
+    }
 
     private static string JoinLabels<T>() where T : struct, Enum => string.Join(", ", EnumLabels.All<T>());
 

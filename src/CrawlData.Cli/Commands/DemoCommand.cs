@@ -4,6 +4,7 @@ using CrawlData.Audits;
 using CrawlData.Crawls;
 using CrawlData.Recordings;
 using CrawlData.Schema;
+using CrawlData.Storage;
 using CrawlData.Testing;
 using Npgsql;
 

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using CrawlData.Audits;
+using CrawlData.Storage;
 
 namespace CrawlData.Cli.Commands;
 

@@ -3,6 +3,7 @@ using CrawlData.Audits;
 using CrawlData.Crawls;
 using CrawlData.Diagnostics;
 using CrawlData.Schema;
+using CrawlData.Storage;
 using Npgsql;
 
 namespace CrawlData.Cli.Commands;

@@ -3,7 +3,7 @@ using System.Text.Json.Serialization;
 namespace CrawlData.Crawls;
 
 /// <summary>How two crawls differ in a key.</summary>
-[JsonConverter(typeof(JsonStringEnumConverter<CrawlDifferenceKind>))]
+[JsonConverter(typeof(LabelConverter<CrawlDifferenceKind>))]
 public enum CrawlDifferenceKind
 {
     /// <summary>Only the newer crawl has the key.</summary>

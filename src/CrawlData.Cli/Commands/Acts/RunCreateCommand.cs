@@ -1,5 +1,6 @@
 using System.CommandLine;
 using CrawlData.Crawls;
+using CrawlData.Storage;
 using Npgsql;
 
 namespace CrawlData.Cli.Commands;
