@@ -43,7 +43,7 @@ internal sealed partial class CrawlEventStatements
     private const string InsertEvents =
         """
         insert into crawl_events (crawl_id, event_type, payload, created_at)
-        select crawl_id, event_type, payload::jsonb, coalesce(created_at, pg_catalog.now() at time zone 'utc')
+        select coalesce(crawl_id, ($1)[1]), event_type, payload::jsonb, coalesce(created_at, pg_catalog.now() at time zone 'utc')
         from rows from (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5))
             with ordinality as events (crawl_id, event_type, payload, created_at, position)
         where not exists (select from lost)
@@ -62,7 +62,7 @@ internal sealed partial class CrawlEventStatements
     internal const string InsertAvailableClaimedSql =
         $"""
         with runs as materialized ({LockedRuns} skip locked), {LostClaimsOfInsert}, inserted as (
-            {InsertEvents} and (crawl_id in (select id from runs)) is true
+            {InsertEvents} and (coalesce(crawl_id, ($1)[1]) in (select id from runs)) is true
             order by position
             returning id
         )

@@ -45,7 +45,7 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
             select id from crawl_runs where id = any ($1) order by id for no key update
         ), inserted as (
             insert into crawl_events (crawl_id, event_type, payload, created_at)
-            select crawl_id, event_type, payload::jsonb, coalesce(created_at, pg_catalog.now() at time zone 'utc')
+            select coalesce(crawl_id, ($1)[1]), event_type, payload::jsonb, coalesce(created_at, pg_catalog.now() at time zone 'utc')
             from unnest($2, $3, $4, $5)
                 with ordinality as events (crawl_id, event_type, payload, created_at, position)
             where (select pg_catalog.count(*) from runs) = pg_catalog.cardinality($1)
@@ -63,10 +63,10 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
             select id from crawl_runs where id = any ($1) order by id for no key update skip locked
         ), inserted as (
             insert into crawl_events (crawl_id, event_type, payload, created_at)
-            select crawl_id, event_type, payload::jsonb, coalesce(created_at, pg_catalog.now() at time zone 'utc')
+            select coalesce(crawl_id, ($1)[1]), event_type, payload::jsonb, coalesce(created_at, pg_catalog.now() at time zone 'utc')
             from unnest($2, $3, $4, $5)
                 with ordinality as events (crawl_id, event_type, payload, created_at, position)
-            where (crawl_id in (select id from runs)) is true
+            where (coalesce(crawl_id, ($1)[1]) in (select id from runs)) is true
             order by position
             returning id
         )
@@ -178,17 +178,19 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
         parameters.AddValue(NpgsqlDbType.Timestamp, TimeOf(row)?.Microseconds);
     }
 
-    public override void AddColumns(NpgsqlParameterCollection parameters, IEnumerable<NewCrawlEvent> rows)
+    public override void AddColumns(NpgsqlParameterCollection parameters, IReadOnlyList<NewCrawlEvent> rows)
     {
-        parameters.AddValue(NpgsqlDbType.Array | NpgsqlDbType.Text, rows.Select(row => row.EventType).ToArray());
-        parameters.AddValue(NpgsqlDbType.Array | NpgsqlDbType.Text, rows.Select(row => row.Payload.Utf8).ToArray());
-        parameters.AddValue(NpgsqlDbType.Array | NpgsqlDbType.Timestamp, rows.Select(row => TimeOf(row)?.Microseconds).ToArray());
+        parameters.AddTexts(rows, static row => row.EventType);
+        parameters.AddTexts(rows, static row => row.Payload.Utf8);
+        parameters.AddTimes("timestamp without time zone[]", rows, static row => row.CreatedInstant);
     }
 
-    public override async Task WriteAsync(NpgsqlBinaryImporter importer, NewCrawlEvent row)
+    public override short CopyColumns => 5;
+
+    public override async ValueTask WriteAsync(BinaryCopy copy, NewCrawlEvent row)
     {
-        await importer.WriteAsync(row.EventType, NpgsqlDbType.Varchar, CancellationToken.None).ConfigureAwait(false);
-        await importer.WriteAsync(row.Payload.Utf8, NpgsqlDbType.Jsonb, CancellationToken.None).ConfigureAwait(false);
+        await copy.WriteAsync(row.EventType).ConfigureAwait(false);
+        await copy.WriteJsonbAsync(row.Payload.Utf8).ConfigureAwait(false);
     }
 
     // A page ends at these bytes.

@@ -1,12 +1,13 @@
 namespace CrawlData.Tests.Crawls;
 
 /// <summary>What an append allocates does not depend on the machine. The tests are built without optimization, where an asynchronous method allocates more. A
-/// release allocates about 3,000 bytes for an event.</summary>
+/// release allocates about 3,000 bytes for one event, 65 bytes an event for 100, and 25 for 1,000: the benchmarks' gate has these limits.</summary>
 [NonParallelizable]
 public sealed class AppendAllocationTests : DatabaseTest
 {
-    [TestCase(1, 7_000)]
-    [TestCase(100, 180)]
+    [TestCase(1, 8_500)]
+    [TestCase(100, 115)]
+    [TestCase(1_000, 115)]
     public async Task An_append_allocates_little(int count, int most)
     {
         var crawl = await CreateCrawlAsync();

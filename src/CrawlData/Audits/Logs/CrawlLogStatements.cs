@@ -20,7 +20,8 @@ internal sealed class CrawlLogStatements : AppendStatements<NewCrawlLog>
             select id from audit_sessions where id = any ($1) order by id for key share
         ), inserted as (
             insert into crawl_logs (session_id, level, event_type, message, details, timestamp)
-            select session_id, level::log_level_enum, event_type::event_type_enum, message, details::jsonb, coalesce(timestamp, pg_catalog.now())
+            select coalesce(session_id, ($1)[1]), level::log_level_enum, event_type::event_type_enum, message, details::jsonb,
+                   coalesce(timestamp, pg_catalog.now())
             from unnest($2, $3, $4, $5, $6, $7)
                 with ordinality as lines (session_id, level, event_type, message, details, timestamp, position)
             where (select pg_catalog.count(*) from sessions) = pg_catalog.cardinality($1)
@@ -85,21 +86,23 @@ internal sealed class CrawlLogStatements : AppendStatements<NewCrawlLog>
 
     public override Instant? TimeOf(NewCrawlLog row) => row.TimestampInstant;
 
-    public override void AddColumns(NpgsqlParameterCollection parameters, IEnumerable<NewCrawlLog> rows)
+    public override void AddColumns(NpgsqlParameterCollection parameters, IReadOnlyList<NewCrawlLog> rows)
     {
-        parameters.AddValue(NpgsqlDbType.Array | NpgsqlDbType.Text, rows.Select(row => row.Level).ToLabels());
-        parameters.AddValue(NpgsqlDbType.Array | NpgsqlDbType.Text, rows.Select(row => row.EventType).ToLabels());
-        parameters.AddValue(NpgsqlDbType.Array | NpgsqlDbType.Text, rows.Select(row => row.Message).ToArray());
-        parameters.AddValue(NpgsqlDbType.Array | NpgsqlDbType.Text, rows.Select(row => row.Details.Utf8).ToArray());
-        parameters.AddValue(NpgsqlDbType.Array | NpgsqlDbType.TimestampTz, rows.Select(row => TimeOf(row)?.Microseconds).ToArray());
+        parameters.AddTexts(rows, static row => row.Level.ToLabel());
+        parameters.AddTexts(rows, static row => row.EventType.ToLabel());
+        parameters.AddTexts(rows, static row => row.Message);
+        parameters.AddTexts(rows, static row => row.Details.Utf8);
+        parameters.AddTimes("timestamp with time zone[]", rows, static row => row.TimestampInstant);
     }
 
-    public override async Task WriteAsync(NpgsqlBinaryImporter importer, NewCrawlLog row)
+    public override short CopyColumns => 7;
+
+    public override async ValueTask WriteAsync(BinaryCopy copy, NewCrawlLog row)
     {
-        await importer.WriteAsync(row.Level.ToLabel(), NpgsqlDbType.Text, CancellationToken.None).ConfigureAwait(false);
-        await importer.WriteAsync(row.EventType.ToLabel(), NpgsqlDbType.Text, CancellationToken.None).ConfigureAwait(false);
-        await importer.WriteAsync(row.Message, NpgsqlDbType.Text, CancellationToken.None).ConfigureAwait(false);
-        await importer.WriteAsync(row.Details.Utf8, NpgsqlDbType.Jsonb, CancellationToken.None).ConfigureAwait(false);
+        await copy.WriteAsync(row.Level.ToLabel()).ConfigureAwait(false);
+        await copy.WriteAsync(row.EventType.ToLabel()).ConfigureAwait(false);
+        await copy.WriteAsync(row.Message).ConfigureAwait(false);
+        await copy.WriteJsonbAsync(row.Details.Utf8).ConfigureAwait(false);
     }
 
     // A page ends at these bytes.

@@ -21,7 +21,8 @@ internal abstract class AppendStatements<T> where T : class
     public virtual string? InsertOne => null;
 
     /// <summary>Takes the locks of the parents <c>$1</c>, inserts the rows, and returns an array of their ids, which rise, and the transaction's identity. The
-    /// array is null when a parent is unknown. <c>$2</c> has each row's parent; the columns follow, and then the claims.</summary>
+    /// array is null when a parent is unknown. <c>$2</c> has each row's parent, and is null when all rows have the same; the columns follow, and then the
+    /// claims.</summary>
     public abstract string Insert { get; }
 
     /// <summary>Takes the locks of the parents <c>$1</c>, and returns an array of <c>$2</c> ids, whether row security forbids COPY, and the transaction's
@@ -72,9 +73,11 @@ internal abstract class AppendStatements<T> where T : class
     public virtual void AddParameters(NpgsqlParameterCollection parameters, Guid parentId, T row) => throw new NotSupportedException();
 
     /// <summary>Adds the parameters that <see cref="Insert"/> takes after its first two.</summary>
-    public abstract void AddColumns(NpgsqlParameterCollection parameters, IEnumerable<T> rows);
+    public abstract void AddColumns(NpgsqlParameterCollection parameters, IReadOnlyList<T> rows);
 
-    /// <summary>Writes the columns that <see cref="Copy"/> takes between the parent's id and the time. It takes no token, because a cancel inside a write
-    /// breaks the connection.</summary>
-    public abstract Task WriteAsync(NpgsqlBinaryImporter importer, T row);
+    /// <summary>The number of columns that <see cref="Copy"/> takes.</summary>
+    public abstract short CopyColumns { get; }
+
+    /// <summary>Writes the columns that <see cref="Copy"/> takes between the parent's id and the time.</summary>
+    public abstract ValueTask WriteAsync(BinaryCopy copy, T row);
 }

@@ -114,8 +114,9 @@ internal sealed class BulkAppender<T>(
             onCommitted?.Invoke([.. appended.ParentIds]);
         }
 
-        return new PartialAppend(appended.Ids, appended.ParentIds.ToHashSet(), unknown.ToHashSet());
+        return new PartialAppend(appended.Ids, appended.ParentIds, unknown);
 
+        [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
         async ValueTask<AppendedRows> AppendAsync(NpgsqlConnection connection, NpgsqlTransaction transaction)
         {
             var rows = await this.AppendAsync(connection, transaction, batch, available: true, prepares: true, cancellationToken).ConfigureAwait(false);
@@ -288,8 +289,8 @@ internal sealed class BulkAppender<T>(
         var command = new NpgsqlCommand(sql, connection, transaction);
         await using (command.ConfigureAwait(false))
         {
-            command.Parameters.AddValue(NpgsqlDbType.Array | NpgsqlDbType.Uuid, batch.ParentIds);
-            command.Parameters.AddValue(NpgsqlDbType.Array | NpgsqlDbType.Uuid, batch.RowParentIds.ToArray());
+            command.Parameters.AddArray("uuid[]", batch.ParentIds);
+            command.Parameters.AddArray("uuid[]", batch.ParentIds.Length == 1 ? null : batch.RowParentIds.ToArray());
             statements.AddColumns(command.Parameters, batch.Rows);
             AddClaims(command.Parameters, batch);
             if (prepares)
@@ -334,24 +335,22 @@ internal sealed class BulkAppender<T>(
             return await InsertChunksAsync(connection, transaction, batch, cancellationToken).ConfigureAwait(false);
         }
 
-        // Cancelled between rows only. A cancel inside a write breaks the connection, and with it the caller's transaction.
-        var importer = await connection.BeginBinaryImportAsync(statements.Copy, CancellationToken.None).ConfigureAwait(false);
-        await using (importer.ConfigureAwait(false))
+        var copy = await BinaryCopy.BeginAsync(connection, statements.Copy).ConfigureAwait(false);
+        await using (copy.ConfigureAwait(false))
         {
             for (var index = 0; index < ids.Length; index++)
             {
+                // Cancelled between rows only. A cancel inside a write breaks the connection, and with it the caller's transaction.
                 cancellationToken.ThrowIfCancellationRequested();
                 var row = batch.Row(index);
-                await importer.StartRowAsync(CancellationToken.None).ConfigureAwait(false);
-                await importer.WriteAsync(ids[index], NpgsqlDbType.Bigint, CancellationToken.None).ConfigureAwait(false);
-                await importer.WriteAsync(batch.ParentId(index), NpgsqlDbType.Uuid, CancellationToken.None).ConfigureAwait(false);
-                await statements.WriteAsync(importer, row).ConfigureAwait(false);
-
-                var time = statements.TimeOf(row) ?? identity.Start;
-                await importer.WriteAsync(time.Microseconds, NpgsqlDbType.Bigint, CancellationToken.None).ConfigureAwait(false);
+                copy.StartRow(statements.CopyColumns);
+                copy.Write(ids[index]);
+                copy.Write(batch.ParentId(index));
+                await statements.WriteAsync(copy, row).ConfigureAwait(false);
+                copy.Write((statements.TimeOf(row) ?? identity.Start).Microseconds);
             }
 
-            await importer.CompleteAsync(CancellationToken.None).ConfigureAwait(false);
+            await copy.CompleteAsync().ConfigureAwait(false);
         }
 
         return Appended(ids, identity, batch);
@@ -376,12 +375,11 @@ internal sealed class BulkAppender<T>(
         var command = new NpgsqlCommand(sql, connection, transaction);
         await using (command.ConfigureAwait(false))
         {
-            command.Parameters.AddValue(NpgsqlDbType.Array | NpgsqlDbType.Uuid, batch.ParentIds);
+            command.Parameters.AddArray("uuid[]", batch.ParentIds);
             if (available)
             {
                 var rows = batch.RowParentIds.CountBy(parentId => parentId).ToDictionary();
-                command.Parameters.AddValue(
-                    NpgsqlDbType.Array | NpgsqlDbType.Integer, batch.ParentIds.Select(parentId => rows[parentId]).ToArray());
+                command.Parameters.AddArray("integer[]", batch.ParentIds.Select(parentId => rows[parentId]).ToArray());
             }
             else
             {
@@ -471,9 +469,9 @@ internal sealed class BulkAppender<T>(
     {
         if (batch.Claims is not [])
         {
-            parameters.AddValue(NpgsqlDbType.Array | NpgsqlDbType.Uuid, batch.Claims.Select(one => one.ParentId).ToArray());
-            parameters.AddValue(NpgsqlDbType.Array | NpgsqlDbType.Integer, batch.Claims.Select(one => one.Claim.Number).ToArray());
-            parameters.AddValue(NpgsqlDbType.Array | NpgsqlDbType.Boolean, batch.Claims.Select(one => one.Claim.OutlivesRun).ToArray());
+            parameters.AddArray("uuid[]", batch.Claims.Select(one => one.ParentId).ToArray());
+            parameters.AddArray("integer[]", batch.Claims.Select(one => one.Claim.Number).ToArray());
+            parameters.AddArray("boolean[]", batch.Claims.Select(one => one.Claim.OutlivesRun).ToArray());
         }
     }
 
