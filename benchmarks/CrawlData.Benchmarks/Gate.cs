@@ -12,6 +12,8 @@ public static class Gate
     private const double ReadP95Milliseconds = 100;
     private const double ReadBytesPerEvent = 460;
     private const double AppendBytesPerEvent = 50;
+    private const double AppendOneBytes = 3_300;
+    private const double AppendHundredBytesPerEvent = 70;
 
     // Ratios, because machines differ more than a regression would show. The p95 of 30 rounds is nearly their maximum, so its limit is wider.
     private const double AppendMedianRatio = 1.10;
@@ -25,6 +27,7 @@ public static class Gate
 
     private const int ReadRounds = 100;
     private const int AppendRounds = 30;
+    private const int Repetitions = 20;
 
     /// <returns>The exit code: 1 when a limit is exceeded.</returns>
     public static async Task<int> RunAsync()
@@ -48,6 +51,8 @@ public static class Gate
             .RunAsync(AppendRounds);
         var (baseline, append) = (appended[0], appended[1]);
 
+        var single = await MeasureAppendAsync(1);
+        var hundred = await MeasureAppendAsync(100);
         var idle = await FollowCost.CountStatementsAsync(database, IdleFollowers);
 
         var transfers = await ToolTransfers.RunAsync(BenchmarkScale.Full);
@@ -62,6 +67,8 @@ public static class Gate
             Check("append, ratio of medians to COPY", append.Median / baseline.Median, AppendMedianRatio),
             Check("append, ratio of p95 to COPY", append.Quantile(0.95) / baseline.Quantile(0.95), AppendP95Ratio),
             Check("append, bytes allocated per event", BytesPerEvent(append, eventCount), AppendBytesPerEvent),
+            Check("append of one event, bytes allocated", single, AppendOneBytes),
+            Check("append of 100 events, bytes allocated per event", hundred, AppendHundredBytesPerEvent),
             Check($"statements a second of {IdleFollowers} idle followers", idle, IdleStatementsPerSecond),
             transfers is null
                 ? Fail("import and export: this machine has no psql")
@@ -69,6 +76,24 @@ public static class Gate
                     & Check("export, ratio to psql", transfers.Exports[1].Median / transfers.Exports[0].Median, ExportRatio),
         ];
         return passed.All(one => one) ? 0 : 1;
+
+        async Task<double> MeasureAppendAsync(int count)
+        {
+            var batch = events[..count];
+            var measured = await new InterleavedRounds()
+                .Add($"append of {count}", () => RepeatAsync(() =>
+                    count == 1 ? repository.AppendAsync(crawls[0].Id, batch[0]) : repository.AppendAsync(crawls[0].Id, batch)))
+                .RunAsync(AppendRounds);
+            return (double)measured[0].MedianBytes / count / Repetitions;
+        }
+    }
+
+    private static async Task RepeatAsync(Func<Task> work)
+    {
+        for (var repetition = 0; repetition < Repetitions; repetition++)
+        {
+            await work();
+        }
     }
 
     private static double BytesPerEvent(Measurement measurement, int events) => (double)measurement.MedianBytes / events;

@@ -114,11 +114,11 @@ public sealed partial class CrawlEventRepository
     /// <exception cref="AppendOutcomeUnknownException">The connection was lost during COMMIT, and the outcome could not be verified. Not thrown in the caller's
     /// transaction.</exception>
     /// <exception cref="NpgsqlException">The event could not be stored.</exception>
-    public async Task<long> AppendAsync(
+    public Task<long> AppendAsync(
         Guid crawlId, NewCrawlEvent crawlEvent, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(crawlEvent);
-        return (await appender.AppendAsync(new RowBatch<NewCrawlEvent>(crawlId, [crawlEvent]), transaction, cancellationToken).ConfigureAwait(false))[0];
+        return appender.AppendAsync(crawlId, crawlEvent, transaction, cancellationToken);
     }
 
     /// <summary>Appends events to one crawl: all or none. Without events it does nothing, and does not look for the crawl.</summary>

@@ -19,10 +19,10 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
     internal const string InsertOneSql =
         $"""
         with run as materialized (
-            select id from crawl_runs where id = @crawl_id for no key update
+            select id from crawl_runs where id = $1 for no key update
         )
         insert into crawl_events (crawl_id, event_type, payload, created_at)
-        select id, @event_type, @payload, coalesce(@created_at, pg_catalog.now() at time zone 'utc') from run
+        select id, $2, $3, coalesce($4, pg_catalog.now() at time zone 'utc') from run
         returning id, {TransactionIdentity.Columns}
         """;
 
@@ -30,10 +30,10 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
     internal const string InsertOneAvailableSql =
         $"""
         with run as materialized (
-            select id from crawl_runs where id = @crawl_id for no key update skip locked
+            select id from crawl_runs where id = $1 for no key update skip locked
         )
         insert into crawl_events (crawl_id, event_type, payload, created_at)
-        select id, @event_type, @payload, coalesce(@created_at, pg_catalog.now() at time zone 'utc') from run
+        select id, $2, $3, coalesce($4, pg_catalog.now() at time zone 'utc') from run
         returning id, {TransactionIdentity.Columns}
         """;
 
@@ -42,13 +42,13 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
     internal const string InsertSql =
         $"""
         with runs as materialized (
-            select id from crawl_runs where id = any (@parent_ids) order by id for no key update
+            select id from crawl_runs where id = any ($1) order by id for no key update
         ), inserted as (
             insert into crawl_events (crawl_id, event_type, payload, created_at)
-            select crawl_id, event_type, payload::jsonb, coalesce(created_at, pg_catalog.now() at time zone 'utc')
-            from unnest(@row_parent_ids, @event_types, @payloads, @created_ats)
+            select coalesce(crawl_id, ($1)[1]), event_type, payload::jsonb, coalesce(created_at, pg_catalog.now() at time zone 'utc')
+            from unnest($2, $3, $4, $5)
                 with ordinality as events (crawl_id, event_type, payload, created_at, position)
-            where (select pg_catalog.count(*) from runs) = pg_catalog.cardinality(@parent_ids)
+            where (select pg_catalog.count(*) from runs) = pg_catalog.cardinality($1)
             order by position
             returning id
         )
@@ -60,13 +60,13 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
     internal const string InsertAvailableSql =
         $"""
         with runs as materialized (
-            select id from crawl_runs where id = any (@parent_ids) order by id for no key update skip locked
+            select id from crawl_runs where id = any ($1) order by id for no key update skip locked
         ), inserted as (
             insert into crawl_events (crawl_id, event_type, payload, created_at)
-            select crawl_id, event_type, payload::jsonb, coalesce(created_at, pg_catalog.now() at time zone 'utc')
-            from unnest(@row_parent_ids, @event_types, @payloads, @created_ats)
+            select coalesce(crawl_id, ($1)[1]), event_type, payload::jsonb, coalesce(created_at, pg_catalog.now() at time zone 'utc')
+            from unnest($2, $3, $4, $5)
                 with ordinality as events (crawl_id, event_type, payload, created_at, position)
-            where (crawl_id in (select id from runs)) is true
+            where (coalesce(crawl_id, ($1)[1]) in (select id from runs)) is true
             order by position
             returning id
         )
@@ -80,11 +80,11 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
         with table_lock as (
             insert into crawl_events (crawl_id, event_type, payload) select null::uuid, null, null::jsonb where false
         ), runs as materialized (
-            select id from crawl_runs where id = any (@parent_ids) order by id for no key update
+            select id from crawl_runs where id = any ($1) order by id for no key update
         )
         select array(
                    select pg_catalog.nextval('crawl_events_id_seq')
-                   from pg_catalog.generate_series(1, case locked.runs when pg_catalog.cardinality(@parent_ids) then @rows else 0 end)),
+                   from pg_catalog.generate_series(1, case locked.runs when pg_catalog.cardinality($1) then $2 else 0 end)),
                pg_catalog.row_security_active('crawl_events'),
                {TransactionIdentity.Columns}
         from (select pg_catalog.count(*) as runs from runs) as locked
@@ -96,7 +96,7 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
         with table_lock as (
             insert into crawl_events (crawl_id, event_type, payload) select null::uuid, null, null::jsonb where false
         ), runs as materialized (
-            select id from crawl_runs where id = any (@parent_ids) order by id for no key update skip locked
+            select id from crawl_runs where id = any ($1) order by id for no key update skip locked
         )
         select array(select pg_catalog.nextval('crawl_events_id_seq') from pg_catalog.generate_series(1, locked.rows)),
                pg_catalog.row_security_active('crawl_events'),
@@ -104,7 +104,7 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
                array(select id from runs)
         from (
             select coalesce(pg_catalog.sum(asked.rows), 0)::integer as rows
-            from runs join unnest(@parent_ids, @parent_rows) as asked (id, rows) using (id)
+            from runs join unnest($1, $2) as asked (id, rows) using (id)
         ) as locked
         """;
 
@@ -178,25 +178,27 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
 
     public override Instant? TimeOf(NewCrawlEvent row) => row.CreatedInstant;
 
-    public override Parameters ToParameters(Guid parentId, NewCrawlEvent row) => new()
+    public override void AddParameters(NpgsqlParameterCollection parameters, Guid parentId, NewCrawlEvent row)
     {
-        { "crawl_id", NpgsqlDbType.Uuid, parentId },
-        { "event_type", NpgsqlDbType.Varchar, row.EventType },
-        { "payload", NpgsqlDbType.Jsonb, row.Payload.Utf8 },
-        { "created_at", NpgsqlDbType.Timestamp, TimeOf(row) },
-    };
-
-    public override void AddColumns(Parameters parameters, IEnumerable<NewCrawlEvent> rows)
-    {
-        parameters.Add("event_types", NpgsqlDbType.Array | NpgsqlDbType.Text, rows.Select(row => row.EventType).ToArray());
-        parameters.Add("payloads", NpgsqlDbType.Array | NpgsqlDbType.Text, rows.Select(row => row.Payload.Utf8).ToArray());
-        parameters.Add("created_ats", NpgsqlDbType.Array | NpgsqlDbType.Timestamp, rows.Select(TimeOf).ToArray());
+        parameters.AddValue(NpgsqlDbType.Uuid, parentId);
+        parameters.AddValue(NpgsqlDbType.Varchar, row.EventType);
+        parameters.AddValue(NpgsqlDbType.Jsonb, row.Payload.Utf8);
+        parameters.AddValue(NpgsqlDbType.Timestamp, TimeOf(row)?.Microseconds);
     }
 
-    public override async Task WriteAsync(NpgsqlBinaryImporter importer, NewCrawlEvent row)
+    public override void AddColumns(NpgsqlParameterCollection parameters, IReadOnlyList<NewCrawlEvent> rows)
     {
-        await importer.WriteAsync(row.EventType, NpgsqlDbType.Varchar, CancellationToken.None).ConfigureAwait(false);
-        await importer.WriteAsync(row.Payload.Utf8, NpgsqlDbType.Jsonb, CancellationToken.None).ConfigureAwait(false);
+        parameters.AddTexts(rows, static row => row.EventType);
+        parameters.AddTexts(rows, static row => row.Payload.Utf8);
+        parameters.AddTimes("timestamp without time zone[]", rows, static row => row.CreatedInstant);
+    }
+
+    public override short CopyColumns => 5;
+
+    public override async ValueTask WriteAsync(BinaryCopy copy, NewCrawlEvent row)
+    {
+        await copy.WriteAsync(row.EventType).ConfigureAwait(false);
+        await copy.WriteJsonbAsync(row.Payload.Utf8).ConfigureAwait(false);
     }
 
     // A page ends at these bytes.

@@ -21,6 +21,8 @@ internal sealed class Telemetry
 
     public string Table => table;
 
+    private static bool IsObserved => Instruments.Activities?.HasListeners() == true || Instruments.OperationDuration?.Enabled == true;
+
     /// <summary>Names an error without its text: by the SQLSTATE of a server's error, otherwise by the exception's type.</summary>
     public static string ErrorType(Exception exception) => exception switch
     {
@@ -33,8 +35,20 @@ internal sealed class Telemetry
     /// <param name="operation">The operation's name, one word.</param>
     /// <param name="rows">The number of rows; 0 when it is not known beforehand.</param>
     /// <param name="work">The work.</param>
-    public Task<T> RunAsync<T>(string operation, int rows, Func<Task<T>> work) =>
-        Instruments.Activities?.HasListeners() == true || Instruments.OperationDuration?.Enabled == true ? ObserveAsync(operation, rows, work) : work();
+    public Task<T> RunAsync<T>(string operation, int rows, Func<Task<T>> work) => IsObserved ? ObserveAsync(operation, rows, work) : work();
+
+    /// <summary>As above, and makes no delegate while nobody listens.</summary>
+    /// <param name="operation">The operation's name, one word.</param>
+    /// <param name="rows">The number of rows; 0 when it is not known beforehand.</param>
+    /// <param name="arguments">The work's arguments.</param>
+    /// <param name="work">The work, a static function.</param>
+    public ValueTask<T> RunAsync<TArguments, T>(string operation, int rows, TArguments arguments, Func<TArguments, ValueTask<T>> work)
+    {
+        return IsObserved ? Observed(operation, rows, arguments, work) : work(arguments);
+
+        ValueTask<T> Observed(string operation, int rows, TArguments arguments, Func<TArguments, ValueTask<T>> work) =>
+            new(ObserveAsync(operation, rows, () => work(arguments).AsTask()));
+    }
 
     public void Appended(long rows)
     {

@@ -1,9 +1,11 @@
 using System.Buffers;
 using System.Data.Common;
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using Npgsql;
 
 namespace CrawlData.Storage;
 
@@ -25,6 +27,24 @@ internal static class RowReader
         }
 
         return rows;
+    }
+
+    /// <summary>Runs a command that returns at most one row, and maps it.</summary>
+    /// <returns>The row; null when there is none.</returns>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    public static async ValueTask<T?> ReadRowAsync<T>(this NpgsqlCommand command, Func<NpgsqlDataReader, T> map, CancellationToken cancellationToken)
+        where T : struct
+    {
+        var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+        await using (reader.ConfigureAwait(false))
+        {
+            T? row = await reader.ReadAsync(cancellationToken).ConfigureAwait(false) ? map(reader) : null;
+
+            // An error of a trigger or a constraint comes after the row.
+            return row is null || !await reader.ReadAsync(cancellationToken).ConfigureAwait(false)
+                ? row
+                : throw new InvalidOperationException("The statement returned more than one row.");
+        }
     }
 
     /// <summary>Reads an enum from its label.</summary>

@@ -159,7 +159,7 @@ public sealed class AppendFaultTests : DatabaseTest
                 rows: 1,
                 beforeCommit: null,
                 repeatable: true,
-                CancellationToken.None),
+                CancellationToken.None).AsTask(),
             Throws.InstanceOf<NpgsqlException>());
 
         Assert.That(attempts, Is.EqualTo(3));
@@ -271,7 +271,7 @@ public sealed class AppendFaultTests : DatabaseTest
         var telemetry = new Telemetry(dataSource, "crawl_events");
         var retry = new RetryPolicy(dataSource, limit, timeProvider ?? TimeProvider.System, telemetry, TestLog.Instance);
         var verifier = new CommitVerifier(dataSource, retry, CrawlEventStatements.RowIsOfTransactionSql);
-        return new AppendTransaction(dataSource, retry, verifier, telemetry, TestLog.Instance);
+        return new AppendTransaction(dataSource, retry, verifier, new StatementPreparation(dataSource), telemetry, TestLog.Instance);
     }
 
     /// <summary>Counts the pieces that an append sends on an open connection.</summary>

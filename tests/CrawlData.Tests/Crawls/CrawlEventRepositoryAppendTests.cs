@@ -1,4 +1,5 @@
 using CrawlData.Crawls;
+using CrawlData.Storage;
 using Npgsql;
 
 namespace CrawlData.Tests.Crawls;
@@ -42,6 +43,19 @@ public sealed class CrawlEventRepositoryAppendTests : DatabaseTest
         Assert.That(read.Select(crawlEvent => crawlEvent.Id), Is.EqualTo(ids));
         Assert.That(read.Select(Number), Is.EqualTo(Enumerable.Range(1, count)));
         Assert.That(read.Select(crawlEvent => crawlEvent.CreatedAt).Distinct().Single(), Is.EqualTo(before).Within(TimeSpan.FromSeconds(30)));
+    }
+
+    /// <summary>As the writer appends. A batch of one crawl has no array of crawls.</summary>
+    [Test]
+    public async Task Events_of_available_crawls_are_appended_at_the_first_attempt([Values(1, 7, 1_000)] int count, [Values(1, 2)] int crawls)
+    {
+        var ids = await Task.WhenAll(Enumerable.Range(0, crawls).Select(_ => CreateCrawlAsync()));
+        var batch = new RowBatch<NewCrawlEvent>([.. Enumerable.Range(0, count).Select(number => (ids[number % crawls], Event(number)))]);
+
+        var appended = await Events.AppendAvailableAsync(batch, beforeCommit: null);
+
+        Assert.That(appended.Ids, Has.Count.EqualTo(count).And.Ordered);
+        Assert.That((await Task.WhenAll(ids.Select(crawl => Events.CountAsync(crawl)))).Sum(), Is.EqualTo(count));
     }
 
     [TestCaseSource(nameof(Sizes))]

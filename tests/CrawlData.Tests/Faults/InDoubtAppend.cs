@@ -12,10 +12,10 @@ internal static class InDoubtAppend
     {
         await using var insert = new NpgsqlCommand(CrawlEventStatements.InsertOneSql, connection, transaction);
         SqlConstants.AddParameters(insert);
-        insert.Parameters["crawl_id"].Value = crawl;
-        insert.Parameters["event_type"].Value = "step";
-        insert.Parameters["payload"].Value = "{}";
-        insert.Parameters["created_at"].Value = createdAt ?? (object)DBNull.Value;
+        insert.Parameters[0].Value = crawl;
+        insert.Parameters[1].Value = "step";
+        insert.Parameters[2].Value = "{}";
+        insert.Parameters[3].Value = createdAt ?? (object)DBNull.Value;
         await using var reader = await insert.ExecuteReaderAsync();
         await reader.ReadAsync();
         return new AppendedRows([reader.GetInt64(0)], TransactionIdentity.Read(reader, 1), crawl, createdAt is null, [crawl]);

@@ -29,28 +29,23 @@ public static partial class SqlConstants
         ["completed_times"] = "timestamp with time zone[]",
         ["checks"] = "boolean[]",
         ["claim"] = "integer",
-        ["claimed_ids"] = "uuid[]",
         ["claims"] = "integer[]",
         ["config_snapshots"] = "text[]",
         ["crawl_id"] = "uuid",
         ["crawl_ids"] = "uuid[]",
         ["crawl_policy_version"] = "text",
         ["crawl_policy_versions"] = "text[]",
-        ["created_at"] = "timestamp without time zone",
-        ["created_ats"] = "timestamp without time zone[]",
         ["created_before"] = "timestamp without time zone",
         ["created_from"] = "timestamp without time zone",
         ["created_times"] = "timestamp with time zone[]",
         ["cutoff"] = "timestamp with time zone",
         ["delay"] = "interval",
         ["deleted_ats"] = "timestamp with time zone[]",
-        ["details"] = "text[]",
         ["device_configs"] = "text[]",
         ["error_message"] = "text",
         ["error_messages"] = "text[]",
         ["error_summaries"] = "text[]",
         ["error_summary"] = "text",
-        ["event_type"] = "text",
         ["event_types"] = "text[]",
         ["final_url"] = "text",
         ["final_urls"] = "text[]",
@@ -74,12 +69,10 @@ public static partial class SqlConstants
         ["mark"] = "bigint",
         ["max_attempts"] = "integer",
         ["max_steps"] = "integer[]",
-        ["messages"] = "text[]",
         ["modes"] = "text[]",
         ["newer_id"] = "uuid",
         ["notify"] = "boolean",
         ["older_id"] = "uuid",
-        ["outlive_runs"] = "boolean[]",
         ["page_id"] = "uuid",
         ["page_ids"] = "uuid[]",
         ["page_load_timings"] = "text[]",
@@ -87,10 +80,7 @@ public static partial class SqlConstants
         ["page_types"] = "text[]",
         ["parent_id"] = "uuid",
         ["parent_ids"] = "uuid[]",
-        ["parent_rows"] = "integer[]",
-        ["payload"] = "jsonb",
         ["payload_text"] = "text",
-        ["payloads"] = "text[]",
         ["pdp_url"] = "text",
         ["pdp_urls"] = "text[]",
         ["properties"] = "text[]",
@@ -99,8 +89,6 @@ public static partial class SqlConstants
         ["retention_untils"] = "timestamp with time zone[]",
         ["retry_id"] = "uuid",
         ["row_id"] = "bigint",
-        ["row_parent_ids"] = "uuid[]",
-        ["rows"] = "integer",
         ["script_hash"] = "text",
         ["script_name"] = "text",
         ["session_id"] = "uuid",
@@ -113,7 +101,6 @@ public static partial class SqlConstants
         ["status"] = "text",
         ["statuses"] = "text[]",
         ["storage_uris"] = "text[]",
-        ["timestamps"] = "timestamp with time zone[]",
         ["to"] = "text",
         ["transaction_id"] = "xid8",
         ["transaction_start"] = "timestamp with time zone",
@@ -131,8 +118,6 @@ public static partial class SqlConstants
     /// <summary>The types of parameters that other statements send with another type.</summary>
     private static readonly Dictionary<(string Statement, string Parameter), string> TypesOfStatements = new()
     {
-        [("CrawlEventStatements.InsertOneSql", "event_type")] = "character varying",
-        [("CrawlEventStatements.InsertOneAvailableSql", "event_type")] = "character varying",
         [("CrawlEventStatements.ReadSql", "limit")] = "bigint",
         [("CrawlEventRepository.ReadNewestSql", "limit")] = "bigint",
         [("CrawlEventRepository.SummarizeSql", "limit")] = "bigint",
@@ -151,6 +136,27 @@ public static partial class SqlConstants
         [("AuditSessionRepository.ListOldestSql", "limit")] = "bigint",
     };
 
+    /// <summary>The types of the statements whose parameters have positions instead of names.</summary>
+    private static readonly Dictionary<string, string[]> TypesByPosition = new()
+    {
+        ["CrawlEventStatements.InsertOneSql"] = ["uuid", "character varying", "jsonb", "timestamp without time zone"],
+        ["CrawlEventStatements.InsertOneAvailableSql"] = ["uuid", "character varying", "jsonb", "timestamp without time zone"],
+        ["CrawlEventStatements.InsertSql"] = InsertEvents,
+        ["CrawlEventStatements.InsertAvailableSql"] = InsertEvents,
+        ["CrawlEventStatements.InsertClaimedSql"] = [.. InsertEvents, .. Claims],
+        ["CrawlEventStatements.InsertAvailableClaimedSql"] = [.. InsertEvents, .. Claims],
+        ["CrawlEventStatements.ReserveSql"] = ["uuid[]", "integer"],
+        ["CrawlEventStatements.ReserveAvailableSql"] = ["uuid[]", "integer[]"],
+        ["CrawlEventStatements.ReserveClaimedSql"] = ["uuid[]", "integer", .. Claims],
+        ["CrawlEventStatements.ReserveAvailableClaimedSql"] = ["uuid[]", "integer[]", .. Claims],
+        ["CrawlLogStatements.InsertSql"] = ["uuid[]", "uuid[]", "text[]", "text[]", "text[]", "text[]", "timestamp with time zone[]"],
+        ["CrawlLogStatements.ReserveSql"] = ["uuid[]", "integer"],
+    };
+
+    private static string[] InsertEvents => ["uuid[]", "uuid[]", "text[]", "text[]", "timestamp without time zone[]"];
+
+    private static string[] Claims => ["uuid[]", "integer[]", "boolean[]"];
+
     /// <summary>The statements by class and name.</summary>
     public static IReadOnlyList<(string Name, string Sql)> Statements { get; } =
     [
@@ -163,10 +169,15 @@ public static partial class SqlConstants
     public static IEnumerable<TestCaseData> All() =>
         Statements.Select(statement => new TestCaseData(statement.Sql).SetArgDisplayNames(statement.Name));
 
-    /// <summary>The type of each parameter of a statement, in the order of their first occurrences.</summary>
+    /// <summary>The type of each parameter of a statement, in the order of their first occurrences, or of their positions.</summary>
     public static IReadOnlyList<KeyValuePair<string, string>> ParameterTypes(string sql)
     {
         var name = Statements.First(statement => statement.Sql == sql).Name;
+        if (TypesByPosition.TryGetValue(name, out var types))
+        {
+            return [.. types.Select((type, index) => KeyValuePair.Create($"{index + 1}", type))];
+        }
+
         return
         [
             .. ParameterNames(sql).Select(
@@ -179,7 +190,7 @@ public static partial class SqlConstants
     {
         foreach (var (name, type) in ParameterTypes(command.CommandText))
         {
-            command.Parameters.Add(new NpgsqlParameter { ParameterName = name, DataTypeName = type, Value = DBNull.Value });
+            command.Parameters.Add(new NpgsqlParameter { ParameterName = ToParameterName(name), DataTypeName = type, Value = DBNull.Value });
         }
     }
 
@@ -198,13 +209,16 @@ public static partial class SqlConstants
 
     /// <summary>Returns the <c>execute</c> statement, with literals by parameter and null for the others.</summary>
     public static string ToExecute(string name, string sql, IReadOnlyDictionary<string, string> literals) =>
-        $"execute {name}{Parenthesized(ParameterNames(sql).Select(parameter => literals.GetValueOrDefault(parameter, "null")))}";
+        $"execute {name}{Parenthesized(ParameterTypes(sql).Select(type => type.Key).Select(parameter => literals.GetValueOrDefault(parameter, "null")))}";
 
     /// <summary>Returns the words before an opening parenthesis that have no schema: functions, words of the grammar, and names of tables.</summary>
     public static IEnumerable<string> UnqualifiedCalls(string sql) =>
         UnqualifiedCallPattern().Matches(WithoutLiterals(sql)).Select(match => match.Groups[1].Value);
 
     public static string WithoutLiterals(string sql) => LiteralPattern().Replace(sql, "''");
+
+    /// <summary>Returns the name that Npgsql has for a parameter. It has none for a position.</summary>
+    private static string ToParameterName(string name) => char.IsAsciiDigit(name[0]) ? "" : name;
 
     private static string ToPositional(string sql)
     {

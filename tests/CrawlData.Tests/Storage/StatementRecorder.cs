@@ -57,5 +57,6 @@ internal sealed class StatementRecorder : IDisposable
     }
 
     private void Record(string sql, NpgsqlParameterCollection parameters) =>
-        sent[sql] = parameters.ToDictionary(parameter => parameter.ParameterName, parameter => parameter.DataTypeName ?? "unknown");
+        sent[sql] = parameters.Select((parameter, index) => (Name: parameter.ParameterName is "" ? $"{index + 1}" : parameter.ParameterName, parameter))
+            .ToDictionary(one => one.Name, one => one.parameter.DataTypeName ?? "unknown");
 }

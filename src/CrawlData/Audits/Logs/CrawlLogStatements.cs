@@ -17,13 +17,14 @@ internal sealed class CrawlLogStatements : AppendStatements<NewCrawlLog>
     internal const string InsertSql =
         $"""
         with sessions as materialized (
-            select id from audit_sessions where id = any (@parent_ids) order by id for key share
+            select id from audit_sessions where id = any ($1) order by id for key share
         ), inserted as (
             insert into crawl_logs (session_id, level, event_type, message, details, timestamp)
-            select session_id, level::log_level_enum, event_type::event_type_enum, message, details::jsonb, coalesce(timestamp, pg_catalog.now())
-            from unnest(@row_parent_ids, @levels, @event_types, @messages, @details, @timestamps)
+            select coalesce(session_id, ($1)[1]), level::log_level_enum, event_type::event_type_enum, message, details::jsonb,
+                   coalesce(timestamp, pg_catalog.now())
+            from unnest($2, $3, $4, $5, $6, $7)
                 with ordinality as lines (session_id, level, event_type, message, details, timestamp, position)
-            where (select pg_catalog.count(*) from sessions) = pg_catalog.cardinality(@parent_ids)
+            where (select pg_catalog.count(*) from sessions) = pg_catalog.cardinality($1)
             order by position
             returning id
         )
@@ -33,11 +34,11 @@ internal sealed class CrawlLogStatements : AppendStatements<NewCrawlLog>
     internal const string ReserveSql =
         $"""
         with sessions as materialized (
-            select id from audit_sessions where id = any (@parent_ids) order by id for key share
+            select id from audit_sessions where id = any ($1) order by id for key share
         )
         select array(
                    select pg_catalog.nextval('crawl_logs_id_seq')
-                   from pg_catalog.generate_series(1, case locked.sessions when pg_catalog.cardinality(@parent_ids) then @rows else 0 end)),
+                   from pg_catalog.generate_series(1, case locked.sessions when pg_catalog.cardinality($1) then $2 else 0 end)),
                pg_catalog.row_security_active('crawl_logs'),
                {TransactionIdentity.Columns}
         from (select pg_catalog.count(*) as sessions from sessions) as locked
@@ -85,21 +86,23 @@ internal sealed class CrawlLogStatements : AppendStatements<NewCrawlLog>
 
     public override Instant? TimeOf(NewCrawlLog row) => row.TimestampInstant;
 
-    public override void AddColumns(Parameters parameters, IEnumerable<NewCrawlLog> rows)
+    public override void AddColumns(NpgsqlParameterCollection parameters, IReadOnlyList<NewCrawlLog> rows)
     {
-        parameters.Add("levels", NpgsqlDbType.Array | NpgsqlDbType.Text, rows.Select(row => row.Level).ToLabels());
-        parameters.Add("event_types", NpgsqlDbType.Array | NpgsqlDbType.Text, rows.Select(row => row.EventType).ToLabels());
-        parameters.Add("messages", NpgsqlDbType.Array | NpgsqlDbType.Text, rows.Select(row => row.Message).ToArray());
-        parameters.Add("details", NpgsqlDbType.Array | NpgsqlDbType.Text, rows.Select(row => row.Details.Utf8).ToArray());
-        parameters.Add("timestamps", NpgsqlDbType.Array | NpgsqlDbType.TimestampTz, rows.Select(TimeOf).ToArray());
+        parameters.AddTexts(rows, static row => row.Level.ToLabel());
+        parameters.AddTexts(rows, static row => row.EventType.ToLabel());
+        parameters.AddTexts(rows, static row => row.Message);
+        parameters.AddTexts(rows, static row => row.Details.Utf8);
+        parameters.AddTimes("timestamp with time zone[]", rows, static row => row.TimestampInstant);
     }
 
-    public override async Task WriteAsync(NpgsqlBinaryImporter importer, NewCrawlLog row)
+    public override short CopyColumns => 7;
+
+    public override async ValueTask WriteAsync(BinaryCopy copy, NewCrawlLog row)
     {
-        await importer.WriteAsync(row.Level.ToLabel(), NpgsqlDbType.Text, CancellationToken.None).ConfigureAwait(false);
-        await importer.WriteAsync(row.EventType.ToLabel(), NpgsqlDbType.Text, CancellationToken.None).ConfigureAwait(false);
-        await importer.WriteAsync(row.Message, NpgsqlDbType.Text, CancellationToken.None).ConfigureAwait(false);
-        await importer.WriteAsync(row.Details.Utf8, NpgsqlDbType.Jsonb, CancellationToken.None).ConfigureAwait(false);
+        await copy.WriteAsync(row.Level.ToLabel()).ConfigureAwait(false);
+        await copy.WriteAsync(row.EventType.ToLabel()).ConfigureAwait(false);
+        await copy.WriteAsync(row.Message).ConfigureAwait(false);
+        await copy.WriteJsonbAsync(row.Details.Utf8).ConfigureAwait(false);
     }
 
     // A page ends at these bytes.

@@ -113,18 +113,18 @@ internal sealed class LockedCrawlAppends(
 
         async Task<PartialAppend> AppendPieceAsync(RowBatch<NewCrawlEvent> piece, BeforeCommit? beforeCommit)
         {
-            HashSet<Guid> ofCrawl = [crawl.CrawlId];
+            Guid[] ofCrawl = [crawl.CrawlId];
             try
             {
-                return new PartialAppend(await events.AppendAsync(piece, beforeCommit, end.Token).ConfigureAwait(false), ofCrawl, new HashSet<Guid>());
+                return new PartialAppend(await events.AppendAsync(piece, beforeCommit, end.Token).ConfigureAwait(false), ofCrawl, []);
             }
             catch (OperationCanceledException) when (end.IsCancellationRequested)
             {
-                return new PartialAppend([], new HashSet<Guid>(), new HashSet<Guid>());
+                return new PartialAppend([], [], []);
             }
             catch (RowNotFoundException)
             {
-                return new PartialAppend([], new HashSet<Guid>(), ofCrawl);
+                return new PartialAppend([], [], ofCrawl);
             }
         }
     }

@@ -46,8 +46,9 @@ internal sealed class PiecewiseAppend(CrawlEventBuffer buffer, WriterRetries ret
                 }
 
                 // Whoever gets an id sees the failures of the same flush.
-                FailUnknown(piece, appended.Unknown);
-                Complete(piece.Where(entry => appended.Appended.Contains(entry.CrawlId)).ToArray(), appended.Ids);
+                FailUnknown(piece, appended.Unknown.ToHashSet());
+                var stored = appended.Appended.ToHashSet();
+                Complete(piece.Where(entry => stored.Contains(entry.CrawlId)).ToArray(), appended.Ids);
                 locked.UnionWith(piece.Where(entry => !entry.IsDone).Select(entry => entry.CrawlId));
             }
             catch (ClaimLostException exception)
@@ -139,7 +140,7 @@ internal sealed class PiecewiseAppend(CrawlEventBuffer buffer, WriterRetries ret
         }
     }
 
-    private void FailUnknown(ArraySegment<QueuedEvent> piece, IReadOnlySet<Guid> unknown)
+    private void FailUnknown(ArraySegment<QueuedEvent> piece, HashSet<Guid> unknown)
     {
         var entries = piece.Where(entry => unknown.Contains(entry.CrawlId)).ToArray();
         foreach (var ofCrawl in entries.GroupBy(entry => entry.CrawlId))

@@ -2,7 +2,8 @@ using Npgsql;
 
 namespace CrawlData.Storage;
 
-/// <summary>The statements, parameters and mapping with which rows are appended to a table with a bigserial key. Each row belongs to a parent.</summary>
+/// <summary>The statements, parameters and mapping with which rows are appended to a table with a bigserial key. Each row belongs to a parent. The statements
+/// that append have positional parameters.</summary>
 /// <typeparam name="T">A row, as the caller supplies it.</typeparam>
 internal abstract class AppendStatements<T> where T : class
 {
@@ -19,12 +20,13 @@ internal abstract class AppendStatements<T> where T : class
     /// that inserts one row as it inserts many.</summary>
     public virtual string? InsertOne => null;
 
-    /// <summary>Takes the parents' locks, inserts the rows, and returns an array of their ids, which rise, and the transaction's identity. The array is null
-    /// when a parent is unknown.</summary>
+    /// <summary>Takes the locks of the parents <c>$1</c>, inserts the rows, and returns an array of their ids, which rise, and the transaction's identity. The
+    /// array is null when a parent is unknown. <c>$2</c> has each row's parent, and is null when all rows have the same; the columns follow, and then the
+    /// claims.</summary>
     public abstract string Insert { get; }
 
-    /// <summary>Takes the parents' locks, and returns an array of <c>@rows</c> ids, whether row security forbids COPY, and the transaction's identity. The
-    /// array is empty when a parent is unknown.</summary>
+    /// <summary>Takes the locks of the parents <c>$1</c>, and returns an array of <c>$2</c> ids, whether row security forbids COPY, and the transaction's
+    /// identity. The array is empty when a parent is unknown. The claims follow.</summary>
     public abstract string Reserve { get; }
 
     /// <summary>Does as <see cref="InsertOne"/>, and returns no row when another transaction has locked the parent. For tables that append what is
@@ -35,7 +37,7 @@ internal abstract class AppendStatements<T> where T : class
     /// column. For tables that append what is available.</summary>
     public virtual string InsertAvailable => throw new NotSupportedException();
 
-    /// <summary>Does as <see cref="Reserve"/> for the parents that it can lock without waiting, of which each has a number of rows in <c>@parent_rows</c>, and
+    /// <summary>Does as <see cref="Reserve"/> for the parents that it can lock without waiting, of which each has a number of rows in <c>$2</c>, and
     /// returns an array of these parents in its last column. For tables that append what is available.</summary>
     public virtual string ReserveAvailable => throw new NotSupportedException();
 
@@ -67,13 +69,15 @@ internal abstract class AppendStatements<T> where T : class
     /// <summary>Gets the time that the caller gave a row; null for the transaction's time.</summary>
     public abstract Instant? TimeOf(T row);
 
-    /// <summary>Makes the parameters of <see cref="InsertOne"/>.</summary>
-    public virtual Parameters ToParameters(Guid parentId, T row) => throw new NotSupportedException();
+    /// <summary>Adds the parameters of <see cref="InsertOne"/>, by their positions.</summary>
+    public virtual void AddParameters(NpgsqlParameterCollection parameters, Guid parentId, T row) => throw new NotSupportedException();
 
-    /// <summary>Adds the parameters that <see cref="Insert"/> takes beside <c>@parent_ids</c> and <c>@row_parent_ids</c>.</summary>
-    public abstract void AddColumns(Parameters parameters, IEnumerable<T> rows);
+    /// <summary>Adds the parameters that <see cref="Insert"/> takes after its first two.</summary>
+    public abstract void AddColumns(NpgsqlParameterCollection parameters, IReadOnlyList<T> rows);
 
-    /// <summary>Writes the columns that <see cref="Copy"/> takes between the parent's id and the time. It takes no token, because a cancel inside a write
-    /// breaks the connection.</summary>
-    public abstract Task WriteAsync(NpgsqlBinaryImporter importer, T row);
+    /// <summary>The number of columns that <see cref="Copy"/> takes.</summary>
+    public abstract short CopyColumns { get; }
+
+    /// <summary>Writes the columns that <see cref="Copy"/> takes between the parent's id and the time.</summary>
+    public abstract ValueTask WriteAsync(BinaryCopy copy, T row);
 }

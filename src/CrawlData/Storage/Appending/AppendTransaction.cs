@@ -1,7 +1,10 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.ExceptionServices;
 using CrawlData.Instrumentation;
 using Microsoft.Extensions.Logging;
 using Npgsql;
+using Append = System.Func<
+    Npgsql.NpgsqlConnection, Npgsql.NpgsqlTransaction, System.Threading.Tasks.ValueTask<CrawlData.Storage.AppendedRows>>;
 using BeforeCommit = System.Func<Npgsql.NpgsqlConnection, Npgsql.NpgsqlTransaction, CrawlData.Storage.AppendedRows, System.Threading.Tasks.Task>;
 
 namespace CrawlData.Storage;
@@ -11,10 +14,11 @@ namespace CrawlData.Storage;
 /// <param name="dataSource">The application's data source.</param>
 /// <param name="retry">Which errors are transient, and for how long an append is retried.</param>
 /// <param name="verifier">Verifies a COMMIT whose answer was lost.</param>
+/// <param name="preparation">Prepares the work's statements. The work asks it.</param>
 /// <param name="telemetry">Counts unknown outcomes.</param>
 /// <param name="logger">Logs verified and unknown outcomes.</param>
 internal sealed class AppendTransaction(
-    NpgsqlDataSource dataSource, RetryPolicy retry, CommitVerifier verifier, Telemetry telemetry, ILogger logger)
+    NpgsqlDataSource dataSource, RetryPolicy retry, CommitVerifier verifier, StatementPreparation preparation, Telemetry telemetry, ILogger logger)
 {
     /// <summary>Calls the work in a transaction: commits when it returns, rolls back when it throws.</summary>
     /// <param name="work">Appends on the connection. It is called again after a transient error has rolled back its transaction.</param>
@@ -25,14 +29,13 @@ internal sealed class AppendTransaction(
     /// <returns>The rows.</returns>
     /// <exception cref="AppendOutcomeUnknownException">The connection was lost during COMMIT, and the outcome could not be verified; or the server stopped
     /// waiting for its standbys.</exception>
-    public async Task<AppendedRows> RunAsync(
-        Func<NpgsqlConnection, NpgsqlTransaction, Task<AppendedRows>> work,
-        int rows,
-        BeforeCommit? beforeCommit,
-        bool repeatable,
-        CancellationToken cancellationToken)
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    public async ValueTask<AppendedRows> RunAsync(
+        Append work, int rows, BeforeCommit? beforeCommit, bool repeatable, CancellationToken cancellationToken)
     {
-        var attempts = retry.Begin(rows);
+        // Made at the first error.
+        RetryAttempts? attempts = null;
+        var isUnprepared = false;
         var lostBackends = new LostBackends(telemetry.Table);
         while (true)
         {
@@ -41,7 +44,14 @@ internal sealed class AppendTransaction(
             {
                 attempt = await AttemptAsync(work, lostBackends, beforeCommit, cancellationToken).ConfigureAwait(false);
             }
-            catch (NpgsqlException exception) when (repeatable && attempts.HasTimeAfter(exception) && retry.IsTransient(exception))
+            catch (PostgresException exception) when (repeatable && !isUnprepared && StatementPreparation.IsLost(exception))
+            {
+                preparation.Stop();
+                isUnprepared = true;
+                continue;
+            }
+            catch (NpgsqlException exception)
+                when (repeatable && (attempts ??= retry.Begin(rows)).HasTimeAfter(exception) && retry.IsTransient(exception))
             {
                 await attempts.NextAsync(exception, cancellationToken).ConfigureAwait(false);
                 continue;
@@ -59,6 +69,7 @@ internal sealed class AppendTransaction(
             }
 
             // The transaction was rolled back, so it may be repeated whatever the error was.
+            attempts ??= retry.Begin(rows);
             if (!repeatable || !attempts.HasTime)
             {
                 lost.Throw();
@@ -68,18 +79,34 @@ internal sealed class AppendTransaction(
         }
     }
 
-    private Task<Attempt> AttemptAsync(
-        Func<NpgsqlConnection, NpgsqlTransaction, Task<AppendedRows>> work,
-        LostBackends lostBackends,
-        BeforeCommit? beforeCommit,
-        CancellationToken cancellationToken) =>
-        dataSource.UseAsync(null, async connection =>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<Attempt> AttemptAsync(
+        Append work, LostBackends lostBackends, BeforeCommit? beforeCommit, CancellationToken cancellationToken)
+    {
+        var connection = await dataSource.OpenAsync(cancellationToken).ConfigureAwait(false);
+        await using (connection.ConfigureAwait(false))
         {
             await lostBackends.TerminateAsync(connection, cancellationToken).ConfigureAwait(false);
             var transaction = await connection.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
             await using (transaction.ConfigureAwait(false))
             {
-                var rows = await lostBackends.WatchAsync(connection, () => work(connection, transaction)).ConfigureAwait(false);
+                var backend = connection.ProcessID;
+                AppendedRows rows;
+                try
+                {
+                    rows = await work(connection, transaction).ConfigureAwait(false);
+                }
+                catch (NpgsqlException exception) when (LostBackends.IsLoss(exception, connection))
+                {
+                    lostBackends.Add(backend);
+                    throw;
+                }
+
+                if (rows.Transaction is { } identity)
+                {
+                    preparation.Note(backend, identity);
+                }
+
                 cancellationToken.ThrowIfCancellationRequested();
                 if (beforeCommit is not null && rows.Ids is not [])
                 {
@@ -88,9 +115,11 @@ internal sealed class AppendTransaction(
 
                 return await CommitAsync(connection, transaction, rows).ConfigureAwait(false);
             }
-        }, cancellationToken);
+        }
+    }
 
-    private static async Task<Attempt> CommitAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, AppendedRows rows)
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private static async ValueTask<Attempt> CommitAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, AppendedRows rows)
     {
         if (rows.Ids is [])
         {

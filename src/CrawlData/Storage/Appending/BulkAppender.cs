@@ -5,6 +5,8 @@ using CrawlData.Instrumentation;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 using NpgsqlTypes;
+using Append = System.Func<
+    Npgsql.NpgsqlConnection, Npgsql.NpgsqlTransaction, System.Threading.Tasks.ValueTask<CrawlData.Storage.AppendedRows>>;
 using BeforeCommit = System.Func<Npgsql.NpgsqlConnection, Npgsql.NpgsqlTransaction, CrawlData.Storage.AppendedRows, System.Threading.Tasks.Task>;
 
 namespace CrawlData.Storage;
@@ -35,12 +37,33 @@ internal sealed class BulkAppender<T>(
 
     private readonly CommitVerifier verifier = new(dataSource, retry, statements.RowIsOfTransaction);
 
+    private readonly StatementPreparation preparation = new(dataSource);
+
     /// <summary>Verifies an append of an earlier process.</summary>
     /// <param name="appended">The append.</param>
     /// <param name="cluster">The cluster that it was made in.</param>
     public Task<CommitOutcome> VerifyAsync(AppendedRows appended, long cluster) => verifier.VerifyAsync(appended, cluster);
 
-    private AppendTransaction Transactions => field ??= new(dataSource, retry, verifier, telemetry, logger);
+    private AppendTransaction Transactions => field ??= new(dataSource, retry, verifier, preparation, telemetry, logger);
+
+    /// <summary>Appends one row, to a table that has a statement for it.</summary>
+    /// <returns>The id.</returns>
+    public async Task<long> AppendAsync(Guid parentId, T row, NpgsqlTransaction? transaction, CancellationToken cancellationToken)
+    {
+        Connections.ThrowIfAmbient(transaction);
+        var id = await telemetry.RunAsync(
+            "append",
+            1,
+            (Appender: this, parentId, row, transaction, cancellationToken),
+            static one => one.Appender.AppendOneAsync(one.parentId, one.row, one.transaction, one.cancellationToken)).ConfigureAwait(false);
+        telemetry.Appended(1);
+        if (transaction is null)
+        {
+            onCommitted?.Invoke([parentId]);
+        }
+
+        return id;
+    }
 
     /// <summary>Appends a batch.</summary>
     /// <returns>The ids, in the order of the rows.</returns>
@@ -62,11 +85,11 @@ internal sealed class BulkAppender<T>(
             RequireNotNull(batch.Row(index), index);
         }
 
-        var append = ChooseAppend(batch);
         return await RunAsync(
             batch.ParentIds,
             batch.Count,
-            (connection, inTransaction) => append(connection, inTransaction, batch, false, cancellationToken),
+            (connection, inTransaction) =>
+                AppendAsync(connection, inTransaction, batch, available: false, prepares: transaction is null, cancellationToken),
             beforeCommit,
             repeatable: true,
             transaction,
@@ -79,26 +102,29 @@ internal sealed class BulkAppender<T>(
     {
         Connections.ThrowIfAmbient(null);
         IReadOnlyCollection<Guid> unknown = [];
-        var appended = await telemetry.RunAsync("append", batch.Count, () => Transactions.RunAsync(
-            async (connection, transaction) =>
-            {
-                var rows = await ChooseAppend(batch)(connection, transaction, batch, true, cancellationToken).ConfigureAwait(false);
-                unknown = rows.ParentIds.Count == batch.ParentIds.Length
-                    ? []
-                    : await UnknownAsync(connection, transaction, [.. batch.ParentIds.Except(rows.ParentIds)], cancellationToken).ConfigureAwait(false);
-                return rows;
-            },
+        var appended = await telemetry.RunAsync(
+            "append",
             batch.Count,
-            beforeCommit,
-            repeatable: true,
-            cancellationToken)).ConfigureAwait(false);
+            (Appender: this, batch.Count, Append: (Append)AppendAsync, beforeCommit, cancellationToken),
+            static one => one.Appender.Transactions.RunAsync(one.Append, one.Count, one.beforeCommit, repeatable: true, one.cancellationToken))
+            .ConfigureAwait(false);
         if (appended.Ids.Count > 0)
         {
             telemetry.Appended(appended.Ids.Count);
             onCommitted?.Invoke([.. appended.ParentIds]);
         }
 
-        return new PartialAppend(appended.Ids, appended.ParentIds.ToHashSet(), unknown.ToHashSet());
+        return new PartialAppend(appended.Ids, appended.ParentIds, unknown);
+
+        [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+        async ValueTask<AppendedRows> AppendAsync(NpgsqlConnection connection, NpgsqlTransaction transaction)
+        {
+            var rows = await this.AppendAsync(connection, transaction, batch, available: true, prepares: true, cancellationToken).ConfigureAwait(false);
+            unknown = rows.ParentIds.Count == batch.ParentIds.Length
+                ? []
+                : await UnknownAsync(connection, transaction, [.. batch.ParentIds.Except(rows.ParentIds)], cancellationToken).ConfigureAwait(false);
+            return rows;
+        }
     }
 
     /// <summary>Appends a stream of one parent's rows, a chunk at a time. In the caller's transaction, a failed append is rolled back to a savepoint.</summary>
@@ -120,12 +146,13 @@ internal sealed class BulkAppender<T>(
         telemetry.Appended(appended);
         return appended;
 
-        async Task<AppendedRows> CopyStreamAsync(NpgsqlConnection connection, NpgsqlTransaction inTransaction)
+        async ValueTask<AppendedRows> CopyStreamAsync(NpgsqlConnection connection, NpgsqlTransaction inTransaction)
         {
             AppendedRows last = default;
             await foreach (var chunk in ChunkAsync(rows, cancellationToken).ConfigureAwait(false))
             {
-                last = await CopyAsync(connection, inTransaction, new RowBatch<T>(parentId, chunk, claim), false, cancellationToken).ConfigureAwait(false);
+                var batch = new RowBatch<T>(parentId, chunk, claim);
+                last = await CopyAsync(connection, inTransaction, batch, available: false, prepares: false, cancellationToken).ConfigureAwait(false);
                 appended += chunk.Count;
             }
 
@@ -134,19 +161,24 @@ internal sealed class BulkAppender<T>(
     }
 
     /// <summary>Runs an append in the caller's transaction, or in one of its own.</summary>
-    private async Task<IReadOnlyList<long>> RunAsync(
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<IReadOnlyList<long>> RunAsync(
         Guid[] parentIds,
         int? rows,
-        Func<NpgsqlConnection, NpgsqlTransaction, Task<AppendedRows>> append,
+        Append append,
         BeforeCommit? beforeCommit,
         bool repeatable,
         NpgsqlTransaction? transaction,
         CancellationToken cancellationToken)
     {
         Connections.ThrowIfAmbient(transaction);
-        var appended = await telemetry.RunAsync("append", rows ?? 0, () => transaction is null
-            ? Transactions.RunAsync(append, rows ?? 1, beforeCommit, repeatable, cancellationToken)
-            : append(transaction.Connection!, transaction)).ConfigureAwait(false);
+        var appended = await telemetry.RunAsync(
+            "append",
+            rows ?? 0,
+            (Appender: this, rows, append, beforeCommit, repeatable, transaction, cancellationToken),
+            static one => one.transaction is null
+                ? one.Appender.Transactions.RunAsync(one.append, one.rows ?? 1, one.beforeCommit, one.repeatable, one.cancellationToken)
+                : one.append(one.transaction.Connection!, one.transaction)).ConfigureAwait(false);
         if (rows is { } count)
         {
             telemetry.Appended(count);
@@ -160,96 +192,136 @@ internal sealed class BulkAppender<T>(
         return appended.Ids;
     }
 
-    // The flag is whether only the rows of available parents are appended.
-    private Func<NpgsqlConnection, NpgsqlTransaction, RowBatch<T>, bool, CancellationToken, Task<AppendedRows>> ChooseAppend(RowBatch<T> batch)
+    /// <summary>Appends a batch on a connection.</summary>
+    /// <param name="connection">The connection.</param>
+    /// <param name="transaction">Its transaction.</param>
+    /// <param name="batch">The batch.</param>
+    /// <param name="available">Whether only the rows of available parents are appended.</param>
+    /// <param name="prepares">Whether the statement may be prepared. An error may show that it is lost, and such an error must not end a transaction of the
+    /// caller's.</param>
+    /// <param name="cancellationToken">Cancels the statements.</param>
+    private ValueTask<AppendedRows> AppendAsync(
+        NpgsqlConnection connection,
+        NpgsqlTransaction transaction,
+        RowBatch<T> batch,
+        bool available,
+        bool prepares,
+        CancellationToken cancellationToken)
     {
         if (batch.Count == 1 && statements.InsertOne is not null && batch.Claims is [])
         {
-            return InsertOneAsync;
+            return InsertOneAsync(connection, transaction, batch.ParentId(0), batch.Row(0), available, prepares, cancellationToken);
         }
 
-        return batch.Count >= CopyFromRows || batch.Rows.Sum(row => (long)statements.BytesOf(row)) > ChunkBytes ? CopyAsync : InsertAsync;
+        return batch.Count >= CopyFromRows || HasBytesToCopy(batch)
+            ? CopyAsync(connection, transaction, batch, available, prepares, cancellationToken)
+            : InsertAsync(connection, transaction, batch, available, prepares, cancellationToken);
     }
 
-    private async Task<AppendedRows> InsertOneAsync(
-        NpgsqlConnection connection, NpgsqlTransaction transaction, RowBatch<T> batch, bool available, CancellationToken cancellationToken)
+    private bool HasBytesToCopy(RowBatch<T> batch)
     {
-        var inserted = await connection.QueryAsync(
-            available ? statements.InsertOneAvailable : statements.InsertOne!,
-            statements.ToParameters(batch.ParentId(0), batch.Row(0)),
-            row => (Id: row.GetInt64(0), Transaction: TransactionIdentity.Read(row, 1)),
-            transaction,
-            cancellationToken).ConfigureAwait(false);
-        return inserted switch
+        long bytes = 0;
+        for (var index = 0; index < batch.Count; index++)
         {
-            [var (id, identity)] => Appended([id], identity, batch),
-            _ when available => AppendedRows.None,
-            _ => throw new RowNotFoundException(statements.ParentTable, batch.ParentIds),
-        };
+            bytes += statements.BytesOf(batch.Row(index));
+        }
+
+        return bytes > ChunkBytes;
     }
 
-    private async Task<AppendedRows> InsertAsync(
-        NpgsqlConnection connection, NpgsqlTransaction transaction, RowBatch<T> batch, bool available, CancellationToken cancellationToken)
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<long> AppendOneAsync(Guid parentId, T row, NpgsqlTransaction? transaction, CancellationToken cancellationToken)
     {
-        var parameters = new Parameters
+        var append = transaction is not null
+            ? InsertOneAsync(transaction.Connection!, transaction, parentId, row, available: false, prepares: false, cancellationToken)
+            : Transactions.RunAsync(
+                (connection, own) => InsertOneAsync(connection, own, parentId, row, available: false, prepares: true, cancellationToken),
+                rows: 1,
+                beforeCommit: null,
+                repeatable: true,
+                cancellationToken);
+        return (await append.ConfigureAwait(false)).Ids[0];
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<AppendedRows> InsertOneAsync(
+        NpgsqlConnection connection,
+        NpgsqlTransaction transaction,
+        Guid parentId,
+        T row,
+        bool available,
+        bool prepares,
+        CancellationToken cancellationToken)
+    {
+        var command = new NpgsqlCommand(available ? statements.InsertOneAvailable : statements.InsertOne!, connection, transaction);
+        await using (command.ConfigureAwait(false))
         {
-            { "parent_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, batch.ParentIds },
-            { "row_parent_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, batch.RowParentIds.ToArray() },
-        };
-        statements.AddColumns(parameters, batch.Rows);
-        AddClaims(parameters, batch);
-        var (ids, identity, parentIds) = await connection.QuerySingleAsync(
-            (available, batch.Claims) switch
+            statements.AddParameters(command.Parameters, parentId, row);
+            if (prepares)
             {
-                (false, []) => statements.Insert,
-                (true, []) => statements.InsertAvailable,
-                (false, _) => statements.InsertClaimed,
-                (true, _) => statements.InsertAvailableClaimed,
-            },
-            parameters,
-            row => (
-                RequireClaims(row, batch).GetNullable<long[]>(0), TransactionIdentity.Read(row, 1), available ? ReadParents(row) : batch.ParentIds),
-            transaction,
-            cancellationToken).ConfigureAwait(false);
-        return ids switch
-        {
-            not null => Appended(ids, identity, batch.Of(parentIds)),
-            null when available => AppendedRows.None,
-            null => throw await UnknownParentsAsync(connection, transaction, batch.ParentIds, cancellationToken).ConfigureAwait(false),
-        };
+                await preparation.PrepareAsync(command, cancellationToken).ConfigureAwait(false);
+            }
+
+            var inserted = await command.ReadRowAsync(static row => (Id: row.GetInt64(0), TransactionIdentity.Read(row, 1)), cancellationToken)
+                .ConfigureAwait(false);
+            return inserted is var (id, identity)
+                ? new AppendedRows(new[] { id }, identity, parentId, HasTransactionTime: statements.TimeOf(row) is null, new[] { parentId })
+                : available ? AppendedRows.None : throw new RowNotFoundException(statements.ParentTable, [parentId]);
+        }
     }
 
-    private async Task<AppendedRows> CopyAsync(
-        NpgsqlConnection connection, NpgsqlTransaction transaction, RowBatch<T> batch, bool available, CancellationToken cancellationToken)
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<AppendedRows> InsertAsync(
+        NpgsqlConnection connection,
+        NpgsqlTransaction transaction,
+        RowBatch<T> batch,
+        bool available,
+        bool prepares,
+        CancellationToken cancellationToken)
     {
-        var parameters = new Parameters { { "parent_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, batch.ParentIds } };
-        if (available)
+        var sql = (available, batch.Claims) switch
         {
-            var rows = batch.RowParentIds.CountBy(parentId => parentId).ToDictionary();
-            parameters.Add("parent_rows", NpgsqlDbType.Array | NpgsqlDbType.Integer, batch.ParentIds.Select(parentId => rows[parentId]).ToArray());
-        }
-        else
+            (false, []) => statements.Insert,
+            (true, []) => statements.InsertAvailable,
+            (false, _) => statements.InsertClaimed,
+            (true, _) => statements.InsertAvailableClaimed,
+        };
+        var command = new NpgsqlCommand(sql, connection, transaction);
+        await using (command.ConfigureAwait(false))
         {
-            parameters.Add("rows", NpgsqlDbType.Integer, batch.Count);
-        }
-
-        AddClaims(parameters, batch);
-        var (ids, forbidsCopy, identity, parentIds) = await connection.QuerySingleAsync(
-            (available, batch.Claims) switch
+            command.Parameters.AddArray("uuid[]", batch.ParentIds);
+            command.Parameters.AddArray("uuid[]", batch.ParentIds.Length == 1 ? null : batch.RowParentIds.ToArray());
+            statements.AddColumns(command.Parameters, batch.Rows);
+            AddClaims(command.Parameters, batch);
+            if (prepares)
             {
-                (false, []) => statements.Reserve,
-                (true, []) => statements.ReserveAvailable,
-                (false, _) => statements.ReserveClaimed,
-                (true, _) => statements.ReserveAvailableClaimed,
-            },
-            parameters,
-            row => (
-                RequireClaims(row, batch).GetFieldValue<long[]>(0),
-                row.GetBoolean(1),
-                TransactionIdentity.Read(row, 2),
-                available ? ReadParents(row) : batch.ParentIds),
-            transaction,
-            cancellationToken).ConfigureAwait(false);
+                await preparation.PrepareAsync(command, cancellationToken).ConfigureAwait(false);
+            }
+
+            var (ids, identity, parentIds) = (await command.ReadRowAsync(
+                row => (
+                    RequireClaims(row, batch).GetNullable<long[]>(0), TransactionIdentity.Read(row, 1), available ? ReadParents(row) : batch.ParentIds),
+                cancellationToken).ConfigureAwait(false))!.Value;
+            return ids switch
+            {
+                not null => Appended(ids, identity, batch.Of(parentIds)),
+                null when available => AppendedRows.None,
+                null => throw await UnknownParentsAsync(connection, transaction, batch.ParentIds, cancellationToken).ConfigureAwait(false),
+            };
+        }
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<AppendedRows> CopyAsync(
+        NpgsqlConnection connection,
+        NpgsqlTransaction transaction,
+        RowBatch<T> batch,
+        bool available,
+        bool prepares,
+        CancellationToken cancellationToken)
+    {
+        var (ids, forbidsCopy, identity, parentIds) =
+            await ReserveAsync(connection, transaction, batch, available, prepares, cancellationToken).ConfigureAwait(false);
         if (ids.Length == 0)
         {
             return available
@@ -263,27 +335,71 @@ internal sealed class BulkAppender<T>(
             return await InsertChunksAsync(connection, transaction, batch, cancellationToken).ConfigureAwait(false);
         }
 
-        // Cancelled between rows only. A cancel inside a write breaks the connection, and with it the caller's transaction.
-        var importer = await connection.BeginBinaryImportAsync(statements.Copy, CancellationToken.None).ConfigureAwait(false);
-        await using (importer.ConfigureAwait(false))
+        var copy = await BinaryCopy.BeginAsync(connection, statements.Copy).ConfigureAwait(false);
+        await using (copy.ConfigureAwait(false))
         {
             for (var index = 0; index < ids.Length; index++)
             {
+                // Cancelled between rows only. A cancel inside a write breaks the connection, and with it the caller's transaction.
                 cancellationToken.ThrowIfCancellationRequested();
                 var row = batch.Row(index);
-                await importer.StartRowAsync(CancellationToken.None).ConfigureAwait(false);
-                await importer.WriteAsync(ids[index], NpgsqlDbType.Bigint, CancellationToken.None).ConfigureAwait(false);
-                await importer.WriteAsync(batch.ParentId(index), NpgsqlDbType.Uuid, CancellationToken.None).ConfigureAwait(false);
-                await statements.WriteAsync(importer, row).ConfigureAwait(false);
-
-                var time = statements.TimeOf(row) ?? identity.Start;
-                await importer.WriteAsync(time.Microseconds, NpgsqlDbType.Bigint, CancellationToken.None).ConfigureAwait(false);
+                copy.StartRow(statements.CopyColumns);
+                copy.Write(ids[index]);
+                copy.Write(batch.ParentId(index));
+                await statements.WriteAsync(copy, row).ConfigureAwait(false);
+                copy.Write((statements.TimeOf(row) ?? identity.Start).Microseconds);
             }
 
-            await importer.CompleteAsync(CancellationToken.None).ConfigureAwait(false);
+            await copy.CompleteAsync().ConfigureAwait(false);
         }
 
         return Appended(ids, identity, batch);
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<(long[] Ids, bool ForbidsCopy, TransactionIdentity Identity, Guid[] ParentIds)> ReserveAsync(
+        NpgsqlConnection connection,
+        NpgsqlTransaction transaction,
+        RowBatch<T> batch,
+        bool available,
+        bool prepares,
+        CancellationToken cancellationToken)
+    {
+        var sql = (available, batch.Claims) switch
+        {
+            (false, []) => statements.Reserve,
+            (true, []) => statements.ReserveAvailable,
+            (false, _) => statements.ReserveClaimed,
+            (true, _) => statements.ReserveAvailableClaimed,
+        };
+        var command = new NpgsqlCommand(sql, connection, transaction);
+        await using (command.ConfigureAwait(false))
+        {
+            command.Parameters.AddArray("uuid[]", batch.ParentIds);
+            if (available)
+            {
+                var rows = batch.RowParentIds.CountBy(parentId => parentId).ToDictionary();
+                command.Parameters.AddArray("integer[]", batch.ParentIds.Select(parentId => rows[parentId]).ToArray());
+            }
+            else
+            {
+                command.Parameters.AddValue(NpgsqlDbType.Integer, batch.Count);
+            }
+
+            AddClaims(command.Parameters, batch);
+            if (prepares)
+            {
+                await preparation.PrepareAsync(command, cancellationToken).ConfigureAwait(false);
+            }
+
+            return (await command.ReadRowAsync(
+                row => (
+                    RequireClaims(row, batch).GetFieldValue<long[]>(0),
+                    row.GetBoolean(1),
+                    TransactionIdentity.Read(row, 2),
+                    available ? ReadParents(row) : batch.ParentIds),
+                cancellationToken).ConfigureAwait(false))!.Value;
+        }
     }
 
     /// <summary>Inserts a large batch where row security is active, which COPY does not support.</summary>
@@ -294,7 +410,8 @@ internal sealed class BulkAppender<T>(
         AppendedRows first = default;
         foreach (var chunk in Enumerable.Range(0, batch.Count).Select(index => (batch.ParentId(index), batch.Row(index))).Chunk(CopyFromRows))
         {
-            var inserted = await InsertAsync(connection, transaction, new RowBatch<T>(chunk), false, cancellationToken).ConfigureAwait(false);
+            var piece = new RowBatch<T>(chunk);
+            var inserted = await InsertAsync(connection, transaction, piece, available: false, prepares: false, cancellationToken).ConfigureAwait(false);
             first = ids.Count == 0 ? inserted : first;
             ids.AddRange(inserted.Ids);
         }
@@ -328,11 +445,8 @@ internal sealed class BulkAppender<T>(
         }
     }
 
-    private static async Task<AppendedRows> WithSavepointAsync(
-        NpgsqlConnection connection,
-        NpgsqlTransaction transaction,
-        Func<NpgsqlConnection, NpgsqlTransaction, Task<AppendedRows>> append,
-        CancellationToken cancellationToken)
+    private static async ValueTask<AppendedRows> WithSavepointAsync(
+        NpgsqlConnection connection, NpgsqlTransaction transaction, Append append, CancellationToken cancellationToken)
     {
         await transaction.SaveAsync(Savepoint, cancellationToken).ConfigureAwait(false);
         try
@@ -351,13 +465,13 @@ internal sealed class BulkAppender<T>(
     private AppendedRows Appended(IReadOnlyList<long> ids, TransactionIdentity identity, RowBatch<T> batch) =>
         new(ids, identity, batch.ParentId(0), HasTransactionTime: statements.TimeOf(batch.Row(0)) is null, batch.ParentIds);
 
-    private static void AddClaims(Parameters parameters, RowBatch<T> batch)
+    private static void AddClaims(NpgsqlParameterCollection parameters, RowBatch<T> batch)
     {
         if (batch.Claims is not [])
         {
-            parameters.Add("claimed_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, batch.Claims.Select(one => one.ParentId).ToArray());
-            parameters.Add("claims", NpgsqlDbType.Array | NpgsqlDbType.Integer, batch.Claims.Select(one => one.Claim.Number).ToArray());
-            parameters.Add("outlive_runs", NpgsqlDbType.Array | NpgsqlDbType.Boolean, batch.Claims.Select(one => one.Claim.OutlivesRun).ToArray());
+            parameters.AddArray("uuid[]", batch.Claims.Select(one => one.ParentId).ToArray());
+            parameters.AddArray("integer[]", batch.Claims.Select(one => one.Claim.Number).ToArray());
+            parameters.AddArray("boolean[]", batch.Claims.Select(one => one.Claim.OutlivesRun).ToArray());
         }
     }
 

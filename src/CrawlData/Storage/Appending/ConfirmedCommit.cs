@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Npgsql;
 
 namespace CrawlData.Storage;
@@ -10,7 +11,8 @@ internal static class ConfirmedCommit
     /// <summary>Commits a transaction whose session shows warnings.</summary>
     /// <returns>Whether it is confirmed. The server stops waiting for its standbys after a command time-out, or when an operator cancels. It then sends a
     /// warning, and the transaction is committed on this server alone.</returns>
-    public static async Task<bool> CommitConfirmedAsync(this NpgsqlTransaction transaction)
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    public static async ValueTask<bool> CommitConfirmedAsync(this NpgsqlTransaction transaction)
     {
         var connection = transaction.Connection!;
         var confirmed = true;

@@ -23,31 +23,21 @@ internal sealed class LostBackends(string table)
           and (query = '' or position(@table in query) > 0)
         """;
 
-    private readonly HashSet<int> ids = [];
+    private HashSet<int>? ids;
 
-    /// <summary>Calls the work, and remembers its backend if the connection is lost.</summary>
-    public async Task<T> WatchAsync<T>(NpgsqlConnection connection, Func<Task<T>> work)
-    {
-        var id = connection.ProcessID;
-        try
-        {
-            return await work().ConfigureAwait(false);
-        }
-        catch (NpgsqlException exception) when (exception is not PostgresException && connection.State != ConnectionState.Open)
-        {
-            ids.Add(id);
-            throw;
-        }
-    }
+    /// <summary>Whether an error is the loss of a connection.</summary>
+    public static bool IsLoss(NpgsqlException exception, NpgsqlConnection connection) =>
+        exception is not PostgresException && connection.State != ConnectionState.Open;
+
+    /// <summary>Remembers the backend of a connection that was lost.</summary>
+    public void Add(int id) => (ids ??= []).Add(id);
 
     /// <summary>Terminates the backends that still wait for their client.</summary>
-    public async Task TerminateAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
-    {
-        if (ids.Count == 0)
-        {
-            return;
-        }
+    public Task TerminateAsync(NpgsqlConnection connection, CancellationToken cancellationToken) =>
+        ids is null ? Task.CompletedTask : TerminateAsync(ids, connection, cancellationToken);
 
+    private async Task TerminateAsync(HashSet<int> ids, NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
         var parameters = new Parameters
         {
             { "backend_ids", NpgsqlDbType.Array | NpgsqlDbType.Integer, ids.ToArray() },

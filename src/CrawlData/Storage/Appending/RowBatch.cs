@@ -4,7 +4,6 @@ namespace CrawlData.Storage;
 internal sealed class RowBatch<T> where T : class
 {
     private readonly IReadOnlyList<(Guid ParentId, T Row)>? pairs;
-    private readonly IReadOnlyList<T>? rows;
     private readonly IReadOnlyList<RowClaim?> rowClaims = [];
 
     /// <summary>Makes a batch of one parent's rows.</summary>
@@ -13,7 +12,7 @@ internal sealed class RowBatch<T> where T : class
     /// <param name="claim">The claim of all rows; null when they have none.</param>
     public RowBatch(Guid parentId, IReadOnlyList<T> rows, RowClaim? claim = null)
     {
-        this.rows = rows;
+        Rows = rows;
         ParentIds = [parentId];
         Claims = claim is { } one ? [(parentId, one)] : [];
     }
@@ -24,9 +23,10 @@ internal sealed class RowBatch<T> where T : class
     public RowBatch(IReadOnlyList<(Guid ParentId, T Row)> pairs, IReadOnlyList<RowClaim?>? claims = null)
     {
         this.pairs = pairs;
+        Rows = [.. pairs.Select(pair => pair.Row)];
         rowClaims = claims ?? [];
         ParentIds = [.. pairs.Select(pair => pair.ParentId).Distinct()];
-        Claims =
+        Claims = claims is null ? [] :
         [
             .. rowClaims.Zip(pairs, (claim, pair) => (pair.ParentId, Claim: claim)).Where(one => one.Claim is not null)
                 .Select(one => (one.ParentId, one.Claim!.Value)).Distinct(),
@@ -39,16 +39,16 @@ internal sealed class RowBatch<T> where T : class
     /// <summary>The claims of the rows, each once. Empty when no row has one.</summary>
     public (Guid ParentId, RowClaim Claim)[] Claims { get; }
 
-    public int Count => rows?.Count ?? pairs!.Count;
+    public IReadOnlyList<T> Rows { get; }
 
-    public IEnumerable<T> Rows => rows ?? pairs!.Select(pair => pair.Row);
+    public int Count => Rows.Count;
 
     /// <summary>The parent of each row.</summary>
-    public IEnumerable<Guid> RowParentIds => rows is not null ? Enumerable.Repeat(ParentIds[0], rows.Count) : pairs!.Select(pair => pair.ParentId);
+    public IEnumerable<Guid> RowParentIds => Enumerable.Range(0, Count).Select(ParentId);
 
     /// <summary>Gets the index of the first row that has a claim.</summary>
     public int IndexOf((Guid ParentId, RowClaim Claim) claim) =>
-        rows is not null ? 0 : Enumerable.Range(0, Count).First(index => pairs![index].ParentId == claim.ParentId && rowClaims[index] == claim.Claim);
+        pairs is null ? 0 : Enumerable.Range(0, Count).First(index => pairs[index].ParentId == claim.ParentId && rowClaims[index] == claim.Claim);
 
     /// <summary>Gets the rows of some of the parents, in their order, without claims.</summary>
     public RowBatch<T> Of(IReadOnlyCollection<Guid> parentIds)
@@ -62,7 +62,7 @@ internal sealed class RowBatch<T> where T : class
         return new RowBatch<T>([.. Enumerable.Range(0, Count).Where(index => some.Contains(ParentId(index))).Select(index => (ParentId(index), Row(index)))]);
     }
 
-    public T Row(int index) => rows is not null ? rows[index] : pairs![index].Row;
+    public T Row(int index) => Rows[index];
 
-    public Guid ParentId(int index) => rows is not null ? ParentIds[0] : pairs![index].ParentId;
+    public Guid ParentId(int index) => pairs is null ? ParentIds[0] : pairs[index].ParentId;
 }

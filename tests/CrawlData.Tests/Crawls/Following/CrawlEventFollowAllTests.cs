@@ -80,8 +80,8 @@ public sealed class CrawlEventFollowAllTests : EmptiedDatabaseTest
         await using var transaction = await connection.BeginTransactionAsync();
         await using (var reserve = new NpgsqlCommand(CrawlEventStatements.ReserveSql, connection, transaction))
         {
-            reserve.Parameters.AddWithValue("parent_ids", new[] { late });
-            reserve.Parameters.AddWithValue("rows", 1_000);
+            reserve.Parameters.Add(new NpgsqlParameter { Value = new[] { late } });
+            reserve.Parameters.Add(new NpgsqlParameter { Value = 1_000 });
             await reserve.ExecuteNonQueryAsync();
         }
 

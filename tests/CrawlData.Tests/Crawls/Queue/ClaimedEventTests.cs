@@ -1,4 +1,5 @@
 using CrawlData.Crawls;
+using CrawlData.Storage;
 
 namespace CrawlData.Tests.Crawls;
 
@@ -20,6 +21,19 @@ public sealed class ClaimedEventTests : CrawlRunQueueTest
         Assert.That(streamed, Is.EqualTo(2));
         Assert.That(await Events.CountAsync(claim.Run.Id), Is.EqualTo(count + 3));
         Assert.That(await Events.AppendAsync(claim, []), Is.Empty);
+    }
+
+    /// <summary>As the writer appends.</summary>
+    [Test]
+    public async Task Claimed_events_of_available_runs_are_appended_at_the_first_attempt([Values(1, 3, 1_000)] int count)
+    {
+        var claim = await ClaimNewAsync();
+        var batch = new RowBatch<NewCrawlEvent>(
+            [.. EventsOf(count).Select(crawlEvent => (claim.Run.Id, crawlEvent))], [.. Enumerable.Repeat<RowClaim?>(claim.ToRowClaim(), count)]);
+
+        var appended = await Events.AppendAvailableAsync(batch, beforeCommit: null);
+
+        Assert.That(appended.Ids, Has.Count.EqualTo(count).And.Ordered);
     }
 
     [Test]
