@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using CrawlData.Benchmarks;
 using CrawlData.Benchmarks.Peers.Libraries;
 using CrawlData.Benchmarks.Peers.Measurements;
@@ -30,7 +31,30 @@ var fsync = new Option<bool>("--fsync")
     Description = "Starts a PostgreSQL server from this machine's programs, whichever server the environment names, "
         + "with fsync, full_page_writes and synchronous_commit on.",
 };
-var report = new Command("report", "Measures CrawlData and other libraries, and writes the figures to report.md.") { folder, quick, largest, fsync };
+var large = new Option<long?>("--scale")
+{
+    Description = "Measures only a table of this many events, such as 100M, beside one of a million, and writes scale.md. 100M takes an hour and 60 GB.",
+    HelpName = "EVENTS",
+    CustomParser = result =>
+    {
+        var text = result.Tokens[0].Value;
+        if (long.TryParse(text.TrimEnd('M'), NumberStyles.None, CultureInfo.InvariantCulture, out var count) && count is > 0 and <= 1_000_000_000)
+        {
+            return text.EndsWith('M') ? count * 1_000_000 : count;
+        }
+
+        result.AddError($"--scale takes a number of events, such as 100M, not '{text}'.");
+        return null;
+    },
+};
+large.Validators.Add(result =>
+{
+    if (result.GetValueOrDefault<long?>() is < 2_000_000)
+    {
+        result.AddError("--scale takes at least 2M events.");
+    }
+});
+var report = new Command("report", "Measures CrawlData and other libraries, and writes the figures to report.md.") { folder, quick, largest, fsync, large };
 report.SetAction(async (result, _) =>
 {
     var scale = (result.GetValue(quick) ? BenchmarkScale.Quick : BenchmarkScale.Full).LimitTables(result.GetValue(largest) ?? int.MaxValue);
@@ -45,13 +69,14 @@ report.SetAction(async (result, _) =>
         await DurableServer.StartAsync();
     }
 
-    var property = AllPeers.WithMarten ? "-p:WithMarten=true " : "";
+    var property = (AllPeers.WithMarten ? "-p:WithMarten=true " : "") + (AllPeers.WithBaseline ? "-p:WithBaseline=true " : "");
     var options = new ReportOptions
     {
         Folder = result.GetValue(folder)!,
         Scale = scale,
         Quick = result.GetValue(quick),
         Fsync = result.GetValue(fsync),
+        LargeTable = result.GetValue(large),
         Command = $"dotnet run -c Release --project benchmarks/CrawlData.Benchmarks.Peers {property}-- {string.Join(' ', args)}",
     };
     Console.WriteLine(await new Report(options).RunAsync());

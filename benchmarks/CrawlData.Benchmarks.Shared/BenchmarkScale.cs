@@ -24,6 +24,8 @@ public sealed record BenchmarkScale
         BesideFollowers = 20,
         BesideAppends = 10,
         BesideRounds = 2,
+        TransferredEvents = 1_000,
+        TransferRounds = 1,
         GrowthTableSizes = [1_000, 10_000, 100_000],
         ColdTableSizes = [5_000, 10_000],
         ColdRounds = 2,
@@ -68,6 +70,11 @@ public sealed record BenchmarkScale
     public int BesideAppends { get; init; } = 200;
 
     public int BesideRounds { get; init; } = 5;
+
+    /// <summary>Gets the number of events that the tool imports and exports.</summary>
+    public int TransferredEvents { get; init; } = 112_000;
+
+    public int TransferRounds { get; init; } = 11;
 
     /// <summary>Gets the numbers of events in the tables of the growth measurement, in ascending order.</summary>
     public IReadOnlyList<int> GrowthTableSizes { get; init; } = [100_000, 1_000_000, 10_000_000];

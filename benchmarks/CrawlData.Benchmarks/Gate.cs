@@ -1,11 +1,12 @@
 using System.Globalization;
 using CrawlData.Benchmarks.Crawls;
+using CrawlData.Benchmarks.Tool;
 using CrawlData.Crawls;
 
 namespace CrawlData.Benchmarks;
 
 /// <summary>Checks performance limits on a table of 1,000,000 events. It reads and appends 10,000 events of one crawl. The append's baseline is a binary COPY
-/// without ids in the same rounds. It also counts the statements of idle followers.</summary>
+/// without ids in the same rounds. It also counts the statements of idle followers, and compares the tool's imports and exports with those of psql.</summary>
 public static class Gate
 {
     private const double ReadP95Milliseconds = 100;
@@ -18,6 +19,9 @@ public static class Gate
 
     private const int IdleFollowers = 200;
     private const double IdleStatementsPerSecond = 10;
+
+    private const double ImportRatio = 2.0;
+    private const double ExportRatio = 1.5;
 
     private const int ReadRounds = 100;
     private const int AppendRounds = 30;
@@ -46,6 +50,8 @@ public static class Gate
 
         var idle = await FollowCost.CountStatementsAsync(database, IdleFollowers);
 
+        var transfers = await ToolTransfers.RunAsync(BenchmarkScale.Full);
+
         Print(read, eventCount);
         Print(baseline, eventCount);
         Print(append, eventCount);
@@ -57,6 +63,10 @@ public static class Gate
             Check("append, ratio of p95 to COPY", append.Quantile(0.95) / baseline.Quantile(0.95), AppendP95Ratio),
             Check("append, bytes allocated per event", BytesPerEvent(append, eventCount), AppendBytesPerEvent),
             Check($"statements a second of {IdleFollowers} idle followers", idle, IdleStatementsPerSecond),
+            transfers is null
+                ? Fail("import and export: this machine has no psql")
+                : Check("import, ratio to psql", transfers.Imports[1].Median / transfers.Imports[0].Median, ImportRatio)
+                    & Check("export, ratio to psql", transfers.Exports[1].Median / transfers.Exports[0].Median, ExportRatio),
         ];
         return passed.All(one => one) ? 0 : 1;
     }
@@ -72,6 +82,12 @@ public static class Gate
         var passed = value <= limit;
         Console.WriteLine($"{(passed ? "ok" : "FAILED"),-6} {name}: {Format(value)}, at most {Format(limit)}");
         return passed;
+    }
+
+    private static bool Fail(string reason)
+    {
+        Console.WriteLine($"FAILED {reason}");
+        return false;
     }
 
     private static string Format(double value) => value.ToString(value < 10 ? "0.00" : "0.0", CultureInfo.InvariantCulture);

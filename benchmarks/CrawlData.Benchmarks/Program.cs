@@ -4,6 +4,7 @@ using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using CrawlData.Benchmarks;
 using CrawlData.Benchmarks.Crawls;
+using CrawlData.Benchmarks.Tool;
 
 switch (args)
 {
@@ -19,6 +20,9 @@ switch (args)
         return 0;
     case ["follow-cost"]:
         await FollowCost.RunAsync(BenchmarkScale.Full);
+        return 0;
+    case ["transfer"]:
+        await ToolTransfers.RunAsync(BenchmarkScale.Full);
         return 0;
 }
 

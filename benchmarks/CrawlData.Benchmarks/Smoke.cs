@@ -5,6 +5,7 @@ using BenchmarkDotNet.Reports;
 using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using CrawlData.Benchmarks.Crawls;
+using CrawlData.Benchmarks.Tool;
 
 namespace CrawlData.Benchmarks;
 
@@ -33,6 +34,7 @@ public static class Smoke
         await WriterComparison.RunAsync(BenchmarkScale.Quick);
         await FollowLatency.RunAsync(BenchmarkScale.Quick);
         await FollowCost.RunAsync(BenchmarkScale.Quick);
+        await ToolTransfers.RunAsync(BenchmarkScale.Quick);
         return 0;
     }
 

@@ -92,13 +92,21 @@ internal static class CommandParameters
         },
     };
 
-    /// <summary>Makes an option that takes a duration such as 5m, 12h or 30d.</summary>
+    /// <summary>Makes an option that takes a duration such as 90s, 5m, 12h or 30d.</summary>
     public static Option<TimeSpan?> Duration(string name, string description) =>
-        Optional<TimeSpan>(name, "DURATION", description, "a duration such as 5m, 12h or 30d", TryParseAge);
+        Optional<TimeSpan>(name, "DURATION", description, "a duration such as 90s, 5m, 12h or 30d", TryParseAge);
+
+    /// <summary>Makes the option of the time without a sign of life after which a run or session is stale.</summary>
+    public static Option<TimeSpan?> Stale(string description) => Optional<TimeSpan>(
+        "--stale",
+        "DURATION",
+        description,
+        "a duration of at least a second, such as 90s, 5m or 12h",
+        static (string token, out TimeSpan value) => TryParseAge(token, out value) && value > TimeSpan.Zero);
 
     /// <summary>Makes an option that takes a duration such as 30d, 12h or 5m.</summary>
     public static Option<TimeSpan?> Age(string name, string description) =>
-        Optional<TimeSpan>(name, "AGE", description, "an age such as 30d, 12h or 5m", TryParseAge);
+        Optional<TimeSpan>(name, "AGE", description, "an age such as 30d, 12h, 5m or 90s", TryParseAge);
 
     /// <summary>Refuses an option beside others.</summary>
     public static void Exclude(Command command, Option option, params Option[] others) => command.Validators.Add(result =>
@@ -174,7 +182,14 @@ internal static class CommandParameters
             return false;
         }
 
-        var unit = token[^1] switch { 'd' => TimeSpan.FromDays(1), 'h' => TimeSpan.FromHours(1), 'm' => TimeSpan.FromMinutes(1), _ => TimeSpan.Zero };
+        var unit = token[^1] switch
+        {
+            'd' => TimeSpan.FromDays(1),
+            'h' => TimeSpan.FromHours(1),
+            'm' => TimeSpan.FromMinutes(1),
+            's' => TimeSpan.FromSeconds(1),
+            _ => TimeSpan.Zero,
+        };
         if (unit == TimeSpan.Zero || count > maxDays * (TimeSpan.FromDays(1) / unit))
         {
             return false;

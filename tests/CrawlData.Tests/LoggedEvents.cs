@@ -2,8 +2,8 @@ using Microsoft.Extensions.Logging;
 
 namespace CrawlData.Tests;
 
-/// <summary>A logger that receives the log events with an id.</summary>
-internal sealed class LoggedEvents<T>(int id) : ILogger<T>
+/// <summary>A logger that receives the log events with some ids.</summary>
+internal sealed class LoggedEvents<T>(params int[] ids) : ILogger<T>
 {
     /// <summary>The texts of the events.</summary>
     public ReceivedItems<string> Received { get; } = new();
@@ -14,7 +14,7 @@ internal sealed class LoggedEvents<T>(int id) : ILogger<T>
 
     public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
     {
-        if (eventId.Id == id)
+        if (ids.Contains(eventId.Id))
         {
             Received.Add(formatter(state, exception));
         }

@@ -187,7 +187,7 @@ public sealed class UnreadableRowTests : EmptiedDatabaseTest
         var log = new LoggedEvents<object>(RowsPassedOver);
 
         var totals = await new ArtifactRepository(DataSource, logger: Logger<ArtifactRepository>(log)).TotalAllByTypeAsync();
-        var status = await new DatabaseStatusReader(DataSource, new Factory(log)).ReadAsync();
+        var status = await new DatabaseStatusReader(DataSource, new OneLoggerFactory(log)).ReadAsync();
 
         Assert.That((totals.Values.Sum(total => total.Count), status.Runs.Values.Sum(), status.Sessions.Values.Sum()), Is.EqualTo((1, 1, 1)));
         Assert.That(status.OldestRuns[CrawlStatus.Running].Id, Is.EqualTo(second.Crawl));
@@ -377,7 +377,7 @@ public sealed class UnreadableRowTests : EmptiedDatabaseTest
         return listed;
     }
 
-    private static Logger<T> Logger<T>(LoggedEvents<object> log) => new(new Factory(log));
+    private static Logger<T> Logger<T>(LoggedEvents<object> log) => new(new OneLoggerFactory(log));
 
     private sealed record Rows(Guid Crawl, long Event, Guid Session, Guid Page, Guid Artifact, long Line)
     {
@@ -390,18 +390,5 @@ public sealed class UnreadableRowTests : EmptiedDatabaseTest
             "artifacts" => $"{Artifact}",
             _ => $"{Line}",
         };
-    }
-
-    private sealed class Factory(ILogger log) : ILoggerFactory
-    {
-        public ILogger CreateLogger(string categoryName) => log;
-
-        public void AddProvider(ILoggerProvider provider)
-        {
-        }
-
-        public void Dispose()
-        {
-        }
     }
 }

@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using CrawlData.Benchmarks.Crawls;
 using CrawlData.Benchmarks.Peers.Libraries;
 using CrawlData.Benchmarks.Peers.Measurements;
+using CrawlData.Benchmarks.Tool;
 using CrawlData.Testing;
 
 namespace CrawlData.Benchmarks.Peers.Reporting;
@@ -23,6 +24,11 @@ internal sealed class Report(ReportOptions options)
     public async Task<string> RunAsync()
     {
         Directory.CreateDirectory(options.Folder);
+        if (options.LargeTable is { } events)
+        {
+            return await WriteScaleAsync(events);
+        }
+
         writer.Heading(1, "CrawlData compared with other libraries");
         if (options.Quick)
         {
@@ -40,6 +46,7 @@ internal sealed class Report(ReportOptions options)
             await WriteAppendsAsync(server.Fsync);
             await WriteWriterAsync(server.Fsync);
             await WriteFollowersAsync(server.Fsync);
+            await WriteTransfersAsync(server.Fsync);
             await WriteGrowthAsync(server.Fsync);
             await WriteColdReadsAsync();
             await WriteProfileAsync(server.Fsync);
@@ -53,6 +60,8 @@ internal sealed class Report(ReportOptions options)
     private static void Progress(string step) => Console.WriteLine($"{TimeProvider.System.GetUtcNow():HH:mm:ss} {step}");
 
     private static string Ratio(Measurement one, Measurement baseline) => $"{one.Median / baseline.Median:0.00}";
+
+    private static string Count(long count) => count.ToString("N0", CultureInfo.InvariantCulture);
 
     private static string Count(double count) => count.ToString("N0", CultureInfo.InvariantCulture);
 
@@ -136,7 +145,7 @@ internal sealed class Report(ReportOptions options)
     private async Task WriteWriterAsync(bool fsync)
     {
         Progress("writer");
-        var rows = await WriterComparison.RunAsync(scale);
+        var rows = await WriterComparison.RunAsync(scale, AllPeers.OtherWriter);
         WriteFiguresHeading("Write with CrawlEventWriter", fsync);
         writer.Paragraph(
             "The ratio is of throughputs, so higher is better. "
@@ -160,7 +169,7 @@ internal sealed class Report(ReportOptions options)
         "events per second",
         [.. rows.Select(row => $"{row.Producers}")],
         [
-            .. rows[0].Measurements.Select((measurement, method) =>
+            .. rows[0].Measurements.Take(3).Select((measurement, method) =>
             {
                 double[] values = [.. rows.Select(row => Math.Round(row.EventsPerSecond(row.Measurements[method])))];
                 return method switch
@@ -196,6 +205,36 @@ internal sealed class Report(ReportOptions options)
         }), texts: 2);
     }
 
+    private async Task WriteTransfersAsync(bool fsync)
+    {
+        Progress("imports and exports");
+        const string title = "Import and export a crawl with the tool";
+        if (await ToolTransfers.RunAsync(scale, AllPeers.OtherTools) is not { } result)
+        {
+            writer.Heading(2, title);
+            writer.Paragraph("Not measured: this needs psql on this machine.");
+            return;
+        }
+
+        WriteFiguresHeading(title, fsync);
+        writer.Paragraph(
+            $"Whole processes, and a recording of {Count(result.Events)} events, {result.Bytes / 1e6:0.0} MB. psql imports with COPY into a temporary table "
+            + "and INSERT … SELECT, and exports with COPY of json_build_object. It checks nothing else. "
+            + "The processor time is the process's, without the server's. "
+            + $"Rounds: {scale.TransferRounds}.");
+        foreach (var (name, measurements, processor) in new[]
+        {
+            ("import", result.Imports, result.ImportProcessor), ("export", result.Exports, result.ExportProcessor),
+        })
+        {
+            writer.Table([name, RatioColumn, "median", "processor time per event"], measurements.Zip(processor, (one, time) => new[]
+            {
+                one.Name, Ratio(one, measurements[0]), Measurement.Format(one.Median),
+                time is { } known ? $"{known.TotalMicroseconds / result.Events:0.0} µs" : "unknown",
+            }));
+        }
+    }
+
     private async Task WriteGrowthAsync(bool fsync)
     {
         Progress("growth");
@@ -217,6 +256,29 @@ internal sealed class Report(ReportOptions options)
             [.. rows.Select(row => Count(row.Events))],
             ChartSeries.CrawlData(CrawlDataPeer.List, Milliseconds(rows.Select(row => row.List))),
             ChartSeries.Baseline(NpgsqlPeer.Reader, Milliseconds(rows.Select(row => row.ByHand))));
+    }
+
+    private async Task<string> WriteScaleAsync(long events)
+    {
+        var result = await Scale.RunAsync(scale, events, Progress);
+        writer.Heading(1, $"A table of {Count(result.Larger)} events");
+        await using (var database = await ThrowawayDatabase.StartAsync())
+        {
+            await WriteMachineAsync(database, await ServerFacts.ReadAsync(database.DataSource));
+        }
+
+        writer.Heading(2, $"Beside a table of {Count(result.Smaller)} events");
+        writer.Paragraph(
+            $"The larger table and its indexes have {result.Bytes / 1e9:0.0} GB. Each crawl has {Count(scale.EventsPerCrawl)} events. "
+            + "The rounds on both tables took turns.");
+        writer.Table(["operation", "ratio, larger to smaller", "median, smaller", "median, larger"], result.Rows.Select(row => new[]
+        {
+            row.Operation, Ratio(row.Larger, row.Smaller), Measurement.Format(row.Smaller.Median), Measurement.Format(row.Larger.Median),
+        }));
+        writer.Table(["part", "time"], result.Parts.Select(part => new[] { part.Part, $"{part.Time:hh\\:mm\\:ss}" }));
+        var file = Path.Combine(options.Folder, "scale.md");
+        await writer.SaveAsync(file);
+        return file;
     }
 
     private async Task WriteColdReadsAsync()

@@ -13,6 +13,9 @@ internal sealed record ReportOptions
     /// <summary>Gets whether the servers that the report starts itself run with fsync on.</summary>
     public required bool Fsync { get; init; }
 
+    /// <summary>Gets the number of events in the only table to measure; null to take the whole report.</summary>
+    public long? LargeTable { get; init; }
+
     /// <summary>Gets the command that takes the report again.</summary>
     public required string Command { get; init; }
 }

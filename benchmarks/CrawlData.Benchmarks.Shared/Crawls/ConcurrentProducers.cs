@@ -6,6 +6,19 @@ namespace CrawlData.Benchmarks.Crawls;
 /// <summary>Stores events from several concurrent producers, round-robin over the crawls.</summary>
 public static class ConcurrentProducers
 {
+    /// <summary>Lets producers take turns.</summary>
+    /// <param name="producers">The number of producers.</param>
+    /// <param name="count">The number of events.</param>
+    /// <param name="produce">Stores the event of a number.</param>
+    public static Task RunAsync(int producers, int count, Func<int, Task> produce) =>
+        Task.WhenAll(Enumerable.Range(0, producers).Select(producer => Task.Run(async () =>
+        {
+            for (var number = producer; number < count; number += producers)
+            {
+                await produce(number);
+            }
+        })));
+
     /// <summary>Appends events through a writer. A producer awaits each of its events.</summary>
     public static Task AppendAsync(this CrawlEventWriter writer, IReadOnlyList<Guid> crawls, NewCrawlEvent[] events, int producers) =>
         RunAsync(producers, events.Length, number => writer.AppendAsync(crawls[number % crawls.Count], events[number]));
@@ -33,13 +46,4 @@ public static class ConcurrentProducers
     /// <summary>Inserts events by single committed INSERTs written by hand.</summary>
     public static Task InsertAsync(NpgsqlDataSource dataSource, IReadOnlyList<Guid> crawls, NewCrawlEvent[] events, int producers) =>
         RunAsync(producers, events.Length, number => HandWritten.InsertAsync(dataSource, crawls[number % crawls.Count], events[number]));
-
-    private static Task RunAsync(int producers, int count, Func<int, Task> produce) =>
-        Task.WhenAll(Enumerable.Range(0, producers).Select(producer => Task.Run(async () =>
-        {
-            for (var number = producer; number < count; number += producers)
-            {
-                await produce(number);
-            }
-        })));
 }

@@ -1,5 +1,6 @@
 using CrawlData.Crawls;
 using CrawlData.Testing;
+using Npgsql;
 
 namespace CrawlData.Benchmarks.Crawls;
 
@@ -10,7 +11,9 @@ public static class WriterComparison
     private static readonly int[] Producers = [1, 8, 32];
 
     /// <param name="scale">The number of rounds and of events.</param>
-    public static async Task<IReadOnlyList<WriterComparisonRow>> RunAsync(BenchmarkScale scale)
+    /// <param name="makeOther">Makes another build's writer; null for none.</param>
+    public static async Task<IReadOnlyList<WriterComparisonRow>> RunAsync(
+        BenchmarkScale scale, Func<NpgsqlDataSource, IOtherWriter>? makeOther = null)
     {
         var rows = new List<WriterComparisonRow>();
         await using var database = await ThrowawayDatabase.StartAsync();
@@ -20,6 +23,7 @@ public static class WriterComparison
         var unawaited = SampleData.MakeEvents(scale.UnawaitedEvents);
         await using var writer = new CrawlEventWriter(new CrawlEventRepository(dataSource));
         await using var notifying = new CrawlEventWriter(new CrawlEventRepository(dataSource, notify: true));
+        await using var other = makeOther?.Invoke(dataSource);
         var folder = Directory.CreateTempSubdirectory("crawldata-benchmark-");
         await using var spooling = new CrawlEventWriter(
             new CrawlEventRepository(dataSource), new CrawlEventWriterOptions { SpoolDirectory = Path.Combine(folder.FullName, "spool") });
@@ -31,6 +35,11 @@ public static class WriterComparison
                     .Add("single INSERTs", () => ConcurrentProducers.InsertAsync(dataSource, crawls, awaited, producers))
                     .Add("writer", () => writer.AppendAsync(crawls, awaited, producers))
                     .Add("writer that notifies", () => notifying.AppendAsync(crawls, awaited, producers));
+                if (other is not null)
+                {
+                    rounds.Add($"writer of {other.Name}", () => other.AppendAsync(crawls, awaited, producers));
+                }
+
                 rows.Add(new WriterComparisonRow
                 {
                     Producers = producers,
@@ -48,6 +57,11 @@ public static class WriterComparison
                     .Add("one COPY", () => HandWritten.CopyEventsInAsync(dataSource, unawaited, crawls))
                     .Add("writer", () => writer.WriteAsync(crawls, unawaited, producers))
                     .Add("writer with a spool", () => spooling.WriteInGroupsAsync(crawls, unawaited, producers));
+                if (other is not null)
+                {
+                    rounds.Add($"writer of {other.Name}", () => other.WriteAsync(crawls, unawaited, producers));
+                }
+
                 rows.Add(new WriterComparisonRow
                 {
                     Producers = producers,

@@ -54,7 +54,7 @@ internal sealed class ArtifactsCommand : ToolCommand
                 artifact.Type.ToLabel(),
                 $"{Terminal.FormatBytes(artifact.SizeBytes),10}",
                 Terminal.FormatTime(artifact.CreatedAt),
-                artifact.DeletedAt is { } time ? $"deleted {time:yyyy-MM-dd}" : artifact.RetentionUntil is { } until ? $"{until:yyyy-MM-dd}" : "for ever",
+                artifact.DeletedAt is { } time ? $"deleted {time:yyyy-MM-dd}" : artifact.RetentionUntil is { } until ? $"{until:yyyy-MM-dd}" : "forever",
                 artifact.StorageUri);
         }
 

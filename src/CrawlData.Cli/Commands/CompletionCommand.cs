@@ -48,10 +48,10 @@ internal sealed class CompletionCommand : ToolCommand
     private readonly Argument<string> shell = new("SHELL") { Description = "bash, zsh, fish or pwsh." };
 
     public CompletionCommand() : base("completion", "Prints a script that completes commands, options and their values in a shell.", """
-          source <(crawldata completion bash)                     in ~/.bashrc
-          source <(crawldata completion zsh)                      in ~/.zshrc, after compinit
-          crawldata completion fish | source                      in ~/.config/fish/config.fish
-          crawldata completion pwsh | Out-String | Invoke-Expression      in $PROFILE
+          source <(crawldata completion bash)            in ~/.bashrc
+          source <(crawldata completion zsh)             in ~/.zshrc, after compinit
+          crawldata completion fish | source             in config.fish
+          crawldata completion pwsh | Out-String | iex   in $PROFILE
         """)
     {
         shell.AcceptOnlyFromAmong([.. Scripts.Keys]);

@@ -36,7 +36,7 @@ internal sealed class DiffCommand : ToolCommand
     public DiffCommand() : base("diff", "Compares two runs by a key, such as the URL: what was added, removed or changed.", """
         Of the events of one type and one key, the last of each run counts. Events without the key are left out.
 
-          crawldata diff 019ac5e2 019ac7f0 --type page.opened --property title --property status
+          crawldata diff 019ac5e2 019ac7f0 --type page.opened --property title
 
         Exit codes: 0 no difference, 3 a difference, 1 the comparison failed, 2 wrong usage.
         """)

@@ -12,8 +12,8 @@ internal sealed class DoctorCommand : ToolCommand
         "settings", "tables", "rights", "journals", "sequences", "scripts", "indexes", "vacuum", "wraparound", "standbys", "slots", "stale", "artifacts",
     ];
 
-    private readonly Option<TimeSpan?> stale = CommandParameters.Duration(
-        "--stale", "The time without a sign of life after which a running run or session is found. The default is 1h.");
+    private readonly Option<TimeSpan?> stale = CommandParameters.Stale(
+        "The time without a sign of life after which a running run or session is found. The default is 1h.");
 
     private readonly Option<string[]> ignore = new("--ignore")
     {

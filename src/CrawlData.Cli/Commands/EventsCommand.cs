@@ -107,7 +107,7 @@ internal sealed class EventsCommand : ToolCommand
             // The events before it, and it with the events after it.
             var (earlier, _) = await ToLastAsync(filter with { UpToId = first.Id - 1 }, side);
             var before = await events.CountAsync(crawlId, earlier, cancellationToken: cancellationToken);
-            return (filter with { AfterId = earlier.AfterId }, (int)before + Math.Max((most ?? (2 * side)) - side, 1));
+            return (filter with { AfterId = before == 0 ? first.Id - 1 : earlier.AfterId }, (int)before + Math.Max((most ?? (2 * side)) - side, 1));
         }
 
         if (arguments.GetValue(before) is { } beforeId)

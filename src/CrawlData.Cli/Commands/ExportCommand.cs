@@ -127,9 +127,8 @@ internal sealed class ExportCommand : ToolCommand
         }
 
         await using (var standardOutput = StandardOutput.Open())
-        using (var format = toFormat(standardOutput))
         {
-            await export.WriteAsync(format, showProgress: Console.IsOutputRedirected, cancellationToken);
+            await export.WriteAsync(toFormat(standardOutput), showProgress: Console.IsOutputRedirected, cancellationToken);
         }
 
         if (export.IsIncremental)
@@ -174,9 +173,8 @@ internal sealed class ExportCommand : ToolCommand
             await using (var stored = File.Create(partial))
             {
                 await using (var compressed = RecordingSource.IsCompressed(file) ? new GZipStream(stored, CompressionLevel.Optimal, leaveOpen: true) : null)
-                using (var format = toFormat(compressed ?? (Stream)stored))
                 {
-                    await export.WriteAsync(format, showProgress: true, cancellationToken);
+                    await export.WriteAsync(toFormat(compressed ?? (Stream)stored), showProgress: true, cancellationToken);
                 }
 
                 stored.Flush(flushToDisk: true);

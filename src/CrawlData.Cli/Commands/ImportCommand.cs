@@ -36,8 +36,8 @@ internal sealed class ImportCommand : ToolCommand
     public ImportCommand() : base("import", "Imports a recording of crawls and audits, all or nothing, and prints the ids of its runs and sessions.", """
         A recording is NDJSON. A run comes before its events; a session comes before its pages, artifacts and log lines:
 
-          {"table":"crawl_runs","row":{"id":"…","app_package":"com.example.app","status":"COMPLETED"}}
-          {"table":"crawl_events","row":{"crawl_id":"…","event_type":"page.opened","payload":{}}}
+          {"table":"crawl_runs","row":{"id":"…","app_package":"com.example"}}
+          {"table":"crawl_events","row":{"crawl_id":"…","event_type":"opened"}}
 
         Each invalid line is reported as FILE:LINE: reason, and nothing is stored.
         """)

@@ -54,18 +54,18 @@ internal sealed class PurgeCommand : ToolCommand
         var purged = new List<PurgedRow>();
         if (arguments.GetValue(artifacts) is { } artifactAge)
         {
-            purged.Add(ToRow("artifacts", await purger.PurgeArtifactsAsync(artifactAge, dryRun: dry, cancellationToken: cancellationToken)));
+            purged.Add(ToRow("artifacts", await purger.PurgeArtifactsAsync(artifactAge, dryRun: dry, cancellationToken: cancellationToken), dry));
         }
 
         if (arguments.GetValue(sessions) is { } sessionAge)
         {
             purged.Add(ToRow("audit_sessions", await purger.PurgeSessionsAsync(
-                sessionAge, dryRun: dry, abandonArtifacts: arguments.GetValue(abandonArtifacts), cancellationToken: cancellationToken)));
+                sessionAge, dryRun: dry, abandonArtifacts: arguments.GetValue(abandonArtifacts), cancellationToken: cancellationToken), dry));
         }
 
         if (arguments.GetValue(crawls) is { } crawlAge)
         {
-            purged.Add(ToRow("crawl_runs", await purger.PurgeCrawlsAsync(crawlAge, dryRun: dry, cancellationToken: cancellationToken)));
+            purged.Add(ToRow("crawl_runs", await purger.PurgeCrawlsAsync(crawlAge, dryRun: dry, cancellationToken: cancellationToken), dry));
         }
 
         if (!format.IsTable(arguments))
@@ -88,12 +88,15 @@ internal sealed class PurgeCommand : ToolCommand
         table.Show();
     }
 
-    private static PurgedRow ToRow(string table, PurgeTotal total) =>
-        new() { Table = table, Deleted = total.Deleted, RowsBelow = total.Rows, Left = total.Left };
+    private static PurgedRow ToRow(string table, PurgeTotal total, bool dryRun) =>
+        new() { Table = table, DryRun = dryRun, Deleted = total.Deleted, RowsBelow = total.Rows, Left = total.Left };
 
     private sealed record PurgedRow
     {
         public required string Table { get; init; }
+
+        /// <summary>Whether nothing was deleted, and the numbers say what would be.</summary>
+        public required bool DryRun { get; init; }
 
         public required long Deleted { get; init; }
 

@@ -15,7 +15,7 @@ internal sealed class RunCommand : ToolCommand
     public RunCommand() : base("run", "Shows a run: its status, times, error, last event, and events by type.", $"""
         The commands below make and change runs. It counts the first {MostCounted:N0} events. `crawldata stats` counts all.
 
-          crawldata run 019ac5e2                      `crawldata run show 019ac5e2` is the same
+          crawldata run 019ac5e2               `crawldata run show` does the same
           crawldata run 019ac5e2 --json | jq .last_event.age_seconds
         """)
     {

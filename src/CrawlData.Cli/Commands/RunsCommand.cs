@@ -18,8 +18,8 @@ internal sealed class RunsCommand : ToolCommand
 
     private readonly Option<DateTimeOffset?> until = CommandParameters.Time("--until", "Only runs created before this time");
 
-    private readonly Option<TimeSpan?> stale = CommandParameters.Duration(
-        "--stale", "Only runs that are RUNNING, and had no start, event or heartbeat for so long. Oldest first, and without other filters.");
+    private readonly Option<TimeSpan?> stale = CommandParameters.Stale(
+        "Only runs that are RUNNING, and had no start, event or heartbeat for so long. Oldest first, and without other filters.");
 
     private readonly Option<bool> oldestFirst = new("--oldest-first") { Description = "List the oldest first. The default is newest first." };
 
@@ -30,7 +30,7 @@ internal sealed class RunsCommand : ToolCommand
     public RunsCommand() : base("runs", "Lists crawl runs, newest first.", """
         With --stale, the times of events are those that their writers set: a writer's clock may be wrong.
 
-          crawldata runs --stale 10m                  which are stuck? `crawldata run fail` ends one, and `crawldata run retry` tries again
+          crawldata runs --stale 10m              which are stuck?
         """)
     {
         Add(statuses);

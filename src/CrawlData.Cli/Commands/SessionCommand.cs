@@ -13,7 +13,7 @@ internal sealed class SessionCommand : ToolCommand
     public SessionCommand() : base("session", "Shows an audit session: its status, error, attempts, pages, artifacts, and last log lines.", """
         The commands below make and change sessions.
 
-          crawldata session 019ac5e2                      `crawldata session show 019ac5e2` is the same
+          crawldata session 019ac5e2          `crawldata session show` does the same
           crawldata session 019ac5e2 --json | jq .session.error_summary
         """)
     {

@@ -26,8 +26,8 @@ internal sealed class SessionsCommand : ToolCommand
 
     private readonly Option<DateTimeOffset?> until = CommandParameters.Time("--until", "Only sessions created before this time");
 
-    private readonly Option<TimeSpan?> stale = CommandParameters.Duration(
-        "--stale", "Only sessions that are running, and had no log line or heartbeat for so long. Oldest first, and without other filters.");
+    private readonly Option<TimeSpan?> stale = CommandParameters.Stale(
+        "Only sessions that are running, and had no log line or heartbeat for so long. Oldest first, and without other filters.");
 
     private readonly Option<bool> oldestFirst = new("--oldest-first")
     {
@@ -41,7 +41,7 @@ internal sealed class SessionsCommand : ToolCommand
     public SessionsCommand() : base("sessions", "Lists audit sessions, newest first.", """
         With --stale, the times of log lines are those that their writers set: a writer's clock may be wrong.
 
-          crawldata sessions --stale 10m              which are stuck? `crawldata session release` hands one back to the queue
+          crawldata sessions --stale 10m          which are stuck?
         """)
     {
         Add(statuses);

@@ -26,8 +26,8 @@ internal sealed class SpoolCommand : ToolCommand
 
         The server may not know, for example when a dump was restored to another cluster. Look for the batch's first id with crawldata events. Then decide:
 
-          crawldata spool /var/spool/crawler --replay --in-doubt discard    the events are in the database
-          crawldata spool /var/spool/crawler --replay --in-doubt store      they are not
+          crawldata spool DIR --replay --in-doubt discard    they are stored
+          crawldata spool DIR --replay --in-doubt store      they are not stored
         """)
     {
         Add(directory);
@@ -49,6 +49,11 @@ internal sealed class SpoolCommand : ToolCommand
     private async Task RunAsync(ParseResult arguments, CancellationToken cancellationToken)
     {
         var path = arguments.GetRequiredValue(directory);
+        if (!Directory.Exists(path))
+        {
+            throw new UsageException($"{path}: there is no such folder.");
+        }
+
         var spool = CrawlEventSpool.Read(path);
         if (arguments.GetValue(replay))
         {

@@ -69,7 +69,8 @@ internal sealed class StatsCommand : ToolCommand
             var minutes = (last - first).TotalMinutes;
             Terminal.WriteLine("");
             Terminal.WriteLine($"{Terminal.Count(summary.Count, "event")} from {Terminal.FormatFull(first)}");
-            Terminal.WriteLine($"to {Terminal.FormatFull(last)}{(minutes > 0 ? $": {summary.Count / minutes:N0} a minute" : "")}");
+            var rate = summary.Count < minutes ? "less than 1" : $"{summary.Count / minutes:N0}";
+            Terminal.WriteLine($"to {Terminal.FormatFull(last)}{(minutes > 0 ? $": {rate} a minute" : "")}");
         }
     }
 }

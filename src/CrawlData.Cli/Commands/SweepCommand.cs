@@ -42,7 +42,10 @@ internal sealed class SweepCommand : ToolCommand
         The other expired artifacts are printed: those in other storage and outside the folders. A script can delete them, and --acknowledged marks them:
 
           crawldata sweep --root /var/audits > expired.ndjson
-          while read -r row; do aws s3 rm "$(jq -r .storage_uri <<< "$row")" && echo "$row" >> gone.ndjson; done < expired.ndjson
+          while read -r row; do
+            uri=$(jq -r .storage_uri <<< "$row")
+            aws s3 rm "$uri" && echo "$row" >> gone.ndjson
+          done < expired.ndjson
           crawldata sweep --acknowledged gone.ndjson
 
         Any number of processes may sweep at once. The sweep after an interrupted one repeats the artifacts that were not marked.
@@ -87,8 +90,12 @@ internal sealed class SweepCommand : ToolCommand
             Console.WriteLine(
                 $"Expired: {Terminal.Count(total.Expired, "artifact")}, {Terminal.FormatBytes(total.ExpiredBytes)}. "
                 + $"Deleted: {total.Deleted:N0}, {Terminal.FormatBytes(total.DeletedBytes)}. "
-                + (files is null ? "No --root is given, so no file was deleted. Not acknowledged:" : "In other storage or outside the roots:"));
-            await Listing.WriteAsync(asTable, null, _ => remaining.ToAsyncEnumerable(), cancellationToken);
+                + (files is null ? "No --root is given, so no file was deleted." : "")
+                + (remaining.Count == 0 ? "" : files is null ? " Not acknowledged:" : "In other storage or outside the roots:"));
+            if (remaining.Count > 0)
+            {
+                await Listing.WriteAsync(asTable, null, _ => remaining.ToAsyncEnumerable(), cancellationToken);
+            }
         }
 
         if (store.FailureCount > 0)

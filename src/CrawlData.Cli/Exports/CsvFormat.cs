@@ -9,21 +9,16 @@ namespace CrawlData.Cli.Exports;
 
 /// <summary>Writes the rows of one table as CSV (RFC 4180), in UTF-8 without a byte order mark. Texts and JSON stand in quotes, also an empty one. Null is an
 /// empty field without quotes, as PostgreSQL's COPY has it.</summary>
-internal sealed class CsvFormat : RowFormat
+internal sealed class CsvFormat : TextFormat
 {
-    private const int ChunkBytes = 64 * 1024;
-
-    private readonly ArrayBufferWriter<byte> buffer = new(ChunkBytes);
-    private readonly Stream output;
+    // A text or JSON of the row that is written.
+    private readonly ArrayBufferWriter<byte> utf8 = new();
 
     /// <summary>Initializes the format, and writes the names of the table's columns.</summary>
     /// <param name="output">Receives CSV. It is left open.</param>
     /// <param name="table">The table.</param>
-    public CsvFormat(Stream output, string table)
-    {
-        this.output = output;
-        Encoding.UTF8.GetBytes($"{string.Join(',', RecordingFormat.ColumnsOf(table))}\r\n", buffer);
-    }
+    public CsvFormat(Stream output, string table) : base(output) =>
+        Encoding.UTF8.GetBytes($"{string.Join(',', RecordingFormat.ColumnsOf(table))}\r\n", Buffer);
 
     public override Action<DbDataReader> Map(string table)
     {
@@ -35,7 +30,7 @@ internal sealed class CsvFormat : RowFormat
             {
                 if (column > 0)
                 {
-                    buffer.Write(","u8);
+                    Buffer.Write(","u8);
                 }
 
                 if (!row.IsDBNull(column))
@@ -44,22 +39,8 @@ internal sealed class CsvFormat : RowFormat
                 }
             }
 
-            buffer.Write("\r\n"u8);
+            Buffer.Write("\r\n"u8);
         };
-    }
-
-    public override Task FlushIfFullAsync(CancellationToken cancellationToken) =>
-        buffer.WrittenCount >= ChunkBytes ? FlushAsync(cancellationToken) : Task.CompletedTask;
-
-    public override async Task FlushAsync(CancellationToken cancellationToken)
-    {
-        await output.WriteAsync(buffer.WrittenMemory, cancellationToken);
-        BytesWritten += buffer.WrittenCount;
-        buffer.ResetWrittenCount();
-    }
-
-    public override void Dispose()
-    {
     }
 
     private void WriteValue(DbDataReader row, int column, string type)
@@ -76,18 +57,22 @@ internal sealed class CsvFormat : RowFormat
                 Write(row.GetInt64(column));
                 break;
             case "boolean":
-                buffer.Write(row.GetBoolean(column) ? "true"u8 : "false"u8);
+                Buffer.Write(row.GetBoolean(column) ? "true"u8 : "false"u8);
                 break;
             case "timestamp with time zone" or "timestamp without time zone":
                 WriteTime(row.GetInstant(column));
                 break;
             case "jsonb":
-                WriteText(row.GetJsonb(column).Utf8.Span);
+                row.CopyJsonb(column, utf8);
+                WriteText(utf8.WrittenSpan);
                 break;
             default:
-                WriteText(Encoding.UTF8.GetBytes(row.GetString(column)));
+                row.CopyText(column, utf8);
+                WriteText(utf8.WrittenSpan);
                 break;
         }
+
+        utf8.ResetWrittenCount();
     }
 
     private void WriteTime(Instant time)
@@ -98,28 +83,28 @@ internal sealed class CsvFormat : RowFormat
         }
         else
         {
-            Encoding.UTF8.GetBytes(time.ToString(), buffer);
+            Encoding.UTF8.GetBytes(time.ToString(), Buffer);
         }
     }
 
     private void Write<T>(T value, string format = "") where T : IUtf8SpanFormattable
     {
         // More than the longest of them: an id has 36 characters.
-        value.TryFormat(buffer.GetSpan(64), out var written, format, CultureInfo.InvariantCulture);
-        buffer.Advance(written);
+        value.TryFormat(Buffer.GetSpan(64), out var written, format, CultureInfo.InvariantCulture);
+        Buffer.Advance(written);
     }
 
     private void WriteText(ReadOnlySpan<byte> utf8)
     {
-        buffer.Write("\""u8);
+        Buffer.Write("\""u8);
         while (utf8.IndexOf((byte)'"') is >= 0 and var quote)
         {
-            buffer.Write(utf8[..(quote + 1)]);
-            buffer.Write("\""u8);
+            Buffer.Write(utf8[..(quote + 1)]);
+            Buffer.Write("\""u8);
             utf8 = utf8[(quote + 1)..];
         }
 
-        buffer.Write(utf8);
-        buffer.Write("\""u8);
+        Buffer.Write(utf8);
+        Buffer.Write("\""u8);
     }
 }

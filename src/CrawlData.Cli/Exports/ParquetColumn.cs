@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Data.Common;
 using System.Runtime.InteropServices;
 using System.Text;
@@ -37,9 +36,9 @@ internal abstract class ParquetColumn(string name)
             "boolean" => new ParquetNumbers<bool>(name, LogicalType.None(), PhysicalType.Boolean, static (row, column) => row.GetBoolean(column)),
             "timestamp with time zone" or "timestamp without time zone" => new ParquetNumbers<long>(
                 name, LogicalType.Timestamp(isAdjustedToUtc: true, TimeUnit.Micros), PhysicalType.Int64, ToMicroseconds),
-            "jsonb" => new ParquetTexts(name, isJson: true, static (row, column, utf8) => utf8.Write(row.GetJsonb(column).Utf8.Span)),
+            "jsonb" => new ParquetTexts(name, isJson: true, RowReader.CopyJsonb),
             "uuid" => new ParquetTexts(name, isJson: false, static (row, column, utf8) => Encoding.UTF8.GetBytes($"{row.GetGuid(column)}", utf8)),
-            _ => new ParquetTexts(name, isJson: false, static (row, column, utf8) => Encoding.UTF8.GetBytes(row.GetString(column), utf8)),
+            _ => new ParquetTexts(name, isJson: false, RowReader.CopyText),
         };
     }
 

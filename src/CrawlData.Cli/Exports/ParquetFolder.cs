@@ -7,7 +7,7 @@ namespace CrawlData.Cli.Exports;
 
 /// <summary>Writes rows as a folder of Parquet files, one for each table that has rows. A file gets its name once all are complete, and the manifest comes
 /// last.</summary>
-internal sealed class ParquetFolder : RowFormat
+internal sealed class ParquetFolder : RowFormat, IDisposable
 {
     private const string Extension = ".parquet";
     private const string Manifest = "manifest.json";
@@ -88,7 +88,7 @@ internal sealed class ParquetFolder : RowFormat
     }
 
     /// <summary>Closes the files, and deletes those that have no name yet. A folder that was made for nothing is deleted too.</summary>
-    public override void Dispose()
+    public void Dispose()
     {
         foreach (var (table, file) in tables)
         {

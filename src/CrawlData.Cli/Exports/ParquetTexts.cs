@@ -9,7 +9,7 @@ namespace CrawlData.Cli.Exports;
 /// <param name="name">The name.</param>
 /// <param name="isJson">Whether the values are JSON.</param>
 /// <param name="read">Writes a value in UTF-8.</param>
-internal sealed class ParquetTexts(string name, bool isJson, Action<DbDataReader, int, IBufferWriter<byte>> read) : ParquetColumn(name)
+internal sealed class ParquetTexts(string name, bool isJson, Action<DbDataReader, int, ArrayBufferWriter<byte>> read) : ParquetColumn(name)
 {
     private readonly ArrayBufferWriter<byte> utf8 = new();
     private readonly List<int> lengths = [];

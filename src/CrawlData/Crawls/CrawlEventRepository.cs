@@ -317,6 +317,17 @@ public sealed partial class CrawlEventRepository
         Guid crawlId, long? afterId = null, CrawlEventFollowOptions? options = null, CancellationToken cancellationToken = default) =>
         follower.FollowAsync(crawlId, afterId, options ?? CrawlEventFollowOptions.Default, cancellationToken);
 
+    /// <summary>Follows a crawl in batches: as <see cref="FollowAsync"/>, with all events that a read finds at once. So a reader that forwards them, such as to
+    /// a browser, writes once for many.</summary>
+    /// <inheritdoc cref="FollowAsync" path="/remarks"/>
+    /// <inheritdoc cref="FollowAsync" path="/param"/>
+    /// <inheritdoc cref="FollowAsync" path="/exception"/>
+    /// <returns>The batches, in the order of the events. Each has 1 to <see cref="CrawlEventFollowOptions.PageSize"/> events. The last event's id is the one to
+    /// resume from.</returns>
+    public IAsyncEnumerable<IReadOnlyList<CrawlEvent>> FollowBatchesAsync(
+        Guid crawlId, long? afterId = null, CrawlEventFollowOptions? options = null, CancellationToken cancellationToken = default) =>
+        follower.FollowBatchesAsync(crawlId, afterId, options ?? CrawlEventFollowOptions.Default, cancellationToken);
+
     /// <summary>Follows all crawls, in batches: as <see cref="ListAllAsync"/>, and then new events as they are committed. It ends only when it is
     /// cancelled.</summary>
     /// <inheritdoc cref="ListAllAsync" path="/remarks"/>

@@ -292,7 +292,7 @@ public sealed partial class DatabaseDoctor
     private static List<DatabaseFinding> FindStale(
         DatabaseCheck check, Guid[] ids, TimeSpan silentFor, string noun, string state, Func<Guid, string> remedy)
     {
-        const string effect = "Its worker is gone or stuck, and nothing ends it.";
+        const string effect = "Its worker is gone or stuck, and nothing has ended it.";
         var findings = ids.Take(MostOfAKind)
             .Select(id => check.Find($"{noun} {id}", $"{state} for {silentFor:c} or more", remedy(id), effect, FindingSeverity.Warning)).ToList();
         if (ids.Length > MostOfAKind)

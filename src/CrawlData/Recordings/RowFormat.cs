@@ -4,7 +4,7 @@ namespace CrawlData.Recordings;
 
 /// <summary>A format that rows are exported in: rows in, bytes out. A format writes each value as the database has it, also a label or a time that this version
 /// cannot read.</summary>
-internal abstract class RowFormat : IDisposable
+internal abstract class RowFormat
 {
     /// <summary>The number of bytes that the output has received.</summary>
     public long BytesWritten { get; protected set; }
@@ -19,6 +19,4 @@ internal abstract class RowFormat : IDisposable
 
     /// <summary>Writes what is buffered to the output, after the last row of a crawl or session.</summary>
     public abstract Task FlushAsync(CancellationToken cancellationToken);
-
-    public abstract void Dispose();
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using System.Text.RegularExpressions;
 
 namespace CrawlData.Storage;
@@ -6,7 +7,7 @@ namespace CrawlData.Storage;
 /// <summary>A time as PostgreSQL stores it. It is sent and read as its microseconds, because Npgsql's own conversions depend on process-wide switches, and
 /// turn some years after 9999 into other times. It also holds what <see cref="DateTimeOffset"/> cannot: infinity, and years outside 1 to 9999.</summary>
 /// <param name="Microseconds">The microseconds since 2000-01-01 in UTC.</param>
-internal readonly partial record struct Instant(long Microseconds)
+internal readonly partial record struct Instant(long Microseconds) : IUtf8SpanFormattable
 {
     public static readonly Instant NegativeInfinity = new(long.MinValue);
 
@@ -16,6 +17,10 @@ internal readonly partial record struct Instant(long Microseconds)
 
     // The calendar repeats after 400 years.
     private static readonly long CycleMicroseconds = 146_097 * TimeSpan.MicrosecondsPerDay;
+
+    // 2026-11-23T00:18:58.819Z, and with microseconds.
+    private const int MillisecondsLength = 24;
+    private const int MicrosecondsLength = 27;
 
     // 4714-11-24 BC to 294276-12-31.
     private const long FirstMicroseconds = -211_813_488_000_000_000;
@@ -65,6 +70,25 @@ internal readonly partial record struct Instant(long Microseconds)
         var format = rest % 1_000 == 0 ? "MM-dd'T'HH:mm:ss.fff'Z'" : "MM-dd'T'HH:mm:ss.ffffff'Z'";
         var date = inCycle.ToString(format, CultureInfo.InvariantCulture);
         return string.Create(CultureInfo.InvariantCulture, $"{(year > 0 ? year : 1 - year):D4}-{date}{(year > 0 ? "" : " BC")}");
+    }
+
+    /// <summary>Writes the text of <see cref="ToString"/> in UTF-8. Other formats are ignored.</summary>
+    public bool TryFormat(Span<byte> utf8Destination, out int bytesWritten, ReadOnlySpan<char> format, IFormatProvider? provider)
+    {
+        if (!IsReadable)
+        {
+            return Encoding.UTF8.TryGetBytes(ToString(), utf8Destination, out bytesWritten);
+        }
+
+        // Ends with seven digits of a second and the Z.
+        if (!ToDateTimeOffset().UtcDateTime.TryFormat(utf8Destination, out bytesWritten, "O", CultureInfo.InvariantCulture))
+        {
+            return false;
+        }
+
+        bytesWritten = Microseconds % 1_000 == 0 ? MillisecondsLength : MicrosecondsLength;
+        utf8Destination[bytesWritten - 1] = (byte)'Z';
+        return true;
     }
 
     private static bool TryParse(GroupCollection parts, out Instant instant)

@@ -1,11 +1,20 @@
+using System.Buffers;
 using System.Data.Common;
 using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Text.Encodings.Web;
+using System.Text.Json;
 
 namespace CrawlData.Storage;
 
 /// <summary>Reads rows and columns.</summary>
 internal static class RowReader
 {
+    // PostgreSQL sends the version of its format before the text.
+    private const int JsonbVersionBytes = 1;
+
+    private static readonly JavaScriptEncoder Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping;
+
     /// <summary>Maps all rows of a result.</summary>
     public static async Task<List<T>> ReadAllAsync<T>(this DbDataReader reader, Func<DbDataReader, T> map, CancellationToken cancellationToken)
     {
@@ -27,6 +36,30 @@ internal static class RowReader
     /// <summary>Reads a jsonb column.</summary>
     public static Jsonb GetJsonb(this DbDataReader row, int ordinal) => Jsonb.FromDatabase(row.GetFieldValue<byte[]>(ordinal));
 
+    /// <summary>Copies the JSON text of a jsonb column, without an object for it.</summary>
+    public static void CopyJsonb(this DbDataReader row, int ordinal, ArrayBufferWriter<byte> output) =>
+        output.Advance(row.Peek(ordinal, JsonbVersionBytes, output).Length);
+
+    /// <summary>Copies the UTF-8 of a text column, without a string for it.</summary>
+    public static void CopyText(this DbDataReader row, int ordinal, ArrayBufferWriter<byte> output) => output.Advance(row.Peek(ordinal, 0, output).Length);
+
+    /// <summary>Copies a text column as a JSON string.</summary>
+    public static void CopyTextAsJson(this DbDataReader row, int ordinal, ArrayBufferWriter<byte> output)
+    {
+        output.Write("\""u8);
+        var utf8 = row.Peek(ordinal, 0, output);
+        if (Encoder.FindFirstCharacterToEncodeUtf8(utf8) < 0)
+        {
+            output.Advance(utf8.Length);
+        }
+        else
+        {
+            output.Write(JsonEncodedText.Encode(row.GetString(ordinal), Encoder).EncodedUtf8Bytes);
+        }
+
+        output.Write("\""u8);
+    }
+
     /// <summary>Reads a column that may be null.</summary>
     public static T? GetNullable<T>(this DbDataReader row, int ordinal) => row.IsDBNull(ordinal) ? default : row.GetFieldValue<T>(ordinal);
 
@@ -42,6 +75,15 @@ internal static class RowReader
     /// <inheritdoc cref="GetTime"/>
     public static DateTimeOffset? GetNullableTime(this DbDataReader row, string table, int ordinal) =>
         row.IsDBNull(ordinal) ? null : row.GetTime(table, ordinal);
+
+    /// <summary>Copies a column's bytes to where the buffer goes on. They are not yet a part of it.</summary>
+    private static ReadOnlySpan<byte> Peek(this DbDataReader row, int ordinal, int skipped, ArrayBufferWriter<byte> output)
+    {
+        var length = (int)row.GetBytes(ordinal, 0, null, 0, 0) - skipped;
+        MemoryMarshal.TryGetArray<byte>(output.GetMemory(length), out var free);
+        row.GetBytes(ordinal, skipped, free.Array, free.Offset, length);
+        return free.AsSpan(0, length);
+    }
 
     // The first column of each table is its key.
     private static string GetKey(this DbDataReader row) => Convert.ToString(row.GetValue(row.GetOrdinal("id")), CultureInfo.InvariantCulture)!;

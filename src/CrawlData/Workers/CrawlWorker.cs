@@ -56,7 +56,7 @@ internal sealed class CrawlWorker<THandler>(
         {
             // The writer has logged them. It refuses further events of the run until they are taken.
             writer.TakeUnstored(claim.Run.Id);
-            return exception;
+            return exception.Events.Select(unstored => unstored.Error).OfType<ClaimLostException>().FirstOrDefault() ?? (Exception)exception;
         }
     }
 

@@ -55,7 +55,7 @@ internal abstract class Worker<TClaim>(
     protected abstract Task<Func<CancellationToken, Task<bool>>> HandleAsync(IServiceProvider services, TClaim claim, CancellationToken cancellationToken);
 
     /// <summary>Waits until what the handler wrote is stored.</summary>
-    /// <returns>The error when it could not be stored, and was given up; otherwise null.</returns>
+    /// <returns>The error when it could not be stored, and was given up: a <see cref="ClaimLostException"/> when the claim is lost. Otherwise null.</returns>
     protected virtual Task<Exception?> FlushAsync(TClaim claim, CancellationToken cancellationToken) => Task.FromResult<Exception?>(null);
 
     /// <summary>Stores a failure, and the retry.</summary>
@@ -185,7 +185,7 @@ internal abstract class Worker<TClaim>(
         var handling = HandleAsync(item.Claim, cancelled.Token);
         await Task.WhenAny(handling, abandoned.Task).ConfigureAwait(false);
         var unstored = await FlushAsync(item.Claim, hostTimeIsUp.Token).ConfigureAwait(false);
-        if (item.Lost.IsCancellationRequested)
+        if (item.Lost.IsCancellationRequested || unstored is ClaimLostException)
         {
             return false;
         }
@@ -219,12 +219,17 @@ internal abstract class Worker<TClaim>(
         }
     }
 
-    private Task<bool> FailAsync(WorkItem<TClaim> item, Guid id, Exception exception)
+    private async Task<bool> FailAsync(WorkItem<TClaim> item, Guid id, Exception exception)
     {
-        Log.ItemFailed(Logger, table, id, AttemptOf(item.Claim), Telemetry.ErrorType(exception));
         var error = CrawledText.Repair(ServerErrors.Describe(exception));
         var delay = options.DelayAfter(AttemptOf(item.Claim));
-        return StoreAsync(item, (claim, token) => RetryAsync(claim, error, delay, token));
+        var held = await StoreAsync(item, (claim, token) => RetryAsync(claim, error, delay, token)).ConfigureAwait(false);
+        if (held)
+        {
+            Log.ItemFailed(Logger, table, id, AttemptOf(item.Claim), Telemetry.ErrorType(exception));
+        }
+
+        return held;
     }
 
     /// <summary>Stores an end, and retries it for as long as it takes.</summary>

@@ -29,8 +29,9 @@ var events = services.GetRequiredService<CrawlEventRepository>();
 var run = await runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app", Goal = "native", DeviceConfig = Jsonb.Parse("""{"dpi": 1.50}""") });
 await foreach (var one in events.FollowAsync(run.Id, options: new CrawlEventFollowOptions { Listen = true }))
 {
+    var crawlEvent = one with { Id = 1, CrawlId = Guid.Empty, CreatedAt = default };
     // snippet: aot-json
-    Console.WriteLine(JsonSerializer.Serialize(one with { Id = 1, CrawlId = Guid.Empty, CreatedAt = default }, AppJson.Default.CrawlEvent));
+    Console.WriteLine(JsonSerializer.Serialize(crawlEvent, AppJson.Default.CrawlEvent));
     // end snippet
 }
 

@@ -39,7 +39,7 @@ public sealed class DoctorCommandTests : ToolTest
         Assert.That(found.Output.ReplaceLineEndings("\n"), Is.EqualTo(
             $"""
             warning: stale: run {run.Id} is RUNNING, without an event or heartbeat for 01:00:00 or more
-              Its worker is gone or stuck, and nothing ends it.
+              Its worker is gone or stuck, and nothing has ended it.
               crawldata run fail {run.Id} --error TEXT && crawldata run retry {run.Id}
 
             """));

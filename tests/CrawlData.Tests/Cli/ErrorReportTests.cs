@@ -22,6 +22,7 @@ public sealed class ErrorReportTests : ToolTest
     [TestCase("import --enqueue=no", "crawldata: --enqueue takes no value, or true or false; see crawldata import --help.")]
     [TestCase("events 0123 --last 1 --before 2", "crawldata: --after, --before, --last and --around exclude each other; see crawldata events --help.")]
     [TestCase("export 42", "crawldata: ID takes a crawl's or session's id, or at least 4 of its first digits, not '42'; see crawldata export --help.")]
+    [TestCase("runs --stale 0m", "crawldata: --stale takes a duration of at least a second, such as 90s, 5m or 12h, not '0m'; see crawldata runs --help.")]
     [TestCase("runs --limit 0", "crawldata: --limit takes a whole number from 1, not '0'; see crawldata runs --help.")]
     [TestCase("runs --status 1", "crawldata: --status takes one of PENDING, RUNNING, COMPLETED, FAILED, CANCELLED, not '1'; see crawldata runs --help.")]
     [TestCase(

@@ -158,7 +158,7 @@ public sealed partial class ExportCommandTests
     private async Task<string> ToCsvAsync(string table, Guid crawl)
     {
         using var output = new MemoryStream();
-        using var format = new CsvFormat(output, table);
+        var format = new CsvFormat(output, table);
         await new Export(DataSource, [new ExportSource(crawl, IsCrawl: true)], new ExportSelection { Table = table })
             .WriteAsync(format, showProgress: false, CancellationToken.None);
         Assert.That(format.BytesWritten, Is.EqualTo(output.Length));

@@ -1,3 +1,5 @@
+using CrawlData.Cli.Commands;
+
 namespace CrawlData.Tests.Cli;
 
 [Parallelizable(ParallelScope.All)]
@@ -31,6 +33,21 @@ public sealed class HelpTests
         {
             File.Delete(methods);
         }
+    }
+
+    /// <summary>A terminal of 80 columns would break the line, and nobody could copy it.</summary>
+    [Test]
+    public void An_example_fits_into_80_columns()
+    {
+        var commands = typeof(ToolCommand).Assembly.GetTypes()
+            .Where(type => type.IsSubclassOf(typeof(ToolCommand)) && !type.IsAbstract && type.GetConstructor([]) is not null)
+            .Select(type => (ToolCommand)Activator.CreateInstance(type)!)
+            .SelectMany(command => command.Subcommands.OfType<ToolCommand>().Append(command))
+            .ToList();
+
+        Assert.That(commands, Has.Count.GreaterThan(30));
+        Assert.That(
+            commands.SelectMany(command => (command.Details ?? "").Split('\n')).Where(line => line.StartsWith(' ') && line.Length > 76), Is.Empty);
     }
 
     /// <summary>The parent's argument is none of the subcommand.</summary>

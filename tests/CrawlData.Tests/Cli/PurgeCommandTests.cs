@@ -1,3 +1,4 @@
+using System.Globalization;
 using CrawlData.Audits;
 
 namespace CrawlData.Tests.Cli;
@@ -22,19 +23,19 @@ public sealed class PurgeCommandTests : ToolTest
         AssertDone(purged);
         string[] expected =
         [
-            """{"table": "artifacts", "deleted": 1, "rows_below": 0, "left": 0}""",
-            """{"table": "audit_sessions", "deleted": 0, "rows_below": 0, "left": 0}""",
-            """{"table": "crawl_runs", "deleted": 1, "rows_below": 3, "left": 0}""",
+            """{{"table": "artifacts", "dry_run": {0}, "deleted": 1, "rows_below": 0, "left": 0}}""",
+            """{{"table": "audit_sessions", "dry_run": {0}, "deleted": 0, "rows_below": 0, "left": 0}}""",
+            """{{"table": "crawl_runs", "dry_run": {0}, "deleted": 1, "rows_below": 3, "left": 0}}""",
         ];
-        Assert.That(counted.Rows, Is.EqualTo(purged.Rows));
-        Assert.That(purged.Rows, Is.EqualTo(expected.Select(row => Jsonb.Parse(row))));
+        Assert.That(counted.Rows, Is.EqualTo(expected.Select(row => Jsonb.Parse(string.Format(CultureInfo.InvariantCulture, row, "true")))));
+        Assert.That(purged.Rows, Is.EqualTo(expected.Select(row => Jsonb.Parse(string.Format(CultureInfo.InvariantCulture, row, "false")))));
         Assert.That(await Artifacts.ListAsync(session, new ArtifactFilter { IncludeDeleted = true }), Has.Count.EqualTo(1));
         Assert.That(await Runs.GetAsync(crawl), Is.Null);
     }
 
     [TestCase("", "name the rows to delete, and their age: --artifacts AGE, --sessions AGE, --crawls AGE")]
-    [TestCase("--crawls 3", "--crawls takes an age such as 30d, 12h or 5m, not '3'")]
-    [TestCase("--crawls 99999999d", "--crawls takes an age such as 30d, 12h or 5m, not '99999999d'")]
+    [TestCase("--crawls 3", "--crawls takes an age such as 30d, 12h, 5m or 90s, not '3'")]
+    [TestCase("--crawls 99999999d", "--crawls takes an age such as 30d, 12h, 5m or 90s, not '99999999d'")]
     public async Task Missing_or_malformed_ages_are_wrong_usage(string arguments, string error) => AssertFailed(
         await RunAsync(["purge", .. arguments.Split(' ', StringSplitOptions.RemoveEmptyEntries)]),
         2,

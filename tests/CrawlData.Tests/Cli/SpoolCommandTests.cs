@@ -65,7 +65,7 @@ public sealed class SpoolCommandTests : ToolTest
         using var folder = new TestFolder();
 
         var missing = await RunAsync("spool", folder.Path);
-        Assert.That((missing.ExitCode, missing.Error), Is.EqualTo((1, $"crawldata: Could not find a part of the path '{folder.Path}/lock'.\n")));
+        Assert.That((missing.ExitCode, missing.Error), Is.EqualTo((2, $"crawldata: {folder.Path}: there is no such folder.\n")));
         Directory.CreateDirectory(folder.Path);
         AssertFailed(
             await RunAsync("spool", folder.Path, "--in-doubt", "store"), 2, "crawldata: --in-doubt needs --replay; see crawldata spool --help.");

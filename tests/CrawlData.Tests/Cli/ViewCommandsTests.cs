@@ -62,6 +62,7 @@ public sealed class ViewCommandsTests : ToolTest
     [TestCase("--before 4 -n 2", "23")]
     [TestCase("--around 2026-11-23T12:04:30 -n 4 --type step --type page", "3456")]
     [TestCase("--around 2026-11-24 -n 4", "78")]
+    [TestCase("--around 2026-11-23 -n 4", "01")]
     public async Task Events_are_read_at_the_end_before_an_event_and_around_a_time(string place, string expected)
     {
         var words = place.Split(' ');

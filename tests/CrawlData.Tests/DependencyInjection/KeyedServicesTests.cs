@@ -323,7 +323,7 @@ public sealed class KeyedServicesTests : MigratorTest
     }
 
     // snippet: two-databases
-    private sealed class RegionalCrawler([ServiceKey] string region, [FromKeyedServices] CrawlEventRepository events) : ICrawlHandler
+    internal sealed class RegionalCrawler([ServiceKey] string region, [FromKeyedServices] CrawlEventRepository events) : ICrawlHandler
     {
         public async Task HandleAsync(CrawlContext context, CancellationToken cancellationToken)
         {

@@ -126,7 +126,7 @@ public sealed class NeighbourTests : DatabaseTest
     }
 
     // snippet: ef-core
-    private sealed class ReportContext(DbContextOptions<ReportContext> options) : DbContext(options)
+    internal sealed class ReportContext(DbContextOptions<ReportContext> options) : DbContext(options)
     {
         public DbSet<Report> Reports => Set<Report>();
 
@@ -139,8 +139,7 @@ public sealed class NeighbourTests : DatabaseTest
         });
     }
 
-    // end snippet
-    private sealed class Report
+    internal sealed class Report
     {
         public Guid Id { get; set; }
 
@@ -149,8 +148,9 @@ public sealed class NeighbourTests : DatabaseTest
         public required string Title { get; set; }
     }
 
+    // end snippet
     // snippet: newtonsoft
-    private sealed class JsonbNewtonsoftConverter : JsonConverter<Jsonb>
+    internal sealed class JsonbNewtonsoftConverter : JsonConverter<Jsonb>
     {
         public override void WriteJson(JsonWriter writer, Jsonb value, JsonSerializer serializer) => writer.WriteRawValue(value.ToString());
 

@@ -32,8 +32,8 @@ public sealed class RecipeTests : EmptiedDatabaseTest
         // snippet: spool
         await using var durable = new CrawlEventWriter(events, new CrawlEventWriterOptions { SpoolDirectory = spoolDirectory });
         await durable.WriteAsync(run.Id, fourth);
-        // end snippet
         await durable.FlushAsync();
+        // end snippet
 
         // snippet: transaction
         await using var connection = await dataSource.OpenConnectionAsync();

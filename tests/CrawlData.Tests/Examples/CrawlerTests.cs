@@ -7,16 +7,16 @@ using Microsoft.Extensions.Hosting;
 
 namespace Examples;
 
+// snippet: crawler-test
 public sealed class CrawlerTests
 {
-    // snippet: crawler-test
     [Test]
     public async Task The_crawler_stores_every_screen()
     {
         await using var database = await ThrowawayDatabase.StartAsync();
         var builder = Host.CreateApplicationBuilder();
         builder.Services.AddCrawlData(database.ConnectionString);
-        builder.Services.AddSingleton<IScreens, Screens>();
+        builder.Services.AddSingleton<IScreens, FakeScreens>();
         builder.Services.AddCrawlWorker<Crawler>();
         using var host = builder.Build();
         var run = await new CrawlRunRepository(database.DataSource).InsertAsync(new NewCrawlRun { AppPackage = "org.example.app", MaxSteps = 3 });
@@ -27,10 +27,10 @@ public sealed class CrawlerTests
 
         Assert.That(events.Select(crawlEvent => crawlEvent.EventType), Is.EqualTo(Enumerable.Repeat("screen.seen", 3)));
     }
-    // end snippet
 
-    private sealed class Screens : IScreens
+    private sealed class FakeScreens : IScreens
     {
         public Task<string> VisitAsync(string appPackage, int step, CancellationToken cancellationToken) => Task.FromResult($"screen {step}");
     }
 }
+// end snippet

@@ -85,16 +85,23 @@ public sealed class DatabaseDoctorOperationTests : EmptiedDatabaseTest
             insert into crawl_logs (session_id, level, event_type, message, details)
             select id, 'info', 'navigation', '', '{}' from audit_sessions cross join generate_series(1, 30000)
             """);
-        await DeleteAsync(9_000);
-        Assert.That(await CheckAllAsync(), Is.Empty, "few are dead");
-        await DeleteAsync(9_000);
+        try
+        {
+            await DeleteAsync(9_000);
+            Assert.That(await CheckAllAsync(), Is.Empty, "few are dead");
+            await DeleteAsync(9_000);
 
-        var found = (await CheckAllAsync()).Single();
-        Assert.That((found.Check, found.Severity, found.Subject), Is.EqualTo(("vacuum", FindingSeverity.Warning, "table crawl_logs")));
-        Assert.That(found.Value, Is.EqualTo("at 18000 dead rows beside 12000 live ones, last vacuumed never"));
+            // The server counts roughly: other tests' rows may be counted late.
+            var found = (await CheckAllAsync()).Single();
+            Assert.That((found.Check, found.Severity, found.Subject), Is.EqualTo(("vacuum", FindingSeverity.Warning, "table crawl_logs")));
+            Assert.That(found.Value, Does.Match("^at 180[0-9]{2} dead rows beside 120[0-9]{2} live ones, last vacuumed never$"));
 
-        await MendAsync([found]);
-        await ExecuteAsync("alter table crawl_logs reset (autovacuum_enabled)");
+            await MendAsync([found]);
+        }
+        finally
+        {
+            await ExecuteAsync("alter table crawl_logs reset (autovacuum_enabled); truncate crawl_logs");
+        }
 
         Task DeleteAsync(int rows) => ExecuteAsync(
             $"delete from crawl_logs where id in (select id from crawl_logs limit {rows}); select pg_stat_force_next_flush()");

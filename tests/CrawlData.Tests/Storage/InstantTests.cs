@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using CrawlData.Storage;
 using Npgsql;
 
@@ -39,12 +40,27 @@ public sealed class InstantTests : DatabaseTest
             var instant = reader.GetInstant(0);
 
             Assert.That((instant.ToString(), instant.IsReadable, instant.IsValid), Is.EqualTo((text, isReadable, true)));
+            Assert.That(ToUtf8(instant), Is.EqualTo(text));
             Assert.That(reader.GetInstant(1), Is.EqualTo(instant), $"the server reads {text}");
             Assert.That(
                 Instant.TryParseUnreadable(text, out var parsed) ? parsed : Instant.From(DateTimeOffset.Parse(text, CultureInfo.InvariantCulture)),
                 Is.EqualTo(instant),
                 $"an import reads {text}");
         }
+    }
+
+    [Test]
+    public void A_time_is_written_in_UTF_8_as_in_a_text()
+    {
+        var random = new Random(1);
+        foreach (var readable in Enumerable.Range(0, 10_000).Select(_ => random.NextInt64(DateTime.MaxValue.Ticks)))
+        {
+            var instant = Instant.From(new DateTimeOffset(readable - (readable % (random.Next(2) == 0 ? 10_000 : 10)), TimeSpan.Zero));
+
+            Assert.That(ToUtf8(instant), Is.EqualTo($"{instant}"));
+        }
+
+        Assert.That(new Instant(0).TryFormat(new byte[27], out _, "", null), Is.False, "no room");
     }
 
     [TestCase("294277-01-01T00:00:00.000Z")]
@@ -63,5 +79,12 @@ public sealed class InstantTests : DatabaseTest
         var epoch = new DateTimeOffset(2000, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
         Assert.That(Instant.From(epoch.AddTicks(ticks)).Microseconds, Is.EqualTo((long)Math.Floor(ticks / 10.0)));
+    }
+
+    private static string ToUtf8(Instant instant)
+    {
+        var utf8 = new byte[40];
+        Assert.That(instant.TryFormat(utf8, out var written, "", null));
+        return Encoding.UTF8.GetString(utf8, 0, written);
     }
 }

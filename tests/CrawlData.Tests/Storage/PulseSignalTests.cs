@@ -1,5 +1,5 @@
 using CrawlData.Storage;
-using Microsoft.Extensions.Time.Testing;
+using CrawlData.Tests.Crawls;
 
 namespace CrawlData.Tests;
 
@@ -9,7 +9,7 @@ public sealed class PulseSignalTests
     private static readonly TimeSpan Longest = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan Tick = TimeSpan.FromTicks(1);
 
-    private readonly FakeTimeProvider time = new();
+    private readonly DrivenTime time = new();
     private readonly PulseSignal signal;
 
     public PulseSignalTests() => signal = new PulseSignal(time);
@@ -46,11 +46,13 @@ public sealed class PulseSignalTests
     {
         await PulsedAsync();
         var waiting = WaitAsync();
+        var timers = time.Sleeps.Count;
         for (var pulse = 0; pulse < 1_000; pulse++)
         {
             signal.Pulse();
         }
 
+        await time.Sleeps.UntilCountAsync(timers + 1);
         time.Advance(PulseSignal.Gap);
         await waiting;
         time.Advance(PulseSignal.Gap);

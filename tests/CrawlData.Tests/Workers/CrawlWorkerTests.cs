@@ -3,6 +3,7 @@ using CrawlData.Workers;
 using Examples;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 
 namespace CrawlData.Tests.Workers;
 
@@ -118,16 +119,40 @@ public sealed class CrawlWorkerTests : EmptiedDatabaseTest
         Assert.That(await QueryAsync<int>("select count(*)::int from crawl_runs"), Is.EqualTo(new[] { 1 }), "nothing is retried");
     }
 
+    /// <summary>The worker learns of it by its events, before a heartbeat: it goes red when that counts as the handler's failure.</summary>
+    [Test]
+    public async Task A_run_that_an_operator_fails_is_logged_as_lost()
+    {
+        const int ItemFailed = 60;
+        const int ClaimLost = 62;
+        var log = new LoggedEvents<object>(ItemFailed, ClaimLost);
+        var run = await InsertAsync("org.example.waiting");
+        using var worker = await StartAsync(log: new OneLoggerFactory(log));
+        await screens.Waiting.Task;
+
+        await Runs.FailAsync(run, "stuck");
+        screens.GoOn.SetResult();
+
+        await log.Received.UntilCountAsync(1);
+        await worker.StopAsync();
+        Assert.That(log.Received.ToList(), Has.Count.EqualTo(1).And.All.StartsWith("Lost "));
+    }
+
     private async Task<Guid> InsertAsync(string appPackage) =>
         (await new CrawlRunRepository(DataSource, notify: true).InsertAsync(new NewCrawlRun { AppPackage = appPackage, MaxSteps = 5 })).Id;
 
     private Task UntilAsync(string condition) => Wait.UntilAsync(DataSource, condition, Longest);
 
-    private async Task<IHost> StartAsync(Action<WorkerOptions>? configure = null, TimeProvider? time = null)
+    private async Task<IHost> StartAsync(Action<WorkerOptions>? configure = null, TimeProvider? time = null, ILoggerFactory? log = null)
     {
         var host = CrawlerHost.Build([$"--ConnectionStrings:Crawls={Database.ConnectionString}"], services =>
         {
             services.AddSingleton<IScreens>(screens).AddSingleton(time ?? TimeProvider.System);
+            if (log is not null)
+            {
+                services.AddSingleton(log);
+            }
+
             services.AddCrawlData(options =>
             {
                 options.MigrateAtStartup = false;

@@ -27,7 +27,8 @@ internal sealed class RunCreateCommand : ActCommand
         Redirected, it writes the id alone. With --json it writes the row.
 
           ID=$(crawldata run create --app org.example.app --start)
-          my-crawler | crawldata append $ID && crawldata run complete $ID || crawldata run fail $ID --error "it stopped"
+          my-crawler | crawldata append $ID && crawldata run complete $ID \
+            || crawldata run fail $ID --error "it stopped"
         """, makesRow: true)
     {
         Add(app);

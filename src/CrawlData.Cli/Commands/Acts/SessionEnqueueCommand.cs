@@ -23,7 +23,8 @@ internal sealed class SessionEnqueueCommand : ActCommand
 
         Redirected, it writes the id alone. With --json it writes the row.
 
-          ID=$(crawldata session enqueue https://example.org/ --policy 2026.11 --config "$(cat policy.json)")
+          ID=$(crawldata session enqueue https://example.org/ \
+            --policy 2026.11 --config "$(cat policy.json)")
         """, makesRow: true)
     {
         config.Required = true;

@@ -25,7 +25,7 @@ public sealed record Artifact
     /// <summary>The time at which the artifact was created.</summary>
     public required DateTimeOffset CreatedAt { get; init; }
 
-    /// <summary>The time at which the artifact expires. From then on a sweep may delete the file. Null when it is kept for ever.</summary>
+    /// <summary>The time at which the artifact expires. From then on a sweep may delete the file. Null when it is kept forever.</summary>
     public DateTimeOffset? RetentionUntil { get; init; }
 
     /// <summary>The time at which the artifact was marked as deleted from its storage; null when it is not.</summary>

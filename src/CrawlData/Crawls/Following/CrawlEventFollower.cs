@@ -41,30 +41,33 @@ internal sealed class CrawlEventFollower
     public async IAsyncEnumerable<CrawlEvent> FollowAsync(
         Guid crawlId, long? afterId, CrawlEventFollowOptions options, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        using var place = hub.Enter(crawlId, options);
-        var page = await ReadAsync(place, crawlId, afterId, isFirst: true, cancellationToken).ConfigureAwait(false);
-        while (true)
+        using var crawl = Enter(crawlId, afterId, options, cancellationToken);
+        var events = await crawl.NextAsync(cancellationToken).ConfigureAwait(false);
+        while (events is not null)
         {
-            Count(page.Page.Events);
-            for (var index = 0; index < page.Page.Events.Count; index++)
+            Count(events);
+            for (var index = 0; index < events.Count; index++)
             {
-                var crawlEvent = page.Page.Events[index];
-                yield return crawlEvent;
+                yield return events[index];
                 cancellationToken.ThrowIfCancellationRequested();
-                afterId = crawlEvent.Id;
-            }
-
-            afterId = page.Page.LastId ?? afterId;
-            var (isBehind, hasEnded) = (page.IsBehind, page.HasEnded);
-            if (hasEnded && !isBehind)
-            {
-                yield break;
             }
 
             // Otherwise the next read would hold two pages.
-            page = null;
-            page = await (isBehind ? ReadAsync(place, crawlId, afterId, isFirst: false, cancellationToken) : place.NextAsync(afterId, null, cancellationToken))
-                .ConfigureAwait(false);
+            events = null;
+            events = await crawl.NextAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Follows a crawl in batches until its run has ended.</summary>
+    public async IAsyncEnumerable<IReadOnlyList<CrawlEvent>> FollowBatchesAsync(
+        Guid crawlId, long? afterId, CrawlEventFollowOptions options, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        using var crawl = Enter(crawlId, afterId, options, cancellationToken);
+        while (await crawl.NextAsync(cancellationToken).ConfigureAwait(false) is { } events)
+        {
+            Count(events);
+            yield return events;
+            cancellationToken.ThrowIfCancellationRequested();
         }
     }
 
@@ -129,6 +132,12 @@ internal sealed class CrawlEventFollower
 
     private static CrawlEventBatch Batch(IReadOnlyList<CrawlEvent> events, long lastId) =>
         new() { Events = events, Cursor = new KeysetCursor<long>(default, lastId).Encode(CursorKind.AllEvents) };
+
+    private FollowedCrawl Enter(Guid crawlId, long? afterId, CrawlEventFollowOptions options, CancellationToken cancellationToken)
+    {
+        var place = hub.Enter(crawlId, options);
+        return new FollowedCrawl(place, (after, isFirst) => ReadAsync(place, crawlId, after, isFirst, cancellationToken), afterId);
+    }
 
     private async Task<FollowedPage> ReadAsync(FollowerPlace place, Guid crawlId, long? afterId, bool isFirst, CancellationToken cancellationToken)
     {

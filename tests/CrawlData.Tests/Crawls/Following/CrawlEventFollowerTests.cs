@@ -33,6 +33,27 @@ public sealed class CrawlEventFollowerTests : DatabaseTest
         Assert.That(received.ToList(), Is.EqualTo(ids.Skip(4)));
     }
 
+    [Test]
+    public async Task A_crawl_is_followed_in_batches_until_its_run_has_ended()
+    {
+        var crawl = await CreateCrawlAsync();
+        var ids = (await Events.AppendAsync(crawl, EventsOf(7))).ToList();
+        var batches = Events.FollowBatchesAsync(crawl, ids[0], new CrawlEventFollowOptions { PageSize = 4 }).GetAsyncEnumerator();
+        await using var batchesDisposal = batches;
+
+        Assert.That(await batches.MoveNextAsync());
+        Assert.That(batches.Current.Select(one => one.Id), Is.EqualTo(ids[1..5]));
+        Assert.That(await batches.MoveNextAsync());
+        Assert.That(batches.Current.Select(one => one.Id), Is.EqualTo(ids[5..]));
+        var next = batches.MoveNextAsync().AsTask();
+        ids.AddRange(await Events.AppendAsync(crawl, EventsOf(3)));
+        Assert.That(await next);
+        Assert.That(batches.Current.Select(one => one.Id), Is.EqualTo(ids[7..]));
+        next = batches.MoveNextAsync().AsTask();
+        await Runs.CancelAsync(crawl);
+        Assert.That(await next, Is.False);
+    }
+
     [TestCase(CrawlStatus.Completed)]
     [TestCase(CrawlStatus.Failed)]
     [TestCase(CrawlStatus.Cancelled)]

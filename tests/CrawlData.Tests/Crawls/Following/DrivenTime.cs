@@ -12,6 +12,7 @@ internal sealed class DrivenTime : FakeTimeProvider
     /// <returns>The time that has passed.</returns>
     public async Task<TimeSpan> TickForAsync(TimeSpan time)
     {
+        await Sleeps.UntilCountAsync(1);
         var started = GetUtcNow();
         while (GetUtcNow() - started < time)
         {
