@@ -34,7 +34,8 @@ public sealed class ComparisonTests : DashboardTest
             var page = await Host.GetPageAsync(address);
             using var twin = JsonDocument.Parse(await Host.GetTextAsync($"api/v1/{address}"));
 
-            Assert.That(page.QuerySelectorAll("h2 ~ .scroll .rows tbody tr").Select(row => $"{Words(row.Children[0])} {Words(row.Children[1])}"), Is.EqualTo(expected));
+            Assert.That(
+                page.QuerySelectorAll("h2 ~ .scroll .rows tbody tr").Select(row => $"{Words(row.Children[0])} {Words(row.Children[1])}"), Is.EqualTo(expected));
             Assert.That(
                 twin.RootElement.GetProperty("differences").EnumerateArray().Select(one => one.GetProperty("kind").GetString()),
                 Is.EqualTo(expected.Select(text => text.Split(' ')[0])));
@@ -54,7 +55,8 @@ public sealed class ComparisonTests : DashboardTest
         }
 
         Assert.That(
-            page.QuerySelectorAll("h2 ~ .scroll .rows a").Select(link => link.TextContent), Is.EqualTo(new[] { "older", "older", "newer", "newer", "older", "newer" }));
+            page.QuerySelectorAll("h2 ~ .scroll .rows a").Select(link => link.TextContent),
+            Is.EqualTo(new[] { "older", "older", "newer", "newer", "older", "newer" }));
     }
 
     [TestCase("compare")]

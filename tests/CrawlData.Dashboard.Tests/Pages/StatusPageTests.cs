@@ -1,4 +1,5 @@
 using System.Net;
+using CrawlData.Audits;
 using CrawlData.Testing;
 
 namespace CrawlData.Dashboard.Tests.Pages;
@@ -27,10 +28,12 @@ public sealed class StatusPageTests : DashboardTest
         var audited = await Pages.InsertAsync(session.Id, Page());
         await Artifacts.InsertAsync(session.Id, Artifact(audited.Id, 1_500) with { RetentionUntil = DateTimeOffset.UtcNow.AddDays(-1) });
 
+        await Artifacts.InsertAsync(session.Id, Artifact(audited.Id) with { Type = ArtifactType.HtmlGz, SizeBytes = long.MaxValue });
+
         await using var host = await DashboardHost.StartAsync(DataSource);
         var page = await host.GetPageAsync("artifacts");
 
-        Assert.That(page.QuerySelector("main p")!.TextContent, Does.StartWith("1 artifact, 1.5 kB"));
+        Assert.That(page.QuerySelector("main p")!.TextContent, Does.StartWith("2 artifacts, 9,223,372,036.9 GB"));
         Assert.That(page.QuerySelector(".warning-box")!.TextContent, Does.StartWith("1 artifact with 1.5 kB"));
         Assert.That(await host.GetTextAsync("api/v1/artifacts"), Does.Contain("""
             "screenshot":{"count":1,"size_bytes":1500}
