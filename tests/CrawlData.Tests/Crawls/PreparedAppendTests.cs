@@ -72,7 +72,6 @@ public sealed class PreparedAppendTests : DatabaseTest
     }
 
     [TestCase("Multiplexing=true")]
-    [TestCase("Pooling=false")]
     [TestCase("Max Auto Prepare=5")]
     public async Task Where_Npgsql_or_the_application_decides_otherwise_nothing_is_prepared(string setting)
     {
