@@ -105,6 +105,16 @@ public static class HandWritten
         await insert.ExecuteScalarAsync();
     }
 
+    /// <summary>Inserts and commits an event by a statement that is prepared on the session, and reads its id.</summary>
+    public static async Task InsertPreparedAsync(NpgsqlDataSource dataSource, Guid crawl, NewCrawlEvent crawlEvent)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync();
+        await using var insert = new NpgsqlCommand(InsertSql, connection);
+        AddParameters(insert, crawl, crawlEvent);
+        await insert.PrepareAsync();
+        await insert.ExecuteScalarAsync();
+    }
+
     /// <summary>Inserts an event in an explicit transaction, and reads its id.</summary>
     /// <param name="dataSource">The database.</param>
     /// <param name="crawl">The crawl.</param>

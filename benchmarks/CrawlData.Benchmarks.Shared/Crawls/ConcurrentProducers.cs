@@ -46,4 +46,8 @@ public static class ConcurrentProducers
     /// <summary>Inserts events by single committed INSERTs written by hand.</summary>
     public static Task InsertAsync(NpgsqlDataSource dataSource, IReadOnlyList<Guid> crawls, NewCrawlEvent[] events, int producers) =>
         RunAsync(producers, events.Length, number => HandWritten.InsertAsync(dataSource, crawls[number % crawls.Count], events[number]));
+
+    /// <summary>Inserts events by single committed INSERTs that are prepared, as the writer's statements are.</summary>
+    public static Task InsertPreparedAsync(NpgsqlDataSource dataSource, IReadOnlyList<Guid> crawls, NewCrawlEvent[] events, int producers) =>
+        RunAsync(producers, events.Length, number => HandWritten.InsertPreparedAsync(dataSource, crawls[number % crawls.Count], events[number]));
 }
