@@ -22,7 +22,7 @@ public static class Gate
     private const int IdleFollowers = 200;
     private const double IdleStatementsPerSecond = 10;
 
-    private const double ImportRatio = 2.0;
+    private const double ImportRatio = 1.6;
     private const double ExportRatio = 1.5;
 
     private const int ReadRounds = 100;
