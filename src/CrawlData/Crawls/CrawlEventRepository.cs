@@ -379,7 +379,7 @@ public sealed partial class CrawlEventRepository
     /// <param name="cancellationToken">Ends the enumeration with <see cref="OperationCanceledException"/>. The pool stays healthy.</param>
     public IAsyncEnumerable<CrawlEvent> StreamAsync(
         Guid crawlId, CrawlEventFilter? filter = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
-        reads.StreamAsync(ReadSql, () => ToReadParameters(crawlId, filter), Map, PassedOver, transaction, cancellationToken);
+        reads.StreamAsync(StreamSql, () => ToFilterParameters(crawlId, filter), Map, PassedOver, transaction, cancellationToken);
 
     /// <summary>Lists a crawl's events in the order of their ids, a page at a time.</summary>
     /// <param name="crawlId">The crawl. An unknown crawl has no events.</param>

@@ -120,29 +120,45 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
         """;
 
     // The row comparisons keep a generic plan on the index (crawl_id, id). With "id > @after_id" the plan may scan the primary key. With "crawl_id = @crawl_id"
-    // beside them, the server's search in the index would begin at the crawl's first event.
+    // beside them, the server's search in the index would begin at the crawl's first event. It is for statements with a limit alone: the server takes the two
+    // comparisons for a quarter of the table, and reads all of it when there is no limit.
     internal const string Condition =
-        """
+        $"""
         where (crawl_id, id) > (@crawl_id, @after_id)
           and (crawl_id, id) <= (@crawl_id, @up_to_id)
-          and (@event_types is null or event_type::text = any (@event_types))
+          {Filters}
+        """;
+
+    // For counts. The server knows how many events a crawl has.
+    internal const string CountCondition =
+        $"""
+        where crawl_id = @crawl_id and id > @after_id and id <= @up_to_id
+          {Filters}
+        """;
+
+    private const string Filters =
+        """
+        and (@event_types is null or event_type::text = any (@event_types))
           and (@created_from is null or created_at >= @created_from)
           and (@created_before is null or created_at < @created_before)
         """;
 
     internal const string ReadSql = $"select {Columns} from crawl_events {Condition} order by crawl_id, id limit @limit";
 
+    // The equality says how many events the crawl has. The comparisons keep a generic plan on the index (crawl_id, id).
+    internal const string StreamSql = $"select {Columns} from crawl_events {Condition} and crawl_id = @crawl_id order by crawl_id, id";
+
     // As above, without a filter. The first array among its parameters costs a process 15 ms, because the driver then prepares all types of arrays.
     internal const string ReadAllSql =
         $"""
         select {Columns} from crawl_events
-        where (crawl_id, id) > (@crawl_id, @after_id) and (crawl_id, id) <= (@crawl_id, 9223372036854775807)
+        where crawl_id = @crawl_id and (crawl_id, id) > (@crawl_id, @after_id)
         order by crawl_id, id
         """;
 
-    internal const string CountSql = $"select pg_catalog.count(*) from crawl_events {Condition}";
+    internal const string CountSql = $"select pg_catalog.count(*) from crawl_events {CountCondition}";
 
-    internal const string CountByTypeSql = $"select event_type, pg_catalog.count(*) from crawl_events {Condition} group by event_type";
+    internal const string CountByTypeSql = $"select event_type, pg_catalog.count(*) from crawl_events {CountCondition} group by event_type";
 
     internal const string GetSql = $"select {Columns} from crawl_events where crawl_id = @crawl_id and id = @row_id";
 
@@ -226,11 +242,11 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
     /// <param name="crawlId">The crawl.</param>
     /// <param name="filter">Which events; all when null.</param>
     /// <param name="afterId">Only events after this one. If the filter has an id too, the greater id applies.</param>
-    /// <param name="limit">The most events; no limit when null.</param>
-    public static Parameters ToReadParameters(Guid crawlId, CrawlEventFilter? filter, long? afterId = null, int? limit = null)
+    /// <param name="limit">The most events.</param>
+    public static Parameters ToReadParameters(Guid crawlId, CrawlEventFilter? filter, long? afterId, int limit)
     {
         var parameters = ToFilterParameters(crawlId, filter, afterId);
-        parameters.Add("limit", NpgsqlDbType.Bigint, (long?)limit);
+        parameters.Add("limit", NpgsqlDbType.Bigint, (long)limit);
         return parameters;
     }
 
@@ -241,7 +257,7 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
         { "after_id", NpgsqlDbType.Bigint, afterId ?? long.MinValue },
     };
 
-    /// <summary>Makes the parameters of <see cref="CountSql"/> and <see cref="CountByTypeSql"/>.</summary>
+    /// <summary>Makes the parameters of <see cref="StreamSql"/>, <see cref="CountSql"/> and <see cref="CountByTypeSql"/>.</summary>
     public static Parameters ToFilterParameters(Guid crawlId, CrawlEventFilter? filter, long? afterId = null)
     {
         filter ??= CrawlEventFilter.All;

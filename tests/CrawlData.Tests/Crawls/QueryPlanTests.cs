@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
 using CrawlData.Crawls;
 using CrawlData.Diagnostics;
 using CrawlData.Retention;
@@ -43,7 +45,8 @@ public sealed class QueryPlanTests : DatabaseTest
         Case("ReadSql after an id", CrawlEventStatements.ReadSql),
         Case("ReadSql of a type", CrawlEventStatements.ReadSql, "event_types", "array['type.1']"),
         Case("ReadSql of a time range", CrawlEventStatements.ReadSql, "created_from", "'2026-01-01'", "created_before", "'2036-01-01'"),
-        Case("ReadSql up to an id", CrawlEventStatements.ReadSql, "up_to_id", "60000", "limit", "null"),
+        Case("ReadSql up to an id", CrawlEventStatements.ReadSql, "up_to_id", "60000"),
+        Case("StreamSql", CrawlEventStatements.StreamSql),
         Case("ReadAllSql", CrawlEventStatements.ReadAllSql),
         Case("FollowSql", CrawlEventReader.FollowSql),
         Case("CountSql", CrawlEventStatements.CountSql),
@@ -61,8 +64,28 @@ public sealed class QueryPlanTests : DatabaseTest
             var plan = await ExplainAsync(mode, sql, literals);
 
             Assert.That(plan, Does.Contain("idx_crawl_events_crawl_id").And.Not.Contain("Seq Scan").And.Not.Contain("crawl_events_pkey"));
-            Assert.That(plan, Does.Match(sql == CrawlEventStatements.LastSql ? "Index Cond: .crawl_id = " : "Index Cond: .*ROW.crawl_id, id. > ROW"), plan);
+            Assert.That(plan, Does.Match(sql.Contains("@limit") ? "Index Cond: .*ROW.crawl_id, id. > ROW" : "Index Cond: .*crawl_id = "), plan);
         }
+    }
+
+    private static IEnumerable<TestCaseData> WholeReads() =>
+    [
+        Case("StreamSql", CrawlEventStatements.StreamSql),
+        Case("ReadAllSql", CrawlEventStatements.ReadAllSql),
+        Case("CountSql", CrawlEventStatements.CountSql),
+        Case("CountByTypeSql", CrawlEventStatements.CountByTypeSql),
+    ];
+
+    /// <summary>The crawl has 1,000 of 100,000 events. A server that expects many more reads the whole table, however large it is.</summary>
+    [TestCaseSource(nameof(WholeReads))]
+    public async Task A_read_without_a_limit_is_expected_to_read_its_own_crawl(string sql, string[] literals)
+    {
+        var (_, plan) = await QueryPlan.CountPagesAsync(
+            DataSource, "force_custom_plan", sql, FirstPage, [.. literals, "after_id", "-9223372036854775808"]);
+
+        var rows = Regex.Match(plan, """"Relation Name": "crawl_events".*?"Plan Rows": (\d+)"""", RegexOptions.Singleline).Groups[1].Value;
+        Assert.That(int.Parse(rows, CultureInfo.InvariantCulture), Is.InRange(100, 5_000), plan);
+        Assert.That(plan, Does.Not.Contain("Seq Scan"));
     }
 
     /// <summary>A follower reads at its cursor again and again, also when its crawl is long.</summary>

@@ -46,7 +46,7 @@ public sealed class SqlConstantsTests : DatabaseTest
         ["NotificationListener"] = 2,
         ["CrawlEventNotifier"] = 1,
         ["CrawlEventRepository"] = 6,
-        ["CrawlEventStatements"] = 19,
+        ["CrawlEventStatements"] = 20,
         ["CrawlLogRepository"] = 1,
         ["CrawlLogStatements"] = 6,
         ["CrawlRunQueue"] = 12,
