@@ -29,7 +29,7 @@ internal sealed class Scale : IAsyncDisposable
     /// <summary>Generates both tables, and measures the operations on them in turns.</summary>
     /// <param name="scale">The number of events of a crawl.</param>
     /// <param name="larger">The number of events in the larger table.</param>
-    /// <param name="progress">Is told what goes on.</param>
+    /// <param name="progress">Receives a line for each part.</param>
     public static async Task<ScaleResult> RunAsync(BenchmarkScale scale, long larger, Action<string> progress)
     {
         var smaller = (long)CrawlsOfSmaller * scale.EventsPerCrawl;
@@ -62,10 +62,12 @@ internal sealed class Scale : IAsyncDisposable
         {
             var database = await ThrowawayDatabase.StartAsync();
             var crawls = await Seed.InsertCrawlsAsync(database.DataSource, (int)(count / scale.EventsPerCrawl));
+            var generated = 0L;
             foreach (var concurrent in crawls.Chunk(scale.Crawls))
             {
                 await Seed.GenerateEventsAsync(database.DataSource, concurrent, scale.EventsPerCrawl, Seed.WriterBatchPerCrawl);
-                progress($"generated {(long)(crawls.TakeWhile(crawl => crawl != concurrent[^1]).Count() + 1) * scale.EventsPerCrawl:N0} of {count:N0} events");
+                generated += (long)concurrent.Length * scale.EventsPerCrawl;
+                progress($"generated {generated:N0} of {count:N0} events");
             }
 
             return new Scale(database, crawls, scale.EventsPerCrawl);

@@ -61,8 +61,6 @@ internal sealed class Report(ReportOptions options)
 
     private static string Ratio(Measurement one, Measurement baseline) => $"{one.Median / baseline.Median:0.00}";
 
-    private static string Count(long count) => count.ToString("N0", CultureInfo.InvariantCulture);
-
     private static string Count(double count) => count.ToString("N0", CultureInfo.InvariantCulture);
 
     private static string Count(int count, string one, string many) => $"{Count(count)} {(count == 1 ? one : many)}";
