@@ -78,12 +78,12 @@ internal sealed record EventList
 
     /// <summary>Returns the address of the first part, in an order and of a type.</summary>
     public string First(bool oldestFirst, string? type) => Link.Query(
-        ("order", oldestFirst ? "oldest" : null), ("type", type), ("size", PageSize == Query.DefaultPageSize ? null : $"{PageSize}"));
+        ("order", oldestFirst ? "oldest" : null), ("type", type), Query.Size(PageSize));
 
     private string Address(string bound, long id) => Link.Query(
         ("order", OldestFirst ? "oldest" : null),
         ("type", Type),
-        ("size", PageSize == Query.DefaultPageSize ? null : $"{PageSize}"),
+        Query.Size(PageSize),
         (bound, $"{id}"));
 
     private static async Task<long?> FindAsync(ScreenRequest request)

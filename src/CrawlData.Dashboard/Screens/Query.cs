@@ -16,6 +16,12 @@ internal sealed class Query(IQueryCollection values)
 
     public string? Cursor => Text("cursor");
 
+    /// <summary>Returns the parameter that <see cref="PageSize"/> reads.</summary>
+    public static (string Name, string? Value) Size(int size) => ("size", size == DefaultPageSize ? null : $"{size}");
+
+    /// <summary>Returns the parameter that <see cref="Time"/> reads.</summary>
+    public static (string Name, string? Value) Bound(string name, DateTimeOffset? time) => (name, time is { } bound ? Show.Iso(bound) : null);
+
     /// <exception cref="BadQueryException">The size is no number from 1 to 500.</exception>
     public int PageSize => Text("size") is not { } text ? DefaultPageSize
         : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var size) && size is >= 1 and <= MaxPageSize ? size

@@ -33,9 +33,10 @@ internal sealed record RunList : IScreen
     public static async Task<RunList?> ReadAsync(ScreenRequest request)
     {
         var query = request.Query;
+        var status = query.Label<CrawlStatus>("status");
         var filter = new CrawlRunFilter
         {
-            Statuses = query.Label<CrawlStatus>("status") is { } status ? [status] : null,
+            Statuses = status is { } one ? [one] : null,
             AppPackage = query.Text("app"),
             CreatedFrom = query.Time("from"),
             CreatedBefore = query.Time("before"),
@@ -43,7 +44,7 @@ internal sealed record RunList : IScreen
         var page = await request.Rows.ListRunsAsync(filter, query.PageSize, query.Cursor).ConfigureAwait(false);
         return new RunList
         {
-            Status = query.Label<CrawlStatus>("status"),
+            Status = status,
             App = filter.AppPackage,
             From = filter.CreatedFrom,
             Before = filter.CreatedBefore,
@@ -59,8 +60,8 @@ internal sealed record RunList : IScreen
     public string Page(string? cursor) => Link.Query(
         ("status", Status?.ToLabel()),
         ("app", App),
-        ("from", From is { } from ? Show.Iso(from) : null),
-        ("before", Before is { } before ? Show.Iso(before) : null),
-        ("size", PageSize == Query.DefaultPageSize ? null : $"{PageSize}"),
+        Query.Bound("from", From),
+        Query.Bound("before", Before),
+        Query.Size(PageSize),
         ("cursor", cursor));
 }

@@ -76,8 +76,8 @@ internal sealed record SessionList : IScreen
         ("mode", Mode?.ToLabel()),
         ("policy", Policy),
         ("confidence", OnlyLowConfidence ? "low" : null),
-        ("from", From is { } from ? Show.Iso(from) : null),
-        ("before", Before is { } before ? Show.Iso(before) : null),
-        ("size", PageSize == Query.DefaultPageSize ? null : $"{PageSize}"),
+        Query.Bound("from", From),
+        Query.Bound("before", Before),
+        Query.Size(PageSize),
         ("cursor", cursor));
 }

@@ -65,5 +65,5 @@ internal sealed record SessionView : IScreen
 
     /// <summary>Returns the address of a page of the log.</summary>
     public string Page(string? cursor) => Link.Query(
-        ("level", Level?.ToLabel()), ("size", PageSize == Query.DefaultPageSize ? null : $"{PageSize}"), ("cursor", cursor));
+        ("level", Level?.ToLabel()), Query.Size(PageSize), ("cursor", cursor));
 }
