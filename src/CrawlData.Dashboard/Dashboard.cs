@@ -30,7 +30,8 @@ internal sealed partial class Dashboard
     private readonly CrawlDataDashboardOptions options;
     private readonly DashboardDatabase database;
     private readonly Redaction redaction;
-    private readonly SummaryCache summaries = new();
+    private readonly RunCache<CrawlEventSummary> summaries = new();
+    private readonly EventSampler sampler;
     private readonly DatabaseStatusReader statusReader;
     private readonly DatabaseDoctor doctor;
     private readonly TimeProvider time;
@@ -50,6 +51,7 @@ internal sealed partial class Dashboard
         redaction = new Redaction(options);
         time = services.GetService<TimeProvider>() ?? TimeProvider.System;
         logger = services.GetRequiredService<ILoggerFactory>().CreateLogger("CrawlData.Dashboard");
+        sampler = new EventSampler(time);
         status = new(TimeSpan.FromSeconds(10), time);
         overview = new(TimeSpan.FromSeconds(10), time);
 
@@ -194,11 +196,11 @@ internal sealed partial class Dashboard
         status.GetAsync(() => database.ReadAsync(statusReader.ReadAsync, context.RequestAborted), context.RequestAborted);
 
     private Func<HttpContext, Task<T?>> FromRows<T>(Func<ScreenRequest, Task<T?>> read) => context =>
-        ReadRowsAsync(rows => read(new ScreenRequest(context, rows, time.GetUtcNow(), options.StaleAfter)), context.RequestAborted);
+        ReadRowsAsync(rows => read(new ScreenRequest(context, rows, time.GetUtcNow(), options)), context.RequestAborted);
 
     private Task<T> ReadRowsAsync<T>(Func<RowReads, Task<T>> read, CancellationToken cancellationToken) =>
         database.ReadAsync(
-            transaction => read(new RowReads(database.Repositories, transaction, redaction, summaries, options.StaleAfter, cancellationToken)),
+            transaction => read(new RowReads(database.Repositories, transaction, redaction, summaries, sampler, options.StaleAfter, cancellationToken)),
             cancellationToken);
 
     private LiveSource FindLiveSource(IServiceProvider services)

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Text;
 using System.Text.Json;
@@ -493,13 +494,13 @@ public sealed class EventStreamTests : DashboardTest
     {
         // A timer may be set after the clock was advanced.
         var steps = 0;
-        for (; !reached.IsCompleted; steps++)
+        for (var watch = Stopwatch.StartNew(); !reached.IsCompleted && watch.Elapsed < Longest; steps++)
         {
             time.Advance(step);
             await Task.WhenAny(reached, Task.Delay(TimeSpan.FromMilliseconds(5)));
         }
 
-        await reached;
+        await reached.WaitAsync(TimeSpan.Zero);
         return steps;
     }
 
@@ -534,14 +535,14 @@ public sealed class EventStreamTests : DashboardTest
         {
             await Events.AppendAsync(run.Id, Event(number));
             var all = Task.WhenAll(viewers.Select(viewer => viewer.UntilAsync(number)));
-            while (!all.IsCompleted)
+            for (var watch = Stopwatch.StartNew(); !all.IsCompleted && watch.Elapsed < Longest;)
             {
                 time.Advance(TimeSpan.FromMilliseconds(250));
                 polls++;
                 await Task.WhenAny(all, Task.Delay(TimeSpan.FromMilliseconds(20)));
             }
 
-            await all;
+            await all.WaitAsync(Longest);
         }
 
         foreach (var viewer in viewers)
