@@ -7,22 +7,25 @@ namespace CrawlData.Dashboard.Reads;
 /// <param name="time">Measures the age of earlier samples.</param>
 internal sealed class EventSampler(TimeProvider time)
 {
+    // Row comparisons, because with an equality the server may scan the primary key.
+    private const string OfCrawl = "(crawl_id, id) >= (@crawl_id, '-9223372036854775808'::bigint) and (crawl_id, id) <= (@crawl_id, 9223372036854775807)";
+
     internal const string RangeSql =
-        """
-        select (select id from crawl_events where crawl_id = @crawl_id order by crawl_id, id limit 1),
-               (select id from crawl_events where crawl_id = @crawl_id order by crawl_id desc, id desc limit 1)
+        $"""
+        select (select id from crawl_events where {OfCrawl} order by crawl_id, id limit 1),
+               (select id from crawl_events where {OfCrawl} order by crawl_id desc, id desc limit 1)
         """;
 
     internal const string FirstSql =
-        """
+        $"""
         select id, id, event_type::text, pg_catalog.date_part('epoch', created_at)
         from crawl_events
-        where crawl_id = @crawl_id
+        where {OfCrawl}
         order by crawl_id, id
         limit @limit
         """;
 
-    // Each look-up descends the index once. A row comparison makes the planner begin there.
+    // Each look-up descends the index once.
     internal const string SampleSql =
         """
         select asked.id, found.id, found.event_type::text, pg_catalog.date_part('epoch', found.created_at)

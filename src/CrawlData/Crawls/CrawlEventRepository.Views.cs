@@ -17,8 +17,8 @@ public sealed partial class CrawlEventRepository
         $"""
         with recursive search (low, high) as (
             select first.id, last.id
-            from (select id from crawl_events where crawl_id = @crawl_id order by crawl_id, id limit 1) as first
-            cross join (select id from crawl_events where crawl_id = @crawl_id order by crawl_id desc, id desc limit 1) as last
+            from (select id from crawl_events where {OfCrawl} order by crawl_id, id limit 1) as first
+            cross join (select id from crawl_events where {OfCrawl} order by crawl_id desc, id desc limit 1) as last
             union all
             select case when probe.created_at < @created_from then probe.id + 1 else search.low end,
                    case when probe.created_at < @created_from then search.high else middle.id end
@@ -50,7 +50,8 @@ public sealed partial class CrawlEventRepository
         cross join lateral (
             select crawl_events.id, crawl_events.crawl_id, crawl_events.event_type, crawl_events.created_at
             from crawl_events
-            where crawl_events.crawl_id = asked.crawl_id
+            where (crawl_events.crawl_id, crawl_events.id) >= (asked.crawl_id, '-9223372036854775808'::bigint)
+              and (crawl_events.crawl_id, crawl_events.id) <= (asked.crawl_id, 9223372036854775807)
             order by crawl_events.crawl_id desc, crawl_events.id desc
             limit 1
         ) as last

@@ -143,6 +143,14 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
           and (@created_before is null or created_at < @created_before)
         """;
 
+    // For the first or the last event of a crawl. With "crawl_id = @crawl_id", where few crawls have most events, the server may scan the primary key instead:
+    // all events of other crawls that came later.
+    internal const string OfCrawl = "(crawl_id, id) >= (@crawl_id, '-9223372036854775808'::bigint) and (crawl_id, id) <= (@crawl_id, 9223372036854775807)";
+
+    // As above, for the crawl of a row of crawl_runs.
+    internal const string OfRun =
+        "(crawl_id, id) >= (crawl_runs.id, '-9223372036854775808'::bigint) and (crawl_id, id) <= (crawl_runs.id, 9223372036854775807)";
+
     internal const string ReadSql = $"select {Columns} from crawl_events {Condition} order by crawl_id, id limit @limit";
 
     // The equality says how many events the crawl has. The comparisons keep a generic plan on the index (crawl_id, id).
@@ -162,7 +170,7 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
 
     internal const string GetSql = $"select {Columns} from crawl_events where crawl_id = @crawl_id and id = @row_id";
 
-    internal const string LastSql = $"select {Columns} from crawl_events where crawl_id = @crawl_id order by crawl_id desc, id desc limit 1";
+    internal const string LastSql = $"select {Columns} from crawl_events where {OfCrawl} order by crawl_id desc, id desc limit 1";
 
     public static readonly CrawlEventStatements Instance = new();
 

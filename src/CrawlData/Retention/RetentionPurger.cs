@@ -1,3 +1,4 @@
+using CrawlData.Crawls;
 using CrawlData.Instrumentation;
 using CrawlData.Storage;
 using Microsoft.Extensions.Logging;
@@ -81,12 +82,12 @@ public sealed class RetentionPurger(NpgsqlDataSource dataSource, ILogger<Retenti
 
     // The last event by its id. No index has the events of a crawl by their time.
     private const string IsOldCrawl =
-        """
+        $$"""
         created_at < @cutoff at time zone 'utc'
           and status operator(pg_catalog.=) any ('{COMPLETED, FAILED, CANCELLED}')
           and coalesce(completed_at, cancelled_at, created_at) < @cutoff at time zone 'utc'
           and coalesce(
-              (select created_at from crawl_events where crawl_id = crawl_runs.id order by crawl_id desc, id desc limit 1) < @cutoff at time zone 'utc',
+              (select created_at from crawl_events where {{CrawlEventStatements.OfRun}} order by crawl_id desc, id desc limit 1) < @cutoff at time zone 'utc',
               true)
         """;
 

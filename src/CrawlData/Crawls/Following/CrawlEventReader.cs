@@ -67,7 +67,7 @@ internal sealed class CrawlEventReader(NpgsqlDataSource dataSource, RetryPolicy 
         select run.*, events.*
         from (
             select {RunState},
-                   (select id from crawl_events where crawl_id = @crawl_id order by crawl_id desc, id desc limit 1) as newest_id,
+                   (select id from crawl_events where {CrawlEventStatements.OfCrawl} order by crawl_id desc, id desc limit 1) as newest_id,
                    case
                        when pg_catalog.has_sequence_privilege('crawl_events_id_seq', 'usage, select')
                        then coalesce(pg_catalog.pg_sequence_last_value('crawl_events_id_seq'), 0)
@@ -97,8 +97,13 @@ internal sealed class CrawlEventReader(NpgsqlDataSource dataSource, RetryPolicy 
            or (
                asked.checks
                and pg_catalog.has_sequence_privilege('crawl_events_id_seq', 'usage, select')
-               and (select id from crawl_events where crawl_id = asked.crawl_id order by crawl_id desc, id desc limit 1)
-                   > coalesce(pg_catalog.pg_sequence_last_value('crawl_events_id_seq'), 0)
+               and (
+                   select id
+                   from crawl_events
+                   where (crawl_id, id) >= (asked.crawl_id, '-9223372036854775808'::bigint) and (crawl_id, id) <= (asked.crawl_id, 9223372036854775807)
+                   order by crawl_id desc, id desc
+                   limit 1
+               ) > coalesce(pg_catalog.pg_sequence_last_value('crawl_events_id_seq'), 0)
            )
         """;
 

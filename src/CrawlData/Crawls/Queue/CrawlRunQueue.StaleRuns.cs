@@ -10,11 +10,11 @@ public sealed partial class CrawlRunQueue
     // A run that was started without a claim has the time of its start as its first sign of life. "offset 0" makes the condition look up one run. The newest
     // event is looked up by the index: with "exists", the server may read all events for one after the mark.
     private const string Stale =
-        """
+        $"""
         status operator(pg_catalog.=) 'RUNNING'
           and coalesce(started_at <= (pg_catalog.now() - @silent_for) at time zone 'utc', true)
           and not exists (select from crawl_run_claims where run_id = crawl_runs.id and heartbeat_at > pg_catalog.now() - @silent_for offset 0)
-          and coalesce((select id from crawl_events where crawl_id = crawl_runs.id order by crawl_id desc, id desc limit 1) <= @mark, true)
+          and coalesce((select id from crawl_events where {CrawlEventStatements.OfRun} order by crawl_id desc, id desc limit 1) <= @mark, true)
         """;
 
     internal const string TakeMarkSql =
@@ -69,7 +69,7 @@ public sealed partial class CrawlRunQueue
           and coalesce(started_at, created_at) <= (pg_catalog.now() - @silent_for) at time zone 'utc'
           and not exists (select from crawl_run_claims where run_id = crawl_runs.id and heartbeat_at > pg_catalog.now() - @silent_for offset 0)
           and coalesce(
-              (select created_at from crawl_events where crawl_id = crawl_runs.id order by crawl_id desc, id desc limit 1)
+              (select created_at from crawl_events where {CrawlEventStatements.OfRun} order by crawl_id desc, id desc limit 1)
                   <= (pg_catalog.now() - @silent_for) at time zone 'utc',
               true)
         order by created_at, id limit @limit
