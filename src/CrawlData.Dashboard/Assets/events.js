@@ -2,6 +2,7 @@
 // document: others are fetched as pages of the list by the ids of its rows. Everything is written as text.
 const list = document.querySelector("[data-events]");
 const MostRows = 150;
+const MostHeld = 50;
 const Near = 600;
 
 if (list) {
@@ -127,13 +128,14 @@ if (list) {
   const pill = element("button", "pill");
   pill.type = "button";
   pill.hidden = true;
-  let held = []; // Events that are not shown yet, the newest MostRows of them.
+  let held = []; // Events that are not shown yet, the newest MostHeld of them.
   let lost = null; // The last one that is neither shown nor held.
   let count = 0; // Infinity when it is not known.
   let last = list.dataset.last;
   let source = null;
   let pause = 1000;
   let frameAsked = false;
+  let cost = 0; // Milliseconds that the last change took, with its layout.
   let isOutdated = document.querySelector("h1 :is(.badge-pending, .badge-stale)") !== null;
 
   const isReading = () => {
@@ -173,6 +175,7 @@ if (list) {
   };
 
   const flush = () => {
+    const begun = performance.now();
     frameAsked = false;
     if (more[head] || loading || isReading()) {
       show();
@@ -199,6 +202,7 @@ if (list) {
       cut(newestFirst ? "after" : "before");
       changed();
       if (!newestFirst) frame.scrollTop = frame.scrollHeight;
+      setTimeout(() => { cost = performance.now() - begun; });
     }
     show();
   };
@@ -206,7 +210,9 @@ if (list) {
   const askFlush = () => {
     if (!frameAsked) {
       frameAsked = true;
-      requestAnimationFrame(flush);
+
+      // In a flood, most of the time is the reader's.
+      setTimeout(() => requestAnimationFrame(flush), Math.min(500, 2 * cost));
     }
   };
 
@@ -258,7 +264,7 @@ if (list) {
         held.push(one);
         count++;
       }
-      for (const one of held.splice(0, Math.max(0, held.length - MostRows))) lost = BigInt(one.id);
+      for (const one of held.splice(0, Math.max(0, held.length - MostHeld))) lost = BigInt(one.id);
       askFlush();
       if (isOutdated) {
         isOutdated = false;
