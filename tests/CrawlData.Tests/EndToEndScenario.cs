@@ -242,6 +242,7 @@ internal sealed class EndToEndScenario
         session = (await queue.StreamClaimsAsync().FirstAsync())!;
         (await queue.CompleteAsync(session.Id, session.Attempts)).EnsureApplied();
         Assert.That((await sessions.GetAsync(session.Id))!.FinalUrl, Is.EqualTo("https://example.org/home"));
+        Assert.That(await logs.FollowAsync(session.Id, errors).CountAsync(), Is.EqualTo(1_501));
         var completed = new AuditSessionFilter { Statuses = [AuditSessionStatus.Completed], CrawlPolicyVersion = "1" };
         Assert.That((await sessions.ListAsync(completed)).Items, Has.Count.EqualTo(1));
         Assert.That((await sessions.ListAsync(completed, order: ListOrder.OldestFirst)).Items, Has.Count.EqualTo(1));
