@@ -6,7 +6,7 @@ internal sealed class SignallingTime : TimeProvider
     private readonly TaskCompletionSource paused = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>Completes with the first pause.</summary>
-    public Task Paused => paused.Task.WaitAsync(TimeSpan.FromSeconds(10));
+    public Task Paused => paused.Task.WaitAsync(Wait.Longest);
 
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {

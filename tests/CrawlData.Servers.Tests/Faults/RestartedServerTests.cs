@@ -79,7 +79,7 @@ public sealed class RestartedServerTests
         await using var dataSource = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(primary.ConnectionString) { CommandTimeout = 2 });
         var append = new CrawlEventRepository(dataSource).AppendAsync(crawl, Event);
         await Wait.UntilAsync(
-            primary.DataSource, "select exists (select from pg_stat_activity where wait_event = 'SyncRep')", TimeSpan.FromSeconds(10));
+            primary.DataSource, "select exists (select from pg_stat_activity where wait_event = 'SyncRep')");
 
         await primary.RestartAsync();
 
@@ -120,7 +120,7 @@ public sealed class RestartedServerTests
         Assert.That(await new CrawlEventRepository(server.DataSource).CountAsync(crawl), Is.Zero);
         await ExecuteAsync(server.DataSource, "alter system reset synchronous_standby_names");
         await ExecuteAsync(server.DataSource, "select pg_reload_conf()");
-        await Wait.UntilAsync(server.DataSource, "select count(*) = 3 from crawl_events", TimeSpan.FromSeconds(10));
+        await Wait.UntilAsync(server.DataSource, "select count(*) = 3 from crawl_events");
     }
 
     /// <summary>The command's time-out cancels the wait for the standby. The server then reports the transaction as committed.</summary>

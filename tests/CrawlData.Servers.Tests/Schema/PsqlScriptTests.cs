@@ -69,8 +69,7 @@ public sealed class PsqlScriptTests : MigratorTest
             select exists (
                 select from pg_locks
                 where locktype = 'advisory' and not granted and database = (select oid from pg_database where datname = current_database()))
-            """,
-            TimeSpan.FromSeconds(20));
+            """);
         Assert.That(await ExistsAsync("crawl_runs"), Is.False);
         await using var unlocking = new NpgsqlCommand(MigrationLock.UnlockSql, other);
         await unlocking.ExecuteNonQueryAsync();

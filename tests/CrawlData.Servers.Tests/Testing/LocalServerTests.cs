@@ -10,7 +10,6 @@ namespace CrawlData.Tests.Testing;
 public sealed class LocalServerTests
 {
     private const string Secret = "hunter2";
-    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(20);
 
     [Test]
     public async Task A_server_gets_no_variable_of_this_process_but_those_that_it_needs()
@@ -88,7 +87,7 @@ public sealed class LocalServerTests
         using var cancellation = new CancellationTokenSource();
 
         var start = LocalServer.StartAsync(programs.Binaries, TimeSpan.FromSeconds(5), cancellation.Token);
-        await Wait.UntilAsync(() => Task.FromResult(File.Exists(Path.Combine(programs.Output, "started"))), Longest, "initdb hangs");
+        await Wait.UntilAsync(() => Task.FromResult(File.Exists(Path.Combine(programs.Output, "started"))), "initdb hangs");
         await cancellation.CancelAsync();
 
         Assert.That(async () => await start, Throws.InstanceOf<OperationCanceledException>());
@@ -119,7 +118,7 @@ public sealed class LocalServerTests
         var started = (await File.ReadAllTextAsync(Path.Combine(programs.Output, "started"))).Split();
         Assert.That(Directory.Exists(started[1]), Is.False);
         Assert.That(File.Exists(Path.Combine(programs.Output, "ended")), Is.False);
-        await Wait.UntilAsync(() => Task.FromResult(Process.GetProcesses().All(process => $"{process.Id}" != started[0])), Longest, "initdb is gone");
+        await Wait.UntilAsync(() => Task.FromResult(Process.GetProcesses().All(process => $"{process.Id}" != started[0])), "initdb is gone");
     }
 
     private static void RequireRoot()

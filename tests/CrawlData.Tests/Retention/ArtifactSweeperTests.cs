@@ -110,7 +110,7 @@ public sealed class ArtifactSweeperTests : EmptiedDatabaseTest
                 }
 
                 // The first one waits for a second one.
-                await two.Task.WaitAsync(TimeSpan.FromSeconds(10), CancellationToken.None);
+                await two.Task.WaitAsync(Wait.Longest, CancellationToken.None);
                 lock (held)
                 {
                     inside--;
@@ -242,8 +242,7 @@ public sealed class ArtifactSweeperTests : EmptiedDatabaseTest
         {
             await Wait.UntilAsync(
                 DataSource,
-                "select not exists (select from pg_stat_activity where application_name = 'sweep' and state_change > clock_timestamp() - interval '300 ms')",
-                TimeSpan.FromSeconds(10));
+                "select not exists (select from pg_stat_activity where application_name = 'sweep' and state_change > clock_timestamp() - interval '300 ms')");
             return batch;
         }));
 

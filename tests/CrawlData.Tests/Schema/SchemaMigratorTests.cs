@@ -10,7 +10,6 @@ namespace CrawlData.Tests.Schema;
 
 public sealed class SchemaMigratorTests : MigratorTest
 {
-    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(10);
 
     [Test]
     public async Task An_empty_database_gets_every_script_once_in_order()
@@ -156,7 +155,7 @@ public sealed class SchemaMigratorTests : MigratorTest
         using var cancellation = new CancellationTokenSource();
         var migrating = Migrator(new SchemaScript("001_slow.sql", "create table slow (); select pg_sleep(60)")).MigrateAsync(cancellation.Token);
         await Wait.UntilAsync(
-            DataSource, "select exists (select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep')", Longest);
+            DataSource, "select exists (select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep')");
         var watch = Stopwatch.StartNew();
 
         await cancellation.CancelAsync();
@@ -340,8 +339,7 @@ public sealed class SchemaMigratorTests : MigratorTest
             """
             select not exists (
                 select from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database()))
-            """,
-            Longest);
+            """);
 
     private sealed class UpperCase : INpgsqlNameTranslator
     {

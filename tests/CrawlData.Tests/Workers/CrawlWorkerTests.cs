@@ -10,7 +10,6 @@ namespace CrawlData.Tests.Workers;
 /// <summary>The recipe's crawler in a hosted worker on runs.</summary>
 public sealed class CrawlWorkerTests : EmptiedDatabaseTest
 {
-    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(20);
 
     private Screens screens = null!;
 
@@ -112,7 +111,7 @@ public sealed class CrawlWorkerTests : EmptiedDatabaseTest
 
         await Runs.FailAsync(run, "taken for dead");
 
-        await screens.Cancelled.Task.WaitAsync(Longest);
+        await screens.Cancelled.Task.WaitAsync(Wait.Longest);
         await worker.StopAsync();
         Assert.That(await Events.CountAsync(run), Is.Zero, "the claim was lost before the flush");
         Assert.That((await Runs.GetAsync(run))!.ErrorMessage, Is.EqualTo("taken for dead"));
@@ -141,7 +140,7 @@ public sealed class CrawlWorkerTests : EmptiedDatabaseTest
     private async Task<Guid> InsertAsync(string appPackage) =>
         (await new CrawlRunRepository(DataSource, notify: true).InsertAsync(new NewCrawlRun { AppPackage = appPackage, MaxSteps = 5 })).Id;
 
-    private Task UntilAsync(string condition) => Wait.UntilAsync(DataSource, condition, Longest);
+    private Task UntilAsync(string condition) => Wait.UntilAsync(DataSource, condition);
 
     private async Task<IHost> StartAsync(Action<WorkerOptions>? configure = null, TimeProvider? time = null, ILoggerFactory? log = null)
     {

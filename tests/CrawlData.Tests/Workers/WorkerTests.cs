@@ -12,7 +12,6 @@ namespace CrawlData.Tests.Workers;
 /// <summary>A hosted worker on sessions. The worker on runs shares its engine.</summary>
 public sealed class WorkerTests : EmptiedDatabaseTest
 {
-    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(20);
 
     private Script script = null!;
 
@@ -104,7 +103,7 @@ public sealed class WorkerTests : EmptiedDatabaseTest
         using var host = await StartAsync(options => options.ShutdownTimeout = TimeSpan.Zero, time: new ShortGrace());
         await script.Handled.UntilCountAsync(1);
 
-        await host.StopAsync().WaitAsync(Longest);
+        await host.StopAsync().WaitAsync(Wait.Longest);
 
         var released = (await Sessions.GetAsync(session))!;
         Assert.That((released.Status, released.Attempts, released.ErrorSummary), Is.EqualTo((AuditSessionStatus.Queued, 1, (string?)null)));
@@ -158,7 +157,7 @@ public sealed class WorkerTests : EmptiedDatabaseTest
 
         await ExecuteAsync("update audit_sessions set attempts = attempts + 1");
 
-        await cancelled.Task.WaitAsync(Longest);
+        await cancelled.Task.WaitAsync(Wait.Longest);
         await host.StopAsync();
         var other = (await Sessions.GetAsync(session))!;
         Assert.That((other.Status, other.Attempts, other.ErrorSummary), Is.EqualTo((AuditSessionStatus.Running, 2, (string?)null)));
@@ -177,7 +176,7 @@ public sealed class WorkerTests : EmptiedDatabaseTest
 
         // The first claims fail.
         proxy.Down = false;
-        await script.Handled.UntilCountAsync(1, Longest);
+        await script.Handled.UntilCountAsync(1);
 
         var failed = Signal();
         proxy.OnSent = (_, piece) =>
@@ -193,7 +192,7 @@ public sealed class WorkerTests : EmptiedDatabaseTest
             return Fault.CutAfter;
         };
         goOn.SetResult();
-        await failed.Task.WaitAsync(Longest);
+        await failed.Task.WaitAsync(Wait.Longest);
         proxy.Down = false;
 
         await UntilAsync("select status = 'completed' from audit_sessions");
@@ -224,7 +223,7 @@ public sealed class WorkerTests : EmptiedDatabaseTest
 
     private static TaskCompletionSource Signal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    private Task UntilAsync(string condition) => Wait.UntilAsync(DataSource, condition, Longest);
+    private Task UntilAsync(string condition) => Wait.UntilAsync(DataSource, condition);
 
     private async Task<IHost> StartAsync(Action<WorkerOptions>? configure = null, NpgsqlDataSource? dataSource = null, TimeProvider? time = null)
     {

@@ -118,7 +118,7 @@ public sealed class CrawlEventFollowAllTests : EmptiedDatabaseTest
         Assert.That(next.IsCompleted, Is.False);
         await transaction.CommitAsync();
 
-        Assert.That(await next.WaitAsync(TimeSpan.FromSeconds(10)));
+        Assert.That(await next.WaitAsync(Wait.Longest));
         Assert.That(following.Current.Events[0].Id, Is.EqualTo(id));
         await following.DisposeAsync();
     }
@@ -133,7 +133,7 @@ public sealed class CrawlEventFollowAllTests : EmptiedDatabaseTest
         await Events.ListAsync(crawl, transaction: transaction);
         await Events.AppendAsync(crawl, EventsOf(3));
 
-        Assert.That((await Events.ListAllAsync().WaitAsync(TimeSpan.FromSeconds(10))).Events, Has.Count.EqualTo(3));
+        Assert.That((await Events.ListAllAsync().WaitAsync(Wait.Longest)).Events, Has.Count.EqualTo(3));
     }
 
     [Test]
