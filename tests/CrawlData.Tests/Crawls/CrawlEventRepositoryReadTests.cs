@@ -174,7 +174,9 @@ public sealed class CrawlEventRepositoryReadTests : DatabaseTest
         Assert.That(read, Is.EqualTo(1));
     }
 
+    /// <summary>It runs alone, because what other tests hold would count.</summary>
     [Test]
+    [NonParallelizable]
     public async Task A_long_stream_is_read_in_bounded_memory()
     {
         const int count = 200_000;

@@ -12,7 +12,8 @@ public sealed class FlushLoopFailureTests
     [Test]
     public async Task A_flush_loop_that_fails_hangs_no_caller_and_everybody_sees_it()
     {
-        await using var dataSource = NpgsqlDataSource.Create("Host=localhost");
+        // Nothing listens on port 1. The loop connects when it sees the awaited event before it waits for more.
+        await using var dataSource = NpgsqlDataSource.Create("Host=127.0.0.1;Port=1");
         var failed = new LogSignal("FlushLoopFailed");
         var time = new FailingTime();
         var writer = new CrawlEventWriter(
