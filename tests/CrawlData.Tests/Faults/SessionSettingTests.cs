@@ -13,7 +13,7 @@ public sealed class SessionSettingTests : DatabaseTest
     {
         var crawl = await CreateCrawlAsync();
         await using var dataSource = NpgsqlDataSource.Create(
-            new NpgsqlConnectionStringBuilder(Database.ConnectionString) { Options = $"-c {setting}=50ms" });
+            new NpgsqlConnectionStringBuilder(Database.ConnectionString) { Options = $"-c {setting}=500ms" });
         await using var holder = await DataSource.OpenConnectionAsync();
         await using var transaction = await holder.BeginTransactionAsync();
         await Events.AppendAsync(crawl, Event(1), transaction);

@@ -94,8 +94,14 @@ public sealed class CrawlWorkerTests : EmptiedDatabaseTest
     {
         var run = await InsertAsync("org.example.app");
         await new CrawlRunQueue(DataSource).ClaimNextAsync();
+        await ExecuteAsync(
+            """
+            update crawl_runs set started_at = started_at - interval '1 hour';
+            update crawl_run_claims set heartbeat_at = heartbeat_at - interval '1 hour';
+            insert into crawl_event_marks (marked_at, event_id) select clock_timestamp() - interval '1 hour', coalesce(max(id), 0) from crawl_events
+            """);
 
-        using var worker = await StartAsync(options => options.StaleAfter = TimeSpan.FromMilliseconds(300));
+        using var worker = await StartAsync(time: new RescuesAtOnce());
 
         await UntilAsync("select exists (select from crawl_run_retries join crawl_runs on id = run_id where status = 'COMPLETED')");
         Assert.That((await Runs.GetAsync(run))!.Status, Is.EqualTo(CrawlStatus.Failed));

@@ -115,8 +115,9 @@ public sealed class WorkerTests : EmptiedDatabaseTest
     {
         var session = await EnqueueAsync();
         await Queue.ClaimNextAsync();
+        await ExecuteAsync("insert into crawl_log_marks (marked_at, log_id) select clock_timestamp() - interval '1 hour', max(id) from crawl_logs");
 
-        using var host = await StartAsync(options => options.StaleAfter = TimeSpan.FromMilliseconds(200));
+        using var host = await StartAsync(time: new RescuesAtOnce());
 
         await UntilAsync("select status = 'completed' from audit_sessions");
         Assert.That(script.Handled.ToList().Select(one => (one.Session.Id, one.Session.Attempts)), Is.EqualTo(new[] { (session, 2) }));

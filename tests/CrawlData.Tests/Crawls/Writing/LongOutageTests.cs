@@ -200,7 +200,14 @@ public sealed class LongOutageTests : DatabaseTest
         await trigger.ExecuteNonQueryAsync();
         var crawl = await CreateCrawlAsync();
         await using var limited = NpgsqlDataSource.Create(
-            new NpgsqlConnectionStringBuilder(Database.ConnectionString) { Options = "-c statement_timeout=200" });
+            new NpgsqlConnectionStringBuilder(Database.ConnectionString) { MaxPoolSize = 1, NoResetOnClose = true });
+
+        // Not from the start: what the driver reads as it opens the connection would count.
+        await using (var limit = limited.CreateCommand("set statement_timeout = 500"))
+        {
+            await limit.ExecuteNonQueryAsync();
+        }
+
         await using var writer = new CrawlEventWriter(
             new CrawlEventRepository(limited, retry: new RetryOptions { Limit = TimeSpan.Zero }),
             new CrawlEventWriterOptions { Linger = TimeSpan.FromMinutes(1) });
