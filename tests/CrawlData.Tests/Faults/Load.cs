@@ -12,7 +12,7 @@ internal sealed class Load(NpgsqlDataSource dataSource, NpgsqlDataSource witness
     private const int WriterCount = 16;
 
 
-    private readonly CrawlEventRepository events = new(dataSource, retry: new RetryOptions { Limit = TimeSpan.FromSeconds(20) }, notify: true);
+    private readonly CrawlEventRepository events = new(dataSource, retry: new RetryOptions { Limit = Wait.Longest }, notify: true);
     private readonly ConcurrentDictionary<(Guid Crawl, int Writer, int Number), ReportedOutcome> reported = [];
     private readonly List<Guid> crawls = [];
     private readonly List<(Guid Crawl, Task<List<long>> Followed)> followers = [];
