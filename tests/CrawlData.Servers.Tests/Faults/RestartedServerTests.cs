@@ -95,7 +95,7 @@ public sealed class RestartedServerTests
         await using var dataSource = NpgsqlDataSource.Create(
             new NpgsqlConnectionStringBuilder(server.ConnectionString) { CommandTimeout = 1, Options = "-c client_min_messages=error" });
         var crawl = await CreateCrawlAsync(server.DataSource);
-        await server.SetAsync(("synchronous_standby_names", "nobody"));
+        await server.RequireMissingStandbyAsync();
 
         await Assert.ThatAsync(() => new CrawlEventRepository(dataSource).AppendAsync(crawl, Event), Throws.InstanceOf<AppendOutcomeUnknownException>());
     }
@@ -108,8 +108,7 @@ public sealed class RestartedServerTests
         await using var proxy = new FaultProxy(server.ConnectionString);
         await using var dataSource = proxy.CreateDataSource(server.ConnectionString);
         var crawl = (await new CrawlRunRepository(server.DataSource).InsertAsync(new NewCrawlRun { AppPackage = "org.example.app" })).Id;
-        await ExecuteAsync(server.DataSource, "alter system set synchronous_standby_names = 'nobody'");
-        await ExecuteAsync(server.DataSource, "select pg_reload_conf()");
+        await server.RequireMissingStandbyAsync();
         proxy.OnSent = (_, piece) => FaultProxy.IsCommit(piece) ? Fault.CutDuring : Fault.None;
 
         await Assert.ThatAsync(
@@ -130,8 +129,7 @@ public sealed class RestartedServerTests
         await using var server = await RestartableServer.StartAsync();
         await using var dataSource = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(server.ConnectionString) { CommandTimeout = 1 });
         var crawl = (await new CrawlRunRepository(server.DataSource).InsertAsync(new NewCrawlRun { AppPackage = "org.example.app" })).Id;
-        await ExecuteAsync(server.DataSource, "alter system set synchronous_standby_names = 'nobody'");
-        await ExecuteAsync(server.DataSource, "select pg_reload_conf()");
+        await server.RequireMissingStandbyAsync();
 
         await Assert.ThatAsync(
             () => new CrawlEventRepository(dataSource).AppendAsync(crawl, Enumerable.Repeat(Event, 3)), Throws.InstanceOf<AppendOutcomeUnknownException>());

@@ -46,8 +46,20 @@ public sealed class KilledProcessTests
         }
     }
 
-    private static bool IsRunning(int processId) =>
-        Directory.Exists($"/proc/{processId}") || (!OperatingSystem.IsLinux() && Process.GetProcesses().Any(process => process.Id == processId));
+    /// <summary>Whether a process runs. One that has ended, and that no parent has waited for, does not: in a container there may be no such parent.</summary>
+    internal static bool IsRunning(int processId)
+    {
+        try
+        {
+            return OperatingSystem.IsLinux()
+                ? !File.ReadAllText($"/proc/{processId}/stat").Contains(") Z ", StringComparison.Ordinal)
+                : Process.GetProcesses().Any(process => process.Id == processId);
+        }
+        catch (IOException)
+        {
+            return false;
+        }
+    }
 
     private static string? ProcessIdOfServer(DirectoryInfo folder)
     {

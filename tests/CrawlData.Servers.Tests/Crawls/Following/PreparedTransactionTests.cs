@@ -53,6 +53,7 @@ public sealed class PreparedTransactionTests
             if (restart)
             {
                 await server.RestartAsync();
+                server.DataSource.Clear();
             }
 
             ids.Add(await events.AppendAsync(other, Event()));
