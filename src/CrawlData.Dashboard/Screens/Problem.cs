@@ -17,7 +17,7 @@ internal sealed record Problem(int Status, string Title, string Detail)
     {
         BadQueryException => new(400, "The address has a wrong parameter", exception.Message),
         InvalidValueException invalid => new(400, "The address has a wrong parameter", $"{invalid.Field} {invalid.Reason}."),
-        DashboardBusyException => new(503, "The dashboard is busy", "Other requests use all of its connections. Try again."),
+        DashboardBusyException => new(503, "The dashboard is busy", $"{exception.Message} Try again."),
         TimeoutException or PostgresException { SqlState: PostgresErrorCodes.QueryCanceled } => new(
             503,
             "It took too long",

@@ -19,6 +19,9 @@ internal sealed record RunView : IScreen
     /// <summary>Gets the counts; null on the tab of the events.</summary>
     public required CrawlEventSummary? Stats { get; init; }
 
+    /// <summary>Gets whether further events may come.</summary>
+    public bool IsLive => Row.Run.Status is CrawlStatus.Pending or CrawlStatus.Running;
+
     /// <summary>Gets the most frequent types with their counts, as many as a page may have rows.</summary>
     public IEnumerable<KeyValuePair<string, long>> MostFrequent =>
         Stats!.CountByType.OrderByDescending(type => type.Value).ThenBy(type => type.Key, StringComparer.Ordinal).Take(Query.MaxPageSize);
