@@ -37,6 +37,7 @@ var root = new RootCommand(HelpText.JoinLines(
       crawldata sweep --dry-run               list expired artifacts
       crawldata purge --crawls 400d           delete old crawls
       crawldata spool DIR --replay            store what a writer left on disk
+      crawldata serve                         show the dashboard in a browser
       crawldata completion bash               complete command lines in your shell
 
     An ID may be shortened to its first digits, as the tables show it.
@@ -69,6 +70,7 @@ var root = new RootCommand(HelpText.JoinLines(
     new SweepCommand(),
     new PurgeCommand(),
     new SpoolCommand(),
+    new ServeCommand(),
     new CompletionCommand(),
 };
 root.HelpName = "crawldata";
