@@ -63,6 +63,7 @@ internal sealed partial class Dashboard
         MapScreen<SessionView, SessionPage>(endpoints, "sessions/{id:guid}", "sessions", FromRows(SessionView.ReadAsync));
         MapScreen<ArtifactView, ArtifactPage>(endpoints, "artifacts", "artifacts", ReadArtifactsAsync);
         MapScreen<StatusView, StatusPage>(endpoints, "status", "status", ReadStatusViewAsync);
+        MapArtifacts(endpoints);
         Map(endpoints, "assets/{name}", isApi: false, context => AssetCatalog.WriteAsync(context, (string)context.Request.RouteValues["name"]!));
     }
 
@@ -178,7 +179,7 @@ internal sealed partial class Dashboard
                 context,
                 new RowReads(database.Repositories, transaction, redaction, summaries, options.StaleAfter, context.RequestAborted),
                 time.GetUtcNow(),
-                options.StaleAfter)),
+                options)),
             context.RequestAborted);
 
     private PageContext ContextOf(HttpContext context, string path, string title, string? section)
