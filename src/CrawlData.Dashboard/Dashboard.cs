@@ -72,6 +72,7 @@ internal sealed partial class Dashboard
         MapScreen<ArtifactView, ArtifactPage>(endpoints, "artifacts", "artifacts", ReadArtifactsAsync);
         MapScreen<StatusView, StatusPage>(endpoints, "status", "status", ReadStatusViewAsync);
         MapLive(endpoints);
+        MapArtifacts(endpoints);
         Map(endpoints, "assets/{name}", isApi: false, context => AssetCatalog.WriteAsync(context, (string)context.Request.RouteValues["name"]!));
     }
 
@@ -194,7 +195,7 @@ internal sealed partial class Dashboard
         status.GetAsync(() => database.ReadAsync(statusReader.ReadAsync, context.RequestAborted), context.RequestAborted);
 
     private Func<HttpContext, Task<T?>> FromRows<T>(Func<ScreenRequest, Task<T?>> read) => context =>
-        ReadRowsAsync(rows => read(new ScreenRequest(context, rows, time.GetUtcNow(), options.StaleAfter)), context.RequestAborted);
+        ReadRowsAsync(rows => read(new ScreenRequest(context, rows, time.GetUtcNow(), options)), context.RequestAborted);
 
     private Task<T> ReadRowsAsync<T>(Func<RowReads, Task<T>> read, CancellationToken cancellationToken) =>
         database.ReadAsync(

@@ -44,11 +44,10 @@ internal static class AllPeers
     ];
 
     /// <summary>Gets a program that says hello; null without it.</summary>
-    public static ClientProgram? Hello { get; } =
 #if WITH_READY_TO_RUN
-        ClientProgram.DotNet("hello world", Path.Combine(AppContext.BaseDirectory, "hello", "hello.dll"));
+    public static ClientProgram? Hello { get; } = ClientProgram.DotNet("hello world", Path.Combine(AppContext.BaseDirectory, "hello", "hello.dll"));
 #else
-        null;
+    public static ClientProgram? Hello => null;
 #endif
 
     public static IReadOnlyList<Peer> Of(NpgsqlDataSource dataSource) =>

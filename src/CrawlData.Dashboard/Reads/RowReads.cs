@@ -123,6 +123,12 @@ internal sealed class RowReads(
         [.. (await repositories.Artifacts.ListAsync(sessionId, new ArtifactFilter { IncludeDeleted = true }, transaction, cancellationToken)
             .ConfigureAwait(false)).Select(redaction.Of)];
 
+    /// <summary>Gets an artifact with its storage URI as it is stored, for the resolver alone; null when there is none, or it is deleted.</summary>
+    public async Task<Artifact?> GetStoredArtifactAsync(Guid sessionId, Guid id) =>
+        await repositories.Artifacts.GetAsync(sessionId, id, transaction, cancellationToken).ConfigureAwait(false) is { DeletedAt: null } stored
+            ? stored
+            : null;
+
     public Task<IReadOnlyDictionary<ArtifactType, ArtifactTotal>> TotalArtifactsAsync() =>
         repositories.Artifacts.TotalAllByTypeAsync(false, transaction, cancellationToken);
 

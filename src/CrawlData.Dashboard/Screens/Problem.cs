@@ -1,3 +1,4 @@
+using CrawlData.Dashboard.Artifacts;
 using CrawlData.Dashboard.Reads;
 using CrawlData.Dashboard.Text;
 using Npgsql;
@@ -17,6 +18,7 @@ internal sealed record Problem(int Status, string Title, string Detail)
     {
         BadQueryException => new(400, "The address has a wrong parameter", exception.Message),
         InvalidValueException invalid => new(400, "The address has a wrong parameter", $"{invalid.Field} {invalid.Reason}."),
+        ArtifactException artifact => new(artifact.Status, "The artifact cannot be shown", artifact.Message),
         DashboardBusyException => new(503, "The dashboard is busy", $"{exception.Message} Try again."),
         TimeoutException or PostgresException { SqlState: PostgresErrorCodes.QueryCanceled } => new(
             503,

@@ -5,7 +5,7 @@ using Microsoft.AspNetCore.Http;
 namespace CrawlData.Dashboard.Screens;
 
 /// <summary>A request for a screen, with its way to rows.</summary>
-internal sealed class ScreenRequest(HttpContext context, RowReads rows, DateTimeOffset now, TimeSpan staleAfter)
+internal sealed class ScreenRequest(HttpContext context, RowReads rows, DateTimeOffset now, CrawlDataDashboardOptions options)
 {
     public RowReads Rows => rows;
 
@@ -13,10 +13,15 @@ internal sealed class ScreenRequest(HttpContext context, RowReads rows, DateTime
 
     public DateTimeOffset Now => now;
 
-    public TimeSpan StaleAfter => staleAfter;
+    public CrawlDataDashboardOptions Options => options;
+
+    public TimeSpan StaleAfter => options.StaleAfter;
 
     /// <summary>Gets an id of the path. The route's constraint has checked it.</summary>
     public Guid Id => Guid.Parse((string)context.Request.RouteValues["id"]!, CultureInfo.InvariantCulture);
+
+    /// <summary>Gets an artifact's id of the path. The route's constraint has checked it.</summary>
+    public Guid ArtifactId => Guid.Parse((string)context.Request.RouteValues["artifact"]!, CultureInfo.InvariantCulture);
 
     /// <summary>Gets an event's id of the path. The route's constraint has checked it.</summary>
     public long EventId => long.Parse((string)context.Request.RouteValues["event"]!, CultureInfo.InvariantCulture);

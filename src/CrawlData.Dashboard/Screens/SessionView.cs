@@ -17,6 +17,9 @@ internal sealed record SessionView : IScreen
 
     public required int ArtifactCount { get; init; }
 
+    /// <summary>Gets whether the content of artifacts is served.</summary>
+    public required bool ServesArtifacts { get; init; }
+
     public required CrawlLogLevel? Level { get; init; }
 
     /// <summary>Gets log lines, the newest first.</summary>
@@ -50,6 +53,7 @@ internal sealed record SessionView : IScreen
             Pages = await request.Rows.ListPagesAsync(session.Id).ConfigureAwait(false),
             Artifacts = [.. artifacts.Take(Query.MaxPageSize)],
             ArtifactCount = artifacts.Count,
+            ServesArtifacts = request.Options.ServesArtifacts,
             Level = level,
             Lines = log.Items,
             IsFirstPage = query.Cursor is null,
@@ -62,6 +66,16 @@ internal sealed record SessionView : IScreen
     /// <summary>Returns the pages of a type in a viewport. There may be several.</summary>
     public IEnumerable<AuditPage> PagesOf(PageType type, Viewport viewport) =>
         Pages.Where(page => page.PageType == type && page.Viewport == viewport);
+
+    /// <summary>Returns the address of an artifact's content; null when it is not served.</summary>
+    public string? ContentOf(Artifact artifact) =>
+        ServesArtifacts && artifact.DeletedAt is null ? $"{Row.Session.Id}/artifacts/{artifact.Id}" : null;
+
+    /// <summary>Returns the address of the newest screenshot of a page; null when there is none to show.</summary>
+    public string? ScreenshotOf(AuditPage page) =>
+        Artifacts.LastOrDefault(artifact => artifact.PageId == page.Id && artifact is { Type: ArtifactType.Screenshot, DeletedAt: null }) is { } screenshot
+            ? ContentOf(screenshot)
+            : null;
 
     /// <summary>Returns the address of a page of the log.</summary>
     public string Page(string? cursor) => Link.Query(

@@ -53,7 +53,7 @@ public sealed class CrawlLogFollowerTests : DatabaseTest
 
         Assert.That(received.Count, Is.Zero);
         await transaction.CommitAsync();
-        await time.AdvanceUntilAsync(received.UntilCountAsync(2, TimeSpan.FromSeconds(60)), TimeSpan.FromMilliseconds(250));
+        await time.AdvanceUntilAsync(received.UntilCountAsync(2), TimeSpan.FromMilliseconds(250));
         Assert.That(received.ToList(), Is.EqualTo(new[] { late, early }));
 
         await enough.CancelAsync();
