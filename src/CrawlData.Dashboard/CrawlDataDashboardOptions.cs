@@ -58,6 +58,20 @@ public sealed class CrawlDataDashboardOptions
     /// filters compare: app packages, event types and policy versions.</remarks>
     public Func<string, string, string>? RedactText { get; set; }
 
+    /// <summary>Gets or sets a function that says whether events of a type are errors. The view of a run over time shows them apart.</summary>
+    /// <value>The default is true for types that contain <c>error</c> or <c>fail</c>, in upper or lower case.</value>
+    /// <remarks>It is called on several threads at a time.</remarks>
+    /// <exception cref="ArgumentNullException">The value is null.</exception>
+    public Func<string, bool> IsErrorType
+    {
+        get;
+        set
+        {
+            ArgumentNullException.ThrowIfNull(value, nameof(IsErrorType));
+            field = value;
+        }
+    } = type => type.Contains("error", StringComparison.OrdinalIgnoreCase) || type.Contains("fail", StringComparison.OrdinalIgnoreCase);
+
     /// <summary>Gets or sets a function that opens the content of an artifact. It gets the storage URI as it is stored, and returns the content, or null when
     /// there is none. With it, pages show screenshots and link to other artifacts.</summary>
     /// <value>The default is null: no content is served.</value>

@@ -30,7 +30,8 @@ internal sealed partial class Dashboard
     private readonly CrawlDataDashboardOptions options;
     private readonly DashboardDatabase database;
     private readonly Redaction redaction;
-    private readonly SummaryCache summaries = new();
+    private readonly RunCache<CrawlEventSummary> summaries = new();
+    private readonly EventSampler sampler;
     private readonly DatabaseStatusReader statusReader;
     private readonly DatabaseDoctor doctor;
     private readonly TimeProvider time;
@@ -50,6 +51,7 @@ internal sealed partial class Dashboard
         redaction = new Redaction(options);
         time = services.GetService<TimeProvider>() ?? TimeProvider.System;
         logger = services.GetRequiredService<ILoggerFactory>().CreateLogger("CrawlData.Dashboard");
+        sampler = new EventSampler(time);
         status = new(TimeSpan.FromSeconds(10), time);
         overview = new(TimeSpan.FromSeconds(10), time);
 
@@ -199,7 +201,7 @@ internal sealed partial class Dashboard
 
     private Task<T> ReadRowsAsync<T>(Func<RowReads, Task<T>> read, CancellationToken cancellationToken) =>
         database.ReadAsync(
-            transaction => read(new RowReads(database.Repositories, transaction, redaction, summaries, options.StaleAfter, cancellationToken)),
+            transaction => read(new RowReads(database.Repositories, transaction, redaction, summaries, sampler, options.StaleAfter, cancellationToken)),
             cancellationToken);
 
     private LiveSource FindLiveSource(IServiceProvider services)

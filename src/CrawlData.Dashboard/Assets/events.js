@@ -44,11 +44,11 @@ if (list) {
   };
 
   // A page of the server, as a document that runs nothing.
-  const fetchPage = (address) => new Promise((resolve, reject) => {
+  const fetchPage = (address, wanted = "[data-events]") => new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("GET", address);
     request.responseType = "document";
-    request.onload = () => (request.response?.querySelector("[data-events]") ? resolve(request.response) : reject(new Error(`${request.status}`)));
+    request.onload = () => (request.response?.querySelector(wanted) ? resolve(request.response) : reject(new Error(`${request.status}`)));
     request.onerror = () => reject(new Error("no answer"));
     request.send();
   });
@@ -221,11 +221,22 @@ if (list) {
     return nodes.slice(0, nodes.findIndex((node) => node.className === "tabs"));
   };
 
+  // The server draws it on a tab of its own.
+  const loadStrip = async () => {
+    const place = element("figure", "strip");
+    document.querySelector(".tabs").before(place);
+    const drawn = await fetchPage("?tab=time", "[data-strip], .empty").then((page) => page.querySelector("[data-strip]"), () => null);
+    if (drawn) place.replaceWith(document.importNode(drawn, true));
+    else place.remove();
+    document.dispatchEvent(new Event("crawldata:rows"));
+  };
+
   const refreshHead = async () => {
     const fresh = headOf(await fetchPage("?"));
     for (const node of headOf(document)) node.remove();
     document.querySelector("main").prepend(...fresh.map((node) => document.importNode(node, true)));
     changed();
+    await loadStrip();
   };
 
   const close = () => {
@@ -323,6 +334,7 @@ if (list) {
   addEventListener("keydown", keys);
   pill.addEventListener("click", toHead);
   fill();
+  if (last) loadStrip();
   if (stream) {
     document.addEventListener("visibilitychange", visible);
     open();

@@ -10,7 +10,8 @@ internal sealed class RowReads(
     Repositories repositories,
     NpgsqlTransaction transaction,
     Redaction redaction,
-    SummaryCache summaries,
+    RunCache<CrawlEventSummary> summaries,
+    EventSampler sampler,
     TimeSpan staleAfter,
     CancellationToken cancellationToken)
 {
@@ -56,9 +57,12 @@ internal sealed class RowReads(
     {
         var summary = await repositories.Events.SummarizeAsync(crawlId, summaries.Find(crawlId), MostCounted, transaction, cancellationToken)
             .ConfigureAwait(false);
-        summaries.Keep(summary);
+        summaries.Keep(crawlId, summary);
         return summary;
     }
+
+    /// <summary>Reads some of a crawl's events, without payloads; null when it has none.</summary>
+    public Task<EventSamples?> SampleEventsAsync(Guid crawlId) => sampler.ReadAsync(crawlId, transaction, cancellationToken);
 
     /// <summary>Compares two crawls, and counts all differences.</summary>
     /// <param name="olderId">The older crawl.</param>

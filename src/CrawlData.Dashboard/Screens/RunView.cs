@@ -13,11 +13,17 @@ internal sealed record RunView : IScreen
 
     public required LastCrawlEvent? Last { get; init; }
 
-    /// <summary>Gets the events; null on the tab of the counts.</summary>
+    /// <summary>Gets the events; null on the other tabs.</summary>
     public required EventList? Events { get; init; }
 
-    /// <summary>Gets the counts; null on the tab of the events.</summary>
+    /// <summary>Gets the counts; null on the other tabs.</summary>
     public required CrawlEventSummary? Stats { get; init; }
+
+    /// <summary>Gets whether this is the tab of the events over time.</summary>
+    public required bool IsOverTime { get; init; }
+
+    /// <summary>Gets the events over time; null on the other tabs, and without events.</summary>
+    public required EventStrip? Strip { get; init; }
 
     /// <summary>Gets whether further events may come.</summary>
     public bool IsLive => Row.Run.Status is CrawlStatus.Pending or CrawlStatus.Running;
@@ -34,29 +40,33 @@ internal sealed record RunView : IScreen
         Row.IsStale,
         Events = Events?.Twin,
         Stats = Stats is null ? null : new { Stats.Count, Stats.IsComplete, Stats.CountByType, Stats.FirstCreatedAt, Stats.LastCreatedAt },
+        OverTime = Strip,
     };
 
     public static async Task<RunView?> ReadAsync(ScreenRequest request)
     {
-        var isStats = request.Query.Text("tab") switch
+        var tab = request.Query.Text("tab") ?? "events";
+        if (tab is not ("events" or "time" or "stats"))
         {
-            null or "events" => false,
-            "stats" => true,
-            _ => throw new BadQueryException("tab", "must be events or stats"),
-        };
+            throw new BadQueryException("tab", "must be events, time or stats");
+        }
+
         if (await request.Rows.GetRunAsync(request.Id).ConfigureAwait(false) is not { } run)
         {
             return null;
         }
 
         var row = (await RunRow.OfAsync([run], request.Rows, request.StaleAfter).ConfigureAwait(false))[0];
+        var samples = tab == "time" ? await request.Rows.SampleEventsAsync(run.Id).ConfigureAwait(false) : null;
         return new RunView
         {
             Row = row,
             Attempt = await request.Rows.GetAttemptAsync(run.Id).ConfigureAwait(false),
             Last = row.Last ?? (await request.Rows.GetLastEventsAsync([run.Id]).ConfigureAwait(false)).GetValueOrDefault(run.Id),
-            Events = isStats ? null : await EventList.ReadAsync(request).ConfigureAwait(false),
-            Stats = isStats ? await request.Rows.SummarizeAsync(run.Id).ConfigureAwait(false) : null,
+            Events = tab == "events" ? await EventList.ReadAsync(request).ConfigureAwait(false) : null,
+            Stats = tab == "stats" ? await request.Rows.SummarizeAsync(run.Id).ConfigureAwait(false) : null,
+            IsOverTime = tab == "time",
+            Strip = samples is null ? null : EventStrip.Of(samples, request.IsErrorType),
         };
     }
 }

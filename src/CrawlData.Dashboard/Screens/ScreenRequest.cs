@@ -17,6 +17,9 @@ internal sealed class ScreenRequest(HttpContext context, RowReads rows, DateTime
 
     public TimeSpan StaleAfter => options.StaleAfter;
 
+    /// <summary>Gets which event types are errors.</summary>
+    public Func<string, bool> IsErrorType => options.IsErrorType;
+
     /// <summary>Gets an id of the path. The route's constraint has checked it.</summary>
     public Guid Id => Guid.Parse((string)context.Request.RouteValues["id"]!, CultureInfo.InvariantCulture);
 

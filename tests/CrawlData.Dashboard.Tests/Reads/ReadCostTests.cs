@@ -49,6 +49,9 @@ public sealed class ReadCostTests : DashboardTest
 
             // Events that were counted at an earlier look are not counted again.
             $"runs/{run.Id}?tab=stats",
+
+            // Nor are samples looked up again.
+            $"runs/{run.Id}?tab=time",
         })
         {
             var read = await CostOfAsync(host, dataSource, address);
@@ -58,6 +61,16 @@ public sealed class ReadCostTests : DashboardTest
             // A time is found by look-ups in the index, as many as halve the number of events down to one.
             var search = address.EndsWith('Z') ? 16 * 5 : 0;
             Assert.That(read, Is.GreaterThan(0).And.LessThanOrEqualTo(Buffers + search), address);
+        }
+
+        await using (var anew = await DashboardHost.StartAsync(dataSource, options => options.MaxConnections = 1))
+        {
+            await CostOfAsync(anew, dataSource, $"runs/{run.Id}");
+            var before = await CountAsync(dataSource);
+            await anew.GetPageAsync($"runs/{run.Id}?tab=time");
+            var read = await CountAsync(dataSource) - before;
+            TestContext.Out.WriteLine($"{read} buffers: 600 samples");
+            Assert.That(read, Is.InRange(600, 2_600));
         }
 
         // A run that is running costs the look for its last event, and when that is old the look for its heartbeat.
