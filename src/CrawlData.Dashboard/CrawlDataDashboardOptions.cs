@@ -100,8 +100,28 @@ public sealed class CrawlDataDashboardOptions
         set => field = Require(value, TimeSpan.FromMilliseconds(100), TimeSpan.FromHours(1), nameof(ArtifactTimeout));
     } = TimeSpan.FromSeconds(10);
 
+    /// <summary>Gets the policy of <see cref="Actions"/>; null without it.</summary>
+    internal string? ActionPolicy { get; private set; }
+
     /// <summary>Gets whether the content of artifacts is served.</summary>
     internal bool ServesArtifacts => Artifacts is not null || ArtifactRoot is not null;
+
+    /// <summary>Maps actions, under a policy of ASP.NET's authorization: cancel, fail and retry a run; requeue, fail and release a session. Without this call the
+    /// dashboard only reads.</summary>
+    /// <remarks>A user needs the dashboard's own authorization as well. Pages offer actions only to users whom the policy allows. Each action is logged, with the
+    /// user's name.</remarks>
+    /// <param name="policy">The name of the policy, as <c>AddAuthorization</c> has it.</param>
+    /// <exception cref="ArgumentException">The name is null, empty or blank.</exception>
+    /// <example>
+    /// <code>
+    /// app.MapCrawlDataDashboard("/crawls", options => options.Actions("operators")).RequireAuthorization("viewers");
+    /// </code>
+    /// </example>
+    public void Actions(string policy)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(policy);
+        ActionPolicy = policy;
+    }
 
     private static T Require<T>(T value, T least, T most, string name) where T : IComparable<T> =>
         value.CompareTo(least) >= 0 && value.CompareTo(most) <= 0

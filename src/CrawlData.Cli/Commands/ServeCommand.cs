@@ -45,7 +45,18 @@ internal sealed class ServeCommand : ToolCommand
         HelpName = "FILE",
     };
 
-    public ServeCommand() : base("serve", "Shows the dashboard in a browser on this machine: runs, sessions, artifacts, status. It only reads.", """
+    private readonly Option<bool> allowActions = new("--allow-actions")
+    {
+        Description = "Let browsers cancel, fail and retry runs, and requeue, fail and release sessions. Each action is a line on standard error.",
+    };
+
+    private readonly Option<string?> artifactRoot = new("--artifact-root")
+    {
+        Description = "A folder whose files are shown as artifacts, where their storage URIs are file: URIs.",
+        HelpName = "FOLDER",
+    };
+
+    public ServeCommand() : base("serve", "Shows the dashboard in a browser on this machine: runs, sessions, artifacts, status. It reads.", """
         It prints a link. The link works once: the browser that opens it keeps a cookie, and others get 403. Ctrl+C ends it. No option takes the token itself,
         because other users of the machine can see a process's arguments.
 
@@ -60,6 +71,8 @@ internal sealed class ServeCommand : ToolCommand
         Add(hosts);
         Add(listen);
         Add(tokenFile);
+        Add(artifactRoot);
+        Add(allowActions);
         SetAction(RunAsync);
     }
 
@@ -73,6 +86,8 @@ internal sealed class ServeCommand : ToolCommand
             Port = arguments.GetValue(port) ?? DefaultPort,
             Hosts = arguments.GetValue(hosts) ?? [],
             Token = ReadToken(arguments.GetValue(tokenFile)),
+            AllowActions = arguments.GetValue(allowActions),
+            Configure = dashboard => dashboard.ArtifactRoot = arguments.GetValue(artifactRoot) is { } folder ? Path.GetFullPath(folder) : null,
         };
         if (!IPAddress.IsLoopback(options.Address) && options.Token is null)
         {

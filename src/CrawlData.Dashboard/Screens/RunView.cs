@@ -1,4 +1,6 @@
 using CrawlData.Crawls;
+using CrawlData.Dashboard.Actions;
+using CrawlData.Dashboard.Text;
 
 namespace CrawlData.Dashboard.Screens;
 
@@ -22,6 +24,9 @@ internal sealed record RunView : IScreen
     /// <summary>Gets the most frequent types with their counts, as many as a page may have rows.</summary>
     public IEnumerable<KeyValuePair<string, long>> MostFrequent =>
         Stats!.CountByType.OrderByDescending(type => type.Value).ThenBy(type => type.Key, StringComparer.Ordinal).Take(Query.MaxPageSize);
+
+    /// <summary>Gets what the user may do with the run.</summary>
+    public required IReadOnlyList<ActionRule> Actions { get; init; }
 
     public object Twin => new
     {
@@ -49,6 +54,7 @@ internal sealed record RunView : IScreen
         var row = (await RunRow.OfAsync([run], request.Rows, request.StaleAfter).ConfigureAwait(false))[0];
         return new RunView
         {
+            Actions = await request.FindActionsAsync(ActionRule.OfRuns, run.Status.ToLabel()).ConfigureAwait(false),
             Row = row,
             Attempt = await request.Rows.GetAttemptAsync(run.Id).ConfigureAwait(false),
             Last = row.Last ?? (await request.Rows.GetLastEventsAsync([run.Id]).ConfigureAwait(false)).GetValueOrDefault(run.Id),
