@@ -106,10 +106,10 @@ public sealed class CrawlDataDashboardOptions
     /// <summary>Gets whether the content of artifacts is served.</summary>
     internal bool ServesArtifacts => Artifacts is not null || ArtifactRoot is not null;
 
-    /// <summary>Maps actions, under a policy of ASP.NET's authorization: cancel, fail and retry a run; requeue, fail and release a session. Without this call the
-    /// dashboard only reads.</summary>
-    /// <remarks>A user needs the dashboard's own authorization as well. Pages offer actions only to users whom the policy allows. Each action is logged, with the
-    /// user's name.</remarks>
+    /// <summary>Maps actions, under a policy of ASP.NET's authorization: cancel, fail and retry a run; requeue, fail and release a session. Without this call
+    /// the dashboard only reads.</summary>
+    /// <remarks>A user needs the dashboard's own authorization as well. Pages offer actions only to users whom the policy allows. Each action is logged, with
+    /// the user's name.</remarks>
     /// <param name="policy">The name of the policy, as <c>AddAuthorization</c> has it.</param>
     /// <exception cref="ArgumentException">The name is null, empty or blank.</exception>
     /// <example>

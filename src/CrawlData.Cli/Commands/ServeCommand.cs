@@ -8,6 +8,10 @@ namespace CrawlData.Cli.Commands;
 /// <summary><c>crawldata serve</c>: shows the dashboard in a browser.</summary>
 internal sealed class ServeCommand : ToolCommand
 {
+    public const string CommandName = "serve";
+
+    public const string Summary = "Shows the dashboard in a browser on this machine: runs, sessions, artifacts, status.";
+
     // The keys of a telephone that spell "crawl".
     private const int DefaultPort = 27295;
     private const int LeastTokenLength = 16;
@@ -56,8 +60,8 @@ internal sealed class ServeCommand : ToolCommand
         HelpName = "FOLDER",
     };
 
-    public ServeCommand() : base("serve", "Shows the dashboard in a browser on this machine: runs, sessions, artifacts, status. It reads.", """
-        It prints a link. The link works once: the browser that opens it keeps a cookie, and others get 403. Ctrl+C ends it. No option takes the token itself,
+    public ServeCommand() : base(CommandName, Summary, """
+        It only reads, unless --allow-actions is given. It prints a link. The link works once: the browser that opens it keeps a cookie, and others get 403. Ctrl+C ends it. No option takes the token itself,
         because other users of the machine can see a process's arguments.
 
         Beyond this machine it speaks plain HTTP. Put a proxy with TLS before it, or use ssh -L 27295:localhost:27295 and leave it on 127.0.0.1.

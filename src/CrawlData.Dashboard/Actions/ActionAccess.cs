@@ -12,5 +12,6 @@ internal static class ActionAccess
     /// <summary>Returns whether the policy allows the user of a request. The endpoints require the policy too, but <c>AllowAnonymous</c> on the dashboard would
     /// turn that off.</summary>
     public static async Task<bool> IsAllowedAsync(HttpContext context, string policy) =>
-        (await context.RequestServices.GetRequiredService<IAuthorizationService>().AuthorizeAsync(context.User, context, policy).ConfigureAwait(false)).Succeeded;
+        (await context.RequestServices.GetRequiredService<IAuthorizationService>().AuthorizeAsync(context.User, context, policy).ConfigureAwait(false))
+            .Succeeded;
 }
