@@ -12,6 +12,9 @@ internal sealed class ScreenRequest(HttpContext context, RowReads rows, DateTime
 
     public Query Query { get; } = new(context.Request.Query);
 
+    /// <summary>Gets whether the answer is JSON.</summary>
+    public bool IsApi => context.Request.Path.Value!.Contains("/api/v1/", StringComparison.Ordinal);
+
     public DateTimeOffset Now => now;
 
     public CrawlDataDashboardOptions Options => options;

@@ -1,0 +1,10 @@
+namespace CrawlData.Dashboard.Screens;
+
+/// <summary>A view of a run.</summary>
+internal enum RunTab
+{
+    Screens,
+    Steps,
+    Events,
+    Stats,
+}
