@@ -27,6 +27,16 @@ internal sealed partial class Dashboard
                 ? WriteProblemAsync(context, path, Problem.NotFound, isApi: false)
                 : source.WriteAsync(context, stored.StorageUri, FileNameOf(stored))).ConfigureAwait(false);
         });
+
+        const string eventPath = "runs/{id:guid}/events/{event:long}/artifact";
+        var findUri = FromRows(request => request.Rows.GetStoredUriAsync(request.Id, request.EventId, options.ArtifactProperties));
+        Map(endpoints, eventPath, isApi: false, async context =>
+        {
+            var uri = await findUri(context).ConfigureAwait(false);
+            await (uri is null
+                ? WriteProblemAsync(context, eventPath, Problem.NotFound, isApi: false)
+                : source.WriteAsync(context, uri, $"event-{context.Request.RouteValues["event"]}")).ConfigureAwait(false);
+        });
     }
 
     private static string FileNameOf(Artifact artifact) => $"{artifact.Type.ToLabel()}-{artifact.Id}" + artifact.Type switch

@@ -88,4 +88,20 @@ public sealed class ExampleTests : DatabaseTest
 
         Task<Stream> OpenAsync(string storageUri, CancellationToken _) => Task.FromResult<Stream>(new MemoryStream(bucket[storageUri]));
     }
+
+    [Test]
+    public async Task The_documented_policy_maps_actions()
+    {
+        await using var host = await DashboardHost.StartAsync(
+            DataSource,
+            services: services => services.AddAuthorization(options => options.AddPolicy("operators", policy => policy.RequireRole("operator"))),
+            map: app =>
+            {
+                // snippet: dashboard-actions
+                app.MapCrawlDataDashboard("/crawls", options => options.Actions("operators")).RequireAuthorization("viewers");
+                // end snippet
+            });
+
+        Assert.That(host.Endpoints.Select(endpoint => endpoint.RoutePattern.RawText), Does.Contain("/crawls/runs/{id:guid}/cancel"));
+    }
 }

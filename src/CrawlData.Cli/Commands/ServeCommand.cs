@@ -10,7 +10,7 @@ internal sealed class ServeCommand : ToolCommand
 {
     public const string CommandName = "serve";
 
-    public const string Summary = "Shows the dashboard in a browser on this machine: runs, sessions, artifacts, status. It only reads.";
+    public const string Summary = "Shows the dashboard in a browser on this machine: runs, sessions, artifacts, status.";
 
     // The keys of a telephone that spell "crawl".
     private const int DefaultPort = 27295;
@@ -49,8 +49,20 @@ internal sealed class ServeCommand : ToolCommand
         HelpName = "FILE",
     };
 
+    private readonly Option<bool> allowActions = new("--allow-actions")
+    {
+        Description = "Let browsers cancel, fail and retry runs, and requeue, fail and release sessions. Each action is a line on standard error.",
+    };
+
+    private readonly Option<string?> artifactRoot = new("--artifact-root")
+    {
+        Description = "A folder whose files are shown as artifacts, where their storage URIs are file: URIs.",
+        HelpName = "FOLDER",
+    };
+
     public ServeCommand() : base(CommandName, Summary, """
-        It prints a link. The link works once: the browser that opens it keeps a cookie, and others get 403. Ctrl+C ends it. No option takes the token itself,
+        It only reads, unless --allow-actions is given. It prints a link. The link works once: the browser that opens it keeps a cookie, and others get 403.
+        Ctrl+C ends it. No option takes the token itself,
         because other users of the machine can see a process's arguments.
 
         Beyond this machine it speaks plain HTTP. Put a proxy with TLS before it, or use ssh -L 27295:localhost:27295 and leave it on 127.0.0.1.
@@ -64,6 +76,8 @@ internal sealed class ServeCommand : ToolCommand
         Add(hosts);
         Add(listen);
         Add(tokenFile);
+        Add(artifactRoot);
+        Add(allowActions);
         SetAction(RunAsync);
     }
 
@@ -77,6 +91,8 @@ internal sealed class ServeCommand : ToolCommand
             Port = arguments.GetValue(port) ?? DefaultPort,
             Hosts = arguments.GetValue(hosts) ?? [],
             Token = ReadToken(arguments.GetValue(tokenFile)),
+            AllowActions = arguments.GetValue(allowActions),
+            Configure = dashboard => dashboard.ArtifactRoot = arguments.GetValue(artifactRoot) is { } folder ? Path.GetFullPath(folder) : null,
         };
         if (!IPAddress.IsLoopback(options.Address) && options.Token is null)
         {

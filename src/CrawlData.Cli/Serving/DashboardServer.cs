@@ -15,6 +15,9 @@ internal sealed class DashboardServer : IAsyncDisposable
     // Forms are small.
     private const int MaxRequestBytes = 256 * 1024;
 
+    // Whoever has shown the token.
+    private const string Policy = "token";
+
     private readonly WebApplication application;
 
     private DashboardServer(WebApplication application, Uri link)
@@ -42,7 +45,7 @@ internal sealed class DashboardServer : IAsyncDisposable
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(1));
         builder.Services.AddSingleton<IHostLifetime, ServerLifetime>();
         builder.Services.AddRoutingCore();
-        builder.Services.AddAuthorization();
+        builder.Services.AddAuthorization(authorization => authorization.AddPolicy(Policy, policy => policy.RequireAuthenticatedUser()));
         builder.Services.AddSingleton(dataSource);
         builder.Services.AddCrawlData(library => library.MigrateAtStartup = false);
         var application = builder.Build();
@@ -50,7 +53,14 @@ internal sealed class DashboardServer : IAsyncDisposable
         application.UseRouting();
         application.Use(access.InvokeAsync);
         application.UseAuthorization();
-        application.MapCrawlDataDashboard("/", options.Configure).RequireAuthorization();
+        application.MapCrawlDataDashboard("/", dashboard =>
+        {
+            options.Configure?.Invoke(dashboard);
+            if (options.AllowActions)
+            {
+                dashboard.Actions(Policy);
+            }
+        }).RequireAuthorization(Policy);
         try
         {
             await application.StartAsync(cancellationToken);

@@ -18,6 +18,9 @@ internal sealed record DashboardServerOptions
     /// <summary>Gets the token that opens the dashboard to everybody who knows it; null for a link that works once.</summary>
     public string? Token { get; init; }
 
+    /// <summary>Gets whether browsers that have shown the token may cancel, fail and retry.</summary>
+    public bool AllowActions { get; init; }
+
     /// <summary>Gets what sets the options of the dashboard.</summary>
     public Action<CrawlDataDashboardOptions>? Configure { get; init; }
 }

@@ -1,4 +1,5 @@
 using CrawlData.Audits;
+using CrawlData.Dashboard.Actions;
 using CrawlData.Dashboard.Text;
 
 namespace CrawlData.Dashboard.Screens;
@@ -33,6 +34,9 @@ internal sealed record SessionView : IScreen
 
     public required DateTimeOffset Now { get; init; }
 
+    /// <summary>Gets what the user may do with the session.</summary>
+    public required IReadOnlyList<ActionRule> Actions { get; init; }
+
     public object Twin => new { Row.Session, Row.IsStale, Pages, Artifacts, ArtifactCount, Log = new { Items = Lines, NextCursor } };
 
     public static async Task<SessionView?> ReadAsync(ScreenRequest request)
@@ -53,6 +57,7 @@ internal sealed record SessionView : IScreen
             Pages = await request.Rows.ListPagesAsync(session.Id).ConfigureAwait(false),
             Artifacts = [.. artifacts.Take(Query.MaxPageSize)],
             ArtifactCount = artifacts.Count,
+            Actions = await request.FindActionsAsync(ActionRule.OfSessions, session.Status.ToLabel()).ConfigureAwait(false),
             ServesArtifacts = request.Options.ServesArtifacts,
             Level = level,
             Lines = log.Items,
