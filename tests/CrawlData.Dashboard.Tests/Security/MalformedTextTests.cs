@@ -34,7 +34,7 @@ public sealed class MalformedTextTests : DashboardTest
         "max", "maxlength", "method", "name", "placeholder", "rel", "scope", "selected", "spellcheck", "src", "step", "title", "type", "value",
     ];
 
-    private static IEnumerable<string> Texts => MalformedText.Storable.Concat(Scripts);
+    internal static IEnumerable<string> Texts => MalformedText.Storable.Concat(Scripts);
 
     [Test]
     public async Task Text_of_any_column_is_text_on_each_page()
