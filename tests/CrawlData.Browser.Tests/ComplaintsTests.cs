@@ -16,10 +16,12 @@ public sealed class ComplaintsTests : BrowserTest
         {
             await OpenAsync(page, "artifacts");
             var heard = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            page.Console += (_, _) => heard.TrySetResult();
-            page.PageError += (_, _) => heard.TrySetResult();
-            page.Dialog += (_, _) => heard.TrySetResult();
-            page.Request += (_, _) => heard.TrySetResult();
+
+            // They come after those of the suite, in the order of the subscriptions.
+            page.Context.Console += (_, _) => heard.TrySetResult();
+            page.Context.WebError += (_, _) => heard.TrySetResult();
+            page.Context.Dialog += (_, _) => heard.TrySetResult();
+            page.Context.Request += (_, _) => heard.TrySetResult();
             await page.EvaluateAsync($"() => {{ {script} }}");
             await heard.Task.WaitAsync(TimeSpan.FromSeconds(60));
         });
