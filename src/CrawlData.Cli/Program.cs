@@ -46,30 +46,30 @@ var root = new RootCommand(HelpText.JoinLines(
 {
     Connection.Option,
     Connection.FileOption,
-    new DemoCommand(),
-    new MigrateCommand(),
-    new VerifyCommand(),
-    new DoctorCommand(),
-    new ScriptCommand(),
-    new StatusCommand(),
-    new RunsCommand(),
-    new RunCommand(),
-    new EventsCommand(),
-    new TailCommand(),
-    new StatsCommand(),
-    new DiffCommand(),
-    new AppendCommand(),
-    new SessionsCommand(),
-    new SessionCommand(),
-    new PagesCommand(),
-    new ArtifactsCommand(),
-    new LogsCommand(),
-    new ImportCommand(),
-    new ExportCommand(),
-    new SweepCommand(),
-    new PurgeCommand(),
-    new SpoolCommand(),
-    new CompletionCommand(),
+    NamedBy(args, DemoCommand.CommandName, DemoCommand.Summary, () => new DemoCommand()),
+    NamedBy(args, MigrateCommand.CommandName, MigrateCommand.Summary, () => new MigrateCommand()),
+    NamedBy(args, VerifyCommand.CommandName, VerifyCommand.Summary, () => new VerifyCommand()),
+    NamedBy(args, DoctorCommand.CommandName, DoctorCommand.Summary, () => new DoctorCommand()),
+    NamedBy(args, ScriptCommand.CommandName, ScriptCommand.Summary, () => new ScriptCommand()),
+    NamedBy(args, StatusCommand.CommandName, StatusCommand.Summary, () => new StatusCommand()),
+    NamedBy(args, RunsCommand.CommandName, RunsCommand.Summary, () => new RunsCommand()),
+    NamedBy(args, RunCommand.CommandName, RunCommand.Summary, () => new RunCommand()),
+    NamedBy(args, EventsCommand.CommandName, EventsCommand.Summary, () => new EventsCommand()),
+    NamedBy(args, TailCommand.CommandName, TailCommand.Summary, () => new TailCommand()),
+    NamedBy(args, StatsCommand.CommandName, StatsCommand.Summary, () => new StatsCommand()),
+    NamedBy(args, DiffCommand.CommandName, DiffCommand.Summary, () => new DiffCommand()),
+    NamedBy(args, AppendCommand.CommandName, AppendCommand.Summary, () => new AppendCommand()),
+    NamedBy(args, SessionsCommand.CommandName, SessionsCommand.Summary, () => new SessionsCommand()),
+    NamedBy(args, SessionCommand.CommandName, SessionCommand.Summary, () => new SessionCommand()),
+    NamedBy(args, PagesCommand.CommandName, PagesCommand.Summary, () => new PagesCommand()),
+    NamedBy(args, ArtifactsCommand.CommandName, ArtifactsCommand.Summary, () => new ArtifactsCommand()),
+    NamedBy(args, LogsCommand.CommandName, LogsCommand.Summary, () => new LogsCommand()),
+    NamedBy(args, ImportCommand.CommandName, ImportCommand.Summary, () => new ImportCommand()),
+    NamedBy(args, ExportCommand.CommandName, ExportCommand.Summary, () => new ExportCommand()),
+    NamedBy(args, SweepCommand.CommandName, SweepCommand.Summary, () => new SweepCommand()),
+    NamedBy(args, PurgeCommand.CommandName, PurgeCommand.Summary, () => new PurgeCommand()),
+    NamedBy(args, SpoolCommand.CommandName, SpoolCommand.Summary, () => new SpoolCommand()),
+    NamedBy(args, CompletionCommand.CommandName, CompletionCommand.Summary, () => new CompletionCommand()),
 };
 root.HelpName = "crawldata";
 
@@ -100,3 +100,7 @@ catch (Exception exception)
 {
     return ErrorReport.Write(exception);
 }
+
+// A command is built when the command line names it, or asks for completions. The options of all would be most of a start's time.
+static Command NamedBy(string[] args, string name, string summary, Func<ToolCommand> create) =>
+    args.Any(argument => argument == name || argument.StartsWith('[')) ? create() : new Command(name, summary);

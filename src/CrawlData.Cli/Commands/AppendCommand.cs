@@ -10,6 +10,10 @@ namespace CrawlData.Cli.Commands;
 /// <summary><c>crawldata append</c>: appends events from standard input to a crawl.</summary>
 internal sealed class AppendCommand : ToolCommand
 {
+    public const string CommandName = "append";
+
+    public const string Summary = "Appends events from standard input to a crawl, as they arrive.";
+
     // Events that are read before their acknowledgements are written.
     private const int MaxUnacknowledged = 1_000;
 
@@ -37,7 +41,7 @@ internal sealed class AppendCommand : ToolCommand
         $"a whole number of seconds from 0 to {LongestGrace}",
         (string token, out int value) => CommandParameters.TryParseNumber(token, out value) && value <= LongestGrace);
 
-    public AppendCommand() : base("append", "Appends events from standard input to a crawl, as they arrive.", """
+    public AppendCommand() : base(CommandName, Summary, """
         Each line is one event, so a crawler in any language can pipe into it:
 
           {"event_type":"page.opened","payload":{"url":"https://example.org/"}}

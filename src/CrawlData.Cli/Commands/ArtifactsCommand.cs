@@ -7,6 +7,10 @@ namespace CrawlData.Cli.Commands;
 /// <summary><c>crawldata artifacts</c>: lists a session's artifacts.</summary>
 internal sealed class ArtifactsCommand : ToolCommand
 {
+    public const string CommandName = "artifacts";
+
+    public const string Summary = "Lists the artifacts of an audit session: size, retention time and storage URI.";
+
     private readonly Argument<IdText> session = CommandParameters.Session();
 
     private readonly Option<ArtifactType[]> types = CommandParameters.Labels<ArtifactType>("--type", "TYPE", "Only artifacts of this type");
@@ -15,7 +19,7 @@ internal sealed class ArtifactsCommand : ToolCommand
 
     private readonly OutputFormat format = new();
 
-    public ArtifactsCommand() : base("artifacts", "Lists the artifacts of an audit session: size, retention time and storage URI.")
+    public ArtifactsCommand() : base(CommandName, Summary)
     {
         Add(session);
         Add(types);

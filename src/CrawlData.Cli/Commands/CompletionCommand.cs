@@ -5,6 +5,10 @@ namespace CrawlData.Cli.Commands;
 /// <summary><c>crawldata completion</c>: prints a script that completes command lines in a shell.</summary>
 internal sealed class CompletionCommand : ToolCommand
 {
+    public const string CommandName = "completion";
+
+    public const string Summary = "Prints a script that completes commands, options and their values in a shell.";
+
     // The parser answers "[suggest:POSITION]". Each script passes what follows the tool's name. Without a hyphen at the cursor, options give way to files.
     private static readonly Dictionary<string, string> Scripts = new()
     {
@@ -47,7 +51,7 @@ internal sealed class CompletionCommand : ToolCommand
 
     private readonly Argument<string> shell = new("SHELL") { Description = "bash, zsh, fish or pwsh." };
 
-    public CompletionCommand() : base("completion", "Prints a script that completes commands, options and their values in a shell.", """
+    public CompletionCommand() : base(CommandName, Summary, """
           source <(crawldata completion bash)            in ~/.bashrc
           source <(crawldata completion zsh)             in ~/.zshrc, after compinit
           crawldata completion fish | source             in config.fish

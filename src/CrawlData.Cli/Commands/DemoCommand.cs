@@ -13,6 +13,10 @@ namespace CrawlData.Cli.Commands;
 /// <summary><c>crawldata demo</c>: imports a real crawl and real audits, reads them back, and shows the times.</summary>
 internal sealed class DemoCommand : ToolCommand
 {
+    public const string CommandName = "demo";
+
+    public const string Summary = "Migrates a database, imports recordings of a crawl and of audits, reads them back, and shows the times.";
+
     private const int EventsRead = 10_000;
     private const int TypesShown = 5;
 
@@ -29,7 +33,7 @@ internal sealed class DemoCommand : ToolCommand
 
     private readonly Option<bool> yes = new("--yes") { Description = "With a connection: write into that database without asking." };
 
-    public DemoCommand() : base("demo", "Migrates a database, imports recordings of a crawl and of audits, reads them back, and shows the times.", """
+    public DemoCommand() : base(CommandName, Summary, """
         Without a connection, it starts a throwaway PostgreSQL in a container or from the server binaries of this machine, and removes it at the end. A machine
         without either fetches the binaries once. CRAWLDATA_POSTGRES_FETCH=off turns that off. With a connection, it asks, uses that database, and leaves the
         imported rows there.

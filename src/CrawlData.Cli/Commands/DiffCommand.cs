@@ -7,6 +7,10 @@ namespace CrawlData.Cli.Commands;
 /// <summary><c>crawldata diff</c>: compares two runs.</summary>
 internal sealed class DiffCommand : ToolCommand
 {
+    public const string CommandName = "diff";
+
+    public const string Summary = "Compares two runs by a key, such as the URL: what was added, removed or changed.";
+
     private const int DefaultRows = 100;
 
     private readonly Argument<IdText> older = CommandParameters.Crawl("OLDER");
@@ -33,7 +37,7 @@ internal sealed class DiffCommand : ToolCommand
 
     private readonly OutputFormat format = new();
 
-    public DiffCommand() : base("diff", "Compares two runs by a key, such as the URL: what was added, removed or changed.", """
+    public DiffCommand() : base(CommandName, Summary, """
         Of the events of one type and one key, the last of each run counts. Events without the key are left out.
 
           crawldata diff 019ac5e2 019ac7f0 --type page.opened --property title

@@ -7,6 +7,10 @@ namespace CrawlData.Cli.Commands;
 /// <summary><c>crawldata doctor</c>: finds what voids a promise of the library, and what an operator has to mend.</summary>
 internal sealed class DoctorCommand : ToolCommand
 {
+    public const string CommandName = "doctor";
+
+    public const string Summary = "Finds what can lose rows and what an operator has to mend, and prints the command that mends it.";
+
     private static readonly string[] Checks =
     [
         "settings", "tables", "rights", "journals", "sequences", "scripts", "indexes", "vacuum", "wraparound", "standbys", "slots", "stale", "artifacts",
@@ -23,7 +27,7 @@ internal sealed class DoctorCommand : ToolCommand
 
     private readonly OutputFormat format = new();
 
-    public DoctorCommand() : base("doctor", "Finds what can lose rows and what an operator has to mend, and prints the command that mends it.", """
+    public DoctorCommand() : base(CommandName, Summary, """
         It looks at settings, rights, sequences, scripts, indexes, dead rows, transaction ids, standbys, replication slots, stale runs and sessions, and expired
         artifacts. An error voids a promise of the library. A warning waits for you. "unchecked" is what this role may not see.
 

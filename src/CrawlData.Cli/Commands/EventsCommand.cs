@@ -6,6 +6,10 @@ namespace CrawlData.Cli.Commands;
 /// <summary><c>crawldata events</c>: reads a crawl's events.</summary>
 internal sealed class EventsCommand : ToolCommand
 {
+    public const string CommandName = "events";
+
+    public const string Summary = "Reads a crawl's events in order.";
+
     private const int DefaultRows = 100;
 
     // The rows on each side of a time.
@@ -29,7 +33,7 @@ internal sealed class EventsCommand : ToolCommand
 
     private readonly OutputFormat format = new();
 
-    public EventsCommand() : base("events", "Reads a crawl's events in order.", """
+    public EventsCommand() : base(CommandName, Summary, """
         With --last, --before or --around it reads only the events there, and none before them.
 
           crawldata events CRAWL --last 20

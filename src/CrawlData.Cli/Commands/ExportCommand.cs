@@ -9,6 +9,11 @@ namespace CrawlData.Cli.Commands;
 /// <summary><c>crawldata export</c>: writes crawls and audit sessions as a recording, as CSV, or as Parquet files.</summary>
 internal sealed class ExportCommand : ToolCommand
 {
+    public const string CommandName = "export";
+
+    public const string Summary =
+        "Exports crawls with their events, and audit sessions with all their rows, as a recording that `crawldata import` reads, as CSV, or as Parquet.";
+
     private readonly Argument<IdText[]> ids = new("ID")
     {
         Description = "The id of a crawl or an audit session, or its first digits. "
@@ -44,8 +49,8 @@ internal sealed class ExportCommand : ToolCommand
     };
 
     public ExportCommand() : base(
-        "export",
-        "Exports crawls with their events, and audit sessions with all their rows, as a recording that `crawldata import` reads, as CSV, or as Parquet.",
+        CommandName,
+        Summary,
         """
         An export reads one snapshot of each crawl or session. To go on with a crawl, running or not, give --after the id that the last export ended with. It
         is next_after in the JSON on standard output if the rows go to a file or folder, and in manifest.json. If the rows go to standard output, it is on

@@ -7,6 +7,10 @@ namespace CrawlData.Cli.Commands;
 /// <summary><c>crawldata import</c>: imports a recording.</summary>
 internal sealed class ImportCommand : ToolCommand
 {
+    public const string CommandName = "import";
+
+    public const string Summary = "Imports a recording of crawls and audits, all or nothing, and prints the ids of its runs and sessions.";
+
     private readonly Argument<string> file = new("FILE") { Description = "The recording. It is decompressed when it is gzip; - is standard input." };
 
     private readonly Option<bool> newIds = new("--new-ids")
@@ -33,7 +37,7 @@ internal sealed class ImportCommand : ToolCommand
 
     private readonly OutputFormat format = new();
 
-    public ImportCommand() : base("import", "Imports a recording of crawls and audits, all or nothing, and prints the ids of its runs and sessions.", """
+    public ImportCommand() : base(CommandName, Summary, """
         A recording is NDJSON. A run comes before its events; a session comes before its pages, artifacts and log lines:
 
           {"table":"crawl_runs","row":{"id":"…","app_package":"com.example"}}

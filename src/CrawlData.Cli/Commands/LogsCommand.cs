@@ -7,6 +7,10 @@ namespace CrawlData.Cli.Commands;
 /// <summary><c>crawldata logs</c>: reads a session's log.</summary>
 internal sealed class LogsCommand : ToolCommand
 {
+    public const string CommandName = "logs";
+
+    public const string Summary = "Reads an audit session's log in the order of its timestamps.";
+
     private const int DefaultRows = 100;
 
     private readonly Argument<IdText> session = CommandParameters.Session();
@@ -29,7 +33,7 @@ internal sealed class LogsCommand : ToolCommand
 
     private readonly OutputFormat format = new();
 
-    public LogsCommand() : base("logs", "Reads an audit session's log in the order of its timestamps.")
+    public LogsCommand() : base(CommandName, Summary)
     {
         Add(session);
         Add(levels);

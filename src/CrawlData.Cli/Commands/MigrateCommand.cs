@@ -6,6 +6,10 @@ namespace CrawlData.Cli.Commands;
 /// <summary><c>crawldata migrate</c>: creates or updates the tables.</summary>
 internal sealed class MigrateCommand : ToolCommand
 {
+    public const string CommandName = "migrate";
+
+    public const string Summary = "Creates or updates the tables, and prints the scripts that it ran.";
+
     private readonly Option<bool> adopt = new("--adopt")
     {
         Description = "First mark the scripts of tables that were created by hand as applied. The tables must match the scripts.",
@@ -16,8 +20,8 @@ internal sealed class MigrateCommand : ToolCommand
     private readonly OutputFormat format = new();
 
     public MigrateCommand() : base(
-        "migrate",
-        "Creates or updates the tables, and prints the scripts that it ran.",
+        CommandName,
+        Summary,
         "Any number of processes may migrate at once: one runs the scripts, the others wait.")
     {
         Add(adopt);

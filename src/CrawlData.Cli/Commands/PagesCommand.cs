@@ -7,6 +7,10 @@ namespace CrawlData.Cli.Commands;
 /// <summary><c>crawldata pages</c>: lists a session's pages.</summary>
 internal sealed class PagesCommand : ToolCommand
 {
+    public const string CommandName = "pages";
+
+    public const string Summary = "Lists the pages of an audit session, with timings and reasons for low confidence.";
+
     private readonly Argument<IdText> session = CommandParameters.Session();
 
     private readonly Option<PageType[]> types = CommandParameters.Labels<PageType>("--type", "TYPE", "Only pages of this type");
@@ -15,7 +19,7 @@ internal sealed class PagesCommand : ToolCommand
 
     private readonly OutputFormat format = new();
 
-    public PagesCommand() : base("pages", "Lists the pages of an audit session, with timings and reasons for low confidence.")
+    public PagesCommand() : base(CommandName, Summary)
     {
         Add(session);
         Add(types);

@@ -6,6 +6,10 @@ namespace CrawlData.Cli.Commands;
 /// <summary><c>crawldata purge</c>: deletes old rows.</summary>
 internal sealed class PurgeCommand : ToolCommand
 {
+    public const string CommandName = "purge";
+
+    public const string Summary = "Deletes old rows: deleted artifacts, audit sessions with all their rows, crawls with their events.";
+
     private readonly Option<TimeSpan?> artifacts =
         CommandParameters.Age("--artifacts", "Delete the rows of artifacts that were marked as deleted at least this long ago.");
 
@@ -24,7 +28,7 @@ internal sealed class PurgeCommand : ToolCommand
 
     private readonly OutputFormat format = new();
 
-    public PurgeCommand() : base("purge", "Deletes old rows: deleted artifacts, audit sessions with all their rows, crawls with their events.", """
+    public PurgeCommand() : base(CommandName, Summary, """
         It deletes in small transactions, so it can run while crawlers work. When it is interrupted, the next run continues.
 
           crawldata purge --artifacts 30d --sessions 400d --crawls 400d --dry-run

@@ -7,12 +7,16 @@ namespace CrawlData.Cli.Commands;
 /// <summary><c>crawldata run</c>: shows one run. Commands that make or change a run are its subcommands.</summary>
 internal sealed class RunCommand : ToolCommand
 {
+    public const string CommandName = "run";
+
+    public const string Summary = "Shows a run: its status, times, error, last event, and events by type.";
+
     private const int TypesShown = 10;
 
     // What is counted takes few milliseconds.
     private const int MostCounted = 100_000;
 
-    public RunCommand() : base("run", "Shows a run: its status, times, error, last event, and events by type.", $"""
+    public RunCommand() : base(CommandName, Summary, $"""
         The commands below make and change runs. It counts the first {MostCounted:N0} events. `crawldata stats` counts all.
 
           crawldata run 019ac5e2               `crawldata run show` does the same

@@ -8,6 +8,10 @@ namespace CrawlData.Cli.Commands;
 /// <summary><c>crawldata runs</c>: lists runs.</summary>
 internal sealed class RunsCommand : ToolCommand
 {
+    public const string CommandName = "runs";
+
+    public const string Summary = "Lists crawl runs, newest first.";
+
     private const int DefaultRows = 20;
 
     private readonly Option<CrawlStatus[]> statuses = CommandParameters.Labels<CrawlStatus>("--status", "STATUS", "Only runs in this status");
@@ -27,7 +31,7 @@ internal sealed class RunsCommand : ToolCommand
 
     private readonly OutputFormat format = new();
 
-    public RunsCommand() : base("runs", "Lists crawl runs, newest first.", """
+    public RunsCommand() : base(CommandName, Summary, """
         With --stale, the times of events are those that their writers set: a writer's clock may be wrong.
 
           crawldata runs --stale 10m              which are stuck?

@@ -8,9 +8,13 @@ namespace CrawlData.Cli.Commands;
 /// <summary><c>crawldata session</c>: shows one audit session. Commands that make or change a session are its subcommands.</summary>
 internal sealed class SessionCommand : ToolCommand
 {
+    public const string CommandName = "session";
+
+    public const string Summary = "Shows an audit session: its status, error, attempts, pages, artifacts, and last log lines.";
+
     private const int LinesShown = 10;
 
-    public SessionCommand() : base("session", "Shows an audit session: its status, error, attempts, pages, artifacts, and last log lines.", """
+    public SessionCommand() : base(CommandName, Summary, """
         The commands below make and change sessions.
 
           crawldata session 019ac5e2          `crawldata session show` does the same

@@ -7,6 +7,10 @@ namespace CrawlData.Cli.Commands;
 /// <summary><c>crawldata sessions</c>: lists audit sessions.</summary>
 internal sealed class SessionsCommand : ToolCommand
 {
+    public const string CommandName = "sessions";
+
+    public const string Summary = "Lists audit sessions, newest first.";
+
     private const int DefaultRows = 20;
 
     private readonly Option<AuditSessionStatus[]> statuses =
@@ -38,7 +42,7 @@ internal sealed class SessionsCommand : ToolCommand
 
     private readonly OutputFormat format = new();
 
-    public SessionsCommand() : base("sessions", "Lists audit sessions, newest first.", """
+    public SessionsCommand() : base(CommandName, Summary, """
         With --stale, the times of log lines are those that their writers set: a writer's clock may be wrong.
 
           crawldata sessions --stale 10m          which are stuck?

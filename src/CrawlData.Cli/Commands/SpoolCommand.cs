@@ -6,6 +6,10 @@ namespace CrawlData.Cli.Commands;
 /// <summary><c>crawldata spool</c>: shows and replays the spool of a writer.</summary>
 internal sealed class SpoolCommand : ToolCommand
 {
+    public const string CommandName = "spool";
+
+    public const string Summary = "Shows the events in a writer's spool that are not stored, and stores them with --replay.";
+
     private static readonly TimeSpan RetryLimit = TimeSpan.FromSeconds(30);
 
     private readonly Argument<string> directory = new("DIR") { Description = "The writer's SpoolDirectory. The writer's process must have ended." };
@@ -20,7 +24,7 @@ internal sealed class SpoolCommand : ToolCommand
 
     private readonly OutputFormat format = new();
 
-    public SpoolCommand() : base("spool", "Shows the events in a writer's spool that are not stored, and stores them with --replay.", """
+    public SpoolCommand() : base(CommandName, Summary, """
         It lists the events of each crawl, and the batches in doubt: a process ended after it sent their COMMIT, and the folder does not have the answer.
         A replay asks the server for the outcome, so that no event is stored twice.
 

@@ -6,11 +6,15 @@ namespace CrawlData.Cli.Commands;
 /// <summary><c>crawldata stats</c>: counts a run's events.</summary>
 internal sealed class StatsCommand : ToolCommand
 {
+    public const string CommandName = "stats";
+
+    public const string Summary = "Counts all events of a run by type, with their rate.";
+
     private readonly Argument<IdText> crawl = CommandParameters.Crawl("RUN");
 
     private readonly OutputFormat format = new("one JSON object");
 
-    public StatsCommand() : base("stats", "Counts all events of a run by type, with their rate.", "It reads all events of the run, in steps.")
+    public StatsCommand() : base(CommandName, Summary, "It reads all events of the run, in steps.")
     {
         Add(crawl);
         format.AddTo(this);

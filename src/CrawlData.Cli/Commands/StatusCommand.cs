@@ -11,9 +11,13 @@ namespace CrawlData.Cli.Commands;
 /// <summary><c>crawldata status</c>: shows the state of the database.</summary>
 internal sealed class StatusCommand : ToolCommand
 {
+    public const string CommandName = "status";
+
+    public const string Summary = "Shows the server, the scripts, table sizes, work by status, the oldest unfinished work and expired artifacts.";
+
     private readonly OutputFormat format = new("one JSON object");
 
-    public StatusCommand() : base("status", "Shows the server, the scripts, table sizes, work by status, the oldest unfinished work and expired artifacts.", """
+    public StatusCommand() : base(CommandName, Summary, """
         Runs and sessions are counted. The rows of each table are the estimate of its last vacuum or analyze. It reads no events and no log lines, so it is
         fast on large tables. It works on a standby too.
 

@@ -7,6 +7,10 @@ namespace CrawlData.Cli.Commands;
 /// <summary><c>crawldata sweep</c>: deletes expired artifacts from their storage and marks them as deleted.</summary>
 internal sealed class SweepCommand : ToolCommand
 {
+    public const string CommandName = "sweep";
+
+    public const string Summary = "Deletes the files of expired artifacts, marks these as deleted, and prints the other expired artifacts.";
+
     private const int DefaultRows = 20;
 
     private static readonly Listing<ExpiredArtifact> Listing = new()
@@ -35,7 +39,7 @@ internal sealed class SweepCommand : ToolCommand
 
     private readonly OutputFormat format = new();
 
-    public SweepCommand() : base("sweep", "Deletes the files of expired artifacts, marks these as deleted, and prints the other expired artifacts.", """
+    public SweepCommand() : base(CommandName, Summary, """
         It deletes files in the folders that --root names. The storage URI must be exactly the file: URI of the file, and no symbolic link may lead out of the
         folder. A file that does not exist counts as deleted, unless its folder is missing too. A file that cannot be deleted is reported by its artifact's id.
 

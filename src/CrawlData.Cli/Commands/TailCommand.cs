@@ -9,6 +9,10 @@ namespace CrawlData.Cli.Commands;
 /// <summary><c>crawldata tail</c>: follows one crawl or all crawls.</summary>
 internal sealed class TailCommand : ToolCommand
 {
+    public const string CommandName = "tail";
+
+    public const string Summary = "Follows a crawl until its run has ended, or follows all crawls.";
+
     private readonly Argument<IdText?> crawl = new("CRAWL")
     {
         Description = "The crawl's id, or its first digits. `crawldata runs` lists the ids. The default is all crawls.",
@@ -32,7 +36,7 @@ internal sealed class TailCommand : ToolCommand
 
     private readonly OutputFormat format = new();
 
-    public TailCommand() : base("tail", "Follows a crawl until its run has ended, or follows all crawls.", """
+    public TailCommand() : base(CommandName, Summary, """
         For one crawl it writes the stored events first, then each event that is appended. For all crawls it writes only new events, unless --from start or
         --after is given. Events come in order, each once. A lost connection is opened again.
 

@@ -7,12 +7,16 @@ namespace CrawlData.Cli.Commands;
 /// <summary><c>crawldata verify</c>: compares the schema with the scripts.</summary>
 internal sealed class VerifyCommand : ToolCommand
 {
+    public const string CommandName = "verify";
+
+    public const string Summary = "Compares the schema with the scripts, and prints what is missing, changed or extra.";
+
     /// <summary>The exit code when the schema differs.</summary>
     public const int Differs = 3;
 
     private readonly OutputFormat format = new();
 
-    public VerifyCommand() : base("verify", "Compares the schema with the scripts, and prints what is missing, changed or extra.", """
+    public VerifyCommand() : base(CommandName, Summary, """
         Exit codes: 0 the schema matches, 3 it differs, 1 the comparison failed, 2 wrong usage.
 
         It changes nothing. Additional indexes that are not unique, and other objects in the schema, are not differences. It runs the scripts on temporary

@@ -15,7 +15,7 @@ public sealed class HelpTests
         Assert.That(help.Output, Does.Contain("crawldata [command] [options]").And.Contain("crawldata run fail ID --error TEXT"));
     }
 
-    /// <summary>Most of a start's time goes to methods that are compiled then: here about 780. A dictionary of each enum's labels made them 1,780.</summary>
+    /// <summary>Most of a start's time goes to methods that are compiled then: here about 420. With the options of all commands they were 780.</summary>
     [Test]
     public async Task The_help_starts_soon()
     {
@@ -27,7 +27,7 @@ public sealed class HelpTests
             await process.StandardOutput.ReadToEndAsync();
             await process.WaitForExitAsync();
 
-            Assert.That((await File.ReadAllLinesAsync(methods)).Length, Is.InRange(100, 900));
+            Assert.That((await File.ReadAllLinesAsync(methods)).Length, Is.InRange(100, 500));
         }
         finally
         {
