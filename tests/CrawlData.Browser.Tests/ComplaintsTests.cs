@@ -1,27 +1,30 @@
+using System.Text.RegularExpressions;
+
 namespace CrawlData.Browser.Tests;
 
 /// <summary>The suite hears what a browser complains of. Otherwise its silence would prove nothing.</summary>
 public sealed class ComplaintsTests : BrowserTest
 {
-    [TestCase("console.error('broken')", "error at .*: broken")]
-    [TestCase("setTimeout(() => { throw new Error('broken') })", "script: .*broken")]
-    [TestCase("setTimeout(() => alert('asked'))", "dialog: asked")]
+    [TestCase("console.error('broken')", "broken")]
+    [TestCase("setTimeout(() => { throw new Error('broken') })", "broken")]
+    [TestCase("setTimeout(() => alert('asked'))", "asked")]
     [TestCase("setTimeout(() => { document.body.innerHTML = '<b>' })", "TrustedHTML")]
     [TestCase("document.body.append(Object.assign(document.createElement('style'), { textContent: 'b {}' }))", "Content Security Policy")]
     [TestCase("document.body.append(Object.assign(document.createElement('img'), { src: 'http://127.0.0.1:9/x' }))", "Content Security Policy")]
-    [TestCase("fetch('/elsewhere')", "request: .*/elsewhere")]
+    [TestCase("fetch('/elsewhere')", "/elsewhere")]
     public async Task A_page_that_misbehaves_fails_its_test(string script, string complaint)
     {
         var visit = () => BrowseAsync(async page =>
         {
             await OpenAsync(page, "artifacts");
-            var heard = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
 
-            // They come after those of the suite, in the order of the subscriptions.
-            page.Context.Console += (_, _) => heard.TrySetResult();
-            page.Context.WebError += (_, _) => heard.TrySetResult();
-            page.Context.Dialog += (_, _) => heard.TrySetResult();
-            page.Context.Request += (_, _) => heard.TrySetResult();
+            // These handlers come after those of the suite, in the order of the subscriptions.
+            var heard = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            void Hear(string text) => _ = Regex.IsMatch(text, complaint) && heard.TrySetResult();
+            page.Context.Console += (_, message) => Hear(message.Text);
+            page.Context.WebError += (_, error) => Hear(error.Error);
+            page.Context.Dialog += (_, dialog) => Hear(dialog.Message);
+            page.Context.Request += (_, request) => Hear(request.Url);
             await page.EvaluateAsync($"() => {{ {script} }}");
             await heard.Task.WaitAsync(TimeSpan.FromSeconds(60));
         });
