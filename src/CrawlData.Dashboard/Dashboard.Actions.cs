@@ -105,6 +105,10 @@ internal sealed partial class Dashboard
             LogRefusedAction(logger, user, rule.Name, list, id);
             throw;
         }
+        catch (InvalidValueException exception)
+        {
+            throw new BadFormException("error", exception.Reason);
+        }
         catch (TimeoutException exception)
         {
             throw new ActionUnknownException(exception);

@@ -13,13 +13,12 @@ internal sealed class ServeCommand : ToolCommand
     public const string Summary = "Shows the dashboard in a browser on this machine: runs, sessions, artifacts, status.";
 
     // The keys of a telephone that spell "crawl".
-    private const int DefaultPort = 27295;
+    public const int DefaultPort = 27295;
+
     private const int LeastTokenLength = 16;
     private const string TokenVariable = "CRAWLDATA_SERVE_TOKEN";
 
-    private readonly Option<int?> port = CommandParameters.Optional(
-        "--port", "PORT", $"The port; 0 for any. The default is {DefaultPort}: CRAWL on the keys of a telephone.", "a port from 0 to 65535",
-        (string token, out int value) => CommandParameters.TryParseNumber(token, out value) && value <= IPEndPoint.MaxPort);
+    private readonly Option<int?> port = PortOption();
 
     private readonly Option<string[]> hosts = new("--host")
     {
@@ -62,8 +61,7 @@ internal sealed class ServeCommand : ToolCommand
 
     public ServeCommand() : base(CommandName, Summary, """
         It only reads, unless --allow-actions is given. It prints a link. The link works once: the browser that opens it keeps a cookie, and others get 403.
-        Ctrl+C ends it. No option takes the token itself,
-        because other users of the machine can see a process's arguments.
+        Ctrl+C ends it. No option takes the token itself, because other users of the machine can see a process's arguments.
 
         Beyond this machine it speaks plain HTTP. Put a proxy with TLS before it, or use ssh -L 27295:localhost:27295 and leave it on 127.0.0.1.
 
@@ -82,6 +80,10 @@ internal sealed class ServeCommand : ToolCommand
     }
 
     public override TimeSpan TimeAfterCancel(ParseResult arguments) => TimeSpan.FromSeconds(10);
+
+    public static Option<int?> PortOption() => CommandParameters.Optional(
+        "--port", "PORT", $"The port; 0 for any. The default is {DefaultPort}: CRAWL on the keys of a telephone.", "a port from 0 to 65535",
+        (string token, out int value) => CommandParameters.TryParseNumber(token, out value) && value <= IPEndPoint.MaxPort);
 
     private async Task RunAsync(ParseResult arguments, CancellationToken cancellationToken)
     {

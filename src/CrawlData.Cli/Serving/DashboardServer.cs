@@ -20,14 +20,17 @@ internal sealed class DashboardServer : IAsyncDisposable
 
     private readonly WebApplication application;
 
-    private DashboardServer(WebApplication application, Uri link)
+    private DashboardServer(WebApplication application, Uri link, Task opened)
     {
         this.application = application;
-        Link = link;
+        (Link, Opened) = (link, opened);
     }
 
     /// <summary>Gets the address of the first page. It holds the token that works once, when there is one.</summary>
     public Uri Link { get; }
+
+    /// <summary>Gets what completes when the first browser has shown the token.</summary>
+    public Task Opened { get; }
 
     /// <summary>Starts a server.</summary>
     /// <exception cref="IOException">The port is in use, or the address is not one of this machine.</exception>
@@ -80,7 +83,7 @@ internal sealed class DashboardServer : IAsyncDisposable
         var isAny = options.Address.Equals(IPAddress.Any) || options.Address.Equals(IPAddress.IPv6Any);
         var host = options.Hosts.FirstOrDefault() ?? (isAny ? "localhost" : $"{options.Address}");
         var query = access.OneTimeToken is { } token ? $"?{ServerAccess.TokenName}={token}" : "";
-        return new DashboardServer(application, new UriBuilder("http", host, port, "/", query).Uri);
+        return new DashboardServer(application, new UriBuilder("http", host, port, "/", query).Uri, access.Opened);
     }
 
     public async ValueTask DisposeAsync()

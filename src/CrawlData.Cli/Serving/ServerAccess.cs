@@ -39,7 +39,11 @@ internal sealed class ServerAccess(DashboardServerOptions options)
 
     private readonly string secret = NewSecret();
     private readonly HashSet<string> hosts = new(options.Hosts, StringComparer.OrdinalIgnoreCase);
+    private readonly TaskCompletionSource opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private bool isUsed;
+
+    /// <summary>Gets what completes when the first browser has shown the token.</summary>
+    public Task Opened => opened.Task;
 
     /// <summary>Gets the token of the link; null when whoever started the server has chosen one.</summary>
     public string? OneTimeToken { get; } = options.Token is null ? NewSecret() : null;
@@ -66,6 +70,7 @@ internal sealed class ServerAccess(DashboardServerOptions options)
         }
         else if (await ShowsTokenAsync(request))
         {
+            opened.TrySetResult();
             context.Response.Cookies.Append(
                 CookieName(context),
                 secret,

@@ -1,5 +1,4 @@
 using System.Globalization;
-using CrawlData.Dashboard.Screens;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 
@@ -12,18 +11,18 @@ internal sealed class ActionForm(IFormCollection fields)
     private const int MaxBytes = 64 * 1024;
 
     /// <summary>Gets why.</summary>
-    /// <exception cref="BadQueryException">There is no reason, or it is too long.</exception>
+    /// <exception cref="BadFormException">There is no reason, or it is too long.</exception>
     public string Reason => $"{fields["error"]}".Trim() is { Length: > 0 and <= MaxReasonLength } reason
         ? reason
-        : throw new BadQueryException("error", $"must be a text of 1 to {MaxReasonLength} characters");
+        : throw new BadFormException("error", $"must be a text of 1 to {MaxReasonLength} characters");
 
     /// <summary>Gets the attempt of the session that the operator saw.</summary>
-    /// <exception cref="BadQueryException">It is no number.</exception>
+    /// <exception cref="BadFormException">It is no number.</exception>
     public int Attempt => int.TryParse(fields["attempt"], NumberStyles.None, CultureInfo.InvariantCulture, out var attempt)
         ? attempt
-        : throw new BadQueryException("attempt", "must be the attempt that the session is at");
+        : throw new BadFormException("attempt", "must be the attempt that the session is at");
 
-    /// <exception cref="BadQueryException">The request holds no form.</exception>
+    /// <exception cref="BadFormException">The request holds no form.</exception>
     public static async Task<ActionForm> ReadAsync(HttpContext context)
     {
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
@@ -36,7 +35,7 @@ internal sealed class ActionForm(IFormCollection fields)
             // A POST without a body has no fields.
             return context.Request.ContentLength is null or 0 && context.Request.ContentType is null
                 ? new ActionForm(FormCollection.Empty)
-                : throw new BadQueryException("The body", "must be a form");
+                : throw new BadFormException("The body", "must be a form");
         }
 
         try
@@ -45,7 +44,7 @@ internal sealed class ActionForm(IFormCollection fields)
         }
         catch (InvalidDataException)
         {
-            throw new BadQueryException("The body", "must be a form");
+            throw new BadFormException("The body", "must be a form");
         }
     }
 }

@@ -17,8 +17,9 @@ internal sealed record Problem(int Status, string Title, string Detail)
     /// <summary>Returns the problem of an exception that a reader can do something about; null for others, which are the application's to handle.</summary>
     public static Problem? Of(Exception exception, TimeSpan limit) => exception switch
     {
-        BadQueryException => new(400, "The request has a wrong parameter", exception.Message),
-        InvalidValueException invalid => new(400, "The request has a wrong parameter", $"{invalid.Field} {invalid.Reason}."),
+        BadQueryException => new(400, "The address has a wrong parameter", exception.Message),
+        BadFormException => new(400, "The form has a wrong field", exception.Message),
+        InvalidValueException invalid => new(400, "The address has a wrong parameter", $"{invalid.Field} {invalid.Reason}."),
         ArtifactException artifact => new(artifact.Status, "The artifact cannot be shown", artifact.Message),
         TransitionRefusedException refused => new(409, "Its state does not allow that", refused.Message),
         RowNotFoundException => NotFound,

@@ -96,6 +96,12 @@ public sealed class ActionTests : DashboardTest
         using var otherAttempt = await PostAsync($"sessions/{session.Id}/fail", ("attempt", "7"), ("error", "text"));
         using var missing = await PostAsync($"runs/{Guid.NewGuid()}/cancel");
         using var noReason = await PostAsync($"runs/{run.Id}/fail", ("error", " "));
+        using var badReason = await PostAsync($"runs/{run.Id}/fail", ("error", "a\0b"));
+        using var noForm = await SendAsync(new HttpRequestMessage(HttpMethod.Post, $"runs/{run.Id}/fail")
+        {
+            Content = new StringContent("{}"),
+            Headers = { { "Sec-Fetch-Site", "same-origin" } },
+        });
 
         Assert.That(asked.QuerySelector("form[method=post]"), Is.Null);
         Assert.That(asked.QuerySelector(".warning-box")!.TextContent, Does.Contain("pending or running"));
@@ -103,7 +109,12 @@ public sealed class ActionTests : DashboardTest
         Assert.That(await ended.Content.ReadAsStringAsync(), Does.Contain("COMPLETED"));
         Assert.That(otherAttempt.StatusCode, Is.EqualTo(HttpStatusCode.Conflict));
         Assert.That(missing.StatusCode, Is.EqualTo(HttpStatusCode.NotFound));
-        Assert.That(noReason.StatusCode, Is.EqualTo(HttpStatusCode.BadRequest));
+        foreach (var bad in new[] { noReason, badReason, noForm })
+        {
+            Assert.That(bad.StatusCode, Is.EqualTo(HttpStatusCode.BadRequest));
+            Assert.That(await bad.Content.ReadAsStringAsync(), Does.Contain("The form has a wrong field"));
+        }
+
         Assert.That((await PageAsync($"runs/{run.Id}")).QuerySelector(".actions"), Is.Null);
         Assert.That(logged.Messages, Does.Contain($"operator: cancel of runs {run.Id} is refused by its state."));
     }

@@ -10,17 +10,17 @@ public sealed class ServeCommandTests : ToolTest
     [TestCase("TERM")]
     public async Task It_prints_a_link_that_opens_the_dashboard_and_ends_with_a_signal(string signal)
     {
-        using var process = Tool.Start(Database.ConnectionString, ["serve", "--port", "0"]);
-        var link = await ReadLinkAsync(process);
+        using var process = new ToolProcess(Database.ConnectionString, ["serve", "--port", "0"]);
+        var link = await ReadLinkAsync(process.Process);
         using var browser = new HttpClient(new SocketsHttpHandler { UseProxy = false });
         var page = await GetAsync(browser, () => new HttpRequestMessage(HttpMethod.Get, link));
 
-        await Tool.InterruptAsync(process, signal);
+        await Tool.InterruptAsync(process.Process, signal);
 
         Assert.That(link.Host, Is.EqualTo("127.0.0.1"));
         Assert.That(page, Does.Contain("<title>Overview · CrawlData</title>"));
-        Assert.That(await Tool.WaitAsync(process), Is.Zero);
-        Assert.That(await process.StandardError.ReadToEndAsync(), Is.Empty);
+        Assert.That(await Tool.WaitAsync(process.Process), Is.Zero);
+        Assert.That(await process.Process.StandardError.ReadToEndAsync(), Is.Empty);
     }
 
     [Test]
@@ -40,22 +40,22 @@ public sealed class ServeCommandTests : ToolTest
     [Test]
     public async Task A_token_opens_it_beyond_this_machine()
     {
-        using var process = Tool.Start(
+        using var process = new ToolProcess(
             Database.ConnectionString,
             ["serve", "--listen", "0.0.0.0", "--port", "0"],
             new Dictionary<string, string?> { ["CRAWLDATA_SERVE_TOKEN"] = "a token of the tests" });
-        var link = await ReadLinkAsync(process);
+        var link = await ReadLinkAsync(process.Process);
         using var browser = new HttpClient(new SocketsHttpHandler { UseProxy = false });
         var page = await GetAsync(browser, () => new HttpRequestMessage(HttpMethod.Get, new UriBuilder(link) { Host = "127.0.0.2" }.Uri)
         {
             Headers = { Host = "192.0.2.1", Authorization = new("Bearer", "a token of the tests") },
         });
 
-        await Tool.InterruptAsync(process);
+        await Tool.InterruptAsync(process.Process);
 
         Assert.That(link.Query, Is.Empty);
         Assert.That(page, Does.Contain("<title>Overview · CrawlData</title>"));
-        Assert.That(await Tool.WaitAsync(process), Is.Zero);
+        Assert.That(await Tool.WaitAsync(process.Process), Is.Zero);
     }
 
     /// <summary>Gets a page. A machine that is too busy for the dashboard's time-out is asked again.</summary>
