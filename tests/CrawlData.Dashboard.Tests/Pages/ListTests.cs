@@ -78,7 +78,7 @@ public sealed class ListTests : DashboardTest
         var page = await Host.GetPageAsync(address, HttpStatusCode.BadRequest);
         using var twin = JsonDocument.Parse(await Host.GetTextAsync($"api/v1/{address}", HttpStatusCode.BadRequest));
 
-        Assert.That(page.QuerySelector("h1")!.TextContent, Is.EqualTo("The request has a wrong parameter"));
+        Assert.That(page.QuerySelector("h1")!.TextContent, Is.EqualTo("The address has a wrong parameter"));
         Assert.That(page.QuerySelector("main p")!.TextContent, message is null ? Does.StartWith("app_package ") : Is.EqualTo(message));
         Assert.That(twin.RootElement.GetProperty("detail").GetString(), Is.EqualTo(page.QuerySelector("main p")!.TextContent));
     }
