@@ -21,12 +21,13 @@ namespace CrawlData.Dashboard;
 /// <summary>A dashboard that is mapped: its screens, and what their requests share.</summary>
 internal sealed partial class Dashboard
 {
-    // GET alone is mapped: nothing here can write.
+    // Screens are mapped with GET alone: none of them can write.
     private static readonly string[] Methods = [HttpMethods.Get, HttpMethods.Head];
 
     // A viewer whose page is a few seconds old finds its next event among them.
     private const int NewestEvents = 200;
 
+    private readonly IServiceProvider services;
     private readonly CrawlDataDashboardOptions options;
     private readonly DashboardDatabase database;
     private readonly Redaction redaction;
@@ -44,7 +45,7 @@ internal sealed partial class Dashboard
 
     public Dashboard(IServiceProvider services, CrawlDataDashboardOptions options)
     {
-        this.options = options;
+        (this.services, this.options) = (services, options);
         statusReader = Find<DatabaseStatusReader>(services, options.ServiceKey);
         doctor = Find<DatabaseDoctor>(services, options.ServiceKey);
         database = new DashboardDatabase(services, options);
@@ -74,6 +75,8 @@ internal sealed partial class Dashboard
         MapScreen<ArtifactView, ArtifactPage>(endpoints, "artifacts", "artifacts", ReadArtifactsAsync);
         MapScreen<StatusView, StatusPage>(endpoints, "status", "status", ReadStatusViewAsync);
         MapLive(endpoints);
+        MapArtifacts(endpoints);
+        MapActions(endpoints);
         Map(endpoints, "assets/{name}", isApi: false, context => AssetCatalog.WriteAsync(context, (string)context.Request.RouteValues["name"]!));
     }
 
@@ -116,15 +119,13 @@ internal sealed partial class Dashboard
         });
     }
 
-    private void Map(IEndpointRouteBuilder endpoints, string path, bool isApi, RequestDelegate answer) =>
-        endpoints.MapMethods($"/{path}", Methods, async context =>
+    private IEndpointConventionBuilder Map(IEndpointRouteBuilder endpoints, string path, bool isApi, RequestDelegate answer, string[]? methods = null) =>
+        endpoints.MapMethods($"/{path}", methods ?? Methods, async context =>
         {
             ResponseHeaders.Set(context.Response);
             if (!DashboardAccess.IsAllowed(context))
             {
-                context.Response.StatusCode = StatusCodes.Status403Forbidden;
-                context.Response.ContentType = "text/plain; charset=utf-8";
-                await context.Response.WriteAsync(DashboardAccess.Refusal, context.RequestAborted).ConfigureAwait(false);
+                await RefuseAsync(context, DashboardAccess.Refusal).ConfigureAwait(false);
             }
             else if (CanonicalAddress(context.Request, path) is { } address)
             {
@@ -153,6 +154,13 @@ internal sealed partial class Dashboard
 
             await WriteProblemAsync(context, path, problem, isApi).ConfigureAwait(false);
         }
+    }
+
+    private static Task RefuseAsync(HttpContext context, string refusal)
+    {
+        context.Response.StatusCode = StatusCodes.Status403Forbidden;
+        context.Response.ContentType = "text/plain; charset=utf-8";
+        return context.Response.WriteAsync(refusal, context.RequestAborted);
     }
 
     private Task WriteProblemAsync(HttpContext context, string path, Problem problem, bool isApi)

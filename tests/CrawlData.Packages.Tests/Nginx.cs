@@ -18,7 +18,9 @@ internal sealed class Nginx : IDisposable
 
     /// <param name="app">The web app.</param>
     /// <param name="settings">Settings of the location that differ from the defaults.</param>
-    public static async Task<Nginx> StartAsync(Uri app, string settings = "")
+    /// <param name="location">The prefix of the paths that nginx passes on.</param>
+    /// <param name="path">What replaces the prefix; empty to pass the paths on as they are.</param>
+    public static async Task<Nginx> StartAsync(Uri app, string settings = "", string location = "/", string path = "")
     {
         var program = Programs.FirstOrDefault(File.Exists) ?? throw new AssertionException("nginx is not installed: apt-get install nginx-light");
         var folder = Directory.CreateTempSubdirectory("crawldata-nginx-");
@@ -40,8 +42,8 @@ internal sealed class Nginx : IDisposable
                 scgi_temp_path scgi;
                 server {
                     listen 127.0.0.1:{{port}};
-                    location / {
-                        proxy_pass {{app.GetLeftPart(UriPartial.Authority)}};
+                    location {{location}} {
+                        proxy_pass {{app.GetLeftPart(UriPartial.Authority)}}{{path}};
                         {{settings}}
                     }
                 }
@@ -51,7 +53,7 @@ internal sealed class Nginx : IDisposable
         var start = new ProcessStartInfo(program, ["-p", folder.FullName, "-e", "stderr", "-c", file]) { RedirectStandardError = true };
         var process = Process.Start(start)!;
         var log = new List<string>();
-        while (await process.StandardError.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(20)) is { } line)
+        while (await process.StandardError.ReadLineAsync().WaitAsync(TimeSpan.FromMinutes(1)) is { } line)
         {
             log.Add(line);
             if (line.Contains("start worker process ", StringComparison.Ordinal))

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using CrawlData.Audits;
 using CrawlData.Crawls;
+using CrawlData.Dashboard.Artifacts;
 using Npgsql;
 
 namespace CrawlData.Dashboard.Reads;
@@ -48,6 +49,13 @@ internal sealed class RowReads(
 
     public async Task<CrawlEvent?> GetEventAsync(Guid crawlId, long id) =>
         await repositories.Events.GetAsync(crawlId, id, transaction, cancellationToken).ConfigureAwait(false) is { } found ? redaction.Of(found) : null;
+
+    /// <summary>Gets the storage URI in an event's payload as it is stored, for the resolver alone; null when there is none, or redaction removes it.</summary>
+    public async Task<string?> GetStoredUriAsync(Guid crawlId, long id, IReadOnlyCollection<string> properties) =>
+        await repositories.Events.GetAsync(crawlId, id, transaction, cancellationToken).ConfigureAwait(false) is { } stored
+            && ArtifactReference.Find(redaction.Of(stored).Payload, properties) is not null
+            ? ArtifactReference.Find(stored.Payload, properties)
+            : null;
 
     /// <summary>Gets the id of the event at which the crawl reaches a time.</summary>
     public async Task<long?> FindEventAtAsync(Guid crawlId, DateTimeOffset time) =>
@@ -126,6 +134,12 @@ internal sealed class RowReads(
     public async Task<IReadOnlyList<Artifact>> ListArtifactsAsync(Guid sessionId) =>
         [.. (await repositories.Artifacts.ListAsync(sessionId, new ArtifactFilter { IncludeDeleted = true }, transaction, cancellationToken)
             .ConfigureAwait(false)).Select(redaction.Of)];
+
+    /// <summary>Gets an artifact with its storage URI as it is stored, for the resolver alone; null when there is none, or it is deleted.</summary>
+    public async Task<Artifact?> GetStoredArtifactAsync(Guid sessionId, Guid id) =>
+        await repositories.Artifacts.GetAsync(sessionId, id, transaction, cancellationToken).ConfigureAwait(false) is { DeletedAt: null } stored
+            ? stored
+            : null;
 
     public Task<IReadOnlyDictionary<ArtifactType, ArtifactTotal>> TotalArtifactsAsync() =>
         repositories.Artifacts.TotalAllByTypeAsync(false, transaction, cancellationToken);

@@ -1,18 +1,14 @@
-using System.Buffers;
 using System.Text;
-using System.Text.Encodings.Web;
 using System.Text.Json;
 
 namespace CrawlData.Dashboard.Text;
 
-/// <summary>JSON for a page, with numbers as they are stored.</summary>
+/// <summary>JSON for a page, with strings and numbers as they are stored.</summary>
 internal static class JsonText
 {
     // A deeper value, indented, would be mostly white space.
     private const int MaxIndentedDepth = 32;
     private const int MaxIndentedBytes = 64 * 1024;
-
-    private static readonly JsonWriterOptions Indented = new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>Returns the value on one line, as PostgreSQL writes it, up to a number of characters.</summary>
     public static string Line(Jsonb value, int length) => Printable.Line(Head(value, length + 1), length);
@@ -50,15 +46,27 @@ internal static class JsonText
         return depth;
     }
 
-    // A number of a JsonElement is written as its text.
+    // White space is all that is added. A writer of .NET would escape characters beyond the first plane, such as emoji.
     private static string Indent(Jsonb value)
     {
-        var bytes = new ArrayBufferWriter<byte>();
-        using (var writer = new Utf8JsonWriter(bytes, Indented))
+        var text = new StringBuilder();
+        var previous = JsonTokenType.None;
+        var reader = new Utf8JsonReader(value.Utf8.Span);
+        while (reader.Read())
         {
-            value.ToElement().WriteTo(writer);
+            var isEnd = reader.TokenType is JsonTokenType.EndObject or JsonTokenType.EndArray;
+            var isFirst = previous is JsonTokenType.StartObject or JsonTokenType.StartArray;
+            if (previous is not (JsonTokenType.None or JsonTokenType.PropertyName) && !(isFirst && isEnd))
+            {
+                text.Append(isFirst || isEnd ? "\n" : ",\n").Append(' ', 2 * reader.CurrentDepth);
+            }
+
+            var quote = reader.TokenType is JsonTokenType.String or JsonTokenType.PropertyName ? "\"" : "";
+            text.Append(quote).Append(Encoding.UTF8.GetString(reader.ValueSpan)).Append(quote);
+            text.Append(reader.TokenType == JsonTokenType.PropertyName ? ": " : "");
+            previous = reader.TokenType;
         }
 
-        return Encoding.UTF8.GetString(bytes.WrittenSpan);
+        return text.ToString();
     }
 }

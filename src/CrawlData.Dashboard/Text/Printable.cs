@@ -34,14 +34,14 @@ internal static class Printable
         return escaped?.ToString() ?? text;
     }
 
-    /// <summary>Returns the first line of a text, up to a number of characters, on one line.</summary>
+    /// <summary>Returns the first line of a text, up to a number of characters, on one line. A blank one is named: a link needs a text.</summary>
     public static string Line(string text, int length)
     {
         var start = text.TrimStart();
         var end = start.AsSpan().IndexOfAny('\r', '\n');
         var isWhole = end < 0 && start.Length <= length;
         var line = Cut(end < 0 ? start : start[..end], length).Replace('\t', ' ').TrimEnd();
-        return Escape(line) + (isWhole ? "" : " …");
+        return (line.Length == 0 ? "(blank)" : Escape(line)) + (isWhole ? "" : " …");
     }
 
     /// <summary>Returns the beginning of a text, with no half of a surrogate pair at its end.</summary>

@@ -24,8 +24,10 @@ internal static class Show
         _ => string.Create(CultureInfo.InvariantCulture, $"{duration.TotalSeconds:0.##} s"),
     };
 
-    /// <summary>Returns an age. One of a few seconds is negative when clocks differ.</summary>
-    public static string Age(TimeSpan age) => age.TotalSeconds is < 1 and > -10 ? "just now" : age.Ticks < 0 ? "in the future" : $"{Duration(age)} ago";
+    /// <summary>Returns an age, in whole seconds at least. One of a few seconds is negative when clocks differ.</summary>
+    public static string Age(TimeSpan age) => age.TotalSeconds is < 1 and > -10 ? "just now"
+        : age.Ticks < 0 ? "in the future"
+        : $"{Duration(TimeSpan.FromSeconds(Math.Floor(age.TotalSeconds)))} ago";
 
     public static string Bytes(long bytes) => bytes switch
     {

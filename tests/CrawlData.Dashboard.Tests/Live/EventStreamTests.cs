@@ -16,7 +16,7 @@ namespace CrawlData.Dashboard.Tests.Live;
 /// <summary>A run's stream of events, read from Kestrel as a browser reads it.</summary>
 public sealed class EventStreamTests : DashboardTest
 {
-    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Longest = Wait.Longest;
 
     [Test]
     public async Task Events_come_in_their_order_each_once_until_the_end_of_the_run()
@@ -107,7 +107,7 @@ public sealed class EventStreamTests : DashboardTest
         var steps = 0;
         for (var count = 1; count <= 3; count++)
         {
-            steps += await AdvanceUntilAsync(time, EventStream.Heartbeat, viewer.Comments.UntilCountAsync(count, Longest));
+            steps += await AdvanceUntilAsync(time, EventStream.Heartbeat, viewer.Comments.UntilCountAsync(count));
         }
 
         Assert.That(viewer.Comments.Count, Is.LessThanOrEqualTo(steps));
@@ -190,7 +190,7 @@ public sealed class EventStreamTests : DashboardTest
         foreach (var (after, expected) in new[] { ((long?)null, "null"), (ids[10], $"\"{ids[10]}\"") })
         {
             await using var viewer = await StreamViewer.ConnectAsync(Host, run.Id, after);
-            await viewer.Messages.UntilCountAsync(2, Longest);
+            await viewer.Messages.UntilCountAsync(2);
 
             Assert.That(
                 viewer.Messages.ToList()[1], Is.EqualTo(new StreamMessage("gap", $"{ids[^1]}", $$"""{"after":{{expected}},"up_to":"{{ids[^1]}}"}""")));
@@ -486,7 +486,6 @@ public sealed class EventStreamTests : DashboardTest
                 using var response = await host.Client.SendAsync(request);
                 return response.IsSuccessStatusCode;
             },
-            Longest,
             "a viewer may come when another has left");
     }
 
@@ -528,7 +527,7 @@ public sealed class EventStreamTests : DashboardTest
 
         // The follower has caught up when it sleeps: then it has sent its own first read.
         await Wait.UntilAsync(
-            () => Task.FromResult(time.Sleeps.ToList().Any(sleep => sleep <= TimeSpan.FromMilliseconds(10))), Longest, "the follower sleeps");
+            () => Task.FromResult(time.Sleeps.ToList().Any(sleep => sleep <= TimeSpan.FromMilliseconds(10))), "the follower sleeps");
         var connecting = statements.Count;
         var polls = 0;
         for (var number = 2; number < 7; number++)

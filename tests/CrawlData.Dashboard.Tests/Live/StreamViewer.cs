@@ -8,7 +8,7 @@ namespace CrawlData.Dashboard.Tests.Live;
 /// <summary>Reads a stream of events, as a browser does, until it ends or is disposed.</summary>
 internal sealed class StreamViewer : IAsyncDisposable
 {
-    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Longest = Wait.Longest;
 
     private readonly HttpResponseMessage response;
     private readonly CancellationTokenSource leave = new();
@@ -54,7 +54,7 @@ internal sealed class StreamViewer : IAsyncDisposable
     }
 
     /// <summary>Waits until as many events came.</summary>
-    public Task UntilAsync(int events) => Ids.UntilCountAsync(events, Longest);
+    public Task UntilAsync(int events) => Ids.UntilCountAsync(events);
 
     /// <summary>Waits until the server has ended the stream.</summary>
     public Task<bool> UntilEndedAsync() => Ended.WaitAsync(Longest);

@@ -88,7 +88,7 @@ public sealed class RunPageTests : DashboardTest
     }
 
     [TestCase("order=random", "order must be newest or oldest.")]
-    [TestCase("tab=steps", "tab must be events, time or stats.")]
+    [TestCase("tab=lost", "tab must be one of screens, steps, events, time, stats.")]
     [TestCase("before=x", "before must be the number of an event.")]
     [TestCase("before=1&after=1", "before cannot be combined with after.")]
     [TestCase("at=noon", "at must be the id of an event, or a time such as 2026-11-27T08:30, in UTC or with an offset.")]

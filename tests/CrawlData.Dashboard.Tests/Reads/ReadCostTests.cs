@@ -97,8 +97,7 @@ public sealed class ReadCostTests : DashboardTest
         DataSource.Clear();
         await Wait.UntilAsync(
             DataSource,
-            "select count(*) <= 1 from pg_stat_activity where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()",
-            TimeSpan.FromSeconds(10));
+            "select count(*) <= 1 from pg_stat_activity where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()");
 
         // Plans and catalogs are read once.
         await host.GetPageAsync(address);

@@ -35,7 +35,7 @@ public sealed class MalformedTextTests : DashboardTest
         "src", "step", "tabindex", "title", "type", "value", "viewBox", "width", "x", "y",
     ];
 
-    private static IEnumerable<string> Texts => MalformedText.Storable.Concat(Scripts);
+    internal static IEnumerable<string> Texts => MalformedText.Storable.Concat(Scripts);
 
     [Test]
     public async Task Text_of_any_column_is_text_on_each_page()

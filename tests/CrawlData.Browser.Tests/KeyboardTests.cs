@@ -1,0 +1,98 @@
+using static Microsoft.Playwright.Assertions;
+
+namespace CrawlData.Browser.Tests;
+
+/// <summary>Everything that can be clicked is reached by the keyboard, and shows where the focus is.</summary>
+public sealed class KeyboardTests : BrowserTest
+{
+    private const string Number =
+        """
+        () => {
+            const all = [...document.querySelectorAll("a[href], button, input, select, summary, textarea, [tabindex], [contenteditable]")]
+                .filter(element => !element.disabled && element.type !== "hidden" && element.checkVisibility());
+            all.forEach((element, index) => element.dataset.number = index);
+            return all.length;
+        }
+        """;
+
+    // A place that scrolls is focused too, so that the arrow keys scroll it.
+    private const string Focused =
+        """
+        () => {
+            const element = document.activeElement;
+            if (element === document.body) {
+                return null;
+            }
+            const { outlineStyle, outlineWidth } = getComputedStyle(element);
+            const { top, bottom, left, right } = element.getBoundingClientRect();
+            return {
+                number: Number(element.dataset.number ?? -1),
+                name: element.outerHTML.slice(0, 200),
+                isVisible: outlineStyle !== "none" && parseFloat(outlineWidth) >= 1 && bottom > 0 && top < innerHeight && right > 0 && left < innerWidth,
+            };
+        }
+        """;
+
+    [Test]
+    public async Task Tab_reaches_everything_and_leaves_it(
+        [Values("overview", "runs", "run", "run-unicode", "run-stats", "event", "compare", "sessions", "session", "artifacts", "status")] string name) =>
+        await BrowseAsync(async page =>
+        {
+            await OpenAsync(page, name);
+            var count = await page.EvaluateAsync<int>(Number);
+            var reached = new List<int>();
+
+            // An input of a time has a stop for each of its parts.
+            for (var presses = 0; ; presses++)
+            {
+                Assert.That(presses, Is.LessThan(count + 40), "the focus leaves the page at its end");
+                await page.Keyboard.PressAsync("Tab");
+                if (await page.EvaluateAsync<Focus?>(Focused) is not { } focus || (focus.Number == 0 && reached.Count > 1))
+                {
+                    break;
+                }
+
+                Assert.That(focus.IsVisible, focus.Name);
+                if (focus.Number >= 0 && (reached.Count == 0 || reached[^1] != focus.Number))
+                {
+                    reached.Add(focus.Number);
+                }
+            }
+
+            Assert.That(reached, Is.EqualTo(Enumerable.Range(0, count)), "in the order of the document");
+        });
+
+    [Test]
+    public Task The_first_stop_skips_to_the_content() => BrowseAsync(async page =>
+    {
+        await OpenAsync(page, "runs");
+        await page.Keyboard.PressAsync("Tab");
+        await page.Keyboard.PressAsync("Enter");
+        await page.Keyboard.PressAsync("Tab");
+        await Expect(page.GetByLabel("Status")).ToBeFocusedAsync();
+    });
+
+    [Test]
+    public Task Two_runs_are_compared() => BrowseAsync(async page =>
+    {
+        await OpenAsync(page, "runs");
+        foreach (var run in new[] { Showcase.Yesterday, Showcase.Today })
+        {
+            await page.Locator($"input[value='{run}']").FocusAsync();
+            await page.Keyboard.PressAsync("Space");
+        }
+
+        await Button(page, "Compare").FocusAsync();
+        await page.Keyboard.PressAsync("Enter");
+        await Expect(page.GetByText("1 added, 1 removed, 1 changed")).ToBeVisibleAsync();
+    });
+
+    private sealed class Focus
+    {
+        public int Number { get; set; }
+
+        public string Name { get; set; } = "";
+
+        public bool IsVisible { get; set; }
+    }
+}
