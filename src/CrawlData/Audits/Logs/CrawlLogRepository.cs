@@ -202,15 +202,16 @@ public sealed partial class CrawlLogRepository
     /// <remarks>
     /// <para>Lines come in the order of their ids, each once. <see cref="ListAsync"/> has them in the order of their timestamps. Appends to a log do not wait
     /// for each other, so a line with a lower id may be committed later. So a line comes once all transactions that appended to any log before it have ended,
-    /// or once the session has ended. The lines that the transaction of the session's end stored come before the end. Lines that are stored later do not.</para>
+    /// or once the session has ended. The lines that the transaction of the session's end stored come before the end. Lines that are stored later do
+    /// not.</para>
     /// <para>It reads on the primary, with a connection for each read only. Errors that are transient are retried as appends are. After a failover it goes on
     /// with the lines that the new primary has.</para>
     /// </remarks>
     /// <param name="sessionId">The session. The enumeration goes on while it waits in the queue.</param>
     /// <param name="filter">Which lines; all when null.</param>
     /// <param name="afterId">Only lines after this id, such as the last that was read before; all when null.</param>
-    /// <param name="pollInterval">The longest pause between two reads while no line arrives: 1 ms to 1 hour. The first pause is 1 ms, and each is twice the last.
-    /// The default is 250 ms.</param>
+    /// <param name="pollInterval">The longest pause between two reads while no line arrives: 1 ms to 1 hour. The first pause is 1 ms, and each is twice the
+    /// last. The default is 250 ms.</param>
     /// <param name="cancellationToken">Ends the enumeration with <see cref="OperationCanceledException"/>.</param>
     /// <exception cref="ArgumentOutOfRangeException">The interval is out of range.</exception>
     /// <exception cref="RowNotFoundException">There is no such session, or it was deleted.</exception>
