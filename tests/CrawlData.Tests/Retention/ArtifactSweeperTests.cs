@@ -202,7 +202,7 @@ public sealed class ArtifactSweeperTests : EmptiedDatabaseTest
             if (deaf == 2)
             {
                 await ExecuteAsync(
-                    "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and state = 'idle in transaction'");
+                    "select pg_terminate_backend(pid, 60000) from pg_stat_activity where datname = current_database() and state = 'idle in transaction'");
             }
 
             return acknowledged;
