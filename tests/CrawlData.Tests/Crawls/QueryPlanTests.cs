@@ -111,7 +111,7 @@ public sealed class QueryPlanTests : DatabaseTest
         View("The newest events", CrawlEventRepository.ReadNewestSql, 30, "after_id", "-9223372036854775808", "limit", "20"),
         View("The events before one", CrawlEventRepository.ReadNewestSql, 30, "after_id", "-9223372036854775808", "up_to_id", "50000", "limit", "20"),
         View("A summary's first events", CrawlEventRepository.SummarizeSql, 120, "after_id", "-9223372036854775808"),
-        View("The event at a time", CrawlEventRepository.FirstAtSql, 150, "created_from", "'2026-01-01 00:00:50'"),
+        View("The event at a time", CrawlEventRepository.FirstAtSql, 60, "created_from", "'2026-01-01 00:00:50'"),
         View("The last events of 50 runs", CrawlEventRepository.LastOfEachSql, 300, "ids", RunIds(1, 50)),
         View("Runs by prefix", CrawlRunRepository.FindIdsSql, 15, "first_id", $"'{Crawl}'", "last_id", "'00000000-0000-7000-8000-0000000000ff'", "limit", "2"),
         View("The neighbours of 20 runs", CrawlRunRepository.NeighbourIdsSql, 200, "ids", RunIds(1, 20)),
