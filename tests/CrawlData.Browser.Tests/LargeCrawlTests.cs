@@ -69,7 +69,7 @@ public sealed class LargeCrawlTests : BrowserTest
             var read = await ReadCost.OfAsync(host, DataSource, dataSource, address);
             var watch = Stopwatch.StartNew();
             await host.GetPageAsync(address);
-            await TestContext.Progress.WriteLineAsync($"{read} buffers, {watch.ElapsedMilliseconds} ms: {address}");
+            TestContext.Out.WriteLine($"{read} buffers, {watch.ElapsedMilliseconds} ms: {address}");
 
             Assert.That(read, Is.InRange(1, address.Contains(time, StringComparison.Ordinal) ? TimeBuffers : Buffers), address);
         }
@@ -89,7 +89,7 @@ public sealed class LargeCrawlTests : BrowserTest
             await session.SendAsync("HeapProfiler.collectGarbage");
             var metrics = (await session.SendAsync("Performance.getMetrics"))!.Value.GetProperty("metrics").EnumerateArray();
             var heap = metrics.Single(metric => metric.GetProperty("name").GetString() == "JSHeapUsedSize").GetProperty("value").GetDouble();
-            await TestContext.Progress.WriteLineAsync($"{rows} rows, {heap / 1e6:F1} MB, {elapsed} ms: {address}");
+            TestContext.Out.WriteLine($"{rows} rows, {heap / 1e6:F1} MB, {elapsed} ms: {address}");
 
             Assert.That(rows, Is.InRange(1, MaxRows));
             Assert.That(heap, Is.LessThanOrEqualTo(MaxHeapBytes));

@@ -26,7 +26,8 @@ internal static class ReadCost
         return await CountAsync(test, dataSource) - before;
     }
 
-    private static async Task<long> CountAsync(NpgsqlDataSource test, NpgsqlDataSource dataSource)
+    /// <summary>Counts what was read until now.</summary>
+    public static async Task<long> CountAsync(NpgsqlDataSource test, NpgsqlDataSource dataSource)
     {
         await using (var flush = dataSource.CreateCommand("select pg_stat_force_next_flush()"))
         {
