@@ -69,7 +69,8 @@ report.SetAction(async (result, _) =>
         await DurableServer.StartAsync();
     }
 
-    var property = (AllPeers.WithMarten ? "-p:WithMarten=true " : "") + (AllPeers.WithBaseline ? "-p:WithBaseline=true " : "");
+    var property = (AllPeers.WithMarten ? "-p:WithMarten=true " : "") + (AllPeers.WithBaseline ? "-p:WithBaseline=true " : "")
+        + (AllPeers.WithReadyToRun ? "-p:WithReadyToRun=true " : "");
     var options = new ReportOptions
     {
         Folder = result.GetValue(folder)!,

@@ -130,6 +130,18 @@ public static class HandWritten
         await transaction.CommitAsync();
     }
 
+    /// <summary>Inserts an event in an explicit transaction by a statement that is prepared on the session, and reads its id.</summary>
+    public static async Task InsertPreparedInTransactionAsync(NpgsqlDataSource dataSource, Guid crawl, NewCrawlEvent crawlEvent)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        await using var insert = new NpgsqlCommand(InsertSql, connection, transaction);
+        AddParameters(insert, crawl, crawlEvent);
+        await insert.PrepareAsync();
+        await insert.ExecuteScalarAsync();
+        await transaction.CommitAsync();
+    }
+
     /// <summary>Inserts events by one statement, and reads their ids.</summary>
     public static async Task InsertManyAsync(NpgsqlDataSource dataSource, Guid crawl, string[] eventTypes, string[] payloads)
     {

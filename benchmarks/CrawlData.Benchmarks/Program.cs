@@ -29,5 +29,5 @@ switch (args)
 // In this process, because it owns the server: a process per benchmark would start a server each. Seeding a case may take minutes.
 var toolchain = new InProcessEmitToolchain(TimeSpan.FromHours(1), logOutput: true);
 var job = Job.Default.WithToolchain(toolchain).WithInvocationCount(1).WithUnrollFactor(1).WithWarmupCount(5).WithIterationCount(30);
-var summaries = BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args, DefaultConfig.Instance.AddJob(job));
+var summaries = BenchmarkSwitcher.FromAssembly(typeof(Smoke).Assembly).Run(args, DefaultConfig.Instance.AddJob(job));
 return summaries.Any(Smoke.Failed) ? 1 : 0;

@@ -31,7 +31,8 @@ internal static class ErrorReport
         return exception is UsageException ? WrongUsage : Failed;
     }
 
-    private static string Describe(Exception exception) => exception switch
+    /// <summary>Describes an exception in one line that quotes no row.</summary>
+    public static string Describe(Exception exception) => exception switch
     {
         OperationCanceledException => "cancelled",
         PostgresException { SqlState: PostgresErrorCodes.UndefinedTable } => $"{ServerErrors.Describe(exception)}; crawldata migrate creates the tables",

@@ -1,3 +1,4 @@
+using System.IO.Compression;
 using CrawlData.Recordings;
 using Npgsql;
 
@@ -28,6 +29,10 @@ internal sealed class RecordingSource : IAsyncDisposable
 
     /// <summary>Opens one of the embedded recordings of a real crawl and of real audits.</summary>
     public static RecordingSource OpenEmbedded(string name) => new(name, typeof(RecordingSource).Assembly.GetManifestResourceStream(name)!);
+
+    /// <summary>Opens one of the embedded recordings, decompressed.</summary>
+    public static Stream UnpackEmbedded(string name) =>
+        new GZipStream(typeof(RecordingSource).Assembly.GetManifestResourceStream(name)!, CompressionMode.Decompress);
 
     public static bool IsCompressed(string file) => file.EndsWith(".gz", StringComparison.OrdinalIgnoreCase);
 

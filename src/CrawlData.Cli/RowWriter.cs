@@ -21,6 +21,40 @@ internal sealed class RowWriter : IAsyncDisposable
 
     public RowWriter() => json = new Utf8JsonWriter(output, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
 
+    /// <summary>Writes rows as they come.</summary>
+    public static async Task WriteAllAsync<T>(IAsyncEnumerable<T> rows, CancellationToken cancellationToken)
+    {
+        await using var writer = new RowWriter();
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        await using var row = rows.GetAsyncEnumerator(ending.Token);
+        while (true)
+        {
+            // Rows are buffered while the next one is there already.
+            var next = row.MoveNextAsync();
+            if (!next.IsCompleted)
+            {
+                try
+                {
+                    await writer.FlushAsync(cancellationToken);
+                }
+                catch
+                {
+                    // An enumerator that still waits for its next row cannot be disposed: NotSupportedException would replace this exception.
+                    await ending.CancelAsync();
+                    await ((Task)next.AsTask()).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                    throw;
+                }
+            }
+
+            if (!await next)
+            {
+                return;
+            }
+
+            await writer.WriteAsync(row.Current, cancellationToken);
+        }
+    }
+
     /// <summary>Adds a row to the buffer, and writes the buffer once it is large.</summary>
     public async ValueTask WriteAsync<T>(T row, CancellationToken cancellationToken)
     {

@@ -11,7 +11,7 @@ public static class CrawlDataDashboardEndpointRouteBuilderExtensions
     /// <para><b>Access.</b> Authorization is ASP.NET's: <c>RequireAuthorization</c> on the result. Without it, and without <c>AllowAnonymous</c>, the dashboard
     /// answers in the environment Development only, and only to a request from a loopback address, for a loopback host, without a header of a proxy. Others
     /// get 403.</para>
-    /// <para><b>Reads.</b> Nothing here writes. Each request reads in a transaction that is read-only, so a role with SELECT on the tables is enough. Outside
+    /// <para><b>Reads.</b> Nothing here writes, unless <see cref="CrawlDataDashboardOptions.Actions"/> maps actions. Each request reads in a transaction that is read-only, so a role with SELECT on the tables is enough. Outside
     /// one are the reads of the state of the database.</para>
     /// <para><b>Addresses.</b> All links are relative to their document. So they hold in a group, with <c>UsePathBase</c>, and behind a proxy.</para>
     /// </remarks>

@@ -1,6 +1,8 @@
 using CrawlData.Audits;
+using CrawlData.Crawls;
 using CrawlData.Dashboard.Api;
 using CrawlData.Dashboard.Assets;
+using CrawlData.Dashboard.Live;
 using CrawlData.Dashboard.Pages;
 using CrawlData.Dashboard.Reads;
 using CrawlData.Dashboard.Screens;
@@ -12,19 +14,25 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 
 namespace CrawlData.Dashboard;
 
 /// <summary>A dashboard that is mapped: its screens, and what their requests share.</summary>
 internal sealed partial class Dashboard
 {
-    // GET alone is mapped: nothing here can write.
+    // Screens are mapped with GET alone: none of them can write.
     private static readonly string[] Methods = [HttpMethods.Get, HttpMethods.Head];
 
+    // A viewer whose page is a few seconds old finds its next event among them.
+    private const int NewestEvents = 200;
+
+    private readonly IServiceProvider services;
     private readonly CrawlDataDashboardOptions options;
     private readonly DashboardDatabase database;
     private readonly Redaction redaction;
-    private readonly SummaryCache summaries = new();
+    private readonly RunCache<CrawlEventSummary> summaries = new();
+    private readonly EventSampler sampler;
     private readonly DatabaseStatusReader statusReader;
     private readonly DatabaseDoctor doctor;
     private readonly TimeProvider time;
@@ -33,22 +41,25 @@ internal sealed partial class Dashboard
     private readonly Cached<Overview> overview;
     private readonly Cached<IReadOnlyDictionary<ArtifactType, ArtifactTotal>> artifactTotals;
     private readonly Cached<IReadOnlyList<DatabaseFinding>> findings;
+    private readonly EventStream events;
 
     public Dashboard(IServiceProvider services, CrawlDataDashboardOptions options)
     {
-        this.options = options;
+        (this.services, this.options) = (services, options);
         statusReader = Find<DatabaseStatusReader>(services, options.ServiceKey);
         doctor = Find<DatabaseDoctor>(services, options.ServiceKey);
         database = new DashboardDatabase(services, options);
         redaction = new Redaction(options);
         time = services.GetService<TimeProvider>() ?? TimeProvider.System;
         logger = services.GetRequiredService<ILoggerFactory>().CreateLogger("CrawlData.Dashboard");
+        sampler = new EventSampler(time);
         status = new(TimeSpan.FromSeconds(10), time);
         overview = new(TimeSpan.FromSeconds(10), time);
 
         // It counts all artifacts.
         artifactTotals = new(TimeSpan.FromMinutes(1), time);
         findings = new(TimeSpan.FromSeconds(10), time);
+        events = new EventStream(new LiveRuns(FindLiveSource(services)), time);
     }
 
     /// <summary>Maps the screens. Each has a page, and below <c>api/v1/</c> the same as JSON.</summary>
@@ -63,7 +74,22 @@ internal sealed partial class Dashboard
         MapScreen<SessionView, SessionPage>(endpoints, "sessions/{id:guid}", "sessions", FromRows(SessionView.ReadAsync));
         MapScreen<ArtifactView, ArtifactPage>(endpoints, "artifacts", "artifacts", ReadArtifactsAsync);
         MapScreen<StatusView, StatusPage>(endpoints, "status", "status", ReadStatusViewAsync);
+        MapLive(endpoints);
+        MapArtifacts(endpoints);
+        MapActions(endpoints);
         Map(endpoints, "assets/{name}", isApi: false, context => AssetCatalog.WriteAsync(context, (string)context.Request.RouteValues["name"]!));
+    }
+
+    private void MapLive(IEndpointRouteBuilder endpoints)
+    {
+        const string Stream = "runs/{id:guid}/events/stream";
+        Map(endpoints, Stream, isApi: true, async context =>
+        {
+            if (!await events.WriteAsync(context).ConfigureAwait(false))
+            {
+                await WriteProblemAsync(context, Stream, Problem.NotFound, isApi: true).ConfigureAwait(false);
+            }
+        });
     }
 
     private void MapScreen<TScreen, TPage>(
@@ -93,15 +119,13 @@ internal sealed partial class Dashboard
         });
     }
 
-    private void Map(IEndpointRouteBuilder endpoints, string path, bool isApi, RequestDelegate answer) =>
-        endpoints.MapMethods($"/{path}", Methods, async context =>
+    private IEndpointConventionBuilder Map(IEndpointRouteBuilder endpoints, string path, bool isApi, RequestDelegate answer, string[]? methods = null) =>
+        endpoints.MapMethods($"/{path}", methods ?? Methods, async context =>
         {
             ResponseHeaders.Set(context.Response);
             if (!DashboardAccess.IsAllowed(context))
             {
-                context.Response.StatusCode = StatusCodes.Status403Forbidden;
-                context.Response.ContentType = "text/plain; charset=utf-8";
-                await context.Response.WriteAsync(DashboardAccess.Refusal, context.RequestAborted).ConfigureAwait(false);
+                await RefuseAsync(context, DashboardAccess.Refusal).ConfigureAwait(false);
             }
             else if (CanonicalAddress(context.Request, path) is { } address)
             {
@@ -130,6 +154,13 @@ internal sealed partial class Dashboard
 
             await WriteProblemAsync(context, path, problem, isApi).ConfigureAwait(false);
         }
+    }
+
+    private static Task RefuseAsync(HttpContext context, string refusal)
+    {
+        context.Response.StatusCode = StatusCodes.Status403Forbidden;
+        context.Response.ContentType = "text/plain; charset=utf-8";
+        return context.Response.WriteAsync(refusal, context.RequestAborted);
     }
 
     private Task WriteProblemAsync(HttpContext context, string path, Problem problem, bool isApi)
@@ -173,13 +204,33 @@ internal sealed partial class Dashboard
         status.GetAsync(() => database.ReadAsync(statusReader.ReadAsync, context.RequestAborted), context.RequestAborted);
 
     private Func<HttpContext, Task<T?>> FromRows<T>(Func<ScreenRequest, Task<T?>> read) => context =>
+        ReadRowsAsync(rows => read(new ScreenRequest(context, rows, time.GetUtcNow(), options)), context.RequestAborted);
+
+    private Task<T> ReadRowsAsync<T>(Func<RowReads, Task<T>> read, CancellationToken cancellationToken) =>
         database.ReadAsync(
-            transaction => read(new ScreenRequest(
-                context,
-                new RowReads(database.Repositories, transaction, redaction, summaries, options.StaleAfter, context.RequestAborted),
-                time.GetUtcNow(),
-                options.StaleAfter)),
-            context.RequestAborted);
+            transaction => read(new RowReads(database.Repositories, transaction, redaction, summaries, sampler, options.StaleAfter, cancellationToken)),
+            cancellationToken);
+
+    private LiveSource FindLiveSource(IServiceProvider services)
+    {
+        var repository = Find<CrawlEventRepository>(services, options.ServiceKey);
+        var settings = services.GetRequiredService<IOptionsMonitor<CrawlDataOptions>>().Get(options.ServiceKey);
+        return new LiveSource
+        {
+            ReadNewestAsync = (id, cancellationToken) => ReadRowsAsync(
+                async rows => await rows.GetRunAsync(id).ConfigureAwait(false) is null
+                    ? null
+                    : await rows.ListNewestEventsAsync(id, new CrawlEventFilter(), NewestEvents).ConfigureAwait(false),
+                cancellationToken),
+            Events = repository,
+
+            // The application's own appends notify. Otherwise listening would be a connection for nothing.
+            Options = new CrawlEventFollowOptions { PageSize = EventRing.FrameEvents, Listen = settings.Notify && !database.Multiplexes },
+            Redaction = redaction,
+            Time = time,
+            Logger = logger,
+        };
+    }
 
     private PageContext ContextOf(HttpContext context, string path, string title, string? section)
     {

@@ -83,6 +83,9 @@ internal sealed class DashboardHost : IAsyncDisposable
         return text;
     }
 
+    /// <summary>Stops the application, as a signal to its process does.</summary>
+    public Task StopAsync() => application.StopAsync();
+
     public async ValueTask DisposeAsync()
     {
         Client.Dispose();

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using CrawlData.Audits;
 using CrawlData.Dashboard.Tests.Security;
 using CrawlData.Tests;
 using Microsoft.AspNetCore.Authentication;
@@ -60,5 +61,47 @@ public sealed class ExampleTests : DatabaseTest
         var text = await host.GetTextAsync($"api/v1/runs/{run.Id}");
 
         Assert.That(text, Does.Contain("\"payload\":{\"redacted\":true}").And.Not.Contain("hunter2").And.Not.Contain("token=abc"));
+    }
+
+    [Test]
+    public async Task The_documented_function_opens_artifacts()
+    {
+        var bucket = new Dictionary<string, byte[]> { ["s3://audits/home.txt"] = "Home"u8.ToArray() };
+        await using var host = await DashboardHost.StartAsync(DataSource, map: app =>
+        {
+            // snippet: dashboard-artifacts
+            app.MapCrawlDataDashboard("/crawls", options =>
+            {
+                options.Artifacts = async (storageUri, cancellationToken) => storageUri.StartsWith("s3://audits/", StringComparison.Ordinal)
+                    ? await OpenAsync(storageUri, cancellationToken)
+                    : null;
+            });
+            // end snippet
+        });
+        var session = await Sessions.InsertAsync(Session("https://example.org/"));
+        var page = await Pages.InsertAsync(
+            session.Id, [new NewAuditPage { PageType = PageType.Homepage, Viewport = Viewport.Mobile, Status = PageStatus.Ok }]);
+        var artifact = await Artifacts.InsertAsync(
+            session.Id, new NewArtifact { PageId = page[0].Id, Type = ArtifactType.VisibleText, StorageUri = "s3://audits/home.txt", SizeBytes = 4 });
+
+        Assert.That(await host.GetTextAsync($"sessions/{session.Id}/artifacts/{artifact.Id}"), Is.EqualTo("Home"));
+
+        Task<Stream> OpenAsync(string storageUri, CancellationToken _) => Task.FromResult<Stream>(new MemoryStream(bucket[storageUri]));
+    }
+
+    [Test]
+    public async Task The_documented_policy_maps_actions()
+    {
+        await using var host = await DashboardHost.StartAsync(
+            DataSource,
+            services: services => services.AddAuthorization(options => options.AddPolicy("operators", policy => policy.RequireRole("operator"))),
+            map: app =>
+            {
+                // snippet: dashboard-actions
+                app.MapCrawlDataDashboard("/crawls", options => options.Actions("operators")).RequireAuthorization("viewers");
+                // end snippet
+            });
+
+        Assert.That(host.Endpoints.Select(endpoint => endpoint.RoutePattern.RawText), Does.Contain("/crawls/runs/{id:guid}/cancel"));
     }
 }

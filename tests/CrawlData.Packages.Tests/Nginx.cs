@@ -53,7 +53,7 @@ internal sealed class Nginx : IDisposable
         var start = new ProcessStartInfo(program, ["-p", folder.FullName, "-e", "stderr", "-c", file]) { RedirectStandardError = true };
         var process = Process.Start(start)!;
         var log = new List<string>();
-        while (await process.StandardError.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(20)) is { } line)
+        while (await process.StandardError.ReadLineAsync().WaitAsync(TimeSpan.FromMinutes(1)) is { } line)
         {
             log.Add(line);
             if (line.Contains("start worker process ", StringComparison.Ordinal))

@@ -8,7 +8,6 @@ namespace CrawlData.Pooling.Tests;
 [FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 public sealed class PgPoolTests
 {
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(20);
 
     private ReplicatedServers servers = null!;
     private PgPool pool = null!;
@@ -51,7 +50,7 @@ public sealed class PgPoolTests
 
         await AssertStandbyAnswersReadsAsync(expected: 1);
         var read = follow
-            ? await routed.FollowAllAsync(cursor).SelectMany(batch => batch.Events).Take(2).ToListAsync().AsTask().WaitAsync(Limit)
+            ? await routed.FollowAllAsync(cursor).SelectMany(batch => batch.Events).Take(2).ToListAsync().AsTask().WaitAsync(Wait.Longest)
             : (await routed.ListAllAsync(cursor)).Events;
         Assert.That(read.Select(one => one.Id), Is.EqualTo(ids));
     }
@@ -65,7 +64,7 @@ public sealed class PgPoolTests
         (await runs.CompleteAsync(crawl)).EnsureApplied();
 
         await AssertStandbyAnswersReadsAsync(expected: 0);
-        var read = await routed.FollowAsync(crawl).ToListAsync().AsTask().WaitAsync(Limit);
+        var read = await routed.FollowAsync(crawl).ToListAsync().AsTask().WaitAsync(Wait.Longest);
         Assert.That(read.Select(one => one.Id), Is.EqualTo(new[] { id }));
     }
 
@@ -77,10 +76,10 @@ public sealed class PgPoolTests
     /// <summary>Waits until the standby has replayed what a query says, and stops its replay there.</summary>
     private async Task StopReplayAsync(string query)
     {
-        await Wait.UntilAsync(servers.Standby, query, Limit);
+        await Wait.UntilAsync(servers.Standby, query);
         await using var pause = servers.Standby.CreateCommand("select pg_wal_replay_pause()");
         await pause.ExecuteNonQueryAsync();
-        await Wait.UntilAsync(servers.Standby, "select pg_get_wal_replay_pause_state() = 'paused'", Limit);
+        await Wait.UntilAsync(servers.Standby, "select pg_get_wal_replay_pause_state() = 'paused'");
     }
 
     private async Task AssertStandbyAnswersReadsAsync(long expected)

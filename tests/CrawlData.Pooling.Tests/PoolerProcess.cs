@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using CrawlData.Tests;
 
 namespace CrawlData.Pooling.Tests;
 
@@ -28,7 +29,7 @@ internal static class PoolerProcess
         };
         process.Start();
         process.BeginErrorReadLine();
-        await listens.Task.WaitAsync(TimeSpan.FromSeconds(20));
+        await listens.Task.WaitAsync(Wait.Longest);
         return process;
     }
 }

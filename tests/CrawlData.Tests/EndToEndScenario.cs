@@ -151,7 +151,7 @@ internal sealed class EndToEndScenario
         Assert.That(await runs.FindIdsAsync($"{run.Id}"[..8]), Is.EqualTo(new[] { run.Id }));
         Assert.That(await runs.ShortenIdsAsync([run.Id]), Has.Count.EqualTo(1));
         Assert.That(await events.StreamAsync(run.Id).CountAsync(), Is.EqualTo(3_016));
-        Assert.That(await following.WaitAsync(TimeSpan.FromSeconds(30)), Is.EqualTo(3_016));
+        Assert.That(await following.WaitAsync(Wait.Longest), Is.EqualTo(3_016));
         Assert.That((await events.ListAllAsync(limit: 5_000)).Events, Has.Count.EqualTo(3_016));
         Assert.That((await events.FollowAllAsync().FirstAsync()).Events, Is.Not.Empty);
 
@@ -177,7 +177,7 @@ internal sealed class EndToEndScenario
 
         var next = followers.Select(follower => follower.MoveNextAsync().AsTask()).ToList();
         await events.AppendAsync([.. ids.Select(id => (id, Step))]);
-        Assert.That(await Task.WhenAll(next).WaitAsync(TimeSpan.FromSeconds(30)), Has.All.True);
+        Assert.That(await Task.WhenAll(next).WaitAsync(Wait.Longest), Has.All.True);
         foreach (var (id, follower) in ids.Zip(followers))
         {
             await follower.DisposeAsync();
@@ -242,6 +242,7 @@ internal sealed class EndToEndScenario
         session = (await queue.StreamClaimsAsync().FirstAsync())!;
         (await queue.CompleteAsync(session.Id, session.Attempts)).EnsureApplied();
         Assert.That((await sessions.GetAsync(session.Id))!.FinalUrl, Is.EqualTo("https://example.org/home"));
+        Assert.That(await logs.FollowAsync(session.Id, errors).CountAsync(), Is.EqualTo(1_501));
         var completed = new AuditSessionFilter { Statuses = [AuditSessionStatus.Completed], CrawlPolicyVersion = "1" };
         Assert.That((await sessions.ListAsync(completed)).Items, Has.Count.EqualTo(1));
         Assert.That((await sessions.ListAsync(completed, order: ListOrder.OldestFirst)).Items, Has.Count.EqualTo(1));

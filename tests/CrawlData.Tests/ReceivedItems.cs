@@ -41,8 +41,8 @@ internal sealed class ReceivedItems<T>
     }
 
     /// <summary>Waits until there are as many items.</summary>
-    /// <exception cref="TimeoutException">There are fewer after ten seconds, or as long as was given.</exception>
-    public Task UntilCountAsync(int count, TimeSpan? longest = null)
+    /// <exception cref="TimeoutException">There are fewer after <see cref="Wait.Longest"/>.</exception>
+    public Task UntilCountAsync(int count)
     {
         lock (gate)
         {
@@ -52,7 +52,7 @@ internal sealed class ReceivedItems<T>
             }
 
             awaited = (count, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
-            return awaited.Value.Reached.Task.WaitAsync(longest ?? TimeSpan.FromSeconds(10));
+            return awaited.Value.Reached.Task.WaitAsync(Wait.Longest);
         }
     }
 }

@@ -35,7 +35,7 @@ internal sealed class RetryDurations : IDisposable
     public ReceivedItems<double> Received { get; } = new();
 
     /// <summary>Waits until the writers have retried some more times.</summary>
-    public Task UntilRetriedAsync(int times = 3) => Received.UntilCountAsync(Received.Count + times, TimeSpan.FromSeconds(20));
+    public Task UntilRetriedAsync(int times = 3) => Received.UntilCountAsync(Received.Count + times);
 
     public void Dispose() => listener.Dispose();
 }

@@ -207,7 +207,7 @@ internal sealed class Report(ReportOptions options)
     {
         Progress("imports and exports");
         const string title = "Import and export a crawl with the tool";
-        if (await ToolTransfers.RunAsync(scale, AllPeers.OtherTools) is not { } result)
+        if (await ToolTransfers.RunAsync(scale, AllPeers.Hello, AllPeers.OtherTools) is not { } result)
         {
             writer.Heading(2, title);
             writer.Paragraph("Not measured: this needs psql on this machine.");
@@ -230,6 +230,13 @@ internal sealed class Report(ReportOptions options)
                 one.Name, Ratio(one, measurements[0]), Measurement.Format(one.Median),
                 time is { } known ? $"{known.TotalMicroseconds / result.Events:0.0} µs" : "unknown",
             }));
+        }
+
+        if (result.Starts.Count > 0)
+        {
+            writer.Table(
+                ["start", RatioColumn, "median"],
+                result.Starts.Select(one => new[] { one.Name, Ratio(one, result.Starts[0]), Measurement.Format(one.Median) }));
         }
     }
 

@@ -50,4 +50,9 @@ public static class ConcurrentProducers
     /// <summary>Inserts events by single committed INSERTs that are prepared, as the writer's statements are.</summary>
     public static Task InsertPreparedAsync(NpgsqlDataSource dataSource, IReadOnlyList<Guid> crawls, NewCrawlEvent[] events, int producers) =>
         RunAsync(producers, events.Length, number => HandWritten.InsertPreparedAsync(dataSource, crawls[number % crawls.Count], events[number]));
+
+    /// <summary>Inserts events by prepared INSERTs, each in a transaction of its own, whose COMMIT is a round trip of its own, as an append's is.</summary>
+    public static Task InsertInTransactionsAsync(NpgsqlDataSource dataSource, IReadOnlyList<Guid> crawls, NewCrawlEvent[] events, int producers) =>
+        RunAsync(
+            producers, events.Length, number => HandWritten.InsertPreparedInTransactionAsync(dataSource, crawls[number % crawls.Count], events[number]));
 }

@@ -35,7 +35,8 @@ public static class WriterComparison
                     .Add("single INSERTs", () => ConcurrentProducers.InsertAsync(dataSource, crawls, awaited, producers))
                     .Add("writer", () => writer.AppendAsync(crawls, awaited, producers))
                     .Add("writer that notifies", () => notifying.AppendAsync(crawls, awaited, producers))
-                    .Add("single INSERTs, prepared", () => ConcurrentProducers.InsertPreparedAsync(dataSource, crawls, awaited, producers));
+                    .Add("single INSERTs, prepared", () => ConcurrentProducers.InsertPreparedAsync(dataSource, crawls, awaited, producers))
+                    .Add("INSERTs in transactions, prepared", () => ConcurrentProducers.InsertInTransactionsAsync(dataSource, crawls, awaited, producers));
                 if (other is not null)
                 {
                     rounds.Add($"writer of {other.Name}", () => other.AppendAsync(crawls, awaited, producers));

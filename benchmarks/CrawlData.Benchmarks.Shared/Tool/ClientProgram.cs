@@ -33,8 +33,11 @@ public sealed partial class ClientProgram(string name, string program, params st
     }
 
     /// <summary>Gets a build of the tool.</summary>
-    public static ClientProgram CrawlData(string name, string folder) =>
-        new(name, Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", Path.Combine(folder, "CrawlData.Cli.dll"));
+    public static ClientProgram CrawlData(string name, string folder) => DotNet(name, Path.Combine(folder, "CrawlData.Cli.dll"));
+
+    /// <summary>Gets a program of .NET.</summary>
+    public static ClientProgram DotNet(string name, string assembly) =>
+        new(name, Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", assembly);
 
     /// <summary>Gets the median of the processor times of the last runs; null where the system does not tell.</summary>
     public TimeSpan? ProcessorTime(int runs) =>

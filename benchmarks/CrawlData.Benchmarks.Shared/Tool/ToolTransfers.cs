@@ -10,9 +10,10 @@ public static class ToolTransfers
     private const string AsLines = @"(format csv, delimiter E'\x02', quote E'\x01')";
 
     /// <param name="scale">The numbers of events and of rounds.</param>
+    /// <param name="hello">A program that says hello, which <c>--help</c> is compared with; null to leave the starts out.</param>
     /// <param name="others">Other builds of the tool.</param>
     /// <returns>Null when this machine has no psql.</returns>
-    public static async Task<ToolTransfersResult?> RunAsync(BenchmarkScale scale, params ClientProgram[] others)
+    public static async Task<ToolTransfersResult?> RunAsync(BenchmarkScale scale, ClientProgram? hello = null, params ClientProgram[] others)
     {
         if (ClientProgram.Psql() is not { } psql)
         {
@@ -47,6 +48,7 @@ public static class ToolTransfers
                 ImportProcessor = importProcessor,
                 Exports = await exports.RunAsync(scale.TransferRounds, warmUp: 1, beforeEach: DeleteExported),
                 ExportProcessor = ProcessorTimes(),
+                Starts = await StartAsync(hello, tools, connection, scale.TransferRounds),
             };
             Print("import", result.Events, result.Imports, result.ImportProcessor);
             Print("export", result.Events, result.Exports, result.ExportProcessor);
@@ -66,6 +68,18 @@ public static class ToolTransfers
         {
             folder.Delete(recursive: true);
         }
+    }
+
+    private static async Task<IReadOnlyList<Measurement>> StartAsync(ClientProgram? hello, ClientProgram[] tools, string connection, int rounds)
+    {
+        if (hello is null)
+        {
+            return [];
+        }
+
+        var starts = new InterleavedRounds().Add(hello.Name, () => hello.RunAsync(connection));
+        Array.ForEach(tools, tool => starts.Add($"{tool.Name} --help", () => tool.RunAsync(connection, "--help")));
+        return await starts.RunAsync(rounds);
     }
 
     private static void Print(string title, int events, IReadOnlyList<Measurement> measurements, IReadOnlyList<TimeSpan?> processor)

@@ -17,4 +17,7 @@ public sealed record ToolTransfersResult
 
     /// <inheritdoc cref="ImportProcessor"/>
     public required IReadOnlyList<TimeSpan?> ExportProcessor { get; init; }
+
+    /// <summary>Gets the starts of a program that says hello, and of <c>--help</c>; empty when they were left out.</summary>
+    public required IReadOnlyList<Measurement> Starts { get; init; }
 }

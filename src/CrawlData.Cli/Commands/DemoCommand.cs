@@ -1,6 +1,8 @@
 using System.CommandLine;
 using System.Diagnostics;
+using System.Globalization;
 using CrawlData.Audits;
+using CrawlData.Cli.Serving;
 using CrawlData.Crawls;
 using CrawlData.Recordings;
 using CrawlData.Schema;
@@ -33,15 +35,72 @@ internal sealed class DemoCommand : ToolCommand
 
     private readonly Option<bool> yes = new("--yes") { Description = "With a connection: write into that database without asking." };
 
+    private readonly Option<bool> serve = new("--serve")
+    {
+        Description = "Show the dashboard of a throwaway database in a browser, and in it a crawl that happens at its recorded pace.",
+    };
+
+    private readonly Option<int?> port = ServeCommand.PortOption();
+
+    private readonly Option<double?> speed = CommandParameters.Optional(
+        "--speed", "FACTOR", "With --serve: how much faster than recorded the crawl is. The default is 1: it takes 45 seconds.", "a number from 0.1 to 1000",
+        (string token, out double value) =>
+            double.TryParse(token, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out value) && value is >= 0.1 and <= 1_000);
+
     public DemoCommand() : base(CommandName, Summary, """
         Without a connection, it starts a throwaway PostgreSQL in a container or from the server binaries of this machine, and removes it at the end. A machine
         without either fetches the binaries once. CRAWLDATA_POSTGRES_FETCH=off turns that off. With a connection, it asks, uses that database, and leaves the
         imported rows there.
+
+        With --serve it prints a link to a dashboard. Opening the link starts a crawl, which the dashboard shows live. Ctrl+C ends the demo.
         """)
     {
         Add(file);
         Add(yes);
-        SetAction(RunAsync);
+        Add(serve);
+        Add(port);
+        Add(speed);
+        CommandParameters.Exclude(this, serve, yes);
+        Validators.Add(result =>
+        {
+            if (result.GetResult(serve) is { Implicit: false } && result.GetResult(file)?.Tokens is [_])
+            {
+                result.AddError("FILE and --serve exclude each other");
+            }
+        });
+        SetAction((arguments, cancellationToken) =>
+            arguments.GetValue(serve) ? ServeAsync(arguments, cancellationToken) : RunAsync(arguments, cancellationToken));
+    }
+
+    // A throwaway server has to stop.
+    public override TimeSpan TimeAfterCancel(ParseResult arguments) =>
+        arguments.GetValue(serve) ? TimeSpan.FromSeconds(30) : base.TimeAfterCancel(arguments);
+
+    private async Task ServeAsync(ParseResult arguments, CancellationToken cancellationToken)
+    {
+        await using (var named = Connection.Optional(arguments))
+        {
+            if (named is not null)
+            {
+                throw new UsageException("demo --serve uses a throwaway database, so it takes no connection: crawldata serve shows a named one.");
+            }
+        }
+
+        try
+        {
+            var options = new ThrowawayDatabaseOptions { Migrate = false, Logger = new FetchLog() };
+            var (database, _) = await TimeAsync("Starting a throwaway PostgreSQL", () => ThrowawayDatabase.StartAsync(options, cancellationToken));
+            await using (database)
+            {
+                Console.WriteLine($"Server: {database.Server}");
+                await ServedDemo.RunAsync(
+                    database.DataSource, arguments.GetValue(port) ?? ServeCommand.DefaultPort, arguments.GetValue(speed) ?? 1, cancellationToken);
+            }
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // Ctrl+C is the usual end.
+        }
     }
 
     private async Task RunAsync(ParseResult arguments, CancellationToken cancellationToken)

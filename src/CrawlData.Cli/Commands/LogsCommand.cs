@@ -31,6 +31,11 @@ internal sealed class LogsCommand : ToolCommand
 
     private readonly Option<int?> limit = CommandParameters.Limit($"The most lines to read. The default is {DefaultRows} on a terminal, and all otherwise.");
 
+    private readonly Option<bool> follow = new("--follow", "-f")
+    {
+        Description = "Go on with each line as it is stored, until the session has ended. Lines are in the order in which they were stored.",
+    };
+
     private readonly OutputFormat format = new();
 
     public LogsCommand() : base(CommandName, Summary)
@@ -42,7 +47,9 @@ internal sealed class LogsCommand : ToolCommand
         Add(until);
         Add(after);
         Add(limit);
+        Add(follow);
         format.AddTo(this);
+        CommandParameters.Exclude(this, follow, after, limit);
         SetAction(RunAsync);
     }
 
@@ -59,6 +66,11 @@ internal sealed class LogsCommand : ToolCommand
             TimestampBefore = arguments.GetValue(until),
         };
         var asTable = format.IsTable(arguments);
+        if (arguments.GetValue(follow))
+        {
+            await FollowAsync(logs.FollowAsync(sessionId, query, cancellationToken: cancellationToken), asTable, cancellationToken);
+            return;
+        }
 
         // A table without a limit shows one page, so the cursor of the second page continues after it.
         var next = arguments.GetValue(after);
@@ -80,6 +92,39 @@ internal sealed class LogsCommand : ToolCommand
         if (!any && await new AuditSessionRepository(dataSource).GetAsync(sessionId, cancellationToken: cancellationToken) is null)
         {
             throw new UnknownIdException("session", sessionId);
+        }
+    }
+
+    private static async Task FollowAsync(IAsyncEnumerable<CrawlLog> lines, bool asTable, CancellationToken cancellationToken)
+    {
+        try
+        {
+            if (!asTable)
+            {
+                await RowWriter.WriteAllAsync(lines, cancellationToken);
+                return;
+            }
+
+            DateOnly? date = null;
+            await foreach (var line in lines)
+            {
+                var day = DateOnly.FromDateTime(line.Timestamp.UtcDateTime);
+                if (day != date)
+                {
+                    Terminal.WriteLine($"{day:yyyy-MM-dd} UTC", isHeader: true);
+                    date = day;
+                }
+
+                var start = $"{Terminal.FormatMoment(line.Timestamp)}  {line.Level.ToLabel()}  {line.EventType.ToLabel()}  {line.Message}";
+                foreach (var text in TextTable.ToLines(start, $"{line.Details}", Terminal.Width))
+                {
+                    Terminal.WriteLine(text);
+                }
+            }
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // Ctrl+C is the usual end.
         }
     }
 

@@ -91,7 +91,9 @@ internal sealed class TailCommand : ToolCommand
             : events.FollowAllAsync(given, options, cancellationToken).SelectMany(batch => ToRows(batch, wanted));
         try
         {
-            await (format.IsTable(arguments) ? WriteTextAsync(rows, ToShown(dataSource, crawlId, cancellationToken)) : WriteRowsAsync(rows, cancellationToken));
+            await (format.IsTable(arguments)
+                ? WriteTextAsync(rows, ToShown(dataSource, crawlId, cancellationToken))
+                : RowWriter.WriteAllAsync(rows, cancellationToken));
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
@@ -167,39 +169,6 @@ internal sealed class TailCommand : ToolCommand
 
             return text;
         };
-    }
-
-    private static async Task WriteRowsAsync(IAsyncEnumerable<Row> rows, CancellationToken cancellationToken)
-    {
-        await using var writer = new RowWriter();
-        using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        await using var row = rows.GetAsyncEnumerator(ending.Token);
-        while (true)
-        {
-            // Rows are buffered while the next event is there already.
-            var next = row.MoveNextAsync();
-            if (!next.IsCompleted)
-            {
-                try
-                {
-                    await writer.FlushAsync(cancellationToken);
-                }
-                catch
-                {
-                    // An enumerator that still waits for its next event cannot be disposed: NotSupportedException would replace this exception.
-                    await ending.CancelAsync();
-                    await ((Task)next.AsTask()).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-                    throw;
-                }
-            }
-
-            if (!await next)
-            {
-                return;
-            }
-
-            await writer.WriteAsync(row.Current, cancellationToken);
-        }
     }
 
     private sealed class Row(CrawlEvent crawlEvent, string? cursor)

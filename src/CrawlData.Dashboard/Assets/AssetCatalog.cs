@@ -6,18 +6,25 @@ using Microsoft.Net.Http.Headers;
 
 namespace CrawlData.Dashboard.Assets;
 
-/// <summary>The stylesheet, the script and the icon. Their names hold a hash of their content, so a browser may keep them. They are compressed once.</summary>
+/// <summary>The stylesheet, the scripts and the icon. Their names hold a hash of their content, so a browser may keep them. They are compressed once.</summary>
 internal static class AssetCatalog
 {
     private static readonly FrozenDictionary<string, Asset> ByName =
-        new[] { Read("dashboard.css", "text/css"), Read("dashboard.js", "text/javascript"), Read("icon.svg", "image/svg+xml") }
-            .ToFrozenDictionary(asset => asset.Name);
+        new[]
+        {
+            Read("dashboard.css", "text/css"), Read("dashboard.js", "text/javascript"), Read("events.js", "text/javascript"),
+            Read("icon.svg", "image/svg+xml"),
+        }.ToFrozenDictionary(asset => asset.Name);
 
-    public static string Style { get; } = Find(".css");
+    public static IEnumerable<string> Names => ByName.Keys;
 
-    public static string Script { get; } = Find(".js");
+    public static string Style { get; } = Find("dashboard", ".css");
 
-    public static string Icon { get; } = Find(".svg");
+    public static string Script { get; } = Find("dashboard", ".js");
+
+    public static string EventScript { get; } = Find("events", ".js");
+
+    public static string Icon { get; } = Find("icon", ".svg");
 
     /// <summary>Writes an asset in the best encoding that the client accepts, or answers 404.</summary>
     public static async Task WriteAsync(HttpContext context, string name)
@@ -45,7 +52,8 @@ internal static class AssetCatalog
         context.Request.GetTypedHeaders().AcceptEncoding.Any(
             accepted => accepted.Value.Equals(encoding, StringComparison.OrdinalIgnoreCase) && accepted.Quality != 0);
 
-    private static string Find(string extension) => ByName.Keys.Single(name => name.EndsWith(extension, StringComparison.Ordinal));
+    private static string Find(string file, string extension) => ByName.Keys.Single(
+        name => name.StartsWith($"{file}.", StringComparison.Ordinal) && name.EndsWith(extension, StringComparison.Ordinal));
 
     private static Asset Read(string file, string contentType)
     {

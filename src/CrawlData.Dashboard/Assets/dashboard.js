@@ -48,6 +48,7 @@ if (zone) {
     apply();
   });
   zone.parentElement.after(button);
+  document.addEventListener("crawldata:rows", apply);
   apply();
 }
 

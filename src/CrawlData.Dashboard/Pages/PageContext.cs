@@ -17,6 +17,8 @@ internal sealed record PageContext(string Root, string Name, string Title, strin
 
     public string Script => $"{Root}assets/{AssetCatalog.Script}";
 
+    public string EventScript => $"{Root}assets/{AssetCatalog.EventScript}";
+
     public string Icon => $"{Root}assets/{AssetCatalog.Icon}";
 
     /// <summary>Returns the address of a section. An empty one would mean the document itself.</summary>

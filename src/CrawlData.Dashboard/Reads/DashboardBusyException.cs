@@ -1,4 +1,4 @@
 namespace CrawlData.Dashboard.Reads;
 
-/// <summary>Thrown when other requests hold all of the dashboard's connections.</summary>
-internal sealed class DashboardBusyException : Exception;
+/// <summary>Thrown when other requests hold all of something that the dashboard has.</summary>
+internal sealed class DashboardBusyException(string reason) : Exception(reason);

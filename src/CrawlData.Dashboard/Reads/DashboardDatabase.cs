@@ -27,6 +27,9 @@ internal sealed class DashboardDatabase
 
     public Repositories Repositories { get; }
 
+    /// <summary>Gets whether sessions share connections, so that none can listen.</summary>
+    public bool Multiplexes => new NpgsqlConnectionStringBuilder(dataSource.ConnectionString).Multiplexing;
+
     /// <summary>Calls the work in a read-only transaction, which has one snapshot.</summary>
     /// <exception cref="DashboardBusyException">Other requests held all connections for <see cref="CrawlDataDashboardOptions.StatementTimeout"/>.</exception>
     public Task<T> ReadAsync<T>(Func<NpgsqlTransaction, Task<T>> work, CancellationToken cancellationToken) =>
@@ -72,7 +75,7 @@ internal sealed class DashboardDatabase
     {
         if (!await turns.WaitAsync(options.StatementTimeout, cancellationToken).ConfigureAwait(false))
         {
-            throw new DashboardBusyException();
+            throw new DashboardBusyException("Other requests use all of its connections.");
         }
 
         try

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using CrawlData.Audits;
 using CrawlData.Crawls;
+using CrawlData.Dashboard.Artifacts;
 using Npgsql;
 
 namespace CrawlData.Dashboard.Reads;
@@ -10,7 +11,8 @@ internal sealed class RowReads(
     Repositories repositories,
     NpgsqlTransaction transaction,
     Redaction redaction,
-    SummaryCache summaries,
+    RunCache<CrawlEventSummary> summaries,
+    EventSampler sampler,
     TimeSpan staleAfter,
     CancellationToken cancellationToken)
 {
@@ -48,6 +50,13 @@ internal sealed class RowReads(
     public async Task<CrawlEvent?> GetEventAsync(Guid crawlId, long id) =>
         await repositories.Events.GetAsync(crawlId, id, transaction, cancellationToken).ConfigureAwait(false) is { } found ? redaction.Of(found) : null;
 
+    /// <summary>Gets the storage URI in an event's payload as it is stored, for the resolver alone; null when there is none, or redaction removes it.</summary>
+    public async Task<string?> GetStoredUriAsync(Guid crawlId, long id, IReadOnlyCollection<string> properties) =>
+        await repositories.Events.GetAsync(crawlId, id, transaction, cancellationToken).ConfigureAwait(false) is { } stored
+            && ArtifactReference.Find(redaction.Of(stored).Payload, properties) is not null
+            ? ArtifactReference.Find(stored.Payload, properties)
+            : null;
+
     /// <summary>Gets the id of the event at which the crawl reaches a time.</summary>
     public async Task<long?> FindEventAtAsync(Guid crawlId, DateTimeOffset time) =>
         (await repositories.Events.GetFirstAtAsync(crawlId, time, transaction, cancellationToken).ConfigureAwait(false))?.Id;
@@ -56,9 +65,12 @@ internal sealed class RowReads(
     {
         var summary = await repositories.Events.SummarizeAsync(crawlId, summaries.Find(crawlId), MostCounted, transaction, cancellationToken)
             .ConfigureAwait(false);
-        summaries.Keep(summary);
+        summaries.Keep(crawlId, summary);
         return summary;
     }
+
+    /// <summary>Reads some of a crawl's events, without payloads; null when it has none.</summary>
+    public Task<EventSamples?> SampleEventsAsync(Guid crawlId) => sampler.ReadAsync(crawlId, transaction, cancellationToken);
 
     /// <summary>Compares two crawls, and counts all differences.</summary>
     /// <param name="olderId">The older crawl.</param>
@@ -122,6 +134,12 @@ internal sealed class RowReads(
     public async Task<IReadOnlyList<Artifact>> ListArtifactsAsync(Guid sessionId) =>
         [.. (await repositories.Artifacts.ListAsync(sessionId, new ArtifactFilter { IncludeDeleted = true }, transaction, cancellationToken)
             .ConfigureAwait(false)).Select(redaction.Of)];
+
+    /// <summary>Gets an artifact with its storage URI as it is stored, for the resolver alone; null when there is none, or it is deleted.</summary>
+    public async Task<Artifact?> GetStoredArtifactAsync(Guid sessionId, Guid id) =>
+        await repositories.Artifacts.GetAsync(sessionId, id, transaction, cancellationToken).ConfigureAwait(false) is { DeletedAt: null } stored
+            ? stored
+            : null;
 
     public Task<IReadOnlyDictionary<ArtifactType, ArtifactTotal>> TotalArtifactsAsync() =>
         repositories.Artifacts.TotalAllByTypeAsync(false, transaction, cancellationToken);

@@ -10,6 +10,12 @@ internal sealed record EventList
     /// <summary>Gets whether the oldest event is first.</summary>
     public required bool OldestFirst { get; init; }
 
+    /// <summary>Gets the tab of the run that the events are on; null where links need not name it.</summary>
+    public string? Tab { get; init; }
+
+    /// <summary>Gets whether the types are those of the tab, and the oldest event is first unless the address says otherwise.</summary>
+    public bool IsTimeline { get; init; }
+
     public required string? Type { get; init; }
 
     public required string? At { get; init; }
@@ -26,12 +32,17 @@ internal sealed record EventList
 
     public object Twin => new { Items, HasOlder, HasNewer };
 
-    public static async Task<EventList> ReadAsync(ScreenRequest request)
+    /// <summary>Reads the part that the address names.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="tab">The tab of the run, for links.</param>
+    /// <param name="types">The types of a timeline; null for those that the address names.</param>
+    public static async Task<EventList> ReadAsync(ScreenRequest request, string? tab = null, IReadOnlyCollection<string>? types = null)
     {
         var query = request.Query;
         var oldestFirst = query.Text("order") switch
         {
-            null or "newest" => false,
+            null => types is not null,
+            "newest" => false,
             "oldest" => true,
             _ => throw new BadQueryException("order", "must be newest or oldest"),
         };
@@ -48,7 +59,7 @@ internal sealed record EventList
             (before, after) = oldestFirst ? (null, Previous(at ?? long.MaxValue)) : (at is null or long.MaxValue ? null : at + 1, (long?)null);
         }
 
-        var filter = new CrawlEventFilter { EventTypes = query.Text("type") is { } type ? [type] : null };
+        var filter = new CrawlEventFilter { EventTypes = types ?? (query.Text("type") is { } type ? [type] : null) };
         var readsOn = after is not null || (oldestFirst && before is null);
         var page = readsOn
             ? await request.Rows.ListEventsAsync(request.Id, filter with { AfterId = after }, query.PageSize).ConfigureAwait(false)
@@ -56,8 +67,10 @@ internal sealed record EventList
                 .ConfigureAwait(false);
         return new EventList
         {
+            Tab = tab,
+            IsTimeline = types is not null,
             OldestFirst = oldestFirst,
-            Type = query.Text("type"),
+            Type = types is null ? query.Text("type") : null,
             At = query.Text("at"),
             PageSize = query.PageSize,
             Items = readsOn == oldestFirst ? page.Items : [.. page.Items.Reverse()],
@@ -78,13 +91,16 @@ internal sealed record EventList
 
     /// <summary>Returns the address of the first part, in an order and of a type.</summary>
     public string First(bool oldestFirst, string? type) => Link.Query(
-        ("order", oldestFirst ? "oldest" : null), ("type", type), Query.Size(PageSize));
+        ("tab", Tab), Order(oldestFirst), ("type", type), Query.Size(PageSize));
 
     private string Address(string bound, long id) => Link.Query(
-        ("order", OldestFirst ? "oldest" : null),
+        ("tab", Tab),
+        Order(OldestFirst),
         ("type", Type),
         Query.Size(PageSize),
         (bound, $"{id}"));
+
+    private (string Name, string? Value) Order(bool oldestFirst) => ("order", oldestFirst == IsTimeline ? null : oldestFirst ? "oldest" : "newest");
 
     private static async Task<long?> FindAsync(ScreenRequest request)
     {

@@ -1,4 +1,5 @@
 using CrawlData.Crawls;
+using CrawlData.Dashboard.Artifacts;
 
 namespace CrawlData.Dashboard.Screens;
 
@@ -15,6 +16,9 @@ internal sealed record EventView : IScreen
 
     public required long? NextId { get; init; }
 
+    /// <summary>Gets whether the event has a screenshot to show.</summary>
+    public required bool HasContent { get; init; }
+
     public object Twin => new { Event, PreviousId, NextId };
 
     public static async Task<EventView?> ReadAsync(ScreenRequest request)
@@ -30,6 +34,7 @@ internal sealed record EventView : IScreen
             ? null
             : (await rows.ListNewestEventsAsync(run.Id, new CrawlEventFilter { UpToId = id - 1 }, 1).ConfigureAwait(false)).Items.SingleOrDefault();
         var next = (await rows.ListEventsAsync(run.Id, new CrawlEventFilter { AfterId = id }, 1).ConfigureAwait(false)).Items.SingleOrDefault();
-        return new EventView { Run = run, Event = found, PreviousId = previous?.Id, NextId = next?.Id };
+        var hasContent = request.Options.ServesArtifacts && ArtifactReference.Find(found.Payload, request.Options.ArtifactProperties) is not null;
+        return new EventView { Run = run, Event = found, PreviousId = previous?.Id, NextId = next?.Id, HasContent = hasContent };
     }
 }

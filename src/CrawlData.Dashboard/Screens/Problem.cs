@@ -1,3 +1,5 @@
+using CrawlData.Dashboard.Actions;
+using CrawlData.Dashboard.Artifacts;
 using CrawlData.Dashboard.Reads;
 using CrawlData.Dashboard.Text;
 using Npgsql;
@@ -16,8 +18,14 @@ internal sealed record Problem(int Status, string Title, string Detail)
     public static Problem? Of(Exception exception, TimeSpan limit) => exception switch
     {
         BadQueryException => new(400, "The address has a wrong parameter", exception.Message),
+        BadFormException => new(400, "The form has a wrong field", exception.Message),
         InvalidValueException invalid => new(400, "The address has a wrong parameter", $"{invalid.Field} {invalid.Reason}."),
-        DashboardBusyException => new(503, "The dashboard is busy", "Other requests use all of its connections. Try again."),
+        ArtifactException artifact => new(artifact.Status, "The artifact cannot be shown", artifact.Message),
+        TransitionRefusedException refused => new(409, "Its state does not allow that", refused.Message),
+        RowNotFoundException => NotFound,
+        ActionUnknownException => new(
+            503, "It took too long", $"The database did not answer within {Show.Limit(limit)}. It may have been done: look before you repeat it."),
+        DashboardBusyException => new(503, "The dashboard is busy", $"{exception.Message} Try again."),
         TimeoutException or PostgresException { SqlState: PostgresErrorCodes.QueryCanceled } => new(
             503,
             "It took too long",

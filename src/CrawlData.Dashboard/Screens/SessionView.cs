@@ -1,4 +1,5 @@
 using CrawlData.Audits;
+using CrawlData.Dashboard.Actions;
 using CrawlData.Dashboard.Text;
 
 namespace CrawlData.Dashboard.Screens;
@@ -17,6 +18,9 @@ internal sealed record SessionView : IScreen
 
     public required int ArtifactCount { get; init; }
 
+    /// <summary>Gets whether the content of artifacts is served.</summary>
+    public required bool ServesArtifacts { get; init; }
+
     public required CrawlLogLevel? Level { get; init; }
 
     /// <summary>Gets log lines, the newest first.</summary>
@@ -29,6 +33,9 @@ internal sealed record SessionView : IScreen
     public required int PageSize { get; init; }
 
     public required DateTimeOffset Now { get; init; }
+
+    /// <summary>Gets what the user may do with the session.</summary>
+    public required IReadOnlyList<ActionRule> Actions { get; init; }
 
     public object Twin => new { Row.Session, Row.IsStale, Pages, Artifacts, ArtifactCount, Log = new { Items = Lines, NextCursor } };
 
@@ -50,6 +57,8 @@ internal sealed record SessionView : IScreen
             Pages = await request.Rows.ListPagesAsync(session.Id).ConfigureAwait(false),
             Artifacts = [.. artifacts.Take(Query.MaxPageSize)],
             ArtifactCount = artifacts.Count,
+            Actions = await request.FindActionsAsync(ActionRule.OfSessions, session.Status.ToLabel()).ConfigureAwait(false),
+            ServesArtifacts = request.Options.ServesArtifacts,
             Level = level,
             Lines = log.Items,
             IsFirstPage = query.Cursor is null,
@@ -62,6 +71,16 @@ internal sealed record SessionView : IScreen
     /// <summary>Returns the pages of a type in a viewport. There may be several.</summary>
     public IEnumerable<AuditPage> PagesOf(PageType type, Viewport viewport) =>
         Pages.Where(page => page.PageType == type && page.Viewport == viewport);
+
+    /// <summary>Returns the address of an artifact's content; null when it is not served.</summary>
+    public string? ContentOf(Artifact artifact) =>
+        ServesArtifacts && artifact.DeletedAt is null ? $"{Row.Session.Id}/artifacts/{artifact.Id}" : null;
+
+    /// <summary>Returns the address of the newest screenshot of a page; null when there is none to show.</summary>
+    public string? ScreenshotOf(AuditPage page) =>
+        Artifacts.LastOrDefault(artifact => artifact.PageId == page.Id && artifact is { Type: ArtifactType.Screenshot, DeletedAt: null }) is { } screenshot
+            ? ContentOf(screenshot)
+            : null;
 
     /// <summary>Returns the address of a page of the log.</summary>
     public string Page(string? cursor) => Link.Query(

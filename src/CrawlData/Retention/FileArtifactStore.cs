@@ -8,7 +8,7 @@ using Microsoft.Extensions.Logging;
 
 namespace CrawlData.Retention;
 
-/// <summary>Deletes artifacts that are files of this machine, below folders that the application names.</summary>
+/// <summary>Deletes and reads artifacts that are files of this machine, below folders that the application names.</summary>
 /// <remarks>
 /// <para>A storage URI comes from a row, and a row may come from anywhere. So a file is deleted only when <see cref="TryGetPath"/> accepts its URI, and its
 /// folder is one of the roots or below one. The folder and the roots are compared with all symbolic links resolved, character by character. A file that is a
@@ -135,6 +135,31 @@ public sealed class FileArtifactStore : IArtifactStore
         {
             return new FileDeletion { Outcome = FileDeletionOutcome.Failed, Error = exception };
         }
+    }
+
+    /// <summary>Opens the file that a URI names, to read it. The file and the roots are compared with all symbolic links resolved.</summary>
+    /// <remarks>A file whose size is zero is not opened, and reads as empty. So are devices, pipes and sockets, which would block a reader.</remarks>
+    /// <param name="storageUri">The URI.</param>
+    /// <returns>The content, which the caller disposes; null when the URI names no file of this machine, a file outside the roots, or one that does not
+    /// exist.</returns>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">This process may not read the file.</exception>
+    public Stream? OpenRead(string storageUri)
+    {
+        if (!TryGetPath(storageUri, out var path))
+        {
+            return null;
+        }
+
+        var file = new FileInfo(SymbolicLinks.Resolve(path));
+        if (!roots.Any(root => Contains(SymbolicLinks.Resolve(root), file.DirectoryName!)) || !file.Exists)
+        {
+            return null;
+        }
+
+        return file.Length == 0
+            ? new MemoryStream([], writable: false)
+            : new FileStream(file.FullName, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, 1, FileOptions.Asynchronous);
     }
 
     /// <inheritdoc/>

@@ -41,6 +41,8 @@ public sealed class RunPageTests : DashboardTest
     [TestCase("after={1}", new[] { 5, 4, 3, 2 })]
     [TestCase("before={5}&order=oldest", new[] { 1, 2, 3, 4 })]
     [TestCase("before=-9223372036854775808", new int[0])]
+    [TestCase("after=-9223372036854775808", new[] { 3, 2, 1, 0 })]
+    [TestCase("before=9223372036854775807&order=oldest", new[] { 6, 7, 8, 9 })]
     [TestCase("at=9223372036854775807", new[] { 9, 8, 7, 6 })]
     [TestCase("at=-9223372036854775808&order=oldest", new[] { 0, 1, 2, 3 })]
     public async Task A_part_of_the_events_is_found_by_the_address(string query, int[] numbers)
@@ -86,7 +88,7 @@ public sealed class RunPageTests : DashboardTest
     }
 
     [TestCase("order=random", "order must be newest or oldest.")]
-    [TestCase("tab=steps", "tab must be events or stats.")]
+    [TestCase("tab=lost", "tab must be one of screens, steps, events, time, stats.")]
     [TestCase("before=x", "before must be the number of an event.")]
     [TestCase("before=1&after=1", "before cannot be combined with after.")]
     [TestCase("at=noon", "at must be the id of an event, or a time such as 2026-11-27T08:30, in UTC or with an offset.")]
@@ -113,6 +115,26 @@ public sealed class RunPageTests : DashboardTest
         Assert.That(middle.QuerySelector(".payload")!.TextContent, Is.EqualTo("{\n  \"number\": 5\n}"));
         Assert.That((await Host.GetPageAsync($"runs/{runId}/events/{ids[0]}")).QuerySelector("a[rel=prev]"), Is.Null);
         Assert.That((await Host.GetPageAsync($"runs/{runId}/events/{ids[9]}")).QuerySelector("a[rel=next]"), Is.Null);
+    }
+
+    [TestCase(CrawlStatus.Pending, true)]
+    [TestCase(CrawlStatus.Running, true)]
+    [TestCase(CrawlStatus.Completed, false)]
+    [TestCase(CrawlStatus.Failed, false)]
+    [TestCase(CrawlStatus.Cancelled, false)]
+    public async Task A_page_names_the_stream_of_a_run_that_goes_on_and_the_event_to_begin_after(CrawlStatus status, bool isLive)
+    {
+        var run = await InsertRunAsync(status);
+        var empty = (await Host.GetPageAsync($"runs/{run.Id}")).QuerySelector("[data-events]")!;
+        var last = (await Events.AppendAsync(run.Id, [Event(1, "a"), Event(2, "b")]))[^1];
+        var list = (await Host.GetPageAsync($"runs/{run.Id}?type=a&order=oldest")).QuerySelector("[data-events]")!;
+
+        // Scripts put rows into the table of an empty list too.
+        Assert.That(empty.QuerySelector(".scroll[hidden] tbody"), Is.Not.Null);
+        Assert.That(empty.GetAttribute("data-last"), Is.Null);
+        Assert.That(list.GetAttribute("data-last"), Is.EqualTo($"{last}"));
+        Assert.That((list.GetAttribute("data-type"), list.GetAttribute("data-order")), Is.EqualTo(("a", "oldest")));
+        Assert.That(list.GetAttribute("data-stream"), isLive ? Is.EqualTo($"{run.Id}/events/stream") : Is.Null);
     }
 
     [Test]

@@ -22,16 +22,17 @@ public sealed class MalformedTextTests : DashboardTest
 
     private static readonly string[] Elements =
     [
-        "a", "body", "button", "code", "dd", "details", "div", "dl", "dt", "footer", "form", "h1", "h2", "head", "header", "html", "input", "label", "li",
-        "link", "main", "meta", "nav", "option", "p", "pre", "progress", "script", "section", "select", "span", "summary", "table", "tbody", "td", "th",
-        "thead", "time", "title", "tr", "ul",
+        "a", "body", "button", "code", "dd", "details", "div", "dl", "dt", "figcaption", "figure", "footer", "form", "h1", "h2", "head", "header",
+        "html", "input", "label", "li", "link", "main", "meta", "nav", "option", "p", "pre", "progress", "rect", "script", "section", "select", "span",
+        "summary", "svg", "table", "tbody", "td", "th", "thead", "time", "title", "tr", "ul",
     ];
 
     private static readonly string[] Attributes =
     [
-        "action", "aria-current", "aria-label", "autocomplete", "charset", "class", "content", "data-compare", "data-label",
-        "data-zone", "datetime", "href", "id", "lang",
-        "max", "maxlength", "method", "name", "placeholder", "rel", "scope", "selected", "spellcheck", "src", "step", "title", "type", "value",
+        "action", "aria-current", "aria-hidden", "aria-label", "autocomplete", "charset", "class", "content", "data-compare", "data-events",
+        "data-label", "data-last", "data-order", "data-run", "data-stream", "data-strip", "data-type", "data-zone", "datetime", "height", "hidden",
+        "href", "id", "lang", "max", "maxlength", "method", "name", "placeholder", "preserveAspectRatio", "rel", "scope", "selected", "spellcheck",
+        "src", "step", "tabindex", "title", "type", "value", "viewBox", "width", "x", "y",
     ];
 
     internal static IEnumerable<string> Texts => MalformedText.Storable.Concat(Scripts);
@@ -47,8 +48,8 @@ public sealed class MalformedTextTests : DashboardTest
             var sessionId = await InsertSessionWithAsync(text, json);
             foreach (var address in new[]
             {
-                "", "runs", $"runs/{runId}", $"runs/{runId}?tab=stats", $"runs/{runId}/events/{eventId}", "sessions", $"sessions/{sessionId}", "artifacts",
-                "status", $"compare?run={runId}&run={otherId}&key=list",
+                "", "runs", $"runs/{runId}", $"runs/{runId}?tab=stats", $"runs/{runId}?tab=time", $"runs/{runId}/events/{eventId}", "sessions",
+                $"sessions/{sessionId}", "artifacts", "status", $"compare?run={runId}&run={otherId}&key=list",
             })
             {
                 AssertHarmless(await Host.GetPageAsync(address), $"{address} of {Printable.Line(text, 40)}");
@@ -128,7 +129,8 @@ public sealed class MalformedTextTests : DashboardTest
         }
 
         Assert.That(page.Scripts.Select(script => script.GetAttribute("src")), Has.One.Matches(@"^(\.\./)*assets/dashboard\.\w+\.js$"), description);
-        Assert.That(page.Scripts.Single().TextContent, Is.Empty);
+        Assert.That(page.Scripts.Select(script => script.GetAttribute("src")), Has.All.Matches(@"^(\.\./)*assets/(dashboard|events)\.\w+\.js$"), description);
+        Assert.That(page.Scripts.Select(script => script.TextContent), Has.All.Empty);
     }
 
     // Numbers as they are written, and the values of strings.

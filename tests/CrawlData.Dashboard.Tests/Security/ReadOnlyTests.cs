@@ -80,8 +80,8 @@ public sealed class ReadOnlyTests : DashboardTest
             await using var host = await DashboardHost.StartAsync(dataSource);
             foreach (var address in new[]
             {
-                "", "runs", $"runs/{runId}", $"runs/{runId}?tab=stats", $"runs/{runId}/events/{eventId}", "sessions", $"sessions/{sessionId}", "artifacts",
-                "status", $"compare?run={runId}&run={runId}",
+                "", "runs", $"runs/{runId}", $"runs/{runId}?tab=stats", $"runs/{runId}?tab=time", $"runs/{runId}/events/{eventId}", "sessions",
+                $"sessions/{sessionId}", "artifacts", "status", $"compare?run={runId}&run={runId}",
             })
             {
                 await host.GetPageAsync(address);

@@ -25,8 +25,7 @@ public sealed class StatementTimeoutTests : DashboardTest
                 // Nothing goes on in the server.
                 await Wait.UntilAsync(
                     DataSource,
-                    $"select not exists (select from pg_stat_activity where {connection.ProcessID} = any (pg_blocking_pids(pid)))",
-                    TimeSpan.FromSeconds(10));
+                    $"select not exists (select from pg_stat_activity where {connection.ProcessID} = any (pg_blocking_pids(pid)))");
             }
 
             await Host.GetPageAsync(address);

@@ -10,6 +10,9 @@ public sealed class AuditWorkerTests : EmptiedDatabaseTest
     private const int WorkerCount = 16;
     private const int SessionCount = 800;
 
+    // A fast machine may audit all sessions before as many connections were terminated. So the workers go on until then.
+    private const int FewestFaults = 5;
+
     private static readonly TimeSpan Silence = TimeSpan.FromMilliseconds(500);
 
     private readonly ConcurrentBag<(Guid Id, int Attempt)> applied = [];
@@ -50,7 +53,7 @@ public sealed class AuditWorkerTests : EmptiedDatabaseTest
         Assert.That(finishes, Has.Count.EqualTo(SessionCount));
         Assert.That(finishes, Is.EquivalentTo(attempts));
         Assert.That(applied, Is.Unique.And.SubsetOf(finishes));
-        Assert.That(new[] { died, lost, refused }, Is.All.GreaterThan(4), "there must be something to survive");
+        Assert.That(new[] { died, lost, refused }, Is.All.GreaterThanOrEqualTo(FewestFaults), "there must be something to survive");
     }
 
     private async Task WorkAsync(NpgsqlDataSource dataSource, Random random)
@@ -66,7 +69,8 @@ public sealed class AuditWorkerTests : EmptiedDatabaseTest
                 {
                     await AuditAsync(sessions, queue, logs, session, random);
                 }
-                else if ((await sessions.CountByStatusAsync()) is var counts && counts[AuditSessionStatus.Queued] + counts[AuditSessionStatus.Running] == 0)
+                else if ((await sessions.CountByStatusAsync()) is var counts && counts[AuditSessionStatus.Queued] + counts[AuditSessionStatus.Running] == 0
+                    && Volatile.Read(ref lost) >= FewestFaults)
                 {
                     return;
                 }
@@ -101,7 +105,7 @@ public sealed class AuditWorkerTests : EmptiedDatabaseTest
 
         // Slow: a rescue has taken the session before this worker finishes it.
         for (
-            var slow = fate < 8; slow; slow = await sessions.GetAsync(
+            var slow = fate < 9; slow; slow = await sessions.GetAsync(
                 session.Id) is { Status: AuditSessionStatus.Running } same && same.Attempts == session.Attempts)
         {
             await rescue.Task;

@@ -38,7 +38,7 @@ public sealed class PromotionTests
         {
             await servers.CutOffAsync();
             await Wait.UntilAsync(
-                servers.Primary.DataSource, "select exists (select from pg_stat_activity where wait_event = 'SyncRep')", TimeSpan.FromSeconds(10));
+                servers.Primary.DataSource, "select exists (select from pg_stat_activity where wait_event = 'SyncRep')");
         }
 
         var gap = Stopwatch.StartNew();

@@ -79,7 +79,7 @@ public sealed class RestartedServerTests
         await using var dataSource = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(primary.ConnectionString) { CommandTimeout = 2 });
         var append = new CrawlEventRepository(dataSource).AppendAsync(crawl, Event);
         await Wait.UntilAsync(
-            primary.DataSource, "select exists (select from pg_stat_activity where wait_event = 'SyncRep')", TimeSpan.FromSeconds(10));
+            primary.DataSource, "select exists (select from pg_stat_activity where wait_event = 'SyncRep')");
 
         await primary.RestartAsync();
 
@@ -95,7 +95,7 @@ public sealed class RestartedServerTests
         await using var dataSource = NpgsqlDataSource.Create(
             new NpgsqlConnectionStringBuilder(server.ConnectionString) { CommandTimeout = 1, Options = "-c client_min_messages=error" });
         var crawl = await CreateCrawlAsync(server.DataSource);
-        await server.SetAsync(("synchronous_standby_names", "nobody"));
+        await server.RequireMissingStandbyAsync();
 
         await Assert.ThatAsync(() => new CrawlEventRepository(dataSource).AppendAsync(crawl, Event), Throws.InstanceOf<AppendOutcomeUnknownException>());
     }
@@ -108,8 +108,7 @@ public sealed class RestartedServerTests
         await using var proxy = new FaultProxy(server.ConnectionString);
         await using var dataSource = proxy.CreateDataSource(server.ConnectionString);
         var crawl = (await new CrawlRunRepository(server.DataSource).InsertAsync(new NewCrawlRun { AppPackage = "org.example.app" })).Id;
-        await ExecuteAsync(server.DataSource, "alter system set synchronous_standby_names = 'nobody'");
-        await ExecuteAsync(server.DataSource, "select pg_reload_conf()");
+        await server.RequireMissingStandbyAsync();
         proxy.OnSent = (_, piece) => FaultProxy.IsCommit(piece) ? Fault.CutDuring : Fault.None;
 
         await Assert.ThatAsync(
@@ -120,7 +119,7 @@ public sealed class RestartedServerTests
         Assert.That(await new CrawlEventRepository(server.DataSource).CountAsync(crawl), Is.Zero);
         await ExecuteAsync(server.DataSource, "alter system reset synchronous_standby_names");
         await ExecuteAsync(server.DataSource, "select pg_reload_conf()");
-        await Wait.UntilAsync(server.DataSource, "select count(*) = 3 from crawl_events", TimeSpan.FromSeconds(10));
+        await Wait.UntilAsync(server.DataSource, "select count(*) = 3 from crawl_events");
     }
 
     /// <summary>The command's time-out cancels the wait for the standby. The server then reports the transaction as committed.</summary>
@@ -130,8 +129,7 @@ public sealed class RestartedServerTests
         await using var server = await RestartableServer.StartAsync();
         await using var dataSource = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(server.ConnectionString) { CommandTimeout = 1 });
         var crawl = (await new CrawlRunRepository(server.DataSource).InsertAsync(new NewCrawlRun { AppPackage = "org.example.app" })).Id;
-        await ExecuteAsync(server.DataSource, "alter system set synchronous_standby_names = 'nobody'");
-        await ExecuteAsync(server.DataSource, "select pg_reload_conf()");
+        await server.RequireMissingStandbyAsync();
 
         await Assert.ThatAsync(
             () => new CrawlEventRepository(dataSource).AppendAsync(crawl, Enumerable.Repeat(Event, 3)), Throws.InstanceOf<AppendOutcomeUnknownException>());

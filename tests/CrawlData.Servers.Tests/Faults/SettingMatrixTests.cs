@@ -106,7 +106,7 @@ public sealed class SettingMatrixTests : EmptiedDatabaseTest
         await using var holder = await DataSource.OpenConnectionAsync();
         await using var transaction = await holder.BeginTransactionAsync();
         await holder.ExecuteAsync("update crawl_runs set goal = 'another'");
-        await using var dataSource = With($"{setting}=50ms");
+        await using var dataSource = With($"{setting}=500ms");
 
         await Assert.ThatAsync(
             () => new CrawlRunRepository(dataSource).StartAsync(crawl), Throws.InstanceOf<PostgresException>().With.Property("SqlState").EqualTo(sqlState));

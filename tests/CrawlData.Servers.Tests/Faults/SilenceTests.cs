@@ -10,7 +10,7 @@ public sealed class SilenceTests : DatabaseTest
 {
     private const int IdleConnections = 3;
 
-    private static readonly RetryOptions LimitOfOneTimeout = new() { Limit = TimeSpan.FromSeconds(1) };
+    private static readonly RetryOptions LimitOfOneTimeout = new() { Limit = TimeSpan.FromSeconds(3) };
 
     private FaultProxy proxy = null!;
     private NpgsqlDataSource dataSource = null!;
@@ -19,7 +19,7 @@ public sealed class SilenceTests : DatabaseTest
     public void StartProxy()
     {
         proxy = new FaultProxy(Database.ConnectionString);
-        dataSource = proxy.CreateDataSource(Database.ConnectionString, settings => (settings.CommandTimeout, settings.CancellationTimeout) = (1, -1));
+        dataSource = proxy.CreateDataSource(Database.ConnectionString, settings => (settings.CommandTimeout, settings.CancellationTimeout) = (3, -1));
     }
 
     [OneTimeTearDown]
@@ -76,7 +76,7 @@ public sealed class SilenceTests : DatabaseTest
             Database.ConnectionString,
             settings => (settings.CommandTimeout, settings.CancellationTimeout, settings.Options) = (1, -1, $"-c track_activities={trackActivities}"));
 
-        var ids = await new CrawlEventRepository(lossy, retry: new RetryOptions { Limit = TimeSpan.FromSeconds(5) }).AppendAsync(crawl, EventsOf(count));
+        var ids = await new CrawlEventRepository(lossy, retry: new RetryOptions { Limit = Wait.Longest }).AppendAsync(crawl, EventsOf(count));
 
         Assert.That(frozen, Is.EqualTo(1));
         Assert.That(await Events.StreamAsync(crawl).Select(crawlEvent => crawlEvent.Id).ToListAsync(), Is.EqualTo(ids));

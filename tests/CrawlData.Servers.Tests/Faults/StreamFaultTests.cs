@@ -92,8 +92,7 @@ public sealed class StreamFaultTests : StreamFaultTest
 
         await Wait.UntilAsync(
             DataSource,
-            "select not exists (select from pg_stat_activity where datname = current_database() and application_name = 'crawldata' and state <> 'idle')",
-            TimeSpan.FromSeconds(10));
+            "select not exists (select from pg_stat_activity where datname = current_database() and application_name = 'crawldata' and state <> 'idle')");
         (await Runs.CancelAsync(crawl)).EnsureApplied();
         var stored = await Events.StreamAsync(crawl).ToListAsync();
         var numbers = stored.Select(crawlEvent => crawlEvent.Payload.ToElement().GetProperty("number").GetInt32()).ToList();
@@ -107,7 +106,7 @@ public sealed class StreamFaultTests : StreamFaultTest
             Lost = acknowledged.Except(numbers.Zip(stored, (number, crawlEvent) => (number, crawlEvent.Id))).Count(),
             Duplicated = numbers.Count - numbers.Distinct().Count(),
             OutOfOrder = numbers.Zip(numbers.Skip(1)).Count(pair => pair.First >= pair.Second),
-        }.AndFollowed([.. stored.Select(crawlEvent => crawlEvent.Id)], await following.WaitAsync(TimeSpan.FromSeconds(30)));
+        }.AndFollowed([.. stored.Select(crawlEvent => crawlEvent.Id)], await following.WaitAsync(Wait.Longest));
         Add(counts);
         counts.Check();
     }

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using CrawlData.Schema;
 using CrawlData.Testing;
+using Dapper;
 using Npgsql;
 
 namespace CrawlData.Tests.Servers;
@@ -67,6 +68,36 @@ internal sealed class RestartableServer : IAsyncDisposable
 
         batch.BatchCommands.Add(new("select pg_reload_conf()"));
         await batch.ExecuteNonQueryAsync();
+    }
+
+    /// <summary>Makes each COMMIT wait for a standby that never comes.</summary>
+    public async Task RequireMissingStandbyAsync()
+    {
+        await SetAsync(("synchronous_standby_names", "nobody"));
+
+        // One process of the server turns the setting on for all sessions, some time after the reload. Until then no COMMIT waits.
+        await using var committing = await DataSource.OpenConnectionAsync();
+        await using var watching = await DataSource.OpenConnectionAsync();
+        var waits = false;
+        await Wait.UntilAsync(
+            async () =>
+            {
+                var commit = committing.ExecuteAsync("select pg_logical_emit_message(true, '', '')");
+                while (!waits && !commit.IsCompleted)
+                {
+                    waits = await watching.ExecuteScalarAsync<bool>(
+                        $"select exists (select from pg_stat_activity where pid = {committing.ProcessID} and wait_event = 'SyncRep')");
+                }
+
+                if (waits)
+                {
+                    await watching.ExecuteAsync($"select pg_cancel_backend({committing.ProcessID})");
+                }
+
+                await commit;
+                return waits;
+            },
+            "a COMMIT waits for the standby");
     }
 
     /// <summary>Runs <c>pg_ctl</c>, which waits until it is done.</summary>

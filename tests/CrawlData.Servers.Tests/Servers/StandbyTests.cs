@@ -29,7 +29,7 @@ public sealed class StandbyTests
         await ExecuteAsync("select pg_wal_replay_pause()");
         try
         {
-            await Wait.UntilAsync(servers.Standby, "select pg_get_wal_replay_pause_state() = 'paused'", TimeSpan.FromSeconds(10));
+            await Wait.UntilAsync(servers.Standby, "select pg_get_wal_replay_pause_state() = 'paused'");
 
             // Replay is paused: the standby does not have these rows.
             var written = await WriteAsync(application);
@@ -47,7 +47,7 @@ public sealed class StandbyTests
     {
         await using var application = Application(readFromStandby: true);
         var written = await WriteAsync(application);
-        await Wait.UntilAsync(servers.Standby, $"select status = 'COMPLETED' from crawl_runs where id = '{written.Crawl}'", TimeSpan.FromSeconds(10));
+        await Wait.UntilAsync(servers.Standby, $"select status = 'COMPLETED' from crawl_runs where id = '{written.Crawl}'");
 
         Assert.That(await SeesAsync(application, written), Has.All.Property("Value").EqualTo(true));
     }
@@ -70,7 +70,7 @@ public sealed class StandbyTests
         await ExecuteAsync("select pg_wal_replay_pause()");
         try
         {
-            await Wait.UntilAsync(servers.Standby, "select pg_get_wal_replay_pause_state() = 'paused'", TimeSpan.FromSeconds(10));
+            await Wait.UntilAsync(servers.Standby, "select pg_get_wal_replay_pause_state() = 'paused'");
             await ExecuteOnPrimaryAsync("select pg_create_physical_replication_slot('forgotten', true)");
             await ExecuteOnPrimaryAsync("select pg_logical_emit_message(true, '', repeat('x', 2000000))");
 
@@ -84,8 +84,7 @@ public sealed class StandbyTests
             await ExecuteAsync(findings[0].Remedy["if its replay is paused, on the standby: ".Length..]);
             await Wait.UntilAsync(
                 servers.Primary.DataSource,
-                "select pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn) < 1000000 from pg_stat_replication",
-                TimeSpan.FromSeconds(30));
+                "select pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn) < 1000000 from pg_stat_replication");
             Assert.That(await doctor.CheckAllAsync(limit), Is.Empty);
         }
         finally
@@ -177,7 +176,7 @@ public sealed class StandbyTests
         await Task.WhenAny(next, retries.Received.UntilCountAsync(2));
         proxy.Port = primaryPort;
 
-        Assert.That((await next.WaitAsync(TimeSpan.FromSeconds(10))).Id, Is.EqualTo(id));
+        Assert.That((await next.WaitAsync(Wait.Longest)).Id, Is.EqualTo(id));
     }
 
     [Test]
@@ -186,7 +185,7 @@ public sealed class StandbyTests
         await ExecuteAsync("select pg_wal_replay_pause()");
         try
         {
-            await Wait.UntilAsync(servers.Standby, "select pg_get_wal_replay_pause_state() = 'paused'", TimeSpan.FromSeconds(10));
+            await Wait.UntilAsync(servers.Standby, "select pg_get_wal_replay_pause_state() = 'paused'");
             var crawl = (await new CrawlRunRepository(servers.Primary.DataSource).InsertAsync(new NewCrawlRun { AppPackage = "org.example.app" })).Id;
             var id = await new CrawlEventRepository(servers.Primary.DataSource)
                 .AppendAsync(crawl, new NewCrawlEvent { EventType = "step", Payload = Jsonb.Parse("{}") });
@@ -198,7 +197,7 @@ public sealed class StandbyTests
             await Task.WhenAny(next, retries.Received.UntilCountAsync(2));
             proxy.Port = primaryPort;
 
-            Assert.That((await next.WaitAsync(TimeSpan.FromSeconds(10))).Id, Is.EqualTo(id));
+            Assert.That((await next.WaitAsync(Wait.Longest)).Id, Is.EqualTo(id));
             await Assert.ThatAsync(
                 () => new CrawlEventRepository(servers.Standby, retry: new RetryOptions { Limit = TimeSpan.Zero }).FollowAsync(crawl).AnyAsync().AsTask(),
                 Throws.InstanceOf<RowNotFoundException>());

@@ -17,7 +17,6 @@ public sealed class FetchedBinariesTests
 {
     // Nothing listens on port 1.
     private static readonly MavenRepository Unreachable = new("Maven Central", "http://127.0.0.1:1");
-    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(60);
 
     private readonly DirectoryInfo root = Directory.CreateTempSubdirectory("crawldata fetched ");
     private readonly TestLogger npmLog = new();
@@ -105,11 +104,11 @@ public sealed class FetchedBinariesTests
         var (cache, log) = (Cache(), new TestLogger());
 
         var first = GetAsync(cache, mirror);
-        await Wait.UntilAsync(() => Task.FromResult(!mirror.Requests.IsEmpty), Longest, "the first one fetches");
+        await Wait.UntilAsync(() => Task.FromResult(!mirror.Requests.IsEmpty), "the first one fetches");
         var second = GetAsync(cache, mirror, log);
         try
         {
-            await Wait.UntilAsync(() => Task.FromResult(!log.Lines.IsEmpty), Longest, "the second one waits");
+            await Wait.UntilAsync(() => Task.FromResult(!log.Lines.IsEmpty), "the second one waits");
         }
         finally
         {

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using CrawlData.Testing;
 using CrawlData.Tests.Servers;
 using Npgsql;
@@ -10,7 +11,6 @@ namespace CrawlData.Tests.Testing;
 public sealed class LocalServerTests
 {
     private const string Secret = "hunter2";
-    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(20);
 
     [Test]
     public async Task A_server_gets_no_variable_of_this_process_but_those_that_it_needs()
@@ -74,8 +74,8 @@ public sealed class LocalServerTests
         using var programs = Programs(real, "echo $$ ${2%/*} >$OUT/started; sleep 30");
 
         Assert.That(
-            async () => await LocalServer.StartAsync(programs.Binaries, TimeSpan.FromSeconds(1), CancellationToken.None),
-            Throws.TypeOf<ThrowawayServerException>().With.Message.StartsWith("initdb has not ended within 1 s"));
+            async () => await LocalServer.StartAsync(programs.Binaries, TimeSpan.FromSeconds(5), CancellationToken.None),
+            Throws.TypeOf<ThrowawayServerException>().With.Message.StartsWith("initdb has not ended within 5 s"));
 
         await AssertNothingIsLeftAsync(programs);
     }
@@ -87,8 +87,8 @@ public sealed class LocalServerTests
         using var programs = Programs(real, "echo $$ ${2%/*} >$OUT/.started; mv $OUT/.started $OUT/started; sleep 30; touch $OUT/ended");
         using var cancellation = new CancellationTokenSource();
 
-        var start = LocalServer.StartAsync(programs.Binaries, TimeSpan.FromSeconds(5), cancellation.Token);
-        await Wait.UntilAsync(() => Task.FromResult(File.Exists(Path.Combine(programs.Output, "started"))), Longest, "initdb hangs");
+        var start = LocalServer.StartAsync(programs.Binaries, TimeSpan.FromSeconds(10), cancellation.Token);
+        await Wait.UntilAsync(() => Task.FromResult(File.Exists(Path.Combine(programs.Output, "started"))), "initdb hangs");
         await cancellation.CancelAsync();
 
         Assert.That(async () => await start, Throws.InstanceOf<OperationCanceledException>());
@@ -119,7 +119,7 @@ public sealed class LocalServerTests
         var started = (await File.ReadAllTextAsync(Path.Combine(programs.Output, "started"))).Split();
         Assert.That(Directory.Exists(started[1]), Is.False);
         Assert.That(File.Exists(Path.Combine(programs.Output, "ended")), Is.False);
-        await Wait.UntilAsync(() => Task.FromResult(Process.GetProcesses().All(process => $"{process.Id}" != started[0])), Longest, "initdb is gone");
+        await Wait.UntilAsync(() => Task.FromResult(!KilledProcessTests.IsRunning(int.Parse(started[0], CultureInfo.InvariantCulture))), "initdb is gone");
     }
 
     private static void RequireRoot()

@@ -40,6 +40,10 @@ public sealed class QueryPlanTests : DatabaseTest
             create function pg_temp.id_of(number int) returns uuid immutable language sql
                 return ('00000000-0000-7000-8000-' || lpad(to_hex(number), 12, '0'))::uuid;
 
+            alter table audit_sessions set (autovacuum_enabled = off);
+            alter table audit_pages set (autovacuum_enabled = off);
+            alter table artifacts set (autovacuum_enabled = off);
+            alter table crawl_logs set (autovacuum_enabled = off);
             insert into audit_sessions (id, url, status, created_at, mode, retention_policy, crawl_policy_version, config_snapshot)
             select pg_temp.id_of(number), 'https://example.org/',
                    case when number % 500 = 0 then 'running' when number % 5 = 0 then 'queued' else 'completed' end::audit_session_status_enum,

@@ -139,7 +139,7 @@ public sealed class ActCommandsTests : ToolTest
         await Queue.ReleaseAsync(id, 1, transaction);
         await Queue.StartAsync(id, transaction);
         var failing = RunAsync("session", "fail", $"{id}", "--error", "stuck");
-        await Wait.UntilBlockedByAsync(DataSource, holder, Tool.Timeout);
+        await Wait.UntilBlockedByAsync(DataSource, holder);
 
         await transaction.CommitAsync();
 

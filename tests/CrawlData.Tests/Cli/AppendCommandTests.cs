@@ -145,7 +145,7 @@ public sealed class AppendCommandTests : ToolTest
             ["append", $"{crawl}", "--grace", unlockedInTime ? "60" : "1", .. acknowledge ? new[] { "--acknowledge" } : []]);
         await append.StandardInput.WriteAsync(string.Concat(Enumerable.Repeat("""{"event_type":"step","payload":{}}""" + "\n", 200)));
         await append.StandardInput.FlushAsync();
-        await Wait.UntilBlockedByAsync(DataSource, holder, Tool.Timeout);
+        await Wait.UntilBlockedByAsync(DataSource, holder);
 
         await Tool.InterruptAsync(append, "TERM");
         if (unlockedInTime)

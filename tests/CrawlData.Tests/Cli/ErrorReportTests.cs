@@ -148,8 +148,7 @@ public sealed class ErrorReportTests : ToolTest
         using var process = Tool.Start(Database.ConnectionString, ["runs"]);
         await Wait.UntilAsync(
             DataSource,
-            "select exists (select from pg_locks where not granted and relation = 'crawl_runs'::regclass)",
-            Tool.Timeout);
+            "select exists (select from pg_locks where not granted and relation = 'crawl_runs'::regclass)");
 
         await Tool.InterruptAsync(process);
 

@@ -27,7 +27,8 @@ public sealed class HelpTests
             await process.StandardOutput.ReadToEndAsync();
             await process.WaitForExitAsync();
 
-            Assert.That((await File.ReadAllLinesAsync(methods)).Length, Is.InRange(100, 500));
+            // A start that takes long compiles some methods again.
+            Assert.That((await File.ReadAllLinesAsync(methods)).Count(line => !line.Contains("Tier1", StringComparison.Ordinal)), Is.InRange(100, 500));
         }
         finally
         {

@@ -34,10 +34,29 @@ public sealed class LogsCommandTests : ToolTest
     }
 
     [Test]
+    public async Task A_log_is_followed_until_its_session_has_ended([Values("--json", "--table")] string format)
+    {
+        var session = await EnqueueAsync();
+        await Logs.AppendAsync(session, Line(1, Noon));
+        using var logs = Tool.Start(Database.ConnectionString, ["logs", $"{session}", "--follow", "--level", "info", format]);
+        var first = await logs.StandardOutput.ReadLineAsync().WaitAsync(Tool.Timeout);
+        Assert.That(first, format == "--json" ? Does.Contain("\"message\":\"line 1\"") : Is.EqualTo("2026-11-23 UTC"));
+        await Logs.AppendAsync(session, Line(2, Noon.AddDays(-1)));
+        await Queue.StartAsync(session);
+        await Queue.CompleteAsync(session, 1);
+
+        Assert.That(await Tool.WaitAsync(logs), Is.Zero, await logs.StandardError.ReadToEndAsync());
+        Assert.That(
+            await logs.StandardOutput.ReadToEndAsync(),
+            format == "--json" ? Does.Contain("\"message\":\"line 2\"") : Does.Contain("2026-11-22 UTC\n12:00:00.000  info  navigation  line 2"));
+    }
+
+    [Test]
     public async Task An_unknown_session_is_an_error()
     {
         var unknown = Guid.NewGuid();
 
         AssertFailed(await RunAsync("logs", $"{unknown}"), 1, $"crawldata: There is no session {unknown}.");
+        AssertFailed(await RunAsync("logs", $"{unknown}", "--follow"), 1, $"crawldata: There is no session {unknown}.");
     }
 }

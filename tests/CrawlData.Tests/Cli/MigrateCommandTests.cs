@@ -42,8 +42,7 @@ public sealed class MigrateCommandTests
         using var killed = Tool.Start(database.ConnectionString, ["migrate"]);
         await Wait.UntilAsync(
             database.DataSource,
-            "select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')",
-            Tool.Timeout);
+            "select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')");
 
         killed.Kill();
         await killed.WaitForExitAsync();
@@ -54,8 +53,7 @@ public sealed class MigrateCommandTests
             """
             select not exists (
                 select from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and wait_event_type = 'Lock')
-            """,
-            Tool.Timeout);
+            """);
         await blocking.RollbackAsync();
         Assert.That(await blocker.ExecuteScalarAsync<long>("select count(*) from pg_class where relname in ('crawl_runs', 'crawl_events')"), Is.Zero);
         var next = await Tool.RunAsync(database.ConnectionString, "migrate");

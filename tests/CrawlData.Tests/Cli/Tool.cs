@@ -7,8 +7,8 @@ namespace CrawlData.Tests.Cli;
 /// <summary>Runs the built tool as a process of its own, with its output redirected.</summary>
 internal static class Tool
 {
-    /// <summary>Gets the time limit of one run. On a busy machine, the start of a process can take more than ten seconds.</summary>
-    public static TimeSpan Timeout { get; } = TimeSpan.FromSeconds(60);
+    /// <summary>Gets the time limit of one run. On a busy machine the start of a process takes long, and some tests start several at once.</summary>
+    public static TimeSpan Timeout { get; } = 2 * Wait.Longest;
 
     /// <summary>Gets the names of the embedded recordings: of a crawl, and of audits.</summary>
     public static string[] EmbeddedRecordings { get; } = ["postgresql-docs.crawl.ndjson.gz", "postgresql-docs.audit.ndjson.gz"];

@@ -189,7 +189,9 @@ public sealed class CrawlEventRepositoryAppendTests : DatabaseTest
         }
     }
 
+    /// <summary>It runs alone, because what other tests hold would count.</summary>
     [Test]
+    [NonParallelizable]
     public async Task A_stream_of_any_length_is_appended_in_bounded_memory()
     {
         const int count = 60_000;

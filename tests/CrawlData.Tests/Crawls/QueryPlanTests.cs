@@ -27,6 +27,8 @@ public sealed class QueryPlanTests : DatabaseTest
         await using var connection = await DataSource.OpenConnectionAsync();
         await connection.ExecuteAsync(
             """
+            alter table crawl_runs set (autovacuum_enabled = off);
+            alter table crawl_events set (autovacuum_enabled = off);
             insert into crawl_runs (id, status, app_package, created_at)
             select ('00000000-0000-7000-8000-' || lpad(to_hex(number), 12, '0'))::uuid,
                    case when number % 10000 = 0 then 'PENDING' when number % 20 = 0 then 'FAILED' else 'COMPLETED' end::crawl_status,

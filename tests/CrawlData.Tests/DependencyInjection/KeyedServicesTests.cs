@@ -18,7 +18,6 @@ namespace CrawlData.Tests;
 /// <summary>A host with several databases.</summary>
 public sealed class KeyedServicesTests : MigratorTest
 {
-    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(20);
 
     private readonly HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(null);
 
@@ -74,7 +73,7 @@ public sealed class KeyedServicesTests : MigratorTest
 
         var stopping = host.StopAsync(timeIsUp.Token);
 
-        await Wait.UntilAsync(DataSource, "select exists (select from crawl_events)", Longest);
+        await Wait.UntilAsync(DataSource, "select exists (select from crawl_events)");
         Assert.That(stopping.IsCompleted, Is.False);
         await timeIsUp.CancelAsync();
         await Assert.ThatAsync(() => stopping, Throws.InstanceOf<OperationCanceledException>());
@@ -161,8 +160,8 @@ public sealed class KeyedServicesTests : MigratorTest
         const string Done = """
             select exists (select from crawl_runs where status = 'COMPLETED') and exists (select from audit_sessions where status = 'completed')
             """;
-        await Wait.UntilAsync(DataSource, Done, Longest);
-        await Wait.UntilAsync(other.DataSource, Done, Longest);
+        await Wait.UntilAsync(DataSource, Done);
+        await Wait.UntilAsync(other.DataSource, Done);
         await host.StopAsync();
         foreach (var (key, dataSource) in new[] { ("eu", DataSource), ("us", other.DataSource) })
         {
@@ -196,7 +195,6 @@ public sealed class KeyedServicesTests : MigratorTest
                 clock.Advance(TimeSpan.FromMinutes(1));
                 return Task.FromResult(store.Deleted.Count > 0);
             },
-            Longest,
             "the janitor sweeps");
 
         await host.StopAsync();
@@ -277,7 +275,7 @@ public sealed class KeyedServicesTests : MigratorTest
         foreach (var key in keys)
         {
             builder.Services.AddHealthChecks().AddCrawlData(
-                serviceKey: key, failureStatus: key == "down" ? HealthStatus.Degraded : null, tags: ["ready"], timeout: Longest);
+                serviceKey: key, failureStatus: key == "down" ? HealthStatus.Degraded : null, tags: ["ready"], timeout: Wait.Longest);
             var connectionString = key == "down" ? "Host=127.0.0.1;Port=1;Username=nobody" : Database.ConnectionString;
             builder.Services.AddKeyedCrawlData(
                 key, connectionString, options => (options.MigrateAtStartup, options.Writer.Linger) = (false, TimeSpan.FromMinutes(1)));

@@ -61,7 +61,7 @@ public sealed class StartupTests : MigratorTest
             Assert.That(retries.Received.ToList()[0], Does.Contain(error).And.Contain("crawldata_journal"));
 
             proxy.Down = false;
-            await starting.WaitAsync(TimeSpan.FromSeconds(20));
+            await starting.WaitAsync(Wait.Longest);
             Assert.That(await ExistsAsync("crawl_runs"));
             await host.StopAsync();
         }

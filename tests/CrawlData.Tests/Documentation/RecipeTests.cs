@@ -102,7 +102,7 @@ public sealed class RecipeTests : EmptiedDatabaseTest
         using var host = AuditPipeline.Build(Database.ConnectionString);
         await host.StartAsync();
         await AuditPipeline.EnqueueAsync(new AuditSessionRepository(DataSource, notify: true));
-        await Wait.UntilAsync(DataSource, "select status = 'completed' from audit_sessions", TimeSpan.FromSeconds(20));
+        await Wait.UntilAsync(DataSource, "select status = 'completed' from audit_sessions");
         await host.StopAsync();
 
         var session = (await Sessions.ListAsync()).Items.Single();

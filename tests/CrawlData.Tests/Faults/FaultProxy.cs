@@ -29,6 +29,7 @@ public enum Fault
 /// <summary>A TCP proxy in front of PostgreSQL that injects faults.</summary>
 internal sealed class FaultProxy : IAsyncDisposable
 {
+    // Some pieces are not answered. A COMMIT is.
     private static readonly TimeSpan LongestAnswer = TimeSpan.FromMilliseconds(100);
 
     private readonly TcpListener listener = new(IPAddress.Loopback, 0);
@@ -202,7 +203,7 @@ internal sealed class FaultProxy : IAsyncDisposable
                 {
                     try
                     {
-                        await answered.Task.WaitAsync(LongestAnswer, cut.Token);
+                        await answered.Task.WaitAsync(IsCommit(sending) ? Wait.Longest : LongestAnswer, cut.Token);
                     }
                     catch (TimeoutException)
                     {

@@ -11,9 +11,8 @@ internal sealed class Load(NpgsqlDataSource dataSource, NpgsqlDataSource witness
 {
     private const int WriterCount = 16;
 
-    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(30);
 
-    private readonly CrawlEventRepository events = new(dataSource, retry: new RetryOptions { Limit = TimeSpan.FromSeconds(20) }, notify: true);
+    private readonly CrawlEventRepository events = new(dataSource, retry: new RetryOptions { Limit = Wait.Longest }, notify: true);
     private readonly ConcurrentDictionary<(Guid Crawl, int Writer, int Number), ReportedOutcome> reported = [];
     private readonly List<Guid> crawls = [];
     private readonly List<(Guid Crawl, Task<List<long>> Followed)> followers = [];
@@ -59,7 +58,7 @@ internal sealed class Load(NpgsqlDataSource dataSource, NpgsqlDataSource witness
     public void Dispose() => enough.Dispose();
 
     /// <summary>Waits until some more calls have appended their events.</summary>
-    public Task UntilAppendedAsync(int calls) => appended.UntilCountAsync(appended.Count + calls, Longest);
+    public Task UntilAppendedAsync(int calls) => appended.UntilCountAsync(appended.Count + calls);
 
     public async Task WriteAsync(CancellationToken end)
     {
@@ -84,8 +83,7 @@ internal sealed class Load(NpgsqlDataSource dataSource, NpgsqlDataSource witness
         await Wait.UntilAsync(
             witness,
             "select not exists (select from pg_stat_activity where datname = current_database() and state <> 'idle' and pid <> pg_backend_pid() and "
-                + "backend_type = 'client backend')",
-            TimeSpan.FromSeconds(10));
+                + "backend_type = 'client backend')");
         var stored = new List<(Guid Crawl, int Writer, int Number)>();
         var storedIds = new List<long>();
         var counts = new FaultCounts { Fault = fault, Crawls = crawlCount };
@@ -104,11 +102,11 @@ internal sealed class Load(NpgsqlDataSource dataSource, NpgsqlDataSource witness
             counts = counts with { OutOfOrder = counts.OutOfOrder + outOfOrder };
             stored.AddRange(payloads);
             storedIds.AddRange(ofCrawl.Select(crawlEvent => crawlEvent.Id));
-            counts = counts.AndFollowed([.. ofCrawl.Select(crawlEvent => crawlEvent.Id)], await followed.WaitAsync(Longest));
+            counts = counts.AndFollowed([.. ofCrawl.Select(crawlEvent => crawlEvent.Id)], await followed.WaitAsync(Wait.Longest));
         }
 
         // This follower does not end by itself. The counts show the events that it missed.
-        await followedAll.UntilCountAsync(storedIds.Count, Longest).ContinueWith(_ => { }, TaskScheduler.Default);
+        await followedAll.UntilCountAsync(storedIds.Count).ContinueWith(_ => { }, TaskScheduler.Default);
         await enough.CancelAsync();
         await Assert.ThatAsync(() => followingAll, Throws.InstanceOf<OperationCanceledException>());
         storedIds.Sort();
@@ -138,7 +136,7 @@ internal sealed class Load(NpgsqlDataSource dataSource, NpgsqlDataSource witness
     {
         var settings = new NpgsqlConnectionStringBuilder(dataSource.ConnectionString);
         var connections = new List<NpgsqlConnection>();
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(10));
+        using var limit = new CancellationTokenSource(Wait.Longest);
         try
         {
             while (connections.Count < settings.MaxPoolSize)

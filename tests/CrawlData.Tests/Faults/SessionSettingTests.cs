@@ -13,14 +13,14 @@ public sealed class SessionSettingTests : DatabaseTest
     {
         var crawl = await CreateCrawlAsync();
         await using var dataSource = NpgsqlDataSource.Create(
-            new NpgsqlConnectionStringBuilder(Database.ConnectionString) { Options = $"-c {setting}=50ms" });
+            new NpgsqlConnectionStringBuilder(Database.ConnectionString) { Options = $"-c {setting}=500ms" });
         await using var holder = await DataSource.OpenConnectionAsync();
         await using var transaction = await holder.BeginTransactionAsync();
         await Events.AppendAsync(crawl, Event(1), transaction);
         var retrying = new RetrySignal();
 
         var append = new CrawlEventRepository(dataSource, logger: retrying).AppendAsync(crawl, Event(2));
-        await retrying.Seen.Task.WaitAsync(TimeSpan.FromSeconds(10));
+        await retrying.Seen.Task.WaitAsync(Wait.Longest);
         await transaction.CommitAsync();
 
         var id = await append;
@@ -38,8 +38,7 @@ public sealed class SessionSettingTests : DatabaseTest
         await events.AppendAsync(crawl, Event(1));
         await Wait.UntilAsync(
             DataSource,
-            "select not exists (select from pg_stat_activity where datname = current_database() and application_name = 'idle')",
-            TimeSpan.FromSeconds(10));
+            "select not exists (select from pg_stat_activity where datname = current_database() and application_name = 'idle')");
 
         await events.AppendAsync(crawl, Event(2));
 

@@ -31,12 +31,13 @@ public abstract class StreamFaultTest : DatabaseTest
         using var disposal = load;
         await load.PrepareAsync();
 
-        // The faults end before the writing, so that the last appends succeed.
+        // The faults end before the writing, so that the last appends succeed. On a slow machine few did before.
         using var ended = new CancellationTokenSource(Duration);
         using var written = new CancellationTokenSource();
         var writing = load.WriteAsync(written.Token);
         await fault(ended.Token);
         await Wait.UntilCancelledAsync(ended.Token);
+        await load.UntilAppendedAsync(20);
         await written.CancelAsync();
         await writing;
         Add(await load.CheckAsync(TestContext.CurrentContext.Test.MethodName!.Replace('_', ' ')));
@@ -59,7 +60,14 @@ public abstract class StreamFaultTest : DatabaseTest
 
     protected NpgsqlDataSource CreateDataSource(string name, Action<NpgsqlConnectionStringBuilder>? configure = null)
     {
-        var settings = new NpgsqlConnectionStringBuilder(Database.ConnectionString) { ApplicationName = name, MaxPoolSize = PoolSize };
+        var settings = new NpgsqlConnectionStringBuilder(Database.ConnectionString)
+        {
+            ApplicationName = name,
+            MaxPoolSize = PoolSize,
+
+            // Calls may wait long for a connection of a small pool.
+            Timeout = (int)Wait.Longest.TotalSeconds,
+        };
         configure?.Invoke(settings);
         return NpgsqlDataSource.Create(settings);
     }

@@ -9,7 +9,6 @@ public sealed class WriterOutageTests : DatabaseTest
     private const int Outages = 200;
     private const int Producers = 6;
 
-    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(20);
 
     [Test]
     public async Task Producers_that_write_unstored_events_again_store_each_event_once_and_in_order()
@@ -41,7 +40,7 @@ public sealed class WriterOutageTests : DatabaseTest
         }
 
         await end.CancelAsync();
-        await Task.WhenAll(writing).WaitAsync(Longest);
+        await Task.WhenAll(writing).WaitAsync(Wait.Longest);
 
         foreach (var producer in producers)
         {
@@ -59,7 +58,7 @@ public sealed class WriterOutageTests : DatabaseTest
         {
         }
 
-        var next = signal.WaitAsync(Longest);
+        var next = signal.WaitAsync(Wait.Longest);
         await await Task.WhenAny([next, .. writing]);
         Assert.That(await next, Is.True);
     }

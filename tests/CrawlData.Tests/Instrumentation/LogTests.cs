@@ -43,9 +43,9 @@ public sealed class LogTests : DatabaseTest
 
         await writer.WriteAsync(Guid.CreateVersion7(), Event(1));
         await writer.WriteAsync(crawl, Event(2));
-        await Assert.ThatAsync(() => writer.FlushAsync().WaitAsync(TimeSpan.FromSeconds(10)), Throws.InstanceOf<CrawlEventsNotStoredException>());
+        await Assert.ThatAsync(() => writer.FlushAsync().WaitAsync(Wait.Longest), Throws.InstanceOf<CrawlEventsNotStoredException>());
         writer.TakeUnstored();
-        await writer.AppendAsync(crawl, Event(3)).WaitAsync(TimeSpan.FromSeconds(10));
+        await writer.AppendAsync(crawl, Event(3)).WaitAsync(Wait.Longest);
 
         Assert.That(await Events.CountAsync(crawl), Is.EqualTo(2));
     }

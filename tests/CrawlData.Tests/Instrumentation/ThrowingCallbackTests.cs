@@ -13,7 +13,6 @@ namespace CrawlData.Tests.Instrumentation;
 /// <summary>Listeners and loggers of the application that throw. They throw for this fixture's database only, because others run beside it.</summary>
 public sealed class ThrowingCallbackTests : EmptiedDatabaseTest
 {
-    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(30);
 
     private int thrown;
 
@@ -39,7 +38,7 @@ public sealed class ThrowingCallbackTests : EmptiedDatabaseTest
         await EndToEndScenario.RunAsync(
             Database.ConnectionString,
             configure: services => services.AddLogging(logging => logging.SetMinimumLevel(LogLevel.Trace).AddProvider(new LoggerProvider(this, callback))))
-            .WaitAsync(Longest);
+            .WaitAsync(Wait.Longest);
 
         Assert.That(thrown, callback == Callback.BeginScope ? Is.Zero : Is.GreaterThan(10), "the library begins no scope");
     }
@@ -53,12 +52,12 @@ public sealed class ThrowingCallbackTests : EmptiedDatabaseTest
         var crawl = await CreateCrawlAsync();
 
         await writer.WriteAsync(crawl, Event(1));
-        await writer.FlushAsync().WaitAsync(Longest);
+        await writer.FlushAsync().WaitAsync(Wait.Longest);
         await writer.WriteAsync(Guid.CreateVersion7(), Event(2));
         await writer.WriteAsync(crawl, Event(3));
-        await Assert.ThatAsync(() => writer.FlushAsync().WaitAsync(Longest), Throws.InstanceOf<CrawlEventsNotStoredException>());
+        await Assert.ThatAsync(() => writer.FlushAsync().WaitAsync(Wait.Longest), Throws.InstanceOf<CrawlEventsNotStoredException>());
         Assert.That(writer.TakeUnstored(), Has.Count.EqualTo(1));
-        await writer.AppendAsync(crawl, Event(4)).WaitAsync(Longest);
+        await writer.AppendAsync(crawl, Event(4)).WaitAsync(Wait.Longest);
 
         var stored = await Events.StreamAsync(crawl).Select(crawlEvent => crawlEvent.Payload).ToListAsync();
         Assert.That(stored, Is.EqualTo(new[] { Event(1).Payload, Event(3).Payload, Event(4).Payload }));

@@ -47,10 +47,9 @@ public sealed class ClaimStreamTests : EmptiedDatabaseTest
             var next = claims.MoveNextAsync().AsTask();
             await Wait.UntilAsync(
                 DataSource,
-                "select exists (select from pg_stat_activity where datname = current_database() and state = 'idle' and query like 'listen %')",
-                TimeSpan.FromSeconds(10));
+                "select exists (select from pg_stat_activity where datname = current_database() and state = 'idle' and query like 'listen %')");
             await change();
-            Assert.That(await next.WaitAsync(TimeSpan.FromSeconds(10)), Is.True);
+            Assert.That(await next.WaitAsync(Wait.Longest), Is.True);
             return claims.Current;
         }
     }
@@ -63,7 +62,7 @@ public sealed class ClaimStreamTests : EmptiedDatabaseTest
 
         var session = await EnqueueAsync();
 
-        Assert.That(await next.WaitAsync(TimeSpan.FromSeconds(10)), Is.True);
+        Assert.That(await next.WaitAsync(Wait.Longest), Is.True);
         Assert.That(claims.Current.Id, Is.EqualTo(session));
     }
 
@@ -101,7 +100,7 @@ public sealed class ClaimStreamTests : EmptiedDatabaseTest
         {
             await ExecuteAsync("select pg_notify('crawldata_work', 'sessions' || repeat(',', number)) from generate_series(1, 500) as number");
             await ExecuteAsync("select pg_notify('crawldata_work', 'end')");
-            Assert.That(await ended.WaitAsync(TimeSpan.FromSeconds(10)));
+            Assert.That(await ended.WaitAsync(Wait.Longest));
             Assert.That(looks.Count, Is.EqualTo(round));
             time.Advance(PulseSignal.Gap);
             await looks.UntilCountAsync(round + 1);
@@ -125,8 +124,7 @@ public sealed class ClaimStreamTests : EmptiedDatabaseTest
 
         await Wait.UntilAsync(
             DataSource,
-            "select count(*) = 1 from pg_stat_activity where application_name = 'waiting' and query like 'listen %'",
-            TimeSpan.FromSeconds(10));
+            "select count(*) = 1 from pg_stat_activity where application_name = 'waiting' and query like 'listen %'");
 
         await enough.CancelAsync();
         await Assert.ThatAsync(() => Task.WhenAll(waiting), Throws.InstanceOf<OperationCanceledException>());

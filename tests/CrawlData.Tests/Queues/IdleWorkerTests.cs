@@ -31,7 +31,7 @@ public sealed class IdleWorkerTests : EmptiedDatabaseTest
         await time.Polls.UntilCountAsync(1);
         var (before, started) = (statements, time.GetTimestamp());
 
-        await time.Polls.UntilCountAsync(1 + Polls, TimeSpan.FromSeconds(60));
+        await time.Polls.UntilCountAsync(1 + Polls);
 
         var (sent, seconds) = (statements - before, time.GetElapsedTime(started).TotalSeconds);
         await host.StopAsync();

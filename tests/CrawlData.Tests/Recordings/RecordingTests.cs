@@ -475,7 +475,7 @@ public sealed partial class RecordingTests : DatabaseTest
         await using var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { ApplicationName = "snapshot" });
         var exporting = new RecordingExporter(source).ExportCrawlAsync(crawl, recording);
         await Wait.UntilAsync(
-            DataSource, "select count(*) > 0 from pg_stat_activity where application_name = 'snapshot' and wait_event_type = 'Lock'", TimeSpan.FromSeconds(10));
+            DataSource, "select count(*) > 0 from pg_stat_activity where application_name = 'snapshot' and wait_event_type = 'Lock'");
         await Events.AppendAsync(crawl, Event(4), transaction);
         await Runs.CancelAsync(crawl, transaction);
         await transaction.CommitAsync();

@@ -79,7 +79,7 @@ public sealed class TextFormatTests
         public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
         {
             began.TrySetResult();
-            return go.Wait(TimeSpan.FromSeconds(10), CancellationToken.None)
+            return go.Wait(Wait.Longest, CancellationToken.None)
                 ? base.WriteAsync(buffer, cancellationToken)
                 : throw new TimeoutException("The export waited for its first chunk.");
         }

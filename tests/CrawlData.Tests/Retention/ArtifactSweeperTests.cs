@@ -110,7 +110,7 @@ public sealed class ArtifactSweeperTests : EmptiedDatabaseTest
                 }
 
                 // The first one waits for a second one.
-                await two.Task.WaitAsync(TimeSpan.FromSeconds(10), CancellationToken.None);
+                await two.Task.WaitAsync(Wait.Longest, CancellationToken.None);
                 lock (held)
                 {
                     inside--;
@@ -234,7 +234,7 @@ public sealed class ArtifactSweeperTests : EmptiedDatabaseTest
         await InsertAsync(3);
         await using var dataSource = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString)
         {
-            Options = "-c idle_in_transaction_session_timeout=100ms",
+            Options = "-c idle_in_transaction_session_timeout=500ms",
             ApplicationName = "sweep",
         });
 
@@ -242,8 +242,7 @@ public sealed class ArtifactSweeperTests : EmptiedDatabaseTest
         {
             await Wait.UntilAsync(
                 DataSource,
-                "select not exists (select from pg_stat_activity where application_name = 'sweep' and state_change > clock_timestamp() - interval '300 ms')",
-                TimeSpan.FromSeconds(10));
+                "select not exists (select from pg_stat_activity where application_name = 'sweep' and state_change > clock_timestamp() - interval '1 second')");
             return batch;
         }));
 

@@ -289,6 +289,69 @@ public sealed class FileArtifactStoreTests
     public void Roots_are_full_paths(params string?[] roots) =>
         Assert.That(() => new FileArtifactStore(roots!), Throws.ArgumentException.With.Property("ParamName").EqualTo("roots"));
 
+    [Test]
+    public void A_file_below_a_root_is_read_also_through_links_that_stay_there()
+    {
+        WriteFiles(root, ["sub/page"]);
+        File.CreateSymbolicLink(Path.Combine(root, "file-link"), Path.Combine("sub", "page"));
+        Directory.CreateSymbolicLink(Path.Combine(root, "folder-link"), Path.Combine(root, "sub"));
+
+        foreach (var path in new[] { "sub/page", "file-link", "folder-link/page" })
+        {
+            Assert.That(Read(Path.Combine(root, path)), Is.EqualTo("picture"), path);
+        }
+    }
+
+    [Test]
+    public void Nothing_outside_the_roots_is_read()
+    {
+        WriteFiles(outside, ["page"]);
+        WriteFiles(root, ["sub/page"]);
+        File.CreateSymbolicLink(Path.Combine(root, "file-link"), Path.Combine(outside, "page"));
+        Directory.CreateSymbolicLink(Path.Combine(root, "folder-link"), outside);
+
+        foreach (var path in new[] { Path.Combine(outside, "page"), Path.Combine(root, "file-link"), Path.Combine(root, "folder-link", "page") })
+        {
+            Assert.That(Read(path), Is.Null, path);
+        }
+    }
+
+    [Test]
+    public void What_is_no_file_is_not_read()
+    {
+        WriteFiles(root, ["sub/page"]);
+
+        Assert.That(Read(Path.Combine(root, "sub")), Is.Null);
+        Assert.That(Read(Path.Combine(root, "missing")), Is.Null);
+        Assert.That(Read(Path.Combine(root, "missing", "page")), Is.Null);
+        Assert.That(new FileArtifactStore([root]).OpenRead($"{new Uri(root).AbsoluteUri}/sub/../sub/page"), Is.Null);
+        Assert.That(new FileArtifactStore([root]).OpenRead("https://example.org/page"), Is.Null);
+    }
+
+    /// <summary>Opening a pipe would block until somebody writes into it, and a device may have no end.</summary>
+    [Test]
+    [Platform(Exclude = "Win", Reason = "Windows has no such files in folders.")]
+    [CancelAfter(60_000)]
+    public void Pipes_devices_and_empty_files_read_as_empty()
+    {
+        using (var make = System.Diagnostics.Process.Start("mkfifo", [Path.Combine(root, "pipe")]))
+        {
+            make.WaitForExit();
+        }
+
+        File.WriteAllText(Path.Combine(root, "empty"), "");
+
+        Assert.That(Read(Path.Combine(root, "pipe")), Is.Empty);
+        Assert.That(Read(Path.Combine(root, "empty")), Is.Empty);
+        Assert.That(Read("/dev/zero", "/dev"), Is.Empty);
+    }
+
+    private string? Read(string path, string? below = null)
+    {
+        using var content = new FileArtifactStore([below ?? root]).OpenRead(FileArtifactStore.GetStorageUri(path));
+        return content is null ? null : new StreamReader(content).ReadToEnd();
+    }
+
     private static FileDeletionOutcome Outcome(FileArtifactStore store, string path) => store.Delete(FileArtifactStore.GetStorageUri(path)).Outcome;
 
     private static ExpiredArtifact Expired(string storageUri) =>

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using CrawlData.Crawls;
 using CrawlData.Diagnostics;
 using CrawlData.Schema;
@@ -10,7 +9,6 @@ namespace CrawlData.Tests.Schema;
 
 public sealed class SchemaMigratorTests : MigratorTest
 {
-    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(10);
 
     [Test]
     public async Task An_empty_database_gets_every_script_once_in_order()
@@ -23,7 +21,7 @@ public sealed class SchemaMigratorTests : MigratorTest
         Assert.That(await migrator.ListPendingAsync(), Is.Empty);
         Assert.That(await migrator.MigrateAsync(), Is.Empty);
         Assert.That(
-            await ScalarAsync<long>("select count(*) from crawldata_journal where applied_at > now() - interval '1 minute'"), Is.EqualTo(AllScripts.Length));
+            await ScalarAsync<long>("select count(*) from crawldata_journal where applied_at > now() - interval '30 minutes'"), Is.EqualTo(AllScripts.Length));
     }
 
     [Test]
@@ -154,15 +152,13 @@ public sealed class SchemaMigratorTests : MigratorTest
     public async Task Cancellation_ends_the_running_script_and_rolls_it_back()
     {
         using var cancellation = new CancellationTokenSource();
-        var migrating = Migrator(new SchemaScript("001_slow.sql", "create table slow (); select pg_sleep(60)")).MigrateAsync(cancellation.Token);
+        var migrating = Migrator(new SchemaScript("001_slow.sql", "create table slow (); select pg_sleep(600)")).MigrateAsync(cancellation.Token);
         await Wait.UntilAsync(
-            DataSource, "select exists (select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep')", Longest);
-        var watch = Stopwatch.StartNew();
+            DataSource, "select exists (select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep')");
 
         await cancellation.CancelAsync();
-        await Assert.ThatAsync(() => migrating, Throws.InstanceOf<OperationCanceledException>());
+        await Assert.ThatAsync(() => migrating.WaitAsync(Wait.Longest, CancellationToken.None), Throws.InstanceOf<OperationCanceledException>());
 
-        Assert.That(watch.Elapsed, Is.LessThan(TimeSpan.FromSeconds(20)));
         Assert.That(await ExistsAsync("slow"), Is.False);
         await AssertUnlockedAsync();
     }
@@ -270,12 +266,12 @@ public sealed class SchemaMigratorTests : MigratorTest
         }
 
         await using var dataSource = NpgsqlDataSource.Create(
-            new NpgsqlConnectionStringBuilder(Database.ConnectionString) { Options = $"-c {setting}=250ms" });
-        var script = new SchemaScript("001_slow.sql", "create table slow (); select pg_sleep(0.6)");
+            new NpgsqlConnectionStringBuilder(Database.ConnectionString) { Options = $"-c {setting}=600ms" });
+        var script = new SchemaScript("001_slow.sql", "create table slow (); select pg_sleep(1.2)");
 
         Assert.That(await new SchemaMigrator(dataSource, null, TestLog.Instance, null, [script]).MigrateAsync(), Is.EqualTo(new[] { script.Name }));
         await using var connection = await dataSource.OpenConnectionAsync();
-        Assert.That(await connection.ExecuteScalarAsync<string>($"show {setting}"), Is.EqualTo("250ms"));
+        Assert.That(await connection.ExecuteScalarAsync<string>($"show {setting}"), Is.EqualTo("600ms"));
     }
 
     [Test]
@@ -340,8 +336,7 @@ public sealed class SchemaMigratorTests : MigratorTest
             """
             select not exists (
                 select from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database()))
-            """,
-            Longest);
+            """);
 
     private sealed class UpperCase : INpgsqlNameTranslator
     {

@@ -37,6 +37,8 @@ internal static partial class ApiInputs
         ]),
         Of<string>("FileArtifactStore.Delete(storageUri)", (api, uri) => Task.FromResult(api.Files.Delete(uri)),
             [(null!, null), .. Cases(MalformedText.NotStorable.Concat(MalformedText.Storable), null)]),
+        Of<string>("FileArtifactStore.OpenRead(storageUri)", (api, uri) => Task.FromResult(api.Files.OpenRead(uri)),
+            [(null!, null), .. Cases(MalformedText.NotStorable.Concat(MalformedText.Storable), null)]),
         Required<IReadOnlyList<ExpiredArtifact>>("FileArtifactStore.DeleteAsync(artifacts)",
             (api, artifacts) => api.Files.DeleteAsync(artifacts, CancellationToken.None)),
         Duration("RetentionPurger.PurgeArtifactsAsync(age)", TimeSpan.Zero, ValidArguments.Century,

@@ -18,7 +18,6 @@ namespace CrawlData.Tests.Security;
 [Parallelizable(ParallelScope.Self)]
 public sealed class MalformedInputTests : DatabaseTest
 {
-    private static readonly TimeSpan LongestCall = TimeSpan.FromSeconds(20);
 
     // Types without malformed values. The properties of the library's own types are inputs of their own.
     private static readonly HashSet<Type> Harmless =
@@ -60,7 +59,7 @@ public sealed class MalformedInputTests : DatabaseTest
             Exception? thrown = null;
             try
             {
-                stored = await input.UseAsync(valid, value).WaitAsync(LongestCall);
+                stored = await input.UseAsync(valid, value).WaitAsync(Wait.Longest);
             }
             catch (Exception exception)
             {

@@ -66,8 +66,7 @@ public sealed class DefaultIsolationTests : EmptiedDatabaseTest
         ];
         await Wait.UntilAsync(
             DataSource,
-            $"select count(*) = {writes.Length} from pg_stat_activity where datname = current_database() and cardinality(pg_blocking_pids(pid)) > 0",
-            TimeSpan.FromSeconds(10));
+            $"select count(*) = {writes.Length} from pg_stat_activity where datname = current_database() and cardinality(pg_blocking_pids(pid)) > 0");
         await transaction.CommitAsync();
 
         Assert.That(claim.Run.Id, Is.EqualTo(claimed));

@@ -69,7 +69,7 @@ public sealed class PulseSignalTests
 
         time.Advance(PulseSignal.Gap / 2);
 
-        await waiting.WaitAsync(TimeSpan.FromSeconds(10));
+        await waiting.WaitAsync(Wait.Longest);
     }
 
     [Test]
@@ -88,7 +88,7 @@ public sealed class PulseSignalTests
         await Assert.ThatAsync(() => waiting, Throws.InstanceOf<OperationCanceledException>());
     }
 
-    private Task WaitAsync() => signal.WaitAsync(Longest, CancellationToken.None).WaitAsync(TimeSpan.FromSeconds(10));
+    private Task WaitAsync() => signal.WaitAsync(Longest, CancellationToken.None).WaitAsync(Wait.Longest);
 
     private async Task PulsedAsync()
     {

@@ -47,6 +47,7 @@ public sealed class SqlConstantsTests : DatabaseTest
         ["CrawlEventNotifier"] = 1,
         ["CrawlEventRepository"] = 6,
         ["CrawlEventStatements"] = 20,
+        ["CrawlLogFollower"] = 1,
         ["CrawlLogRepository"] = 1,
         ["CrawlLogStatements"] = 6,
         ["CrawlRunQueue"] = 12,

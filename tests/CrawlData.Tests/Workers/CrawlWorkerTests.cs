@@ -10,7 +10,6 @@ namespace CrawlData.Tests.Workers;
 /// <summary>The recipe's crawler in a hosted worker on runs.</summary>
 public sealed class CrawlWorkerTests : EmptiedDatabaseTest
 {
-    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(20);
 
     private Screens screens = null!;
 
@@ -95,8 +94,14 @@ public sealed class CrawlWorkerTests : EmptiedDatabaseTest
     {
         var run = await InsertAsync("org.example.app");
         await new CrawlRunQueue(DataSource).ClaimNextAsync();
+        await ExecuteAsync(
+            """
+            update crawl_runs set started_at = started_at - interval '1 hour';
+            update crawl_run_claims set heartbeat_at = heartbeat_at - interval '1 hour';
+            insert into crawl_event_marks (marked_at, event_id) select clock_timestamp() - interval '1 hour', coalesce(max(id), 0) from crawl_events
+            """);
 
-        using var worker = await StartAsync(options => options.StaleAfter = TimeSpan.FromMilliseconds(300));
+        using var worker = await StartAsync(time: new RescuesAtOnce());
 
         await UntilAsync("select exists (select from crawl_run_retries join crawl_runs on id = run_id where status = 'COMPLETED')");
         Assert.That((await Runs.GetAsync(run))!.Status, Is.EqualTo(CrawlStatus.Failed));
@@ -112,7 +117,7 @@ public sealed class CrawlWorkerTests : EmptiedDatabaseTest
 
         await Runs.FailAsync(run, "taken for dead");
 
-        await screens.Cancelled.Task.WaitAsync(Longest);
+        await screens.Cancelled.Task.WaitAsync(Wait.Longest);
         await worker.StopAsync();
         Assert.That(await Events.CountAsync(run), Is.Zero, "the claim was lost before the flush");
         Assert.That((await Runs.GetAsync(run))!.ErrorMessage, Is.EqualTo("taken for dead"));
@@ -141,7 +146,7 @@ public sealed class CrawlWorkerTests : EmptiedDatabaseTest
     private async Task<Guid> InsertAsync(string appPackage) =>
         (await new CrawlRunRepository(DataSource, notify: true).InsertAsync(new NewCrawlRun { AppPackage = appPackage, MaxSteps = 5 })).Id;
 
-    private Task UntilAsync(string condition) => Wait.UntilAsync(DataSource, condition, Longest);
+    private Task UntilAsync(string condition) => Wait.UntilAsync(DataSource, condition);
 
     private async Task<IHost> StartAsync(Action<WorkerOptions>? configure = null, TimeProvider? time = null, ILoggerFactory? log = null)
     {

@@ -66,9 +66,9 @@ public sealed class JanitorTests : EmptiedDatabaseTest
         await host.StartAsync();
         await time.Paused.UntilCountAsync(1);
         time.Advance(TimeSpan.FromMinutes(1));
-        await sweeping.Task.WaitAsync(TimeSpan.FromSeconds(10));
+        await sweeping.Task.WaitAsync(Wait.Longest);
 
-        await host.StopAsync().WaitAsync(TimeSpan.FromSeconds(10));
+        await host.StopAsync().WaitAsync(Wait.Longest);
 
         Assert.That(failures.Received.ToList(), Is.Empty);
     }

@@ -12,7 +12,6 @@ namespace CrawlData.Tests.Workers;
 /// <summary>A hosted worker on sessions. The worker on runs shares its engine.</summary>
 public sealed class WorkerTests : EmptiedDatabaseTest
 {
-    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(20);
 
     private Script script = null!;
 
@@ -104,7 +103,7 @@ public sealed class WorkerTests : EmptiedDatabaseTest
         using var host = await StartAsync(options => options.ShutdownTimeout = TimeSpan.Zero, time: new ShortGrace());
         await script.Handled.UntilCountAsync(1);
 
-        await host.StopAsync().WaitAsync(Longest);
+        await host.StopAsync().WaitAsync(Wait.Longest);
 
         var released = (await Sessions.GetAsync(session))!;
         Assert.That((released.Status, released.Attempts, released.ErrorSummary), Is.EqualTo((AuditSessionStatus.Queued, 1, (string?)null)));
@@ -116,8 +115,9 @@ public sealed class WorkerTests : EmptiedDatabaseTest
     {
         var session = await EnqueueAsync();
         await Queue.ClaimNextAsync();
+        await ExecuteAsync("insert into crawl_log_marks (marked_at, log_id) select clock_timestamp() - interval '1 hour', max(id) from crawl_logs");
 
-        using var host = await StartAsync(options => options.StaleAfter = TimeSpan.FromMilliseconds(200));
+        using var host = await StartAsync(time: new RescuesAtOnce());
 
         await UntilAsync("select status = 'completed' from audit_sessions");
         Assert.That(script.Handled.ToList().Select(one => (one.Session.Id, one.Session.Attempts)), Is.EqualTo(new[] { (session, 2) }));
@@ -158,7 +158,7 @@ public sealed class WorkerTests : EmptiedDatabaseTest
 
         await ExecuteAsync("update audit_sessions set attempts = attempts + 1");
 
-        await cancelled.Task.WaitAsync(Longest);
+        await cancelled.Task.WaitAsync(Wait.Longest);
         await host.StopAsync();
         var other = (await Sessions.GetAsync(session))!;
         Assert.That((other.Status, other.Attempts, other.ErrorSummary), Is.EqualTo((AuditSessionStatus.Running, 2, (string?)null)));
@@ -177,7 +177,7 @@ public sealed class WorkerTests : EmptiedDatabaseTest
 
         // The first claims fail.
         proxy.Down = false;
-        await script.Handled.UntilCountAsync(1, Longest);
+        await script.Handled.UntilCountAsync(1);
 
         var failed = Signal();
         proxy.OnSent = (_, piece) =>
@@ -193,7 +193,7 @@ public sealed class WorkerTests : EmptiedDatabaseTest
             return Fault.CutAfter;
         };
         goOn.SetResult();
-        await failed.Task.WaitAsync(Longest);
+        await failed.Task.WaitAsync(Wait.Longest);
         proxy.Down = false;
 
         await UntilAsync("select status = 'completed' from audit_sessions");
@@ -224,7 +224,7 @@ public sealed class WorkerTests : EmptiedDatabaseTest
 
     private static TaskCompletionSource Signal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    private Task UntilAsync(string condition) => Wait.UntilAsync(DataSource, condition, Longest);
+    private Task UntilAsync(string condition) => Wait.UntilAsync(DataSource, condition);
 
     private async Task<IHost> StartAsync(Action<WorkerOptions>? configure = null, NpgsqlDataSource? dataSource = null, TimeProvider? time = null)
     {

@@ -32,6 +32,7 @@ public sealed partial class CrawlLogRepository
     private readonly NpgsqlDataSource dataSource;
     private readonly NpgsqlDataSource reads;
     private readonly BulkAppender<NewCrawlLog> appender;
+    private readonly CrawlLogFollower follower;
     private readonly Telemetry telemetry;
     private readonly ILogger log;
 
@@ -54,8 +55,10 @@ public sealed partial class CrawlLogRepository
         reads = readDataSource ?? dataSource;
         telemetry = new Telemetry(dataSource, Instance.Table);
         log = logger.Guarded();
-        var policy = new RetryPolicy(dataSource, (retry ?? new RetryOptions()).Limit, timeProvider ?? TimeProvider.System, telemetry, log);
+        var time = timeProvider ?? TimeProvider.System;
+        var policy = new RetryPolicy(dataSource, (retry ?? new RetryOptions()).Limit, time, telemetry, log);
         appender = new BulkAppender<NewCrawlLog>(dataSource, Instance, policy, telemetry, log);
+        follower = new CrawlLogFollower(dataSource, policy, time, telemetry, log);
     }
 
     /// <summary>Appends a line.</summary>
@@ -194,6 +197,36 @@ public sealed partial class CrawlLogRepository
     public IAsyncEnumerable<CrawlLog> StreamAsync(
         Guid sessionId, CrawlLogFilter? filter = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
         reads.StreamAsync<CrawlLog>(ReadSql, () => ToStreamParameters(sessionId, filter), () => Map, PassedOver, transaction, cancellationToken);
+
+    /// <summary>Follows a session's log until the session has ended: first the lines that are stored, and then each line as it is stored.</summary>
+    /// <remarks>
+    /// <para>Lines come in the order of their ids, each once. <see cref="ListAsync"/> has them in the order of their timestamps. Appends to a log do not wait
+    /// for each other, so a line with a lower id may be committed later. So a line comes once all transactions that appended to any log before it have ended,
+    /// or once the session has ended. The lines that the transaction of the session's end stored come before the end. Lines that are stored later do not.</para>
+    /// <para>It reads on the primary, with a connection for each read only. Errors that are transient are retried as appends are. After a failover it goes on
+    /// with the lines that the new primary has.</para>
+    /// </remarks>
+    /// <param name="sessionId">The session. The enumeration goes on while it waits in the queue.</param>
+    /// <param name="filter">Which lines; all when null.</param>
+    /// <param name="afterId">Only lines after this id, such as the last that was read before; all when null.</param>
+    /// <param name="pollInterval">The longest pause between two reads while no line arrives: 1 ms to 1 hour. The first pause is 1 ms, and each is twice the last.
+    /// The default is 250 ms.</param>
+    /// <param name="cancellationToken">Ends the enumeration with <see cref="OperationCanceledException"/>.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The interval is out of range.</exception>
+    /// <exception cref="RowNotFoundException">There is no such session, or it was deleted.</exception>
+    /// <exception cref="InvalidOperationException">The sequence of ids was set back: new lines get ids that followers have passed. Or the server is a
+    /// standby.</exception>
+    public IAsyncEnumerable<CrawlLog> FollowAsync(
+        Guid sessionId,
+        CrawlLogFilter? filter = null,
+        long? afterId = null,
+        TimeSpan? pollInterval = null,
+        CancellationToken cancellationToken = default)
+    {
+        var interval = ArgumentRange.Require(
+            pollInterval ?? TimeSpan.FromMilliseconds(250), TimeSpan.FromMilliseconds(1), TimeSpan.FromHours(1), nameof(pollInterval));
+        return follower.FollowAsync(sessionId, filter ?? CrawlLogFilter.All, afterId ?? 0, interval, cancellationToken);
+    }
 
     private PassedOverRows PassedOver() => new(telemetry, log);
 }

@@ -8,7 +8,7 @@ namespace CrawlData.Audits;
 /// <summary>The SQL of <c>crawl_logs</c>, its parameters, and the mapping of its rows.</summary>
 internal sealed class CrawlLogStatements : AppendStatements<NewCrawlLog>
 {
-    private const string LogsTable = "crawl_logs";
+    internal const string LogsTable = "crawl_logs";
 
     // In the order in which Map reads them.
     internal const string Columns = "id, session_id, level::text, event_type::text, message, details, timestamp";
@@ -31,9 +31,13 @@ internal sealed class CrawlLogStatements : AppendStatements<NewCrawlLog>
         select pg_catalog.array_agg(id order by id), {TransactionIdentity.Columns} from inserted
         """;
 
+    // The empty insert takes the table's lock before an id is drawn, as InsertSql does. HighWaterMark waits for the transactions that hold that lock.
     internal const string ReserveSql =
         $"""
-        with sessions as materialized (
+        with table_lock as (
+            insert into crawl_logs (session_id, level, event_type, message, details)
+            select null::uuid, null::log_level_enum, null::event_type_enum, null, null::jsonb where false
+        ), sessions as materialized (
             select id from audit_sessions where id = any ($1) order by id for key share
         )
         select array(
@@ -108,15 +112,20 @@ internal sealed class CrawlLogStatements : AppendStatements<NewCrawlLog>
     // A page ends at these bytes.
     public static long Bytes(CrawlLog line) => line.Details.Utf8.Length + line.Message.Length;
 
-    public static CrawlLog Map(DbDataReader row) => new()
+    public static CrawlLog Map(DbDataReader row) => Map(row, 0);
+
+    /// <summary>Maps a line.</summary>
+    /// <param name="row">The row.</param>
+    /// <param name="first">The first of the line's columns.</param>
+    public static CrawlLog Map(DbDataReader row, int first) => new()
     {
-        Id = row.GetInt64(0),
-        SessionId = row.GetGuid(1),
-        Level = row.GetLabel<CrawlLogLevel>(LogsTable, 2),
-        EventType = row.GetLabel<CrawlLogEventType>(LogsTable, 3),
-        Message = row.GetString(4),
-        Details = row.GetJsonb(5),
-        Timestamp = row.GetTime(LogsTable, 6),
+        Id = row.GetInt64(first),
+        SessionId = row.GetGuid(first + 1),
+        Level = row.GetLabel<CrawlLogLevel>(LogsTable, first + 2),
+        EventType = row.GetLabel<CrawlLogEventType>(LogsTable, first + 3),
+        Message = row.GetString(first + 4),
+        Details = row.GetJsonb(first + 5),
+        Timestamp = row.GetTime(LogsTable, first + 6),
     };
 
     /// <summary>Makes the parameters of <see cref="ReadSql"/> for all lines.</summary>

@@ -178,7 +178,7 @@ internal sealed class CrawlEventReader(NpgsqlDataSource dataSource, RetryPolicy 
                 // A sequence on a standby may lag. A role without rights on it does not check.
                 if (!reader.GetBoolean(1) && reader.GetNullable<long?>(2) is { } newest && newest > reader.GetNullable<long?>(3))
                 {
-                    throw HighWaterMark.SequenceIsBehind(reader.GetInt64(3), newest);
+                    throw HighWaterMark.SequenceIsBehind(CrawlEventStatements.EventsTable, reader.GetInt64(3), newest);
                 }
 
                 // Without an event, the one row has none.
@@ -229,7 +229,7 @@ internal sealed class CrawlEventReader(NpgsqlDataSource dataSource, RetryPolicy 
 
         if (newest > last)
         {
-            throw HighWaterMark.SequenceIsBehind(last.Value, newest);
+            throw HighWaterMark.SequenceIsBehind(CrawlEventStatements.EventsTable, last.Value, newest);
         }
 
         if (afterId > last)

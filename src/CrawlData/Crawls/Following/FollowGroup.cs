@@ -1,3 +1,5 @@
+using CrawlData.Storage;
+
 namespace CrawlData.Crawls;
 
 /// <summary>The followers that wait at one position. One read serves all of them. The hub's lock protects it.</summary>
@@ -5,7 +7,7 @@ internal sealed class FollowGroup
 {
     private readonly HashSet<FollowWaiter> waiters = [];
     private readonly Action abandon;
-    private GrowingPause eventPause = GrowingPause.ForEvents;
+    private GrowingPause eventPause = GrowingPause.ForRows;
     private GrowingPause transactionPause = GrowingPause.ForTransactions;
 
     /// <summary>Makes a group.</summary>

@@ -1,3 +1,5 @@
+using CrawlData.Storage;
+
 namespace CrawlData.Crawls;
 
 /// <summary>A follower's place in the hub. One task uses it.</summary>

@@ -53,6 +53,7 @@ public sealed class PreparedTransactionTests
             if (restart)
             {
                 await server.RestartAsync();
+                server.DataSource.Clear();
             }
 
             ids.Add(await events.AppendAsync(other, Event()));
@@ -62,7 +63,7 @@ public sealed class PreparedTransactionTests
             await commit.ExecuteNonQueryAsync();
 
             var read = new List<long> { ids[0] };
-            for (; await next.WaitAsync(TimeSpan.FromSeconds(10)) && read.Count < 3; next = following.MoveNextAsync().AsTask())
+            for (; await next.WaitAsync(Wait.Longest) && read.Count < 3; next = following.MoveNextAsync().AsTask())
             {
                 read.Add(following.Current.Id);
             }

@@ -52,7 +52,7 @@ public sealed class PromotedStandbyTests
         await Task.WhenAny(next, time.UntilMoreAsync(8));
         Assert.That(next.IsCompleted, Is.False, "the later event was not held back");
         await transaction.CommitAsync();
-        Assert.That(await next.WaitAsync(TimeSpan.FromSeconds(10)), Is.True);
+        Assert.That(await next.WaitAsync(Wait.Longest), Is.True);
         Assert.That(following.Current.Id, Is.EqualTo(held[0]));
     }
 

@@ -15,7 +15,6 @@ public sealed class KilledWriterTests
 {
     private static readonly int Kills = int.Parse(Environment.GetEnvironmentVariable("CRAWLDATA_FAULT_KILLS") ?? "5", CultureInfo.InvariantCulture);
 
-    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(60);
 
     private readonly List<EventKey> acknowledged = [];
     private int inDoubt;
@@ -128,7 +127,7 @@ public sealed class KilledWriterTests
 
     private async Task ReadAsync(Process process, int count)
     {
-        using var longest = new CancellationTokenSource(Longest);
+        using var longest = new CancellationTokenSource(Wait.Longest);
         while (count-- > 0 && await process.StandardOutput.ReadLineAsync(longest.Token) is { } line)
         {
             if (EventKey.TryParse(line) is { } key)
@@ -145,7 +144,7 @@ public sealed class KilledWriterTests
         var left = CrawlEventSpool.Read(folder).Events;
         await using (var writer = new CrawlEventWriter(events, new CrawlEventWriterOptions { SpoolDirectory = folder }))
         {
-            await writer.FlushAsync().WaitAsync(Longest);
+            await writer.FlushAsync().WaitAsync(Wait.Longest);
         }
 
         Assert.That(Directory.GetFiles(folder, "*.spool"), Is.Empty);

@@ -44,6 +44,8 @@ public sealed class CheckerTests
 
     private static readonly TimeSpan LongestRound = TimeSpan.FromSeconds(4);
 
+    private const int MostRounds = 10;
+
     private static readonly TimeSpan RoundDuration = Duration < LongestRound ? Duration : LongestRound;
 
     private static readonly int Seed = int.Parse(
@@ -85,7 +87,7 @@ public sealed class CheckerTests
         using var metrics = new CallbackMeterListener(database, counts.Faults);
         var broken = "";
         var watch = Stopwatch.StartNew();
-        for (var seed = Seed; seed == Seed || (watch.Elapsed < Duration && broken.Length == 0); seed++)
+        for (var seed = Seed; seed == Seed || (broken.Length == 0 && (watch.Elapsed < Duration || (!HaveWorked() && seed - Seed < MostRounds))); seed++)
         {
             TestContext.Out.WriteLine($"seed {seed}");
             var (history, state) = await run(counts.Faults, seed);
@@ -96,7 +98,10 @@ public sealed class CheckerTests
 
         TestContext.Progress.WriteLine($"checker, {name}, seed {Seed}: {counts}");
         Assert.That(broken, Is.Empty);
-        Assert.That(counts.Acknowledged, Is.GreaterThan(50), "the clients work");
+        Assert.That(HaveWorked(), "the clients work");
+
+        // On a slow machine that may take several rounds.
+        bool HaveWorked() => counts.Acknowledged > 50;
     }
 
     private static async Task<NpgsqlDataSource> CreateDatabaseAsync(RestartableServer server, string name)

@@ -149,7 +149,7 @@ internal sealed class Round(
     private async Task EndSessionsAsync()
     {
         witness.Clear();
-        await Wait.UntilAsync(EndThoseThatWaitAsync, History.LongestCall, "the clients' sessions end");
+        await Wait.UntilAsync(EndThoseThatWaitAsync, "the clients' sessions end", History.LongestCall);
     }
 
     /// <summary>Ends the sessions that wait for their clients. Others may wait for their locks.</summary>

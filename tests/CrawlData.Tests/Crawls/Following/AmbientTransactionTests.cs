@@ -30,7 +30,7 @@ public sealed class AmbientTransactionTests : EmptiedDatabaseTest
     {
         var crawl = await CreateCrawlAsync();
         var ids = new List<long> { await Events.AppendAsync(crawl, Event(1)) };
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(10));
+        using var limit = new CancellationTokenSource(Wait.Longest);
         var events = all
             ? Events.FollowAllAsync(cancellationToken: limit.Token).SelectMany(batch => batch.Events)
             : Events.FollowAsync(crawl, cancellationToken: limit.Token);

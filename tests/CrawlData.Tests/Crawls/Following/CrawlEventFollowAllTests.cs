@@ -44,7 +44,7 @@ public sealed class CrawlEventFollowAllTests : EmptiedDatabaseTest
         Assert.That(reading.IsCompleted, Is.False);
         await transaction.CommitAsync();
 
-        Assert.That((await ReadAsync(reading)).Select(one => one.Id), Is.EqualTo(ids));
+        Assert.That((await reading).Events.Select(one => one.Id), Is.EqualTo(ids));
     }
 
     [Test]
@@ -93,7 +93,7 @@ public sealed class CrawlEventFollowAllTests : EmptiedDatabaseTest
         Assert.That(reading.IsCompleted, Is.False);
         await transaction.RollbackAsync();
 
-        Assert.That(await ReadAsync(reading), Has.Count.EqualTo(3));
+        Assert.That((await reading).Events, Has.Count.EqualTo(3));
     }
 
     [Test]
@@ -118,7 +118,7 @@ public sealed class CrawlEventFollowAllTests : EmptiedDatabaseTest
         Assert.That(next.IsCompleted, Is.False);
         await transaction.CommitAsync();
 
-        Assert.That(await next.WaitAsync(TimeSpan.FromSeconds(10)));
+        Assert.That(await next.WaitAsync(Wait.Longest));
         Assert.That(following.Current.Events[0].Id, Is.EqualTo(id));
         await following.DisposeAsync();
     }
@@ -133,7 +133,7 @@ public sealed class CrawlEventFollowAllTests : EmptiedDatabaseTest
         await Events.ListAsync(crawl, transaction: transaction);
         await Events.AppendAsync(crawl, EventsOf(3));
 
-        Assert.That((await Events.ListAllAsync().WaitAsync(TimeSpan.FromSeconds(10))).Events, Has.Count.EqualTo(3));
+        Assert.That((await Events.ListAllAsync().WaitAsync(Wait.Longest)).Events, Has.Count.EqualTo(3));
     }
 
     [Test]
@@ -188,7 +188,7 @@ public sealed class CrawlEventFollowAllTests : EmptiedDatabaseTest
         var crawls = await Task.WhenAll(Enumerable.Range(0, 16).Select(_ => CreateCrawlAsync()));
         using var enough = new CancellationTokenSource(TimeSpan.FromSeconds(2));
         using var drained = new CancellationTokenSource();
-        var (received, naive, stored) = (new ReceivedItems<long>(), new HashSet<long>(), new List<long>());
+        var (received, naive, stored) = (new ReceivedItems<long>(), new ReceivedItems<long>(), new List<long>());
         var following = Task.Run(async () =>
         {
             await foreach (var batch in Events.FollowAllAsync(cancellationToken: drained.Token))
@@ -206,10 +206,21 @@ public sealed class CrawlEventFollowAllTests : EmptiedDatabaseTest
                 await using var reader = await read.ExecuteReaderAsync();
                 while (await reader.ReadAsync())
                 {
-                    naive.Add(after = reader.GetInt64(0));
+                    naive.Add([after = reader.GetInt64(0)]);
                 }
             }
         });
+
+        // The naive reader certainly misses one event: it passes a later one before that one is committed.
+        await using (var connection = await DataSource.OpenConnectionAsync())
+        {
+            await using var transaction = await connection.BeginTransactionAsync();
+            stored.Add(await Events.AppendAsync(crawls[0], Event(1), transaction));
+            stored.Add(await Events.AppendAsync(crawls[1], Event(1)));
+            await naive.UntilCountAsync(1);
+            await transaction.CommitAsync();
+        }
+
         await using var unrelated = await DataSource.OpenConnectionAsync();
         await using var open = await unrelated.BeginTransactionAsync();
         await Runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app" }, open);
@@ -243,10 +254,6 @@ public sealed class CrawlEventFollowAllTests : EmptiedDatabaseTest
 
         TestContext.Out.WriteLine($"{stored.Count} stored, {stored.Count - seen.Count} missed; by a reader of plain ids {stored.Count - naive.Count}");
         Assert.That(seen, Is.EqualTo(stored.Order()));
-        Assert.That(naive, Has.Count.LessThan(stored.Count), "there must be something to miss");
+        Assert.That(naive.Count, Is.LessThan(stored.Count), "there must be something to miss");
     }
-
-    /// <summary>Returns the events of a read that had to wait. A read that reached its limit, on a slow machine, is repeated.</summary>
-    private async Task<IReadOnlyList<CrawlEvent>> ReadAsync(Task<CrawlEventBatch> reading) =>
-        (await reading).Events is { Count: > 0 } read ? read : (await Events.ListAllAsync(limit: 2_000)).Events;
 }

@@ -179,7 +179,7 @@ public sealed class CrawlEventFollowerTests : DatabaseTest
         {
             watch.Restart();
             await events.AppendAsync(crawl, Event(number));
-            Assert.That(await given.WaitAsync(TimeSpan.FromSeconds(10)), "no event within ten seconds");
+            Assert.That(await given.WaitAsync(Wait.Longest), "no event");
         }
 
         await enough.CancelAsync();
@@ -202,16 +202,14 @@ public sealed class CrawlEventFollowerTests : DatabaseTest
 
         await Wait.UntilAsync(
             DataSource,
-            "select count(*) = 1 from pg_stat_activity where application_name = 'sharing' and query = 'listen crawldata_events'",
-            TimeSpan.FromSeconds(10));
+            "select count(*) = 1 from pg_stat_activity where application_name = 'sharing' and query = 'listen crawldata_events'");
         await events.AppendAsync([.. crawls.Select(crawl => (crawl, Event(1)))]);
         await received.UntilCountAsync(20);
         await enough.CancelAsync();
         await Task.WhenAll(following).ContinueWith(_ => { }, TaskScheduler.Default);
         await Wait.UntilAsync(
             DataSource,
-            "select count(*) = 0 from pg_stat_activity where application_name = 'sharing' and query = 'listen crawldata_events'",
-            TimeSpan.FromSeconds(10));
+            "select count(*) = 0 from pg_stat_activity where application_name = 'sharing' and query = 'listen crawldata_events'");
     }
 
     [Test]
@@ -240,7 +238,7 @@ public sealed class CrawlEventFollowerTests : DatabaseTest
         await Events.AppendAsync(crawl, Event(2));
 
         // There is no notification: a listener that reconnects reads once.
-        Assert.That(await given.WaitAsync(TimeSpan.FromSeconds(10)), "no event within ten seconds");
+        Assert.That(await given.WaitAsync(Wait.Longest), "no event");
         await enough.CancelAsync();
         await Assert.ThatAsync(() => following, Throws.InstanceOf<OperationCanceledException>());
     }
@@ -264,7 +262,7 @@ public sealed class CrawlEventFollowerTests : DatabaseTest
 
         events.Notify(crawl);
 
-        Assert.That(await next.AsTask().WaitAsync(TimeSpan.FromSeconds(10)));
+        Assert.That(await next.AsTask().WaitAsync(Wait.Longest));
     }
 
     [Test]

@@ -40,7 +40,7 @@ public sealed class CrawlEventListenerTests : DatabaseTest
         using var enough = new CancellationTokenSource();
         var received = new ReceivedItems<long>();
         var following = FollowAsync(new CrawlEventRepository(dataSource, logger: log, timeProvider: time), crawl, received, enough.Token);
-        await vanished.Task.WaitAsync(TimeSpan.FromSeconds(10));
+        await vanished.Task.WaitAsync(Wait.Longest);
 
         await Events.AppendAsync(crawl, Event(2));
 
@@ -200,7 +200,7 @@ public sealed class CrawlEventListenerTests : DatabaseTest
         new CrawlEventRepository(DataSource, notify: true).Notify(crawls[0]);
         while (!payloads.ToList().Contains(expected))
         {
-            Assert.That(await connection.WaitAsync(TimeSpan.FromSeconds(10)), "no notification within ten seconds");
+            Assert.That(await connection.WaitAsync(Wait.Longest), "no notification");
         }
 
         Assert.That(crawls.Select(CrawlEventNotifier.ToTag), Is.Unique.And.All.Length.EqualTo(11));

@@ -9,7 +9,6 @@ public sealed class EventPageTests : EmptiedDatabaseTest
 {
     private const int MiB = 1024 * 1024;
 
-    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(10);
 
     [Test]
     public async Task A_batch_of_large_events_ends_at_16_MiB([Values] bool follow)
@@ -52,7 +51,7 @@ public sealed class EventPageTests : EmptiedDatabaseTest
         var crawl = await CreateCrawlAsync();
         var ids = await Events.AppendAsync(crawl, EventsOf(3));
 
-        using var limit = new CancellationTokenSource(Longest);
+        using var limit = new CancellationTokenSource(Wait.Longest);
         var batches = await Follower(pageBytes: 1).FollowAllAsync(null, CrawlEventFollowOptions.Default, limit.Token).Take(3).ToListAsync();
 
         Assert.That(batches.Select(batch => batch.Events.Single().Id), Is.EqualTo(ids));
@@ -60,7 +59,7 @@ public sealed class EventPageTests : EmptiedDatabaseTest
 
     private async Task<CrawlEventBatch> ReadAsync(bool follow, string? cursor)
     {
-        using var limit = new CancellationTokenSource(Longest);
+        using var limit = new CancellationTokenSource(Wait.Longest);
         return follow
             ? await Events.FollowAllAsync(cursor, cancellationToken: limit.Token).FirstAsync()
             : await Events.ListAllAsync(cursor, cancellationToken: limit.Token);

@@ -11,7 +11,6 @@ public sealed class FollowHubTests : EmptiedDatabaseTest
 {
     private static readonly TimeSpan Interval = CrawlEventFollowOptions.Default.PollInterval;
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(10);
-    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(10);
 
     private FaultProxy proxy = null!;
     private NpgsqlDataSource dataSource = null!;
@@ -79,7 +78,7 @@ public sealed class FollowHubTests : EmptiedDatabaseTest
 
         var before = statements.Count;
         var id = await Events.AppendAsync(crawl, Event(2));
-        await time.AdvanceUntilAsync(Task.WhenAll(next), FirstPause).WaitAsync(Longest);
+        await time.AdvanceUntilAsync(Task.WhenAll(next), FirstPause).WaitAsync(Wait.Longest);
 
         Assert.That(followers.Select(follower => follower.Current.Id), Has.All.EqualTo(id));
         Assert.That(followers.Select(follower => follower.Current), Has.All.SameAs(followers[0].Current));
@@ -98,7 +97,7 @@ public sealed class FollowHubTests : EmptiedDatabaseTest
         {
             var next = fast.MoveNextAsync().AsTask();
             ids.Add(await Events.AppendAsync(crawl, Event(number)));
-            await time.AdvanceUntilAsync(next, FirstPause).WaitAsync(Longest);
+            await time.AdvanceUntilAsync(next, FirstPause).WaitAsync(Wait.Longest);
             Assert.That(await next);
             Assert.That(fast.Current.Id, Is.EqualTo(ids[^1]));
         }
@@ -112,7 +111,7 @@ public sealed class FollowHubTests : EmptiedDatabaseTest
         }
 
         var afterFirst = slow.MoveNextAsync().AsTask();
-        await time.AdvanceUntilAsync(afterFirst, FirstPause).WaitAsync(Longest);
+        await time.AdvanceUntilAsync(afterFirst, FirstPause).WaitAsync(Wait.Longest);
         slowIds.Add(slow.Current.Id);
         while (slowIds.Count < ids.Count)
         {
@@ -147,7 +146,7 @@ public sealed class FollowHubTests : EmptiedDatabaseTest
         Assert.That(statements.Count, Is.EqualTo(before));
         var next = follower.MoveNextAsync().AsTask();
         var id = await Events.AppendAsync(crawls[0], Event(2));
-        await time.AdvanceUntilAsync(next, FirstPause).WaitAsync(Longest);
+        await time.AdvanceUntilAsync(next, FirstPause).WaitAsync(Wait.Longest);
         Assert.That(await next);
         Assert.That(follower.Current.Id, Is.EqualTo(id));
     }
@@ -173,12 +172,12 @@ public sealed class FollowHubTests : EmptiedDatabaseTest
         OnStatement(_ => reads.TrySetResult());
         var (left, next) = (leaver.MoveNextAsync().AsTask(), stayer.MoveNextAsync().AsTask());
 
-        await time.AdvanceUntilAsync(reads.Task, FirstPause).WaitAsync(Longest);
+        await time.AdvanceUntilAsync(reads.Task, FirstPause).WaitAsync(Wait.Longest);
         await leaving.CancelAsync();
 
-        await Assert.ThatAsync(() => left.WaitAsync(Longest), Throws.InstanceOf<OperationCanceledException>());
+        await Assert.ThatAsync(() => left.WaitAsync(Wait.Longest), Throws.InstanceOf<OperationCanceledException>());
         await transaction.RollbackAsync();
-        Assert.That(await next.WaitAsync(Longest));
+        Assert.That(await next.WaitAsync(Wait.Longest));
         Assert.That(stayer.Current.Id, Is.EqualTo(id));
     }
 
@@ -197,7 +196,7 @@ public sealed class FollowHubTests : EmptiedDatabaseTest
                 : RestrictRunsAsync("1 / (case when app_package = 'bad' then 0 else 1 end) = 1"));
 
             await Assert.ThatAsync(
-                () => time.AdvanceUntilAsync(waiting, FirstPause).WaitAsync(Longest),
+                () => time.AdvanceUntilAsync(waiting, FirstPause).WaitAsync(Wait.Longest),
                 isDeleted ? Throws.InstanceOf<RowNotFoundException>() : Throws.InstanceOf<PostgresException>().With.Property("SqlState").EqualTo("22012"));
             await Events.AppendAsync([.. good.Select(crawl => (crawl, Event(2)))]);
             await AssertReceivedAsync(next);
@@ -218,7 +217,7 @@ public sealed class FollowHubTests : EmptiedDatabaseTest
             asRole.Clear();
             await Events.AppendAsync([.. crawls.Select(crawl => (crawl, Event(2)))]);
 
-            await time.AdvanceUntilAsync(Task.WhenAll(next), FirstPause).WaitAsync(Longest);
+            await time.AdvanceUntilAsync(Task.WhenAll(next), FirstPause).WaitAsync(Wait.Longest);
 
             Assert.That(next, Has.All.Property("Result").True);
         });
@@ -237,7 +236,7 @@ public sealed class FollowHubTests : EmptiedDatabaseTest
             proxy.FreezeOpenConnections();
             frozen.TrySetResult();
         });
-        await time.AdvanceUntilAsync(frozen.Task, FirstPause).WaitAsync(Longest);
+        await time.AdvanceUntilAsync(frozen.Task, FirstPause).WaitAsync(Wait.Longest);
         OnStatement(_ => { });
         dataSource.Clear();
 
@@ -288,10 +287,10 @@ public sealed class FollowHubTests : EmptiedDatabaseTest
         {
             var next = waiting.MoveNextAsync().AsTask();
             await notifying.AppendAsync(crawl, Event(number));
-            Assert.That(await next.WaitAsync(Longest));
+            Assert.That(await next.WaitAsync(Wait.Longest));
         }
 
-        Assert.That(await busy.MoveNextAsync().AsTask().WaitAsync(Longest));
+        Assert.That(await busy.MoveNextAsync().AsTask().WaitAsync(Wait.Longest));
     }
 
     private async Task AssertReceivedAsync(IEnumerable<Task<bool>> next)

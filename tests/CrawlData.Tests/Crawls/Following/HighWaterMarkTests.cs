@@ -30,7 +30,7 @@ public sealed class HighWaterMarkTests : EmptiedDatabaseTest
         await ExecuteAsync("select setval('crawl_events_id_seq', 1)");
 
         IResolveConstraint Reported() => Throws.InvalidOperationException.With.Message.Contains($"is at 1, behind the newest id {ids[2]}");
-        await Assert.ThatAsync(() => following.MoveNextAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(10)), Reported());
+        await Assert.ThatAsync(() => following.MoveNextAsync().AsTask().WaitAsync(Wait.Longest), Reported());
         await Assert.ThatAsync(() => Events.ListAllAsync(cursor), Reported());
         await Assert.ThatAsync(() => Events.ListAllAsync(), Reported());
 
@@ -51,7 +51,7 @@ public sealed class HighWaterMarkTests : EmptiedDatabaseTest
         await ExecuteAsync("select setval('crawl_events_id_seq', @last)", new { last = ids[0] });
 
         await Assert.ThatAsync(
-            () => following.MoveNextAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(10)),
+            () => following.MoveNextAsync().AsTask().WaitAsync(Wait.Longest),
             Throws.InvalidOperationException.With.Message.Contains($"is at {ids[0]}, behind the newest id {ids[2]}"));
         await Assert.ThatAsync(() => Events.FollowAsync(crawl, ids[2]).AnyAsync().AsTask(), Throws.InvalidOperationException, "a reader that starts again");
         await ExecuteAsync("select setval('crawl_events_id_seq', (select max(id) from crawl_events))");

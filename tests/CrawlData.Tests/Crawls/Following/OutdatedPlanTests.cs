@@ -22,7 +22,7 @@ public sealed class OutdatedPlanTests : EmptiedDatabaseTest
         DataSource.Clear();
         var id = await Events.AppendAsync(crawl, Event(2));
 
-        Assert.That(await following.MoveNextAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(10)));
+        Assert.That(await following.MoveNextAsync().AsTask().WaitAsync(Wait.Longest));
         Assert.That(following.Current.Id, Is.EqualTo(id));
     }
 }

@@ -6,7 +6,6 @@ namespace CrawlData.Tests.Crawls;
 /// <summary>Events that are written with a claim.</summary>
 public sealed class ClaimedEventTests : CrawlRunQueueTest
 {
-    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(20);
 
     [Test]
     public async Task A_worker_appends_with_its_claim_as_without_one([Values(1, 3, 1_000)] int count)
@@ -119,7 +118,7 @@ public sealed class ClaimedEventTests : CrawlRunQueueTest
             writer.WriteAsync(lost, Event(6)),
         };
         await Task.WhenAll(written);
-        await Assert.ThatAsync(() => writer.FlushAsync().WaitAsync(Longest), Throws.InstanceOf<CrawlEventsNotStoredException>());
+        await Assert.ThatAsync(() => writer.FlushAsync().WaitAsync(Wait.Longest), Throws.InstanceOf<CrawlEventsNotStoredException>());
 
         var unstored = writer.TakeUnstored(lost.Run.Id);
         Assert.That(unstored.Select(one => one.Event), Is.EqualTo(new[] { Event(1), Event(6) }));
@@ -144,7 +143,7 @@ public sealed class ClaimedEventTests : CrawlRunQueueTest
         await Wait.UntilBlockedByAsync(DataSource, connection);
         await transaction.CommitAsync();
 
-        await Assert.ThatAsync(() => waiting.WaitAsync(Longest), Throws.InstanceOf<ClaimLostException>());
+        await Assert.ThatAsync(() => waiting.WaitAsync(Wait.Longest), Throws.InstanceOf<ClaimLostException>());
     }
 
     [Test]
@@ -168,7 +167,8 @@ public sealed class ClaimedEventTests : CrawlRunQueueTest
         await using (var writer = new CrawlEventWriter(Events, options))
         {
             var flush = writer.FlushAsync();
-            await Assert.ThatAsync(() => flush.WaitAsync(Longest), end == "released" ? Throws.InstanceOf<CrawlEventsNotStoredException>() : Throws.Nothing);
+            await Assert.ThatAsync(
+                () => flush.WaitAsync(Wait.Longest), end == "released" ? Throws.InstanceOf<CrawlEventsNotStoredException>() : Throws.Nothing);
             if (end != "released")
             {
                 // A claim that was acknowledged outlives its run, and a new event does not.

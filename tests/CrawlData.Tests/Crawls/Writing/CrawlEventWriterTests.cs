@@ -78,7 +78,7 @@ public sealed class CrawlEventWriterTests : DatabaseTest
             await writer.WriteAsync(crawl, Event(number));
         }
 
-        await Wait.UntilAsync(DataSource, $"select count(*) = 3 from crawl_events where crawl_id = '{crawl}'", TimeSpan.FromSeconds(10));
+        await Wait.UntilAsync(DataSource, $"select count(*) = 3 from crawl_events where crawl_id = '{crawl}'");
     }
 
     [Test]
@@ -286,7 +286,7 @@ public sealed class CrawlEventWriterTests : DatabaseTest
         await writer.WriteAsync(crawl, Event(1));
         await writer.WriteAsync(crawl, Event(2));
         await writer.WriteAsync(other, Event(3));
-        await Wait.UntilAsync(() => Task.FromResult(HasUnstored(writer, crawl)), TimeSpan.FromSeconds(5), "the first batch failed");
+        await Wait.UntilAsync(() => Task.FromResult(HasUnstored(writer, crawl)), "the first batch failed");
         (proxy.Down, proxy.OnSent) = (false, (_, _) => Fault.None);
         await Assert.ThatAsync(() => writer.FlushAsync(), Throws.InstanceOf<CrawlEventsNotStoredException>());
         foreach (var unstored in writer.TakeUnstored())
@@ -326,7 +326,7 @@ public sealed class CrawlEventWriterTests : DatabaseTest
 
         for (var number = 0; number < 23; number++)
         {
-            await writer.WriteAsync(crawl, Event(number)).WaitAsync(TimeSpan.FromSeconds(20));
+            await writer.WriteAsync(crawl, Event(number)).WaitAsync(Wait.Longest);
         }
 
         await writer.FlushAsync();

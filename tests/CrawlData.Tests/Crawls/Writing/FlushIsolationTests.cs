@@ -8,7 +8,6 @@ namespace CrawlData.Tests.Crawls;
 /// <summary>In a flush of many crawls, a crawl or an event that cannot be stored does not affect the others.</summary>
 public sealed class FlushIsolationTests : DatabaseTest
 {
-    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan Patient = TimeSpan.FromMinutes(1);
 
     /// <summary>A trigger of the application's refuses an event whose type is an SQLSTATE after an exclamation mark.</summary>
@@ -42,8 +41,8 @@ public sealed class FlushIsolationTests : DatabaseTest
         var flush = writer.FlushAsync();
         foreach (var crawl in crawls.Where(crawl => crawl != locked))
         {
-            await writer.FlushAsync(crawl).WaitAsync(Longest);
-            await writer.AppendAsync(crawl, Event(eventsOfEach)).WaitAsync(Longest);
+            await writer.FlushAsync(crawl).WaitAsync(Wait.Longest);
+            await writer.AppendAsync(crawl, Event(eventsOfEach)).WaitAsync(Wait.Longest);
             Assert.That(await NumbersAsync(crawl), Is.EqualTo(Enumerable.Range(0, eventsOfEach + 1)));
         }
 
@@ -51,8 +50,8 @@ public sealed class FlushIsolationTests : DatabaseTest
         var last = writer.AppendAsync(locked, Event(eventsOfEach));
         await Wait.UntilBlockedByAsync(DataSource, holder);
         await holder.CloseAsync();
-        await flush.WaitAsync(Longest);
-        await last.WaitAsync(Longest);
+        await flush.WaitAsync(Wait.Longest);
+        await last.WaitAsync(Wait.Longest);
 
         Assert.That(await NumbersAsync(locked), Is.EqualTo(Enumerable.Range(0, eventsOfEach + 1)));
     }
@@ -75,13 +74,13 @@ public sealed class FlushIsolationTests : DatabaseTest
 
         time.Advance(TimeSpan.FromSeconds(31));
 
-        var exception = await Assert.ThrowsAsync<CrawlEventsNotStoredException>(() => ofLocked.WaitAsync(Longest));
+        var exception = await Assert.ThrowsAsync<CrawlEventsNotStoredException>(() => ofLocked.WaitAsync(Wait.Longest));
         Assert.That(exception!.Events.Single().Error, Is.InstanceOf<NpgsqlException>().With.Property("IsTransient").True);
-        await Assert.ThatAsync(() => behind.WaitAsync(Longest), Throws.InstanceOf<NpgsqlException>());
-        await ofOther.WaitAsync(Longest);
+        await Assert.ThatAsync(() => behind.WaitAsync(Wait.Longest), Throws.InstanceOf<NpgsqlException>());
+        await ofOther.WaitAsync(Wait.Longest);
         Assert.That(writer.TakeUnstored(crawls[0]).Select(one => one.Event), Is.EqualTo(new[] { Event(0) }));
         await holder.CloseAsync();
-        await writer.AppendAsync(crawls[0], Event(3)).WaitAsync(Longest);
+        await writer.AppendAsync(crawls[0], Event(3)).WaitAsync(Wait.Longest);
         Assert.That(await NumbersAsync(crawls[0]), Is.EqualTo(new[] { 3 }));
     }
 
@@ -102,13 +101,13 @@ public sealed class FlushIsolationTests : DatabaseTest
 
         for (var number = 0; number < 100; number++)
         {
-            await writer.AppendAsync(crawls[1], Event(number)).WaitAsync(Longest);
+            await writer.AppendAsync(crawls[1], Event(number)).WaitAsync(Wait.Longest);
         }
 
         Assert.That(writing.IsCompleted, Is.False);
         await holder.CloseAsync();
-        await writing.WaitAsync(Longest);
-        await writer.FlushAsync().WaitAsync(Longest);
+        await writing.WaitAsync(Wait.Longest);
+        await writer.FlushAsync().WaitAsync(Wait.Longest);
         Assert.That(await NumbersAsync(crawls[0]), Is.EqualTo(Enumerable.Range(0, 100)));
     }
 

@@ -8,12 +8,12 @@ public sealed class FlushLoopFailureTests
 {
     private static readonly Guid Crawl = Guid.NewGuid();
     private static readonly NewCrawlEvent Event = new() { EventType = "step", Payload = Jsonb.Parse("{}") };
-    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(20);
 
     [Test]
     public async Task A_flush_loop_that_fails_hangs_no_caller_and_everybody_sees_it()
     {
-        await using var dataSource = NpgsqlDataSource.Create("Host=localhost");
+        // Nothing listens on port 1. The loop connects when it sees the awaited event before it waits for more.
+        await using var dataSource = NpgsqlDataSource.Create("Host=127.0.0.1;Port=1");
         var failed = new LogSignal("FlushLoopFailed");
         var time = new FailingTime();
         var writer = new CrawlEventWriter(
@@ -22,18 +22,18 @@ public sealed class FlushLoopFailureTests
         Task[] waiting = [writer.WriteAsync(Crawl, Event), writer.AppendAsync(Crawl, Event), writer.WriteAsync(Crawl, Event), writer.FlushAsync()];
         time.Fail();
 
-        await Assert.ThatAsync(() => waiting[0].WaitAsync(Longest), Throws.Nothing);
-        await Assert.ThatAsync(() => waiting[1].WaitAsync(Longest), Throws.Exception.SameAs(time.Error));
-        await Assert.ThatAsync(() => waiting[2].WaitAsync(Longest), Throws.Nothing);
-        await Assert.ThatAsync(() => waiting[3].WaitAsync(Longest), Throws.InstanceOf<CrawlEventsNotStoredException>());
-        await Assert.ThatAsync(() => failed.Logged.WaitAsync(Longest), Throws.Nothing);
+        await Assert.ThatAsync(() => waiting[0].WaitAsync(Wait.Longest), Throws.Nothing);
+        await Assert.ThatAsync(() => waiting[1].WaitAsync(Wait.Longest), Throws.Exception.SameAs(time.Error));
+        await Assert.ThatAsync(() => waiting[2].WaitAsync(Wait.Longest), Throws.Nothing);
+        await Assert.ThatAsync(() => waiting[3].WaitAsync(Wait.Longest), Throws.InstanceOf<CrawlEventsNotStoredException>());
+        await Assert.ThatAsync(() => failed.Logged.WaitAsync(Wait.Longest), Throws.Nothing);
         await Assert.ThatAsync(() => writer.WriteAsync(Crawl, Event), Throws.InvalidOperationException.With.InnerException.SameAs(time.Error));
         await Assert.ThatAsync(() => writer.AppendAsync(Crawl, Event), Throws.InvalidOperationException);
         await Assert.ThatAsync(() => writer.FlushAsync(), Throws.InvalidOperationException);
         await Assert.ThatAsync(() => writer.FlushAsync(Crawl), Throws.InvalidOperationException);
-        await Assert.ThatAsync(() => writer.DisposeAsync().AsTask().WaitAsync(Longest), Throws.InstanceOf<CrawlEventsNotStoredException>());
+        await Assert.ThatAsync(() => writer.DisposeAsync().AsTask().WaitAsync(Wait.Longest), Throws.InstanceOf<CrawlEventsNotStoredException>());
         Assert.That(writer.TakeUnstored(Crawl).Select(one => one.Error), Is.EqualTo(new[] { time.Error, time.Error }));
-        await Assert.ThatAsync(() => writer.DisposeAsync().AsTask().WaitAsync(Longest), Throws.InvalidOperationException);
+        await Assert.ThatAsync(() => writer.DisposeAsync().AsTask().WaitAsync(Wait.Longest), Throws.InvalidOperationException);
     }
 
     /// <summary>A clock whose next timer waits for <see cref="Fail"/> and then throws.</summary>

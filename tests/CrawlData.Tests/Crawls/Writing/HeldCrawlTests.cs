@@ -169,7 +169,7 @@ public sealed class HeldCrawlTests : DatabaseTest
         public async Task BeginAsync()
         {
             begun.SetResult();
-            await failed.Logged.WaitAsync(TimeSpan.FromSeconds(20));
+            await failed.Logged.WaitAsync(Wait.Longest);
             await Wait.UntilBlockedByAsync(witness, holder);
         }
 

@@ -10,7 +10,6 @@ namespace CrawlData.Tests.Crawls;
 [Parallelizable(ParallelScope.Self)]
 public sealed class SpooledWriterTests : DatabaseTest
 {
-    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(20);
 
     private TestFolder folder = null!;
     private FaultProxy proxy = null!;
@@ -81,16 +80,16 @@ public sealed class SpooledWriterTests : DatabaseTest
         };
         await Task.WhenAll(Enumerable.Range(0, count).Select(number => writer.WriteAsync(crawl, Event(number))));
         _ = writer.FlushAsync();
-        await committed.Task.WaitAsync(Longest);
+        await committed.Task.WaitAsync(Wait.Longest);
         if (isCommitted)
         {
-            await Wait.UntilAsync(async () => await Events.CountAsync(crawl) == count, Longest, "the transaction is committed");
+            await Wait.UntilAsync(async () => await Events.CountAsync(crawl) == count, "the transaction is committed");
         }
 
         await using (var next = Writer(folder.Crash()))
         {
             await next.WriteAsync(crawl, Event(count));
-            await next.FlushAsync().WaitAsync(Longest);
+            await next.FlushAsync().WaitAsync(Wait.Longest);
         }
 
         Assert.That(await NumbersAsync(crawl), Is.EqualTo(Enumerable.Range(0, count + 1)));
@@ -110,15 +109,15 @@ public sealed class SpooledWriterTests : DatabaseTest
         Assert.That(CrawlEventSpool.Read(folder.Path).InDoubt.Single().CrawlId, Is.EqualTo(crawl));
         await using (var writer = Writer(folder.Path))
         {
-            await Assert.ThatAsync(() => writer.FlushAsync(crawl).WaitAsync(Longest), Throws.InstanceOf<CrawlEventsNotStoredException>());
-            await writer.FlushAsync(other).WaitAsync(Longest);
+            await Assert.ThatAsync(() => writer.FlushAsync(crawl).WaitAsync(Wait.Longest), Throws.InstanceOf<CrawlEventsNotStoredException>());
+            await writer.FlushAsync(other).WaitAsync(Wait.Longest);
             await Assert.ThatAsync(() => writer.WriteAsync(crawl, Event(3)), Throws.InstanceOf<CrawlEventsNotStoredException>());
         }
 
         // Nobody decided, so the next writer reports it again.
         await using (var writer = Writer(folder.Path))
         {
-            await Assert.ThatAsync(() => writer.FlushAsync().WaitAsync(Longest), Throws.InstanceOf<CrawlEventsNotStoredException>());
+            await Assert.ThatAsync(() => writer.FlushAsync().WaitAsync(Wait.Longest), Throws.InstanceOf<CrawlEventsNotStoredException>());
             var taken = writer.TakeUnstored(crawl).Single();
             Assert.That(taken.Error, Is.InstanceOf<AppendOutcomeUnknownException>());
             await writer.WriteAsync(crawl, taken.Event);
@@ -165,7 +164,7 @@ public sealed class SpooledWriterTests : DatabaseTest
                 await writer.WriteAsync(crawl, Event(1));
             }
 
-            await Assert.ThatAsync(() => writer.FlushAsync().WaitAsync(Longest), Throws.InstanceOf<CrawlEventsNotStoredException>());
+            await Assert.ThatAsync(() => writer.FlushAsync().WaitAsync(Wait.Longest), Throws.InstanceOf<CrawlEventsNotStoredException>());
             if (attempt == 1)
             {
                 Assert.That(writer.TakeUnstored().Single().Error, Is.InstanceOf<RowNotFoundException>());
@@ -199,7 +198,7 @@ public sealed class SpooledWriterTests : DatabaseTest
             await retries.UntilRetriedAsync(1);
             Assert.That(await NumbersAsync(crawl), Is.Empty);
             Volatile.Write(ref isFull, false);
-            await flush.WaitAsync(Longest);
+            await flush.WaitAsync(Wait.Longest);
             await writer.WriteAsync(crawl, Event(1));
         }
 

@@ -1,4 +1,4 @@
-namespace CrawlData.Crawls;
+namespace CrawlData.Storage;
 
 /// <summary>A pause that doubles from one read to the next.</summary>
 /// <param name="first">The first pause.</param>
@@ -9,8 +9,8 @@ internal struct GrowingPause(TimeSpan first)
 
     private TimeSpan last;
 
-    /// <summary>The pauses until new events are likely.</summary>
-    public static GrowingPause ForEvents => new(TimeSpan.FromMilliseconds(10));
+    /// <summary>The pauses until new rows are likely.</summary>
+    public static GrowingPause ForRows => new(TimeSpan.FromMilliseconds(10));
 
     /// <summary>The pauses until the open transactions are likely to have ended for which <see cref="HighWaterMark"/> waits.</summary>
     public static GrowingPause ForTransactions => new(TimeSpan.FromMilliseconds(1));

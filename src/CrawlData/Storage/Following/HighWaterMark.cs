@@ -1,9 +1,7 @@
-using CrawlData.Storage;
+namespace CrawlData.Storage;
 
-namespace CrawlData.Crawls;
-
-/// <summary>The highest event id at or below which no further event can appear: each such id is visible, or never will be.</summary>
-/// <remarks>It relies on the table's lock. A transaction takes the lock before it draws an event's id, and holds it to its end. So the transactions that hold
+/// <summary>The highest id of a table at or below which no further row can appear: each such id is visible, or never will be.</summary>
+/// <remarks>It relies on the table's lock. A transaction takes the lock before it draws an id, and holds it to its end. So the transactions that hold
 /// the lock after the newest id was read include all that drew a lower id. When they have ended, the newest id becomes the mark. No id up to the mark is drawn
 /// again, even after a crash of the server. A prepared transaction gets another virtual transaction id, at the latest at a restart. A promoted standby may draw
 /// ids again that a reader found on the lost primary. So a mark is valid on one server until its restart.</remarks>
@@ -22,13 +20,13 @@ internal sealed class HighWaterMark
     /// <summary>When the server started that the mark is valid on; null before the first.</summary>
     public Instant? ServerStart { get; private set; }
 
-    /// <summary>Whether open transactions hold back newer events.</summary>
+    /// <summary>Whether open transactions hold back newer rows.</summary>
     public bool IsHeldBack => writers is not null;
 
     /// <summary>Makes the error of a sequence that was set back, or that logical replication did not move.</summary>
-    public static InvalidOperationException SequenceIsBehind(long last, long newest) => new(
-        $"The sequence crawl_events_id_seq is at {last}, behind the newest id {newest}, so new events get ids that readers have passed. "
-            + "Stop the writers and run: select pg_catalog.setval('crawl_events_id_seq', (select max(id) from crawl_events))");
+    public static InvalidOperationException SequenceIsBehind(string table, long last, long newest) => new(
+        $"The sequence {table}_id_seq is at {last}, behind the newest id {newest}, so new rows get ids that readers have passed. "
+            + $"Stop the writers and run: select pg_catalog.setval('{table}_id_seq', (select max(id) from {table}))");
 
     /// <summary>Begins the mark anew where it is not valid on the server that answered.</summary>
     /// <param name="serverStart">When the server started.</param>

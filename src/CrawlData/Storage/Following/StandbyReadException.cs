@@ -1,7 +1,6 @@
-using CrawlData.Storage;
 using Npgsql;
 
-namespace CrawlData.Crawls;
+namespace CrawlData.Storage;
 
 /// <summary>Thrown inside a retried read that needs the primary and reached a standby. It is transient: after a failover, an address may lead to a standby for
 /// a while.</summary>

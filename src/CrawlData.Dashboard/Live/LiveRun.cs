@@ -1,0 +1,163 @@
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace CrawlData.Dashboard.Live;
+
+/// <summary>A run that is followed once for all of its viewers.</summary>
+/// <remarks>The follower and the viewers wait for nothing of each other: a viewer takes what is there, and a slow one finds that it has missed some.</remarks>
+internal sealed partial class LiveRun : IDisposable
+{
+    private const int RingBytes = 1024 * 1024;
+
+    // The core has retried for RetryOptions.Limit already.
+    private static readonly TimeSpan RetryPause = TimeSpan.FromSeconds(1);
+
+    private readonly Guid id;
+    private readonly LiveSource source;
+    private readonly CancellationTokenSource stop = new();
+    private readonly Lock gate = new();
+    private readonly EventRing ring = new(RingBytes);
+    private TaskCompletionSource changed = NewSignal();
+    private LiveEnd? end;
+    private Exception? error;
+
+    public LiveRun(Guid id, LiveSource source)
+    {
+        (this.id, this.source) = (id, source);
+        var started = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+        Started = started.Task;
+
+        // Without the context of the first viewer: it runs for the others too.
+        using (ExecutionContext.SuppressFlow())
+        {
+            _ = Task.Run(() => RunAsync(started, stop.Token));
+        }
+    }
+
+    /// <summary>Gets a task that ends once there are events to take. Its result is whether the run exists.</summary>
+    public Task<bool> Started { get; }
+
+    /// <summary>Gets or sets the number of viewers. The lock of <see cref="LiveRuns"/> protects it.</summary>
+    public int Viewers { get; set; }
+
+    /// <summary>Gets whether no further event comes.</summary>
+    public bool IsOver
+    {
+        get
+        {
+            lock (gate)
+            {
+                return end is not null || error is not null;
+            }
+        }
+    }
+
+    /// <summary>Returns what a viewer gets after an event.</summary>
+    /// <returns>The frame. Why it is the last, or null. And a task that ends when there is more.</returns>
+    /// <exception cref="Exception">What ended the follower, after all events were returned.</exception>
+    public (LiveFrame Frame, LiveEnd? End, Task Changed) Next(long? afterId)
+    {
+        lock (gate)
+        {
+            var frame = ring.Next(afterId);
+            var isAll = frame.MissedUpToId is null && frame.Events.Count == 0;
+            if (isAll && error is not null)
+            {
+                throw new InvalidOperationException("The run cannot be followed.", error);
+            }
+
+            return (frame, isAll ? end : null, changed.Task);
+        }
+    }
+
+    /// <summary>Ends the follower.</summary>
+    public void Dispose()
+    {
+        stop.Cancel();
+        stop.Dispose();
+    }
+
+    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private async Task RunAsync(TaskCompletionSource<bool> started, CancellationToken cancellationToken)
+    {
+        try
+        {
+            if (await source.ReadNewestAsync(id, cancellationToken).ConfigureAwait(false) is not { } newest)
+            {
+                Change(() => end = LiveEnd.Deleted);
+                started.SetResult(false);
+                return;
+            }
+
+            var events = newest.Items.Reverse().Select(LiveEvent.Of).ToList();
+            Change(() =>
+            {
+                if (newest.NextCursor is not null && events.Count > 0)
+                {
+                    ring.Skip(events[0].Id - 1);
+                }
+
+                events.ForEach(ring.Add);
+            });
+            started.SetResult(true);
+            await FollowAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception exception)
+        {
+            // Of the database, of the application's redaction, or a cancellation when nobody looks any more. Each viewer gets it.
+            Change(() => error = exception);
+            started.TrySetException(exception);
+            _ = started.Task.Exception;
+        }
+    }
+
+    private async Task FollowAsync(CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            try
+            {
+                await foreach (var batch in source.Events.FollowBatchesAsync(id, ring.LastId, source.Options, cancellationToken).ConfigureAwait(false))
+                {
+                    var events = batch.Select(one => LiveEvent.Of(source.Redaction.Of(one))).ToList();
+                    Change(() => events.ForEach(ring.Add));
+                }
+
+                Change(() => end = LiveEnd.Ended);
+                return;
+            }
+            catch (RowNotFoundException)
+            {
+                Change(() => end = LiveEnd.Deleted);
+                return;
+            }
+            catch (Exception exception) when (exception is NpgsqlException or TimeoutException && !cancellationToken.IsCancellationRequested)
+            {
+                // The viewers go on once the database answers.
+                LogFollowing(source.Logger, id, exception);
+            }
+
+            await Task.Delay(RetryPause, source.Time, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private void Change(Action change)
+    {
+        TaskCompletionSource signal;
+        lock (gate)
+        {
+            change();
+            (signal, changed) = (changed, NewSignal());
+        }
+
+        signal.SetResult();
+    }
+
+    [LoggerMessage(
+        EventId = 2,
+        EventName = "DashboardFollowing",
+        Level = LogLevel.Warning,
+        Message = "The dashboard cannot follow run {RunId} at the moment. It tries again.")]
+    private static partial void LogFollowing(ILogger logger, Guid runId, Exception exception);
+}

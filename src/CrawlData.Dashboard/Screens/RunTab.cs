@@ -1,0 +1,11 @@
+namespace CrawlData.Dashboard.Screens;
+
+/// <summary>A view of a run.</summary>
+internal enum RunTab
+{
+    Screens,
+    Steps,
+    Events,
+    Time,
+    Stats,
+}
