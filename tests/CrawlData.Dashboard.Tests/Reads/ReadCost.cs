@@ -16,8 +16,7 @@ internal static class ReadCost
         test.Clear();
         await Wait.UntilAsync(
             test,
-            "select count(*) <= 1 from pg_stat_activity where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()",
-            TimeSpan.FromSeconds(60));
+            "select count(*) <= 1 from pg_stat_activity where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()");
 
         // Plans and catalogs are read once.
         await host.GetPageAsync(address);

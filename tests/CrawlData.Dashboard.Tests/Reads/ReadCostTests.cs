@@ -89,25 +89,8 @@ public sealed class ReadCostTests : DashboardTest
         }
     }
 
-<<<<<<< HEAD
     private Task<long> CostOfAsync(DashboardHost host, NpgsqlDataSource dataSource, string address) =>
         ReadCost.OfAsync(host, DataSource, dataSource, address);
-=======
-    private async Task<long> CostOfAsync(DashboardHost host, NpgsqlDataSource dataSource, string address)
-    {
-        // A session reports what it has read late, and at its end at the latest. So the test's own sessions end first.
-        DataSource.Clear();
-        await Wait.UntilAsync(
-            DataSource,
-            "select count(*) <= 1 from pg_stat_activity where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()");
-
-        // Plans and catalogs are read once.
-        await host.GetPageAsync(address);
-        var before = await ReadCost.CountAsync(DataSource, dataSource);
-        await host.GetPageAsync(address);
-        return await ReadCost.CountAsync(DataSource, dataSource) - before;
-    }
->>>>>>> origin/main
 
     private async Task SetStartAsync(Guid runId)
     {
