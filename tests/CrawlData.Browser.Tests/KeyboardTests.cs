@@ -27,12 +27,14 @@ public sealed class KeyboardTests : BrowserTest
         }
         """;
 
-    // Rows of events come and go while the focus passes.
+    // Rows of events come and go while the focus passes. A link of a drawing is no stop where the table beneath has the same link.
     private const string Missed =
         """
         () => [...document.querySelectorAll("a[href], button, input, select, summary, textarea, [tabindex], [contenteditable]")]
             .filter(element => !element.disabled && element.type !== "hidden" && element.checkVisibility() && element.dataset.reached === undefined
-                && !element.closest(".events tbody"))
+                && !element.closest(".events tbody")
+                && !(element.tabIndex < 0
+                    && [...document.links].some(other => other.tabIndex >= 0 && other.getAttribute("href") === element.getAttribute("href"))))
             .map(element => element.outerHTML.slice(0, 200))
         """;
 
