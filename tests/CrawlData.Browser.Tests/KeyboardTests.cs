@@ -5,16 +5,6 @@ namespace CrawlData.Browser.Tests;
 /// <summary>Everything that can be clicked is reached by the keyboard, and shows where the focus is.</summary>
 public sealed class KeyboardTests : BrowserTest
 {
-    private const string Number =
-        """
-        () => {
-            const all = [...document.querySelectorAll("a[href], button, input, select, summary, textarea, [tabindex], [contenteditable]")]
-                .filter(element => !element.disabled && element.type !== "hidden" && element.checkVisibility());
-            all.forEach((element, index) => element.dataset.number = index);
-            return all.length;
-        }
-        """;
-
     // A place that scrolls is focused too, so that the arrow keys scroll it.
     private const string Focused =
         """
@@ -23,14 +13,29 @@ public sealed class KeyboardTests : BrowserTest
             if (element === document.body) {
                 return null;
             }
+            const previous = document.querySelector("[data-stop]");
             const { outlineStyle, outlineWidth } = getComputedStyle(element);
             const { top, bottom, left, right } = element.getBoundingClientRect();
+            const isInOrder = !previous || element === previous || Boolean(previous.compareDocumentPosition(element) & Node.DOCUMENT_POSITION_FOLLOWING);
+            delete previous?.dataset.stop;
+            element.dataset.stop = element.dataset.reached = "";
             return {
-                number: Number(element.dataset.number ?? -1),
                 name: element.outerHTML.slice(0, 200),
+                isInOrder,
                 isVisible: outlineStyle !== "none" && parseFloat(outlineWidth) >= 1 && bottom > 0 && top < innerHeight && right > 0 && left < innerWidth,
             };
         }
+        """;
+
+    // Rows of events come and go while the focus passes. A link of a drawing is no stop where the table beneath has the same link.
+    private const string Missed =
+        """
+        () => [...document.querySelectorAll("a[href], button, input, select, summary, textarea, [tabindex], [contenteditable]")]
+            .filter(element => !element.disabled && element.type !== "hidden" && element.checkVisibility() && element.dataset.reached === undefined
+                && !element.closest(".events tbody")
+                && !(element.tabIndex < 0
+                    && [...document.links].some(other => other.tabIndex >= 0 && other.getAttribute("href") === element.getAttribute("href"))))
+            .map(element => element.outerHTML.slice(0, 200))
         """;
 
     [Test]
@@ -39,27 +44,26 @@ public sealed class KeyboardTests : BrowserTest
         await BrowseAsync(async page =>
         {
             await OpenAsync(page, name);
-            var count = await page.EvaluateAsync<int>(Number);
-            var reached = new List<int>();
+            if (await page.Locator("[data-events]").CountAsync() > 0)
+            {
+                await Expect(page.Locator("[data-strip]")).ToBeVisibleAsync();
+            }
 
             // An input of a time has a stop for each of its parts.
             for (var presses = 0; ; presses++)
             {
-                Assert.That(presses, Is.LessThan(count + 40), "the focus leaves the page at its end");
+                Assert.That(presses, Is.LessThan(1_000), "the focus leaves the page at its end");
                 await page.Keyboard.PressAsync("Tab");
-                if (await page.EvaluateAsync<Focus?>(Focused) is not { } focus || (focus.Number == 0 && reached.Count > 1))
+                if (await page.EvaluateAsync<Focus?>(Focused) is not { } focus || (!focus.IsInOrder && presses > 10))
                 {
                     break;
                 }
 
                 Assert.That(focus.IsVisible, focus.Name);
-                if (focus.Number >= 0 && (reached.Count == 0 || reached[^1] != focus.Number))
-                {
-                    reached.Add(focus.Number);
-                }
+                Assert.That(focus.IsInOrder, focus.Name);
             }
 
-            Assert.That(reached, Is.EqualTo(Enumerable.Range(0, count)), "in the order of the document");
+            Assert.That(string.Join('\n', await page.EvaluateAsync<string[]>(Missed)), Is.Empty);
         });
 
     [Test]
@@ -89,9 +93,9 @@ public sealed class KeyboardTests : BrowserTest
 
     private sealed class Focus
     {
-        public int Number { get; set; }
-
         public string Name { get; set; } = "";
+
+        public bool IsInOrder { get; set; }
 
         public bool IsVisible { get; set; }
     }

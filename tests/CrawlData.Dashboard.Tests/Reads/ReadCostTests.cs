@@ -1,5 +1,4 @@
 using CrawlData.Crawls;
-using CrawlData.Tests;
 using Npgsql;
 
 namespace CrawlData.Dashboard.Tests.Reads;
@@ -29,7 +28,9 @@ public sealed class ReadCostTests : DashboardTest
         }
 
         var run = await InsertRunAsync(CrawlStatus.Running);
-        var ids = await Events.AppendAsync(run.Id, EventsOf(50_000));
+        var start = DateTimeOffset.UtcNow.AddSeconds(-5_000);
+        var ids = await Events.AppendAsync(
+            run.Id, EventsOf(50_000).Select((one, number) => one with { CreatedAt = start.AddMilliseconds((100 * number) + (number * 7919 % 1000)) }));
         await using (var vacuum = DataSource.CreateCommand("vacuum analyze crawl_events, crawl_runs, audit_sessions"))
         {
             await vacuum.ExecuteNonQueryAsync();
@@ -66,9 +67,9 @@ public sealed class ReadCostTests : DashboardTest
         await using (var anew = await DashboardHost.StartAsync(dataSource, options => options.MaxConnections = 1))
         {
             await CostOfAsync(anew, dataSource, $"runs/{run.Id}");
-            var before = await CountAsync(dataSource);
+            var before = await ReadCost.CountAsync(DataSource, dataSource);
             await anew.GetPageAsync($"runs/{run.Id}?tab=time");
-            var read = await CountAsync(dataSource) - before;
+            var read = await ReadCost.CountAsync(DataSource, dataSource) - before;
             TestContext.Out.WriteLine($"{read} buffers: 600 samples");
             Assert.That(read, Is.InRange(600, 2_600));
         }
@@ -91,40 +92,12 @@ public sealed class ReadCostTests : DashboardTest
         }
     }
 
-    private async Task<long> CostOfAsync(DashboardHost host, NpgsqlDataSource dataSource, string address)
-    {
-        // A session reports what it has read late, and at its end at the latest. So the test's own sessions end first.
-        DataSource.Clear();
-        await Wait.UntilAsync(
-            DataSource,
-            "select count(*) <= 1 from pg_stat_activity where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()");
-
-        // Plans and catalogs are read once.
-        await host.GetPageAsync(address);
-        var before = await CountAsync(dataSource);
-        await host.GetPageAsync(address);
-        return await CountAsync(dataSource) - before;
-    }
+    private Task<long> CostOfAsync(DashboardHost host, NpgsqlDataSource dataSource, string address) =>
+        ReadCost.OfAsync(host, DataSource, dataSource, address);
 
     private async Task SetStartAsync(Guid runId)
     {
         await using var start = DataSource.CreateCommand($"update crawl_runs set started_at = started_at - interval '2 hours' where id = '{runId}'");
         await start.ExecuteNonQueryAsync();
-    }
-
-    private async Task<long> CountAsync(NpgsqlDataSource dataSource)
-    {
-        await using (var flush = dataSource.CreateCommand("select pg_stat_force_next_flush()"))
-        {
-            await flush.ExecuteScalarAsync();
-        }
-
-        await using var count = DataSource.CreateCommand(
-            """
-            select coalesce(sum(heap_blks_read + heap_blks_hit + coalesce(idx_blks_read + idx_blks_hit, 0)
-                + coalesce(toast_blks_read + toast_blks_hit + tidx_blks_read + tidx_blks_hit, 0)), 0)::bigint
-            from pg_statio_user_tables
-            """);
-        return (long)(await count.ExecuteScalarAsync())!;
     }
 }
