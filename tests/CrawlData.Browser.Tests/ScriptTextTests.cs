@@ -10,7 +10,8 @@ namespace CrawlData.Browser.Tests;
 /// <summary>Whatever a crawled page wrote into a column is text in the browser, too: nothing of it runs, loads, or leads elsewhere.</summary>
 public sealed class ScriptTextTests : BrowserTest
 {
-    // The links of a run over time are SVG's. Also what a page gets from itself counts: no handler in an attribute, and no address that is a script's or another site's.
+    // Also what a page gets from itself counts: no handler in an attribute, and no address that is a script's or another site's. The links of a run over time
+    // are SVG's.
     private const string Look =
         """
         () => {
