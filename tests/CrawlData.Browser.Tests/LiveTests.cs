@@ -27,6 +27,23 @@ public sealed class LiveTests : BrowserTest
         await Expect(page.Locator("h1 .badge")).ToHaveTextAsync("completed");
     });
 
+    [Test]
+    public async Task The_end_comes_to_the_events_of_a_run_that_opens_on_its_screens()
+    {
+        await using var host = await DashboardHost.StartAsync(DataSource, options => options.Artifacts = (_, _) => Task.FromResult<Stream?>(null));
+        await BrowseAsync(
+            async page =>
+            {
+                var run = (await InsertRunAsync(CrawlStatus.Running)).Id;
+                await AppendAsync(run, 1, "screen.captured");
+                await page.GotoAsync($"runs/{run}?tab=events");
+                await Expect(page.GetByRole(AriaRole.Status).Filter(Live)).ToBeVisibleAsync();
+                (await Runs.CompleteAsync(run)).EnsureApplied();
+                await Expect(page.Locator("h1 .badge")).ToHaveTextAsync("completed");
+            },
+            root: host.Client.BaseAddress);
+    }
+
     /// <summary>A reader is not moved. New events are counted, and a click leads to them.</summary>
     [Test]
     public Task A_pill_counts_what_comes_while_somebody_reads() => BrowseAsync(async page =>

@@ -238,7 +238,7 @@ if (list) {
   };
 
   const refreshHead = async () => {
-    const fresh = headOf(await fetchPage("?"));
+    const fresh = headOf(await fetchPage("?tab=events"));
     for (const node of headOf(document)) node.remove();
     document.querySelector("main").prepend(...fresh.map((node) => document.importNode(node, true)));
     changed();
