@@ -48,6 +48,9 @@ public sealed record BenchmarkScale
 
     public int AppendRounds { get; init; } = 15;
 
+    /// <summary>Returns the number of rounds of an append of so many events: the faster it is, the more.</summary>
+    public int AppendRoundsOf(int events) => AppendRounds * Math.Clamp(7_000 / events, 1, 20);
+
     public int WriterRounds { get; init; } = 5;
 
     /// <summary>Gets the number of events that the writer's producers await one by one.</summary>

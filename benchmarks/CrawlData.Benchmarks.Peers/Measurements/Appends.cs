@@ -22,7 +22,9 @@ internal static class Appends
                 rounds.Add(name, append);
             }
 
-            rows.Add(new AppendsRow { Events = count, Measurements = await rounds.RunAsync(scale.AppendRounds) });
+            // Before some tens of calls, the runtime has not compiled a method for speed.
+            var measured = scale.AppendRoundsOf(count);
+            rows.Add(new AppendsRow { Events = count, Measurements = await rounds.RunAsync(measured, warmUp: Math.Max(measured / 3, 2)) });
         }
 
         foreach (var peer in peers)

@@ -129,7 +129,8 @@ internal sealed class Report(ReportOptions options)
         WriteFiguresHeading("Append in one committed transaction", fsync);
         writer.Paragraph(
             "For one event, the baseline is a plain INSERT by hand. For more events, it is a binary COPY by hand, which returns no ids. "
-            + $"A method returns the ids unless its name says otherwise. Rounds: {scale.AppendRounds}.");
+            + "A method returns the ids unless its name says otherwise. "
+            + $"Rounds: {string.Join(", ", scale.AppendSizes.Select(scale.AppendRoundsOf))}, after a third as many that are not measured.");
         writer.Table(["events", "method", RatioColumn, "median", BytesColumn], rows.SelectMany(row => row.Measurements.Select(one => new[]
         {
             Count(row.Events), one.Name, Ratio(one, row.Measurements[0]), Measurement.Format(one.Median), Count(one.MedianBytes / row.Events),
