@@ -26,13 +26,7 @@ internal sealed class CrawlLogFollower(
             select (select status::text in ('completed', 'failed', 'partial') from audit_sessions where id = @session_id) as has_ended,
                    pg_catalog.pg_is_in_recovery() as is_standby, newest_id, last_id,
                    case when @is_waiting or newest_id > greatest(@after_id, @up_to_id) then (
-                       select coalesce(pg_catalog.string_agg(distinct virtualtransaction, ' '), '')
-                       from pg_catalog.pg_locks
-                       where locktype = 'relation'
-                         and database = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())
-                         and relation = 'crawl_logs'::regclass::oid
-                         and mode = 'RowExclusiveLock'
-                         and granted
+                       {HighWaterMark.Writers} and relation = 'crawl_logs'::regclass::oid
                    ) end as writers,
                    pg_catalog.pg_postmaster_start_time() as server_start
             from (

@@ -21,13 +21,7 @@ internal sealed class CrawlEventReader(NpgsqlDataSource dataSource, RetryPolicy 
         $"""
         select newest_id, last_id, pg_catalog.pg_is_in_recovery(),
                case when @is_waiting or newest_id > greatest(@after_id, @up_to_id) then (
-                   select coalesce(pg_catalog.string_agg(distinct virtualtransaction, ' '), '')
-                   from pg_catalog.pg_locks
-                   where locktype = 'relation'
-                     and database = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())
-                     and relation = 'crawl_events'::regclass::oid
-                     and mode = 'RowExclusiveLock'
-                     and granted
+                   {HighWaterMark.Writers} and relation = 'crawl_events'::regclass::oid
                ) end,
                pg_catalog.pg_postmaster_start_time(), null as id, null as crawl_id, null as event_type, null as payload, null as created_at
         from (

@@ -7,6 +7,17 @@ namespace CrawlData.Storage;
 /// ids again that a reader found on the lost primary. So a mark is valid on one server until its restart.</remarks>
 internal sealed class HighWaterMark
 {
+    /// <summary>The query for the transactions that hold the lock of a table. The table's condition follows it.</summary>
+    public const string Writers =
+        """
+        select coalesce(pg_catalog.string_agg(distinct virtualtransaction, ' '), '')
+        from pg_catalog.pg_locks
+        where locktype = 'relation'
+          and database = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())
+          and mode = 'RowExclusiveLock'
+          and granted
+        """;
+
     // A prepared transaction has no session of its own, at the latest after a restart.
     private const string PreparedPrefix = "-1/";
 
