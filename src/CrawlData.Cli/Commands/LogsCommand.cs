@@ -105,21 +105,11 @@ internal sealed class LogsCommand : ToolCommand
                 return;
             }
 
-            DateOnly? date = null;
+            var texts = new DatedLines();
             await foreach (var line in lines)
             {
-                var day = DateOnly.FromDateTime(line.Timestamp.UtcDateTime);
-                if (day != date)
-                {
-                    Terminal.WriteLine($"{day:yyyy-MM-dd} UTC", isHeader: true);
-                    date = day;
-                }
-
                 var start = $"{Terminal.FormatMoment(line.Timestamp)}  {line.Level.ToLabel()}  {line.EventType.ToLabel()}  {line.Message}";
-                foreach (var text in TextTable.ToLines(start, $"{line.Details}", Terminal.Width))
-                {
-                    Terminal.WriteLine(text);
-                }
+                texts.Write(line.Timestamp, start, $"{line.Details}");
             }
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)

@@ -118,25 +118,14 @@ internal sealed class TailCommand : ToolCommand
     private static async Task WriteTextAsync(IAsyncEnumerable<Row> rows, Func<Guid, Task<string?>> showCrawl)
     {
         string? cursor = null;
-        DateOnly? date = null;
+        var texts = new DatedLines();
         try
         {
             await foreach (var row in rows)
             {
-                var day = DateOnly.FromDateTime(row.CreatedAt.UtcDateTime);
-                if (day != date)
-                {
-                    Terminal.WriteLine($"{day:yyyy-MM-dd} UTC", isHeader: true);
-                    date = day;
-                }
-
                 var crawl = await showCrawl(row.CrawlId);
                 var start = $"{row.Id}  {(crawl is null ? "" : $"{crawl}  ")}{Terminal.FormatMoment(row.CreatedAt)}  {row.EventType}";
-                foreach (var line in TextTable.ToLines(start, $"{row.Payload}", Terminal.Width))
-                {
-                    Terminal.WriteLine(line);
-                }
-
+                texts.Write(row.CreatedAt, start, $"{row.Payload}");
                 cursor = row.Cursor ?? cursor;
             }
         }
