@@ -39,7 +39,7 @@ internal sealed partial class Dashboard
     private readonly ILogger logger;
     private readonly Cached<DatabaseStatus> status;
     private readonly Cached<Overview> overview;
-    private readonly Cached<IReadOnlyDictionary<ArtifactType, ArtifactTotal>> artifactTotals;
+    private readonly Cached<(IReadOnlyDictionary<ArtifactType, ArtifactTotal> Totals, ArtifactTotal Expiring)> artifactTotals;
     private readonly Cached<IReadOnlyList<DatabaseFinding>> findings;
     private readonly EventStream events;
 
@@ -73,6 +73,8 @@ internal sealed partial class Dashboard
         MapScreen<SessionList, SessionListPage>(endpoints, "sessions", "sessions", FromRows(SessionList.ReadAsync));
         MapScreen<SessionView, SessionPage>(endpoints, "sessions/{id:guid}", "sessions", FromRows(SessionView.ReadAsync));
         MapScreen<ArtifactView, ArtifactPage>(endpoints, "artifacts", "artifacts", ReadArtifactsAsync);
+        MapScreen<ArtifactList, ArtifactListPage>(endpoints, "artifacts/expired", "artifacts", FromRows(ArtifactList.ReadExpiredAsync));
+        MapScreen<ArtifactList, ArtifactListPage>(endpoints, "artifacts/expiring", "artifacts", FromRows(ArtifactList.ReadExpiringAsync));
         MapScreen<StatusView, StatusPage>(endpoints, "status", "status", ReadStatusViewAsync);
         MapLive(endpoints);
         MapArtifacts(endpoints);
@@ -184,10 +186,13 @@ internal sealed partial class Dashboard
 
     private async Task<ArtifactView?> ReadArtifactsAsync(HttpContext context)
     {
-        var totals = await artifactTotals.GetAsync(
-            async () => (await FromRows(request => request.Rows.TotalArtifactsAsync()!)(context).ConfigureAwait(false))!, context.RequestAborted)
-            .ConfigureAwait(false);
-        return new ArtifactView(totals, await ReadStatusAsync(context).ConfigureAwait(false));
+        var (totals, expiring) = await artifactTotals.GetAsync(
+            () => ReadRowsAsync(
+                async rows => (
+                    await rows.TotalArtifactsAsync().ConfigureAwait(false), await rows.TotalExpiringArtifactsAsync(ArtifactList.Soon).ConfigureAwait(false)),
+                context.RequestAborted),
+            context.RequestAborted).ConfigureAwait(false);
+        return new ArtifactView(totals, expiring, await ReadStatusAsync(context).ConfigureAwait(false));
     }
 
     private async Task<StatusView?> ReadStatusViewAsync(HttpContext context)

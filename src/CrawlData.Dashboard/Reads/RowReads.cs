@@ -144,6 +144,15 @@ internal sealed class RowReads(
     public Task<IReadOnlyDictionary<ArtifactType, ArtifactTotal>> TotalArtifactsAsync() =>
         repositories.Artifacts.TotalAllByTypeAsync(false, transaction, cancellationToken);
 
+    public Task<ArtifactTotal> TotalExpiringArtifactsAsync(TimeSpan within) =>
+        repositories.Artifacts.TotalExpiringAsync(within, transaction, cancellationToken);
+
+    public async Task<Page<Artifact>> ListExpiredArtifactsAsync(int pageSize, string? cursor) =>
+        Redact(await repositories.Artifacts.ListExpiredAsync(pageSize, cursor, transaction, cancellationToken).ConfigureAwait(false), redaction.Of);
+
+    public async Task<Page<Artifact>> ListExpiringArtifactsAsync(TimeSpan within, int pageSize, string? cursor) =>
+        Redact(await repositories.Artifacts.ListExpiringAsync(within, pageSize, cursor, transaction, cancellationToken).ConfigureAwait(false), redaction.Of);
+
     public async Task<Page<CrawlLog>> ListNewestLogAsync(Guid sessionId, CrawlLogFilter filter, int pageSize, string? cursor) =>
         Redact(
             await repositories.Logs.ListNewestAsync(sessionId, filter, pageSize, cursor, transaction, cancellationToken).ConfigureAwait(false),
