@@ -8,6 +8,7 @@ using CrawlData.Dashboard.Reads;
 using CrawlData.Dashboard.Screens;
 using CrawlData.Dashboard.Security;
 using CrawlData.Diagnostics;
+using CrawlData.Schema;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Components;
 using Microsoft.AspNetCore.Http;
@@ -35,12 +36,14 @@ internal sealed partial class Dashboard
     private readonly EventSampler sampler;
     private readonly DatabaseStatusReader statusReader;
     private readonly DatabaseDoctor doctor;
+    private readonly SchemaMigrator migrator;
     private readonly TimeProvider time;
     private readonly ILogger logger;
     private readonly Cached<DatabaseStatus> status;
     private readonly Cached<Overview> overview;
     private readonly Cached<(IReadOnlyDictionary<ArtifactType, ArtifactTotal> Totals, ArtifactTotal Expiring)> artifactTotals;
     private readonly Cached<IReadOnlyList<DatabaseFinding>> findings;
+    private readonly Cached<SchemaCheck> schema;
     private readonly EventStream events;
 
     public Dashboard(IServiceProvider services, CrawlDataDashboardOptions options)
@@ -48,6 +51,7 @@ internal sealed partial class Dashboard
         (this.services, this.options) = (services, options);
         statusReader = Find<DatabaseStatusReader>(services, options.ServiceKey);
         doctor = Find<DatabaseDoctor>(services, options.ServiceKey);
+        migrator = Find<SchemaMigrator>(services, options.ServiceKey);
         database = new DashboardDatabase(services, options);
         redaction = new Redaction(options);
         time = services.GetService<TimeProvider>() ?? TimeProvider.System;
@@ -59,6 +63,9 @@ internal sealed partial class Dashboard
         // It counts all artifacts.
         artifactTotals = new(TimeSpan.FromMinutes(1), time);
         findings = new(TimeSpan.FromSeconds(10), time);
+
+        // It runs the scripts in temporary tables.
+        schema = new(TimeSpan.FromMinutes(1), time);
         events = new EventStream(new LiveRuns(FindLiveSource(services)), time);
     }
 
@@ -202,7 +209,10 @@ internal sealed partial class Dashboard
                 cancellationToken => doctor.CheckAllAsync(new DatabaseDoctorOptions { SilentFor = options.StaleAfter }, cancellationToken),
                 context.RequestAborted),
             context.RequestAborted).ConfigureAwait(false);
-        return new StatusView(await ReadStatusAsync(context).ConfigureAwait(false), found);
+        var compared = await schema.GetAsync(
+            () => SchemaCheck.RunAsync(() => database.ReadAsync(migrator.VerifySchemaAsync, context.RequestAborted)), context.RequestAborted)
+            .ConfigureAwait(false);
+        return new StatusView(await ReadStatusAsync(context).ConfigureAwait(false), found, compared);
     }
 
     private Task<DatabaseStatus> ReadStatusAsync(HttpContext context) =>
