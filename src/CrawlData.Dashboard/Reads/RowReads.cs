@@ -64,8 +64,18 @@ internal sealed class RowReads(
             : null;
 
     /// <summary>Gets the id of the event at which the crawl reaches a time.</summary>
-    public async Task<long?> FindEventAtAsync(Guid crawlId, DateTimeOffset time) =>
-        (await repositories.Events.GetFirstAtAsync(crawlId, time, transaction, cancellationToken).ConfigureAwait(false))?.Id;
+    public async Task<long?> FindEventAtAsync(Guid crawlId, DateTimeOffset time)
+    {
+        var place = await sampler.FindAsync(crawlId, time, transaction, cancellationToken).ConfigureAwait(false);
+        return place.FoundId ?? await SearchAsync(place.AfterId, place.UpToId).ConfigureAwait(false)
+            ?? (place.UpToId is null ? null : await SearchAsync(null, null).ConfigureAwait(false));
+
+        async Task<long?> SearchAsync(long? afterId, long? upToId) =>
+            (await repositories.Events.GetFirstAtAsync(crawlId, time, afterId, upToId, transaction, cancellationToken).ConfigureAwait(false))?.Id;
+    }
+
+    /// <summary>Returns the types of a crawl's first events.</summary>
+    public Task<IReadOnlySet<string>> ReadFirstTypesAsync(Guid crawlId) => sampler.ReadFirstTypesAsync(crawlId, transaction, cancellationToken);
 
     public async Task<CrawlEventSummary> SummarizeAsync(Guid crawlId)
     {

@@ -105,12 +105,10 @@ internal sealed record RunView : IScreen
     // Steps and screens begin with a crawl. A type has no index, so no further events are looked at.
     private static async Task<IReadOnlyList<RunTab>> FindTabsAsync(ScreenRequest request)
     {
-        const int looked = 100;
         var options = request.Options;
-        var first = options.StepEventTypes.Count + options.ScreenEventTypes.Count == 0
-            ? []
-            : (await request.Rows.ListEventsAsync(request.Id, new CrawlEventFilter(), looked).ConfigureAwait(false)).Items;
-        var types = first.Select(one => one.EventType).ToHashSet();
+        var types = options.StepEventTypes.Count + options.ScreenEventTypes.Count == 0
+            ? new HashSet<string>()
+            : await request.Rows.ReadFirstTypesAsync(request.Id).ConfigureAwait(false);
         return
         [
             .. types.Overlaps(options.ScreenEventTypes) ? [RunTab.Screens] : Array.Empty<RunTab>(),

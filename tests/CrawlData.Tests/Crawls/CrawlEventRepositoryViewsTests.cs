@@ -64,16 +64,42 @@ public sealed class CrawlEventRepositoryViewsTests : DatabaseTest
         Assert.That(found?.Id, Is.EqualTo(index is { } at ? ids[at] : (long?)null));
     }
 
+    [TestCase(5, 2, 7, 5)]
+    [TestCase(7, 2, 7, 7)]
+    [TestCase(3, 5, null, 6)]
+    [TestCase(5, null, 4, null)]
+    [TestCase(0, 4, 4, null)]
+    [TestCase(0, 5, 4, null)]
+    [TestCase(0, 9, null, null)]
+    public async Task A_time_is_searched_in_a_range_of_ids(double minutes, int? after, int? upTo, int? index)
+    {
+        var (crawl, ids) = await TenEventsAsync();
+
+        var found = await Events.GetFirstAtAsync(crawl, Start.AddMinutes(minutes), after is { } first ? ids[first] : null, upTo is { } last ? ids[last] : null);
+
+        Assert.That(found?.Id, Is.EqualTo(index is { } at ? ids[at] : (long?)null));
+    }
+
+    [TestCase(long.MinValue, long.MaxValue, true)]
+    [TestCase(long.MaxValue, long.MaxValue, false)]
+    [TestCase(long.MinValue, long.MinValue, false)]
+    public async Task A_range_of_ids_may_be_as_large_as_any(long after, long upTo, bool isFound)
+    {
+        var (crawl, ids) = await TenEventsAsync();
+
+        Assert.That((await Events.GetFirstAtAsync(crawl, Start.AddMinutes(5), after, upTo))?.Id, Is.EqualTo(isFound ? ids[5] : (long?)null));
+    }
+
     /// <summary>The callers' clocks may differ. The bisection ends all the same.</summary>
     [Test]
     public async Task Where_times_do_not_rise_the_event_before_is_earlier_all_the_same()
     {
         var crawl = await CreateCrawlAsync();
         var random = new Random(17);
-        var times = Enumerable.Range(0, 40).Select(_ => Start.AddMinutes(random.Next(20))).ToArray();
+        var times = Enumerable.Range(0, 1_000).Select(number => Start.AddMinutes((number / 50) + random.Next(20) - 10)).ToArray();
         await Events.AppendAsync(crawl, times.Select((time, number) => Event(number) with { CreatedAt = time }));
         var events = await Events.StreamAsync(crawl).ToListAsync();
-        for (var minute = -1; minute <= 20; minute++)
+        for (var minute = -11; minute <= 31; minute++)
         {
             var time = Start.AddMinutes(minute);
 

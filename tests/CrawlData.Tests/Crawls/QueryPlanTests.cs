@@ -90,21 +90,36 @@ public sealed class QueryPlanTests : DatabaseTest
         Assert.That(plan, Does.Not.Contain("Seq Scan"));
     }
 
-    /// <summary>A follower reads at its cursor again and again, also when its crawl is long.</summary>
+    /// <summary>A follower reads at its cursor again and again, also when its crawl is long. Other crawls drew most of the ids: a look-up that ends between
+    /// two events must not read on to the crawl's end.</summary>
     [Test]
-    public async Task A_read_after_an_event_looks_at_few_pages_of_a_long_crawl()
+    public async Task A_read_after_an_event_and_the_search_for_a_time_look_at_few_pages_of_a_long_crawl()
     {
         var crawl = await CreateCrawlAsync();
         await using var connection = await DataSource.OpenConnectionAsync();
         await connection.ExecuteAsync(
-            "insert into crawl_events (crawl_id, event_type, payload) select @crawl, 'step', '{}' from generate_series(1, 20000)", new { crawl });
-        var last = await connection.ExecuteScalarAsync<long>("select max(id) from crawl_events where crawl_id = @crawl", new { crawl });
+            """
+            insert into crawl_events (id, crawl_id, event_type, payload, created_at)
+            select 1000000000 + number * 1000, @crawl, 'step', '{}', timestamp '2026-01-01' + number * interval '1 s'
+            from generate_series(1, 20000) as number
+            """,
+            new { crawl });
+        const long Last = 1_020_000_000;
         foreach (var mode in QueryPlan.Modes)
         {
-            var (pages, plan) = await QueryPlan.CountPagesAsync(
-                DataSource, mode, CrawlEventStatements.ReadSql, FirstPage, "crawl_id", $"'{crawl}'", "after_id", $"{last - 10}");
+            await AssertAsync(CrawlEventStatements.ReadSql, 12, "after_id", $"{Last - 10_000}");
+            foreach (var time in new[] { "2026-01-01 00:00:02", "2026-01-01 04:00", "2026-01-02" })
+            {
+                await AssertAsync(CrawlEventRepository.FirstAtSql, 90, "created_from", $"'{time}'", "after_id", "null");
+                await AssertAsync(CrawlEventRepository.FirstAtSql, 90, "created_from", $"'{time}'", "up_to_id", "1010000000");
+            }
 
-            Assert.That(pages, Is.LessThan(12), $"{mode}\n{plan}");
+            async Task AssertAsync(string sql, int most, params string[] literals)
+            {
+                var (pages, plan) = await QueryPlan.CountPagesAsync(DataSource, mode, sql, FirstPage, ["crawl_id", $"'{crawl}'", .. literals]);
+
+                Assert.That(pages, Is.LessThan(most), $"{mode} {string.Join(' ', literals)}\n{plan}");
+            }
         }
     }
 
@@ -113,7 +128,7 @@ public sealed class QueryPlanTests : DatabaseTest
         View("The newest events", CrawlEventRepository.ReadNewestSql, 30, "after_id", "-9223372036854775808", "limit", "20"),
         View("The events before one", CrawlEventRepository.ReadNewestSql, 30, "after_id", "-9223372036854775808", "up_to_id", "50000", "limit", "20"),
         View("A summary's first events", CrawlEventRepository.SummarizeSql, 120, "after_id", "-9223372036854775808"),
-        View("The event at a time", CrawlEventRepository.FirstAtSql, 150, "created_from", "'2026-01-01 00:00:50'"),
+        View("The event at a time", CrawlEventRepository.FirstAtSql, 60, "created_from", "'2026-01-01 00:00:50'", "after_id", "null"),
         View("The last events of 50 runs", CrawlEventRepository.LastOfEachSql, 300, "ids", RunIds(1, 50)),
         View("Runs by prefix", CrawlRunRepository.FindIdsSql, 15, "first_id", $"'{Crawl}'", "last_id", "'00000000-0000-7000-8000-0000000000ff'", "limit", "2"),
         View("The neighbours of 20 runs", CrawlRunRepository.NeighbourIdsSql, 200, "ids", RunIds(1, 20)),
