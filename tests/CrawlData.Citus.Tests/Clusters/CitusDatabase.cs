@@ -15,6 +15,29 @@ internal static class CitusDatabase
     {
         var cluster = await CitusCluster.FindAsync();
         var name = $"crawldata_{Guid.CreateVersion7():n}";
+        await using (await LockAsync(cluster))
+        {
+            await CreateAsync(cluster, name, layout);
+        }
+
+        var settings = new NpgsqlConnectionStringBuilder(cluster.ConnectionString)
+        {
+            Database = name,
+            SearchPath = layout == CitusLayout.TenantSchema ? Tenant : null,
+        };
+        var (host, port) = cluster.Coordinator;
+        var database = new ThrowawayDatabase(settings.ConnectionString, $"Citus at {host}:{port}", () => DropAsync(cluster, name));
+        await new SchemaMigrator(database.DataSource).MigrateAsync();
+        if (layout == CitusLayout.DistributedCrawls)
+        {
+            await new CrawlDistributor(database.DataSource).DistributeAsync();
+        }
+
+        return database;
+    }
+
+    private static async Task CreateAsync(CitusCluster cluster, string name, CitusLayout layout)
+    {
         foreach (var node in cluster.Nodes)
         {
             await node.ExecuteAsync(cluster, "postgres", $"create database {name} template template0 encoding 'UTF8' lc_collate 'C' lc_ctype 'C'");
@@ -33,32 +56,17 @@ internal static class CitusDatabase
         {
             await cluster.Coordinator.ExecuteAsync(cluster, name, "set citus.enable_schema_based_sharding to on", $"create schema {Tenant}");
         }
+    }
 
-        var settings = new NpgsqlConnectionStringBuilder(cluster.ConnectionString)
-        {
-            Database = name,
-            SearchPath = layout == CitusLayout.TenantSchema ? Tenant : null,
-        };
-        var database = new ThrowawayDatabase(settings.ConnectionString, $"Citus at {host}:{port}", () => DropAsync(cluster, name));
-        await new SchemaMigrator(database.DataSource).MigrateAsync();
-        if (layout == CitusLayout.DistributedCrawls)
-        {
-            await cluster.Coordinator.ExecuteAsync(
-                cluster,
-                name,
-                """
-                begin;
-                alter table crawl_events drop constraint crawl_events_pkey, add primary key (crawl_id, id);
-                alter table crawl_run_retries drop constraint crawl_run_retries_run_id_fkey;
-                select create_distributed_table('crawl_runs', 'id', colocate_with => 'none', shard_count => 8);
-                select create_distributed_table('crawl_events', 'crawl_id', colocate_with => 'crawl_runs');
-                select create_distributed_table('crawl_run_claims', 'run_id', colocate_with => 'crawl_runs');
-                create index idx_crawl_events_id on crawl_events (id);
-                commit
-                """);
-        }
-
-        return database;
+    /// <summary>Takes turns with others that make databases. Nodes that are added to two databases at once update the same rows of the servers' shared
+    /// catalogs.</summary>
+    private static async Task<NpgsqlConnection> LockAsync(CitusCluster cluster)
+    {
+        var connection = new NpgsqlConnection(cluster.Coordinator.ConnectionStringTo(cluster, "postgres"));
+        await connection.OpenAsync();
+        await using var command = new NpgsqlCommand("select pg_advisory_lock(hashtext('crawldata'))", connection) { CommandTimeout = 0 };
+        await command.ExecuteNonQueryAsync();
+        return connection;
     }
 
     private static async Task DropAsync(CitusCluster cluster, string name)

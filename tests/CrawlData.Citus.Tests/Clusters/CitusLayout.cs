@@ -1,8 +1,11 @@
 namespace CrawlData.Citus.Tests.Clusters;
 
-/// <summary>The two ways in which the tables are placed on a cluster.</summary>
+/// <summary>The ways in which the tables are placed on a cluster.</summary>
 public enum CitusLayout
 {
+    /// <summary>All tables are on the coordinator.</summary>
+    Local,
+
     /// <summary>All tables are in a schema of schema-based sharding.</summary>
     TenantSchema,
 

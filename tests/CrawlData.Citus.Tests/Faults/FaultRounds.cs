@@ -63,7 +63,7 @@ internal sealed class FaultRounds(FaultyCluster cluster, ClusterFault fault, App
         if (hit.Task.IsCompletedSuccessfully)
         {
             var all = stored.Select(one => one.Id).Concat((await ReadAsync(crawls[2..])).Select(one => one.Id)).Order().ToList();
-            await followed.UntilCountAsync(all.Count).ContinueWith(_ => { }, TaskScheduler.Default);
+            await Task.WhenAny(followed.UntilCountAsync(all.Count), following);
             await enough.CancelAsync();
             await Assert.ThatAsync(() => following, Throws.InstanceOf<OperationCanceledException>());
             counts = counts.AndFollowed(all, followed.ToList());
