@@ -116,7 +116,7 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
     internal const string UnknownParentsSql =
         """
         select id from pg_catalog.unnest(@parent_ids) as asked (id)
-        where not exists (select from crawl_runs where crawl_runs.id = asked.id)
+        where id <> all (array(select id from crawl_runs where id = any (@parent_ids)))
         """;
 
     // The row comparisons keep a generic plan on the index (crawl_id, id). With "id > @after_id" the plan may scan the primary key. With "crawl_id = @crawl_id"

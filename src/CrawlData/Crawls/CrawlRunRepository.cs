@@ -41,19 +41,20 @@ public sealed partial class CrawlRunRepository(
         id, status::text, app_package, device_config, max_steps, goal, created_at, started_at, completed_at, cancelled_at, error_message
         """;
 
-    // The clock is read for each row, in the order of the rows. So runs that are inserted together are listed in their order.
+    // The time of each row is a microsecond after that of the row before. So runs that are inserted together are listed in their order.
     internal const string InsertSql =
         $"""
         insert into crawl_runs (id, status, app_package, device_config, max_steps, goal, created_at, started_at, completed_at, cancelled_at, error_message)
         select id, status::crawl_status, app_package, device_config::jsonb, max_steps, goal,
-               coalesce(created_at, pg_catalog.clock_timestamp()) at time zone 'utc', started_at at time zone 'utc', completed_at at time zone 'utc',
+               coalesce(created_at, {WorkQueue.TimeOfRow}) at time zone 'utc', started_at at time zone 'utc', completed_at at time zone 'utc',
                cancelled_at at time zone 'utc', error_message
         from unnest(@ids, @statuses, @app_packages, @device_configs, @max_steps, @goals, @created_times, @started_times, @completed_times, @cancelled_times,
                     @error_messages)
             with ordinality as runs (id, status, app_package, device_config, max_steps, goal, created_at, started_at, completed_at, cancelled_at,
                                      error_message, position)
         order by position
-        returning {Columns}, case when @notify and status operator(pg_catalog.=) 'PENDING' then {WorkQueue.NotifyRuns} end
+        returning {Columns};
+        {WorkQueue.NotifyRuns}
         """;
 
     // Whether Map can read a run. A transition of another run changes nothing, and fails when its row is mapped.
@@ -134,20 +135,22 @@ public sealed partial class CrawlRunRepository(
         """;
 
     // The row is locked and read first. So the loser of a race sees the row that the winner committed, and not its own older snapshot. The time is
-    // clock_timestamp(), because the transaction may have begun long before.
+    // clock_timestamp(), because the transaction may have begun long before. Citus takes it in a CTE only.
     internal const string TransitionSql =
         $"""
         with standing as materialized (
             select * from crawl_runs where id = @id for no key update
+        ), clock as materialized (
+            select pg_catalog.clock_timestamp() at time zone 'utc' as time from standing
         ), changed as (
             update crawl_runs
             set status = @to::crawl_status,
-                started_at = case when @to = 'RUNNING' then pg_catalog.clock_timestamp() at time zone 'utc' else crawl_runs.started_at end,
-                completed_at = case when @to in ('COMPLETED', 'FAILED') then pg_catalog.clock_timestamp() at time zone 'utc' else crawl_runs.completed_at end,
-                cancelled_at = case when @to = 'CANCELLED' then pg_catalog.clock_timestamp() at time zone 'utc' else crawl_runs.cancelled_at end,
+                started_at = case when @to = 'RUNNING' then clock.time else crawl_runs.started_at end,
+                completed_at = case when @to in ('COMPLETED', 'FAILED') then clock.time else crawl_runs.completed_at end,
+                cancelled_at = case when @to = 'CANCELLED' then clock.time else crawl_runs.cancelled_at end,
                 error_message = coalesce(@error_message, crawl_runs.error_message)
-            from standing
-            where crawl_runs.id = standing.id and standing.status operator(pg_catalog.=) any (@from::crawl_status[])
+            from standing, clock
+            where crawl_runs.id = @id and standing.status operator(pg_catalog.=) any (@from::crawl_status[])
               and exists (select from standing where {Readable})
             returning crawl_runs.*
         )
@@ -222,7 +225,7 @@ public sealed partial class CrawlRunRepository(
             { "completed_times", NpgsqlDbType.Array | NpgsqlDbType.TimestampTz, rows.Select(run => run.CompletedInstant).ToArray() },
             { "cancelled_times", NpgsqlDbType.Array | NpgsqlDbType.TimestampTz, rows.Select(run => run.CancelledInstant).ToArray() },
             { "error_messages", NpgsqlDbType.Array | NpgsqlDbType.Text, rows.Select(run => run.ErrorMessage).ToArray() },
-            { "notify", NpgsqlDbType.Boolean, notify },
+            { "notify", NpgsqlDbType.Boolean, notify && rows.Any(run => run.Status == CrawlStatus.Pending) },
         };
         return await dataSource.InsertAsync(Table, InsertSql, parameters, ids, map, id, transaction, cancellationToken).ConfigureAwait(false);
     }

@@ -14,11 +14,15 @@ internal static class WorkQueue
     /// <summary>The queue of runs, in notifications.</summary>
     public const string Runs = "runs";
 
-    /// <summary>An expression that notifies workers on sessions when the transaction commits.</summary>
-    public const string NotifySessions = $"pg_catalog.pg_notify('{NotificationListener.WorkChannel}', '{Sessions}')";
+    /// <summary>A statement that notifies workers on sessions when the transaction commits, if <c>@notify</c>. It names no table, because Citus runs a
+    /// statement with a table on another node, where nobody listens. So it may also notify when nothing has changed.</summary>
+    public const string NotifySessions = $"select pg_catalog.pg_notify('{NotificationListener.WorkChannel}', '{Sessions}') where @notify";
 
-    /// <summary>An expression that notifies workers on runs when the transaction commits.</summary>
-    public const string NotifyRuns = $"pg_catalog.pg_notify('{NotificationListener.WorkChannel}', '{Runs}')";
+    /// <summary>A statement that notifies workers on runs, as above.</summary>
+    public const string NotifyRuns = $"select pg_catalog.pg_notify('{NotificationListener.WorkChannel}', '{Runs}') where @notify";
+
+    /// <summary>The time of a row of a batch, by its <c>position</c>. The clock alone may show one time for two rows.</summary>
+    public const string TimeOfRow = "pg_catalog.statement_timestamp() + position::double precision * interval '1 microsecond'";
 
     /// <summary>Claims one item after another, each when the caller asks for it. While there is none, it waits.</summary>
     /// <param name="dataSource">The application's data source.</param>

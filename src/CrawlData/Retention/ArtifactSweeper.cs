@@ -41,7 +41,7 @@ public sealed class ArtifactSweeper(NpgsqlDataSource dataSource, ILogger<Artifac
 
     internal const string MarkDeletedSql =
         """
-        update artifacts set deleted_at = pg_catalog.clock_timestamp()
+        update artifacts set deleted_at = pg_catalog.statement_timestamp()
         from unnest(@ids, @session_ids) as gone (id, session_id)
         where artifacts.id = gone.id and artifacts.session_id = gone.session_id
         """;

@@ -17,10 +17,10 @@ internal sealed class NewestRowMarks(string takeSql, string thinSql, string read
         """
         marked_at <> all (array(
             select pg_catalog.min(marked_at) from marks
-            group by pg_catalog.floor(20.0 * pg_catalog.ln(1.0 + greatest(extract(epoch from pg_catalog.clock_timestamp() - marked_at), 0)))))
+            group by pg_catalog.floor(20.0 * pg_catalog.ln(1.0 + greatest(extract(epoch from pg_catalog.statement_timestamp() - marked_at), 0)))))
         """;
 
-    public const string IsOldEnough = "marked_at <= pg_catalog.clock_timestamp() - @silent_for";
+    public const string IsOldEnough = "marked_at <= pg_catalog.statement_timestamp() - @silent_for";
 
     /// <summary>Lists stale parents.</summary>
     /// <param name="dataSource">The application's data source.</param>

@@ -26,9 +26,15 @@ internal static class RowInserts
             var rows = (await dataSource.QueryAsync(sql, parameters, map, transaction, cancellationToken).ConfigureAwait(false)).ToDictionary(id);
             return rows.Count == 0 ? [] : [.. ids.Select(inserted => rows[inserted])];
         }
-        catch (PostgresException exception) when (exception.SqlState == PostgresErrorCodes.UniqueViolation && exception.ConstraintName == $"{table}_pkey")
+        catch (PostgresException exception)
+            when (exception.SqlState == PostgresErrorCodes.UniqueViolation && IsOfKey(exception, $"{table}_pkey"))
         {
             throw new RowAlreadyExistsException(table, ids, exception);
         }
     }
+
+    // Citus passes on a shard's error without the constraint's name. Its text has the name of the shard's constraint: crawl_runs_pkey_102008.
+    private static bool IsOfKey(PostgresException exception, string key) => exception.ConstraintName is { } name
+        ? name == key
+        : exception.MessageText.Contains($"\"{key}_", StringComparison.Ordinal);
 }

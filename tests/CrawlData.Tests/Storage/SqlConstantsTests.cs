@@ -50,7 +50,7 @@ public sealed class SqlConstantsTests : DatabaseTest
         ["CrawlLogFollower"] = 1,
         ["CrawlLogRepository"] = 1,
         ["CrawlLogStatements"] = 6,
-        ["CrawlRunQueue"] = 12,
+        ["CrawlRunQueue"] = 13,
         ["CrawlRunRepository"] = 12,
         ["DatabaseDoctor"] = 11,
         ["DatabaseStatusReader"] = 6,

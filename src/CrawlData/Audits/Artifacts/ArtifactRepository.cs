@@ -78,7 +78,7 @@ public sealed class ArtifactRepository(
     internal const string AllTotalsByTypeSql = $"{Totals} where @include_deleted or deleted_at is null group by type";
 
     internal const string MarkDeletedSql =
-        "update artifacts set deleted_at = pg_catalog.clock_timestamp() where id = any (@ids) and session_id = @session_id and deleted_at is null";
+        "update artifacts set deleted_at = pg_catalog.statement_timestamp() where id = any (@ids) and session_id = @session_id and deleted_at is null";
 
     private readonly NpgsqlDataSource dataSource = dataSource ?? throw new ArgumentNullException(nameof(dataSource));
     private readonly NpgsqlDataSource reads = readDataSource ?? dataSource;

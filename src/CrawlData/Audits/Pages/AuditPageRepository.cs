@@ -27,18 +27,21 @@ public sealed class AuditPageRepository(
 
     internal const string InsertSql =
         $"""
+        with sessions as materialized (
+            select pg_catalog.count(*) as count from audit_sessions where id = any (@parent_ids)
+        )
         insert into audit_pages (id, session_id, page_type, viewport, status, load_timings, low_confidence_reasons)
         select id, session_id, page_type::page_type_enum, viewport::viewport_enum, status::page_status_enum, load_timings::jsonb, low_confidence_reasons::jsonb
         from unnest(@ids, @session_ids, @page_types, @viewports, @statuses, @page_load_timings, @page_low_confidence_reasons)
             as pages (id, session_id, page_type, viewport, status, load_timings, low_confidence_reasons)
-        where (select pg_catalog.count(*) from audit_sessions where id = any (@parent_ids)) = pg_catalog.cardinality(@parent_ids)
+        where (select count from sessions) = pg_catalog.cardinality(@parent_ids)
         returning {Columns}
         """;
 
     internal const string UnknownSessionsSql =
         """
         select id from pg_catalog.unnest(@parent_ids) as asked (id)
-        where not exists (select from audit_sessions where audit_sessions.id = asked.id)
+        where id <> all (array(select id from audit_sessions where id = any (@parent_ids)))
         """;
 
     // Whether Map can read a page. The status of another page is not set. Its row fails to be mapped.
@@ -57,7 +60,7 @@ public sealed class AuditPageRepository(
                 load_timings = coalesce(@load_timings, audit_pages.load_timings),
                 low_confidence_reasons = coalesce(@low_confidence_reasons, audit_pages.low_confidence_reasons)
             from standing
-            where audit_pages.id = standing.id and exists (select from standing where {Readable})
+            where audit_pages.id = @id and audit_pages.session_id = @session_id and exists (select from standing where {Readable})
             returning audit_pages.*
         )
         select {Columns}, true as applied from changed

@@ -20,7 +20,7 @@ public sealed partial class AuditSessionQueue
           and not exists (select from crawl_logs where session_id = audit_sessions.id and id > @mark offset 0)
           and not exists (
               select from audit_session_claims
-              where session_id = audit_sessions.id and heartbeat_at > pg_catalog.clock_timestamp() - @silent_for
+              where session_id = audit_sessions.id and heartbeat_at > pg_catalog.statement_timestamp() - @silent_for
               offset 0
           )
         """;
@@ -34,16 +34,19 @@ public sealed partial class AuditSessionQueue
 
     internal const string ThinMarksSql =
         $"""
-        with marks as (select marked_at from crawl_log_marks)
-        delete from crawl_log_marks
-        where marked_at = any (array(select marked_at from crawl_log_marks where {NewestRowMarks.IsSuperfluous} for update skip locked))
+        with marks as (
+            select marked_at from crawl_log_marks
+        ), superfluous as materialized (
+            select marked_at from crawl_log_marks where {NewestRowMarks.IsSuperfluous} for update skip locked
+        )
+        delete from crawl_log_marks where marked_at = any (array(select marked_at from superfluous))
         """;
 
     // A mark beyond the sequence is from before the sequence was set back. Lines that came after it have lower ids.
     internal const string MarkSql =
         $"""
         select log_id from crawl_log_marks
-        where {NewestRowMarks.IsOldEnough} and log_id <= pg_catalog.pg_sequence_last_value('crawl_logs_id_seq')
+        where {NewestRowMarks.IsOldEnough} and ({Citus.IsInstalled} or log_id <= pg_catalog.pg_sequence_last_value('crawl_logs_id_seq'))
         order by marked_at desc
         limit 1
         """;
@@ -61,11 +64,17 @@ public sealed partial class AuditSessionQueue
     // The locked sessions are checked again, in a second statement. Its snapshot holds the log lines that were committed before the locks.
     internal const string RescueStaleSql =
         $"""
-        update audit_sessions
-        set status = case when {Counted} < @max_attempts then 'queued' else 'failed' end::audit_session_status_enum,
-            error_summary = 'attempt ' || attempts::text || ' was stale: it wrote no log line for ' || @silent_for::text
-        where id = any (@ids) and {Stale} and {AuditSessionRepository.Readable}
-        returning {AuditSessionRepository.Columns}, {NotifyQueued}
+        with stale as materialized (
+            select id from audit_sessions where id = any (@ids) and {Stale} and {AuditSessionRepository.Readable}
+        ), changed as (
+            update audit_sessions
+            set status = case when {Counted} < @max_attempts then 'queued' else 'failed' end::audit_session_status_enum,
+                error_summary = 'attempt ' || attempts::text || ' was stale: it wrote no log line for ' || @silent_for::text
+            from stale where audit_sessions.id = stale.id
+            returning audit_sessions.*
+        )
+        select {AuditSessionRepository.Columns} from changed;
+        {WorkQueue.NotifySessions}
         """;
 
     internal const string ListSilentSql =

@@ -53,9 +53,6 @@ public sealed partial class AuditSessionQueue(
     private const string Counted =
         "audit_sessions.attempts - coalesce((select released from audit_session_claims where session_id = audit_sessions.id), 0)";
 
-    // Sends a notification for a session that is queued. Equal ones of a transaction are sent once.
-    private const string NotifyQueued = $"case when @notify and audit_sessions.status operator(pg_catalog.=) 'queued' then {WorkQueue.NotifySessions} end";
-
     // A session whose attempts cannot rise is passed over. Otherwise the oldest one would fail every claim with 22003. So is a session that cannot be read: its
     // claim would be committed, and nobody would have it.
     // Not FOR UPDATE: it conflicts with the lock of a foreign key's check, which the insert of a log line takes. Then skip locked would skip the session.
@@ -89,18 +86,19 @@ public sealed partial class AuditSessionQueue(
                 attempts = audit_sessions.attempts + case @to when 'running' then 1 else 0 end,
                 error_summary = case when @to in ('queued', 'running') then audit_sessions.error_summary else @error_summary end
             from standing
-            where audit_sessions.id = standing.id
+            where audit_sessions.id = @id
               and standing.status operator(pg_catalog.=) any (@from::audit_session_status_enum[])
               and standing.attempts = coalesce(@attempt, standing.attempts)
               and (@to <> 'running' or standing.attempts < 2147483647)
               and exists (select from standing where {AuditSessionRepository.Readable})
-            returning audit_sessions.*, {NotifyQueued}
+            returning audit_sessions.*
         ), logged as (
             {LogAttempt}
         )
         select {AuditSessionRepository.Columns}, true as applied from changed
         union all
-        select {AuditSessionRepository.Columns}, false as applied from standing where not exists (select from changed)
+        select {AuditSessionRepository.Columns}, false as applied from standing where not exists (select from changed);
+        {WorkQueue.NotifySessions}
         """;
 
     // The number of released attempts is read before the row is locked. Only the attempt that is checked under the lock can release itself.
@@ -113,9 +111,9 @@ public sealed partial class AuditSessionQueue(
             set status = case when @max_attempts is null or {Counted} < @max_attempts then 'queued' else 'failed' end::audit_session_status_enum,
                 error_summary = coalesce(@error_summary, audit_sessions.error_summary)
             from standing
-            where audit_sessions.id = standing.id and standing.status operator(pg_catalog.=) 'running' and standing.attempts = @attempt
+            where audit_sessions.id = @id and standing.status operator(pg_catalog.=) 'running' and standing.attempts = @attempt
               and exists (select from standing where {AuditSessionRepository.Readable})
-            returning audit_sessions.*, case when @delay = interval '0' then {NotifyQueued} end
+            returning audit_sessions.*
         ), noted as (
             insert into audit_session_claims as claims (session_id, not_before, released)
             select id, pg_catalog.clock_timestamp() + @delay, @released from changed
@@ -123,19 +121,20 @@ public sealed partial class AuditSessionQueue(
         )
         select {AuditSessionRepository.Columns}, true as applied from changed
         union all
-        select {AuditSessionRepository.Columns}, false as applied from standing where not exists (select from changed)
+        select {AuditSessionRepository.Columns}, false as applied from standing where not exists (select from changed);
+        {WorkQueue.NotifySessions}
         """;
 
     // The lock is that of a foreign key's check. It waits for a session's deletion, and for nothing else.
     internal const string HeartbeatSql =
         """
-        with held as materialized (
-            select audit_sessions.id
-            from unnest(@ids, @attempts) as claims (id, attempt)
-            join audit_sessions on audit_sessions.id = claims.id
-            where audit_sessions.status operator(pg_catalog.=) 'running' and audit_sessions.attempts = claims.attempt
-            order by audit_sessions.id
-            for key share of audit_sessions
+        with running as materialized (
+            select id, attempts from audit_sessions
+            where id = any (@ids) and status operator(pg_catalog.=) 'running'
+            order by id
+            for key share
+        ), held as materialized (
+            select running.id from running join unnest(@ids, @attempts) as claims (id, attempts) using (id, attempts)
         ), noted as (
             insert into audit_session_claims (session_id, heartbeat_at)
             select id, pg_catalog.clock_timestamp() from held
@@ -154,7 +153,7 @@ public sealed partial class AuditSessionQueue(
                 pdp_url = coalesce(@pdp_url, audit_sessions.pdp_url),
                 low_confidence = coalesce(@low_confidence, audit_sessions.low_confidence)
             from standing
-            where audit_sessions.id = standing.id and standing.attempts = @attempt and standing.status operator(pg_catalog.<>) 'queued'
+            where audit_sessions.id = @id and standing.attempts = @attempt and standing.status operator(pg_catalog.<>) 'queued'
               and exists (select from standing where {AuditSessionRepository.Readable})
             returning audit_sessions.*
         )
@@ -417,7 +416,7 @@ public sealed partial class AuditSessionQueue(
             { "delay", NpgsqlDbType.Interval, delay },
             { "max_attempts", NpgsqlDbType.Integer, maxAttempts },
             { "released", NpgsqlDbType.Integer, maxAttempts is null ? 1 : 0 },
-            { "notify", NpgsqlDbType.Boolean, notify },
+            { "notify", NpgsqlDbType.Boolean, notify && delay == TimeSpan.Zero },
         };
         AuditSessionStatus[] allowed = [AuditSessionStatus.Running];
         return TransitionAsync(Rule(name, allowed.ToLabels()!), id, HandBackSql, parameters, transaction, cancellationToken);
@@ -441,7 +440,7 @@ public sealed partial class AuditSessionQueue(
             { "from", NpgsqlDbType.Array | NpgsqlDbType.Text, allowed },
             { "to", NpgsqlDbType.Text, to.ToLabel() },
             { "error_summary", NpgsqlDbType.Text, errorSummary },
-            { "notify", NpgsqlDbType.Boolean, notify },
+            { "notify", NpgsqlDbType.Boolean, notify && to == AuditSessionStatus.Queued },
         };
         return TransitionAsync(Rule(name, allowed), id, TransitionSql, parameters, transaction, cancellationToken);
     }

@@ -45,19 +45,20 @@ public sealed partial class AuditSessionRepository(
     // All statuses that the database has, also those that this version does not know.
     private const string WantedStatuses = "coalesce(@statuses::audit_session_status_enum[], pg_catalog.enum_range(null::audit_session_status_enum))";
 
-    // The clock is read for each row, in the order of the rows. So sessions that are inserted together are claimed in their order.
+    // The time of each row is a microsecond after that of the row before. So sessions that are inserted together are claimed in their order.
     internal const string InsertSql =
         $"""
         insert into audit_sessions (id, url, status, created_at, final_url, mode, retention_policy, attempts, error_summary, crawl_policy_version,
                                     config_snapshot, low_confidence, pdp_url)
-        select id, url, status::audit_session_status_enum, coalesce(created_at, pg_catalog.clock_timestamp()), final_url, mode::audit_mode_enum,
+        select id, url, status::audit_session_status_enum, coalesce(created_at, {WorkQueue.TimeOfRow}), final_url, mode::audit_mode_enum,
                retention_policy::retention_policy_enum, attempts, error_summary, crawl_policy_version, config_snapshot::jsonb, low_confidence, pdp_url
         from unnest(@ids, @urls, @statuses, @created_times, @final_urls, @modes, @retention_policies, @attempts, @error_summaries, @crawl_policy_versions,
                     @config_snapshots, @low_confidences, @pdp_urls)
             with ordinality as sessions (id, url, status, created_at, final_url, mode, retention_policy, attempts, error_summary, crawl_policy_version,
                                          config_snapshot, low_confidence, pdp_url, position)
         order by position
-        returning {Columns}, case when @notify and status operator(pg_catalog.=) 'queued' then {WorkQueue.NotifySessions} end
+        returning {Columns};
+        {WorkQueue.NotifySessions}
         """;
 
     internal const string GetSql = $"select {Columns} from audit_sessions where id = @id";
@@ -287,7 +288,7 @@ public sealed partial class AuditSessionRepository(
             { "config_snapshots", NpgsqlDbType.Array | NpgsqlDbType.Text, sessions.Select(session => session.ConfigSnapshot.Utf8).ToArray() },
             { "low_confidences", NpgsqlDbType.Array | NpgsqlDbType.Boolean, sessions.Select(session => session.LowConfidence).ToArray() },
             { "pdp_urls", NpgsqlDbType.Array | NpgsqlDbType.Text, sessions.Select(session => session.PdpUrl).ToArray() },
-            { "notify", NpgsqlDbType.Boolean, notify },
+            { "notify", NpgsqlDbType.Boolean, notify && sessions.Any(session => session.Status == AuditSessionStatus.Queued) },
         };
         Guid[] ids = [.. sessions.Select(session => session.Id)];
         return await dataSource.InsertAsync(Table, InsertSql, parameters, ids, map, id, transaction, cancellationToken).ConfigureAwait(false);

@@ -63,7 +63,7 @@ internal sealed class CrawlEventReader(NpgsqlDataSource dataSource, RetryPolicy 
             select {RunState},
                    (select id from crawl_events where {CrawlEventStatements.OfCrawl} order by crawl_id desc, id desc limit 1) as newest_id,
                    case
-                       when pg_catalog.has_sequence_privilege('crawl_events_id_seq', 'usage, select')
+                       when not {Citus.IsInstalled} and pg_catalog.has_sequence_privilege('crawl_events_id_seq', 'usage, select')
                        then coalesce(pg_catalog.pg_sequence_last_value('crawl_events_id_seq'), 0)
                    end as last_id
         ) as run
@@ -75,7 +75,7 @@ internal sealed class CrawlEventReader(NpgsqlDataSource dataSource, RetryPolicy 
     // Which followers have a reason to read: new events, or a run that has ended or is gone. The condition is false for the others, so their order does not
     // matter. The row comparisons are explained at CrawlEventStatements.Condition. A subquery with a limit cannot become a join with the whole table.
     internal const string LookSql =
-        """
+        $"""
         select asked.position
         from unnest(@crawl_ids, @after_ids, @checks) with ordinality as asked (crawl_id, after_id, checks, position)
         left join crawl_runs as run on run.id = asked.crawl_id
@@ -90,6 +90,7 @@ internal sealed class CrawlEventReader(NpgsqlDataSource dataSource, RetryPolicy 
            ) is not null
            or (
                asked.checks
+               and not {Citus.IsInstalled}
                and pg_catalog.has_sequence_privilege('crawl_events_id_seq', 'usage, select')
                and (
                    select id

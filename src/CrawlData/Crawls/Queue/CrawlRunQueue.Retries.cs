@@ -10,25 +10,33 @@ public sealed partial class CrawlRunQueue
 {
     private const string RetriesTable = "crawl_run_retries";
 
-    // A retry that another transaction has committed meanwhile is not in the snapshot. "on conflict" sees it.
+    // All calls take the lock. So the next statement's snapshot has a retry that another call has committed.
+    internal const string RetryLockSql = "select id from crawl_runs where id = @id for no key update";
+
+    // At REPEATABLE READ the snapshot may be older than such a retry. Then "on conflict" gives the error for it. Citus checks the reference to the new run
+    // before the whole statement ends, so that run is inserted first.
     internal const string RetrySql =
         $"""
         with standing as materialized (
-            select * from crawl_runs where id = @id for no key update
-        ), retry as (
-            insert into crawl_run_retries (run_id, retry_of, attempt, not_before)
-            select @retry_id, standing.id, coalesce(own.attempt, 1) + 1, pg_catalog.clock_timestamp() + @delay
+            select * from crawl_runs where id = @id
+        ), allowed as materialized (
+            select standing.*, coalesce(own.attempt, 1) + 1 as attempt
             from standing left join crawl_run_retries as own on own.run_id = standing.id
             where standing.status::text in ('FAILED', 'CANCELLED') and coalesce(own.attempt, 1) < @max_attempts
-            on conflict (retry_of) do nothing
-            returning run_id, retry_of
+              and not exists (select from crawl_run_retries where retry_of = @id)
         ), inserted as (
             insert into crawl_runs (id, app_package, device_config, max_steps, goal, created_at)
-            select retry.run_id, app_package, device_config, max_steps, goal, pg_catalog.clock_timestamp() at time zone 'utc'
-            from retry join standing on standing.id = retry.retry_of
-            returning id, case when @notify and coalesce(@delay, interval '0') = interval '0' then {WorkQueue.NotifyRuns} end
+            select @retry_id, app_package, device_config, max_steps, goal, pg_catalog.clock_timestamp() at time zone 'utc'
+            from allowed
+            returning id
+        ), retry as (
+            insert into crawl_run_retries (run_id, retry_of, attempt, not_before)
+            select inserted.id, allowed.id, allowed.attempt, pg_catalog.clock_timestamp() + @delay
+            from inserted cross join allowed
+            on conflict (retry_of) do nothing
         )
-        select exists (select from inserted) from standing
+        select exists (select from inserted) from standing;
+        {WorkQueue.NotifyRuns}
         """;
 
     internal const string AttemptSql =
@@ -91,9 +99,11 @@ public sealed partial class CrawlRunQueue
                 { "id", NpgsqlDbType.Uuid, id },
                 { "retry_id", NpgsqlDbType.Uuid, retryId },
                 { "delay", NpgsqlDbType.Interval, delay },
-                { "notify", NpgsqlDbType.Boolean, notify },
+                { "notify", NpgsqlDbType.Boolean, notify && (delay ?? TimeSpan.Zero) == TimeSpan.Zero },
                 { "max_attempts", NpgsqlDbType.Integer, maxAttempts ?? int.MaxValue },
             };
+            await connection.ExecuteAsync(
+                RetryLockSql, new Parameters { { "id", NpgsqlDbType.Uuid, id } }, inTransaction, cancellationToken).ConfigureAwait(false);
             var inserted = await connection.QueryAsync(RetrySql, parameters, row => row.GetBoolean(0), inTransaction, cancellationToken).ConfigureAwait(false);
             if (inserted is not [var isApplied])
             {

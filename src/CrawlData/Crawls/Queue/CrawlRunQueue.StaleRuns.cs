@@ -26,9 +26,12 @@ public sealed partial class CrawlRunQueue
 
     internal const string ThinMarksSql =
         $"""
-        with marks as (select marked_at from crawl_event_marks)
-        delete from crawl_event_marks
-        where marked_at = any (array(select marked_at from crawl_event_marks where {NewestRowMarks.IsSuperfluous} for update skip locked))
+        with marks as (
+            select marked_at from crawl_event_marks
+        ), superfluous as materialized (
+            select marked_at from crawl_event_marks where {NewestRowMarks.IsSuperfluous} for update skip locked
+        )
+        delete from crawl_event_marks where marked_at = any (array(select marked_at from superfluous))
         """;
 
     // A mark beyond the sequence is from before the sequence was set back. Events that came after it have lower ids. The sequence has no value before the first
@@ -36,7 +39,7 @@ public sealed partial class CrawlRunQueue
     internal const string MarkSql =
         $"""
         select event_id from crawl_event_marks
-        where {NewestRowMarks.IsOldEnough} and event_id <= coalesce(pg_catalog.pg_sequence_last_value('crawl_events_id_seq'), 0)
+        where {NewestRowMarks.IsOldEnough} and ({Citus.IsInstalled} or event_id <= coalesce(pg_catalog.pg_sequence_last_value('crawl_events_id_seq'), 0))
         order by marked_at desc
         limit 1
         """;
@@ -54,11 +57,16 @@ public sealed partial class CrawlRunQueue
     // The locked runs are checked again, in a second statement. Its snapshot holds the events and heartbeats that were committed before the locks.
     internal const string FailStaleSql =
         $"""
-        update crawl_runs
-        set status = 'FAILED', completed_at = pg_catalog.clock_timestamp() at time zone 'utc',
-            error_message = 'the run was stale: it had no event and no heartbeat for ' || @silent_for::text
-        where id = any (@ids) and {Stale} and {CrawlRunRepository.Readable}
-        returning {CrawlRunRepository.Columns}
+        with stale as materialized (
+            select id from crawl_runs where id = any (@ids) and {Stale} and {CrawlRunRepository.Readable}
+        ), changed as (
+            update crawl_runs
+            set status = 'FAILED', completed_at = pg_catalog.statement_timestamp() at time zone 'utc',
+                error_message = 'the run was stale: it had no event and no heartbeat for ' || @silent_for::text
+            from stale where crawl_runs.id = stale.id
+            returning crawl_runs.*
+        )
+        select {CrawlRunRepository.Columns} from changed
         """;
 
     // The newest event is looked up by the index, as above.

@@ -56,9 +56,11 @@ public sealed partial class CrawlRunQueue(
             select id, 1, pg_catalog.clock_timestamp() from oldest
             on conflict (run_id) do update set claim = crawl_run_claims.claim + 1, heartbeat_at = excluded.heartbeat_at
             returning run_id, claim
+        ), clock as materialized (
+            select pg_catalog.clock_timestamp() at time zone 'utc' as time
         ), changed as (
-            update crawl_runs set status = 'RUNNING', started_at = pg_catalog.clock_timestamp() at time zone 'utc'
-            from claimed where crawl_runs.id = claimed.run_id
+            update crawl_runs set status = 'RUNNING', started_at = clock.time
+            from claimed, clock where crawl_runs.id = claimed.run_id
             returning crawl_runs.*
         )
         select {CrawlRunRepository.Columns},
@@ -75,24 +77,27 @@ public sealed partial class CrawlRunQueue(
             select * from crawl_runs where id = @id for no key update
         ), held as materialized (
             select claim from crawl_run_claims where run_id = (select id from standing) for no key update
+        ), clock as materialized (
+            select pg_catalog.clock_timestamp() at time zone 'utc' as time from standing
         ), changed as (
             update crawl_runs
             set status = @to::crawl_status,
                 started_at = case when @to = 'PENDING' then null else crawl_runs.started_at end,
-                completed_at = case when @to in ('COMPLETED', 'FAILED') then pg_catalog.clock_timestamp() at time zone 'utc' else crawl_runs.completed_at end,
-                cancelled_at = case when @to = 'CANCELLED' then pg_catalog.clock_timestamp() at time zone 'utc' else crawl_runs.cancelled_at end,
+                completed_at = case when @to in ('COMPLETED', 'FAILED') then clock.time else crawl_runs.completed_at end,
+                cancelled_at = case when @to = 'CANCELLED' then clock.time else crawl_runs.cancelled_at end,
                 error_message = coalesce(@error_message, crawl_runs.error_message)
-            from standing, held
-            where crawl_runs.id = standing.id and standing.status operator(pg_catalog.=) 'RUNNING' and held.claim = @claim
+            from standing, held, clock
+            where crawl_runs.id = @id and standing.status operator(pg_catalog.=) 'RUNNING' and held.claim = @claim
               and exists (select from standing where {CrawlRunRepository.Readable})
-            returning crawl_runs.*, case when @notify and crawl_runs.status operator(pg_catalog.=) 'PENDING' then {WorkQueue.NotifyRuns} end
+            returning crawl_runs.*
         ), released as (
             update crawl_run_claims set claim = crawl_run_claims.claim + 1
-            from changed where crawl_run_claims.run_id = changed.id and changed.status operator(pg_catalog.=) 'PENDING'
+            from changed where crawl_run_claims.run_id = @id and changed.status operator(pg_catalog.=) 'PENDING'
         )
         select {CrawlRunRepository.Columns}, (select claim from held) as held_claim, true as applied from changed
         union all
-        select {CrawlRunRepository.Columns}, (select claim from held), false from standing where not exists (select from changed)
+        select {CrawlRunRepository.Columns}, (select claim from held), false from standing where not exists (select from changed);
+        {WorkQueue.NotifyRuns}
         """;
 
     // A claim's row that is locked has a sign of life: an append of its worker's, or another heartbeat. So no heartbeat waits, and none keeps others waiting.
@@ -108,7 +113,7 @@ public sealed partial class CrawlRunQueue(
         ), locked as materialized (
             select run_id from crawl_run_claims where run_id = any (array(select run_id from held)) order by run_id for no key update skip locked
         ), alive as (
-            update crawl_run_claims set heartbeat_at = pg_catalog.clock_timestamp()
+            update crawl_run_claims set heartbeat_at = pg_catalog.statement_timestamp()
             from locked join asked using (run_id)
             where crawl_run_claims.run_id = locked.run_id and crawl_run_claims.claim = asked.claim
         )
@@ -294,7 +299,7 @@ public sealed partial class CrawlRunQueue(
             { "claim", NpgsqlDbType.Integer, claim.Number },
             { "to", NpgsqlDbType.Text, to.ToLabel() },
             { "error_message", NpgsqlDbType.Text, errorMessage },
-            { "notify", NpgsqlDbType.Boolean, notify },
+            { "notify", NpgsqlDbType.Boolean, notify && to == CrawlStatus.Pending },
         };
         return dataSource.RunTransitionAsync(
             new TransitionRule(CrawlRunRepository.Table, name, CrawlStatus.Running.ToLabel()),
