@@ -35,13 +35,21 @@ namespace CrawlData.Testing;
 /// </example>
 public sealed class ThrowawayDatabase : IAsyncDisposable
 {
-    private readonly ThrowawayServer server;
+    private readonly Func<Task> drop;
     private int disposed;
 
     private ThrowawayDatabase(ThrowawayServer server, string connectionString)
+        : this(connectionString, server.Description, () => server.DropDatabaseAsync(connectionString, CancellationToken.None))
     {
-        this.server = server;
-        ConnectionString = connectionString;
+    }
+
+    /// <summary>Wraps a database that was made in another way.</summary>
+    /// <param name="connectionString">Leads to the database.</param>
+    /// <param name="server">The server's version, and where it comes from.</param>
+    /// <param name="drop">Drops the database.</param>
+    internal ThrowawayDatabase(string connectionString, string server, Func<Task> drop)
+    {
+        (ConnectionString, Server, this.drop) = (connectionString, server, drop);
         DataSource = NpgsqlDataSource.Create(connectionString);
     }
 
@@ -52,7 +60,7 @@ public sealed class ThrowawayDatabase : IAsyncDisposable
     public NpgsqlDataSource DataSource { get; }
 
     /// <summary>Gets the server's version, and where it comes from, in one line without a password.</summary>
-    public string Server => server.Description;
+    public string Server { get; }
 
     /// <summary>Makes a database. The first call of a process starts the server.</summary>
     /// <remarks>The start takes one to three seconds with server programs. With a container, or with fetched programs, it takes as long as
@@ -91,6 +99,6 @@ public sealed class ThrowawayDatabase : IAsyncDisposable
         }
 
         await DataSource.DisposeAsync().ConfigureAwait(false);
-        await server.DropDatabaseAsync(ConnectionString, CancellationToken.None).ConfigureAwait(false);
+        await drop().ConfigureAwait(false);
     }
 }

@@ -37,7 +37,7 @@ public abstract class DatabaseTest
     [OneTimeSetUp]
     public async Task StartDatabaseAsync()
     {
-        Database = await ThrowawayDatabase.StartAsync(new ThrowawayDatabaseOptions { Logger = TestLog.Instance });
+        Database = await CreateDatabaseAsync();
         var database = new NpgsqlConnectionStringBuilder(Database.ConnectionString).Database;
         await using (var zone = DataSource.CreateCommand($"alter database \"{database}\" set timezone to '{NonUtcTimeZones.ServerTimeZone}'"))
         {
@@ -56,6 +56,10 @@ public abstract class DatabaseTest
         Sweeper = new ArtifactSweeper(DataSource);
         Purger = new RetentionPurger(DataSource);
     }
+
+    /// <summary>Makes the fixture's database.</summary>
+    protected virtual Task<ThrowawayDatabase> CreateDatabaseAsync() =>
+        ThrowawayDatabase.StartAsync(new ThrowawayDatabaseOptions { Logger = TestLog.Instance });
 
     [OneTimeTearDown]
     public async Task DropDatabaseAsync() => await Database.DisposeAsync();

@@ -13,7 +13,8 @@ internal sealed class DoctorCommand : ToolCommand
 
     private static readonly string[] Checks =
     [
-        "settings", "tables", "rights", "journals", "sequences", "scripts", "indexes", "vacuum", "wraparound", "standbys", "slots", "stale", "artifacts",
+        "settings", "tables", "rights", "journals", "sequences", "scripts", "indexes", "vacuum", "wraparound", "standbys", "slots", "citus", "stale",
+        "artifacts",
     ];
 
     private readonly Option<TimeSpan?> stale = CommandParameters.Stale(
@@ -28,8 +29,8 @@ internal sealed class DoctorCommand : ToolCommand
     private readonly OutputFormat format = new();
 
     public DoctorCommand() : base(CommandName, Summary, """
-        It looks at settings, rights, sequences, scripts, indexes, dead rows, transaction ids, standbys, replication slots, stale runs and sessions, and expired
-        artifacts. An error voids a promise of the library. A warning waits for you. "unchecked" is what this role may not see.
+        It looks at settings, rights, sequences, scripts, indexes, dead rows, transaction ids, standbys, replication slots, a Citus cluster, stale runs and
+        sessions, and expired artifacts. An error voids a promise of the library. A warning waits for you. "unchecked" is what this role may not see.
 
         Exit codes: 0 nothing is found, 3 something is found, 1 the checks failed, 2 wrong usage.
 

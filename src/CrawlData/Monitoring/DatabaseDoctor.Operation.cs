@@ -135,6 +135,7 @@ public sealed partial class DatabaseDoctor
                 DatabaseCheck.Of("wraparound", WraparoundSql, (_, _) => "The server refuses writes at about 2,100,000,000.", FindingSeverity.Warning),
                 new("standbys", (check, within, token) => FindStandbysAsync(check, within, limits.MaxWalBytes, token)),
                 new("slots", (check, within, token) => FindSlotsAsync(check, within, limits.MaxWalBytes, token)),
+                new("citus", FindSlowRecoveryAsync),
             ];
             findings.AddRange(await CheckAsync(checks, transaction, cancellationToken).ConfigureAwait(false));
 
@@ -245,6 +246,16 @@ public sealed partial class DatabaseDoctor
                 "The disk of the server fills up, and then it stops.",
                 FindingSeverity.Warning)),
         ];
+    }
+
+    private static async Task<List<DatabaseFinding>> FindSlowRecoveryAsync(
+        DatabaseCheck check, NpgsqlTransaction transaction, CancellationToken cancellationToken)
+    {
+        var placement = await CitusPlacement.ReadAsync(transaction.Connection!, transaction, cancellationToken).ConfigureAwait(false);
+        return placement is null
+            ? []
+            : (await placement.FindSlowRecoveryAsync(transaction, cancellationToken).ConfigureAwait(false)).ConvertAll(
+                finding => check.Find(finding.Subject, finding.Value, finding.Remedy, finding.Effect, FindingSeverity.Warning));
     }
 
     private async Task<List<DatabaseFinding>> CheckRowsAsync(

@@ -88,6 +88,7 @@ public sealed partial class DatabaseDoctor(NpgsqlDataSource dataSource)
         DatabaseCheck.Of("rights", RightsSql, (_, _) => "Objects of such a role can take the place of those that the library's statements name."),
         DatabaseCheck.Of("journals", JournalsSql, (_, _) => "There are two sets of tables. The first schema of the path decides which one is used."),
         new("sequences", FindSequencesAsync),
+        new("citus", FindAppendsThroughWorkersAsync),
     ];
 
     private readonly NpgsqlDataSource dataSource = dataSource ?? throw new ArgumentNullException(nameof(dataSource));
@@ -130,7 +131,17 @@ public sealed partial class DatabaseDoctor(NpgsqlDataSource dataSource)
         _ => "Foreign keys and triggers do not run, so rows can lose what they refer to.",
     };
 
-    // The last check of these: it narrows the search path to the schema.
+    private static async Task<List<DatabaseFinding>> FindAppendsThroughWorkersAsync(
+        DatabaseCheck check, NpgsqlTransaction transaction, CancellationToken cancellationToken)
+    {
+        var placement = await CitusPlacement.ReadAsync(transaction.Connection!, transaction, cancellationToken).ConfigureAwait(false);
+        return placement is null
+            ? []
+            : (await placement.FindAppendsThroughWorkersAsync(transaction, cancellationToken).ConfigureAwait(false)).ConvertAll(
+                finding => check.Find(finding.Subject, finding.Value, finding.Remedy, finding.Effect));
+    }
+
+    // It narrows the search path to the schema, for the checks after it.
     private static async Task<List<DatabaseFinding>> FindSequencesAsync(
         DatabaseCheck check, NpgsqlTransaction transaction, CancellationToken cancellationToken)
     {

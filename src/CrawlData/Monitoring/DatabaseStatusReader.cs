@@ -41,18 +41,39 @@ public sealed class DatabaseStatusReader(NpgsqlDataSource dataSource, ILoggerFac
         order by position
         """;
 
+    // Citus keeps the rows of distributed tables in shards. The tables themselves are empty. It is sent only where Citus is, and cannot be prepared elsewhere.
+    private const string ShardedTables =
+        """
+        select relname,
+               (select pg_catalog.sum(case when success and result::bigint >= 0 then result::bigint end)::bigint
+                from pg_catalog.run_command_on_shards(
+                    pg_class.oid::regclass, 'select reltuples::bigint from pg_catalog.pg_class where oid = ''%s''::regclass::oid')),
+               pg_catalog.citus_total_relation_size(pg_class.oid::regclass),
+               pg_catalog.citus_total_relation_size(pg_class.oid::regclass) - pg_catalog.citus_table_size(pg_class.oid::regclass)
+        from pg_catalog.pg_class
+        join pg_catalog.pg_dist_partition on logicalrelid::oid = pg_class.oid
+        where relnamespace = pg_catalog.quote_ident(pg_catalog.current_schema())::regnamespace::oid
+          and relname in ('crawl_runs', 'crawl_events', 'audit_sessions', 'audit_pages', 'artifacts', 'crawl_logs')
+        """;
+
     // The order begins with the status, and no condition says that it is one status: a generic plan would walk the index on creation otherwise.
     internal const string OldestRunsSql =
         """
         select unfinished_status::text, id, created_at at time zone 'utc'
-        from pg_catalog.unnest('{PENDING, RUNNING}'::crawl_status[]) as unfinished (unfinished_status)
-        cross join lateral (
-            select id, created_at
-            from crawl_runs
-            where status operator(pg_catalog.>=) unfinished_status and status operator(pg_catalog.<=) unfinished_status
-              and created_at >= '0001-01-01' and created_at < '10000-01-01'
-            order by status, created_at, id
-            limit 1
+        from (
+            (select 'PENDING'::crawl_status as unfinished_status, id, created_at
+             from crawl_runs
+             where status operator(pg_catalog.>=) 'PENDING' and status operator(pg_catalog.<=) 'PENDING'
+               and created_at >= '0001-01-01' and created_at < '10000-01-01'
+             order by status, created_at, id
+             limit 1)
+            union all
+            (select 'RUNNING'::crawl_status, id, created_at
+             from crawl_runs
+             where status operator(pg_catalog.>=) 'RUNNING' and status operator(pg_catalog.<=) 'RUNNING'
+               and created_at >= '0001-01-01' and created_at < '10000-01-01'
+             order by status, created_at, id
+             limit 1)
         ) as oldest
         """;
 
@@ -105,13 +126,7 @@ public sealed class DatabaseStatusReader(NpgsqlDataSource dataSource, ILoggerFac
             IsStandby = server.IsStandby,
             Schema = server.Schema,
             Scripts = await ReadScriptsAsync(transaction, cancellationToken).ConfigureAwait(false),
-            Tables = await ReadAsync(TablesSql, row => new TableStatus
-            {
-                Table = row.GetString(0),
-                EstimatedRows = row.GetNullable<long?>(1),
-                SizeBytes = row.GetInt64(2),
-                IndexBytes = row.GetInt64(3),
-            }).ConfigureAwait(false),
+            Tables = await ReadTablesAsync().ConfigureAwait(false),
             Runs = await runs.CountByStatusAsync(null, transaction, cancellationToken).ConfigureAwait(false),
             OldestRuns = (await ReadAsync(OldestRunsSql, ReadWork<CrawlStatus>).ConfigureAwait(false)).ToDictionary(),
             Sessions = await sessions.CountByStatusAsync(null, transaction, cancellationToken).ConfigureAwait(false),
@@ -124,6 +139,14 @@ public sealed class DatabaseStatusReader(NpgsqlDataSource dataSource, ILoggerFac
         Task<List<T>> ReadAsync<T>(string sql, Func<DbDataReader, T> read) =>
             connection.QueryAsync(sql, null, read, transaction, cancellationToken);
 
+        async Task<IReadOnlyList<TableStatus>> ReadTablesAsync()
+        {
+            var tables = await ReadAsync(TablesSql, ToTable).ConfigureAwait(false);
+            var placement = await CitusPlacement.ReadAsync(connection, transaction, cancellationToken).ConfigureAwait(false);
+            var sharded = placement is null ? [] : await ReadAsync(ShardedTables, ToTable).ConfigureAwait(false);
+            return tables.ConvertAll(table => sharded.Find(one => one.Table == table.Table) ?? table);
+        }
+
         Task<T> ReadSingleAsync<T>(string sql, Func<DbDataReader, T> read) =>
             connection.QuerySingleAsync(sql, null, read, transaction, cancellationToken);
 
@@ -135,6 +158,14 @@ public sealed class DatabaseStatusReader(NpgsqlDataSource dataSource, ILoggerFac
                 new UnfinishedWork { Id = row.GetGuid(1), CreatedAt = createdAt, Age = server.ReadAt - createdAt });
         }
     }, cancellationToken);
+
+    private static TableStatus ToTable(DbDataReader row) => new()
+    {
+        Table = row.GetString(0),
+        EstimatedRows = row.GetNullable<long?>(1),
+        SizeBytes = row.GetInt64(2),
+        IndexBytes = row.GetInt64(3),
+    };
 
     /// <summary>Reads the scripts that ran, and the pending scripts of this version.</summary>
     /// <returns>The scripts, by name; null when the role may not read the journal.</returns>

@@ -10,18 +10,26 @@ namespace CrawlData.Schema;
 /// <param name="Actual">The elements of the schema.</param>
 /// <param name="After">For each script, the elements that it and the scripts before it make.</param>
 /// <param name="Journal">The elements of the journal.</param>
-/// <param name="Sequences">The sequences that are behind the newest ids of their tables.</param>
+/// <param name="Placement">Where Citus has placed the tables; null without Citus.</param>
+/// <param name="Others">The sequences that are behind the newest ids of their tables, and what is wrong with the Citus cluster.</param>
 internal sealed record SchemaComparison(
     IReadOnlyDictionary<string, string> Executed,
     SchemaCatalog Actual,
     IReadOnlyList<SchemaCatalog> After,
     SchemaCatalog Journal,
-    IReadOnlyList<SchemaDifference> Sequences)
+    CitusPlacement? Placement,
+    IReadOnlyList<SchemaDifference> Others)
 {
     // Temporary tables of the application could have the names that the scripts use. The rollback restores them.
     internal const string DiscardSql = "discard temp";
 
-    internal const string TemporarySql = "set local search_path to pg_temp";
+    // Citus would make the types on its workers too, and it cannot after a statement has read several shards.
+    internal const string TemporarySql =
+        """
+        set local search_path to pg_temp;
+        select pg_catalog.set_config('citus.enable_ddl_propagation', 'off', true)
+        where pg_catalog.current_setting('citus.enable_ddl_propagation', true) is not null
+        """;
 
     /// <summary>Gets the elements that the scripts before a script make.</summary>
     public SchemaCatalog Before(int script) => script == 0 ? new SchemaCatalog([]) : After[script - 1];
@@ -41,6 +49,12 @@ internal sealed record SchemaComparison(
             var executed = await SchemaJournal.ReadAsync(connection, transaction, cancellationToken).ConfigureAwait(false);
             var actual = await SchemaCatalog.ReadAsync(transaction, cancellationToken).ConfigureAwait(false);
             var sequences = await SequencePositions.FindBehindAsync(transaction, cancellationToken).ConfigureAwait(false);
+            var placement = await CitusPlacement.ReadAsync(connection, transaction, cancellationToken).ConfigureAwait(false);
+            List<CitusFinding> citus = placement is null ? [] :
+            [
+                .. await placement.FindAppendsThroughWorkersAsync(transaction, cancellationToken).ConfigureAwait(false),
+                .. await placement.FindSlowRecoveryAsync(transaction, cancellationToken).ConfigureAwait(false),
+            ];
 
             await ExecuteAsync(TemporarySql).ConfigureAwait(false);
             var after = new List<SchemaCatalog>();
@@ -50,7 +64,13 @@ internal sealed record SchemaComparison(
                 after.Add(await SchemaCatalog.ReadAsync(transaction, cancellationToken).ConfigureAwait(false));
             }
 
-            return new SchemaComparison(executed, actual, after[..^1], after[^1].Except(after[^2]), [.. sequences.Select(position => position.ToDifference())]);
+            return new SchemaComparison(
+                executed,
+                actual,
+                after[..^1],
+                after[^1].Except(after[^2]),
+                placement,
+                [.. sequences.Select(position => position.ToDifference()), .. citus.Select(finding => finding.ToDifference())]);
         }
         catch (PostgresException exception) when (exception.SqlState is PostgresErrorCodes.ReadOnlySqlTransaction or PostgresErrorCodes.InsufficientPrivilege)
         {

@@ -20,7 +20,12 @@ internal sealed class SchemaVerifier(IReadOnlyList<SchemaScript> scripts)
             }
         }
 
-        return [.. CompareScripts(comparison.Executed), .. comparison.Actual.DifferencesFrom(expected), .. comparison.Sequences];
+        if (comparison.Placement is { IsByCrawl: true })
+        {
+            expected = expected.DistributedByCrawl();
+        }
+
+        return [.. CompareScripts(comparison.Executed), .. comparison.Actual.DifferencesFrom(expected), .. comparison.Others];
     }
 
     /// <summary>Finds the pending scripts whose results the schema already holds.</summary>

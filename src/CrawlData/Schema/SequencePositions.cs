@@ -22,9 +22,14 @@ internal static class SequencePositions
         order by tables.relname
         """;
 
-    internal const string EventsSql = "select pg_catalog.max(id), pg_catalog.pg_sequence_last_value('crawl_events_id_seq') from crawl_events";
+    internal const string NewestEventSql = "select pg_catalog.max(id) from crawl_events";
 
-    internal const string LogsSql = "select pg_catalog.max(id), pg_catalog.pg_sequence_last_value('crawl_logs_id_seq') from crawl_logs";
+    internal const string NewestLogSql = "select pg_catalog.max(id) from crawl_logs";
+
+    // In statements of their own: Citus would send them to a worker with the tables, which has a sequence of its own.
+    internal const string LastEventSql = "select pg_catalog.pg_sequence_last_value('crawl_events_id_seq')";
+
+    internal const string LastLogSql = "select pg_catalog.pg_sequence_last_value('crawl_logs_id_seq')";
 
     /// <summary>A sequence that is behind.</summary>
     /// <param name="Table">The table.</param>
@@ -54,12 +59,9 @@ internal static class SequencePositions
         var behind = new List<Position>();
         foreach (var table in await connection.QueryAsync(ReadableSql, null, row => row.GetString(0), transaction, cancellationToken).ConfigureAwait(false))
         {
-            var (newest, last) = await connection.QuerySingleAsync(
-                table == "crawl_events" ? EventsSql : LogsSql,
-                null,
-                row => (row.GetNullable<long?>(0) ?? 0, row.GetNullable<long?>(1) ?? 0),
-                transaction,
-                cancellationToken).ConfigureAwait(false);
+            // The table first: the sequence may move on in between, and is ahead then.
+            var newest = await ReadAsync(table == "crawl_events" ? NewestEventSql : NewestLogSql).ConfigureAwait(false);
+            var last = await ReadAsync(table == "crawl_events" ? LastEventSql : LastLogSql).ConfigureAwait(false);
             if (newest > last)
             {
                 behind.Add(new Position(table, newest, last));
@@ -67,5 +69,8 @@ internal static class SequencePositions
         }
 
         return behind;
+
+        Task<long> ReadAsync(string sql) =>
+            connection.QuerySingleAsync(sql, null, row => row.GetNullable<long?>(0) ?? 0, transaction, cancellationToken);
     }
 }

@@ -4,7 +4,7 @@ using Npgsql;
 
 namespace CrawlData.Tests.Crawls;
 
-public sealed class CrawlEventRepositoryAppendTests : DatabaseTest
+public class CrawlEventRepositoryAppendTests : DatabaseTest
 {
     /// <summary>Sizes below and above the limit from which COPY writes the events.</summary>
     private static readonly int[] Sizes = [1, 7, 999, 1_000, 2_500];

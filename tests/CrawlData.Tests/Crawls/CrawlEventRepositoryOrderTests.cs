@@ -2,7 +2,7 @@ using CrawlData.Crawls;
 
 namespace CrawlData.Tests.Crawls;
 
-public sealed class CrawlEventRepositoryOrderTests : DatabaseTest
+public class CrawlEventRepositoryOrderTests : DatabaseTest
 {
     /// <summary>Goes red when the append's statements lack <c>for no key update</c>: about one event in ten is then missed.</summary>
     [Test]

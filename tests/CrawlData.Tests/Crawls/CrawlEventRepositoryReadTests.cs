@@ -4,7 +4,7 @@ using Npgsql;
 
 namespace CrawlData.Tests.Crawls;
 
-public sealed class CrawlEventRepositoryReadTests : DatabaseTest
+public class CrawlEventRepositoryReadTests : DatabaseTest
 {
     private static readonly DateTimeOffset Start = new(2026, 10, 25, 0, 30, 0, TimeSpan.Zero);
 

@@ -2,7 +2,7 @@ using CrawlData.Crawls;
 
 namespace CrawlData.Tests.Crawls;
 
-public sealed class CrawlEventRepositoryViewsTests : DatabaseTest
+public class CrawlEventRepositoryViewsTests : DatabaseTest
 {
     private static readonly DateTimeOffset Start = new(2026, 10, 25, 0, 30, 0, TimeSpan.Zero);
 

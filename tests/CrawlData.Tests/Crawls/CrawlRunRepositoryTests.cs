@@ -4,7 +4,7 @@ using Npgsql;
 
 namespace CrawlData.Tests.Crawls;
 
-public sealed class CrawlRunRepositoryTests : DatabaseTest
+public class CrawlRunRepositoryTests : DatabaseTest
 {
     private static readonly DateTimeOffset Start = new(2026, 3, 29, 1, 30, 0, TimeSpan.Zero);
 

@@ -2,7 +2,7 @@ using CrawlData.Crawls;
 
 namespace CrawlData.Tests.Crawls;
 
-public sealed class CrawlRunRepositoryTransitionTests : DatabaseTest
+public class CrawlRunRepositoryTransitionTests : DatabaseTest
 {
     private static readonly (CrawlStatus From, CrawlStatus To)[] Allowed =
     [

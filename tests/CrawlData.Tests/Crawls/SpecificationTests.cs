@@ -5,7 +5,7 @@ using Npgsql;
 namespace CrawlData.Tests.Crawls;
 
 /// <summary>The four tests that the specification names.</summary>
-public sealed class SpecificationTests : DatabaseTest
+public class SpecificationTests : DatabaseTest
 {
     [Test]
     public async Task Inserts_a_run_and_reads_it_back()

@@ -72,6 +72,9 @@ internal sealed class FaultProxy : IAsyncDisposable
     /// <summary>The port of the server that new connections lead to.</summary>
     public int Port { get; set; }
 
+    /// <summary>The port that clients connect to.</summary>
+    public int ListeningPort => ((IPEndPoint)listener.LocalEndpoint).Port;
+
     /// <summary>Whether new connections are dropped.</summary>
     public bool Down { get; set; }
 
@@ -88,7 +91,7 @@ internal sealed class FaultProxy : IAsyncDisposable
         var builder = new NpgsqlConnectionStringBuilder(connectionString)
         {
             Host = "127.0.0.1",
-            Port = ((IPEndPoint)listener.LocalEndpoint).Port,
+            Port = ListeningPort,
             SslMode = SslMode.Disable,
             GssEncryptionMode = GssEncryptionMode.Disable,
         };

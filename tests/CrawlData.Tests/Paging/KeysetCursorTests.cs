@@ -3,7 +3,7 @@ using CrawlData.Storage;
 namespace CrawlData.Tests;
 
 /// <summary>A listing accepts only its own cursors.</summary>
-public sealed class KeysetCursorTests : DatabaseTest
+public class KeysetCursorTests : DatabaseTest
 {
     [Test]
     public async Task A_cursor_is_refused_by_another_listing_order_or_parent()

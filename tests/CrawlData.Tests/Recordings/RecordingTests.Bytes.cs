@@ -11,7 +11,7 @@ using Npgsql;
 namespace CrawlData.Tests.Recordings;
 
 /// <summary>An export copies values from the reader's buffer. Its bytes are those that System.Text.Json writes for objects and strings.</summary>
-public sealed partial class RecordingTests
+public partial class RecordingTests
 {
     private static readonly string[] Payloads =
     [

@@ -6,7 +6,7 @@ using Npgsql;
 
 namespace CrawlData.Tests.Recordings;
 
-public sealed partial class RecordingTests : DatabaseTest
+public partial class RecordingTests : DatabaseTest
 {
     private static readonly Guid Recorded = new("db893442-4075-4ab8-8b1e-865d89f72223");
 

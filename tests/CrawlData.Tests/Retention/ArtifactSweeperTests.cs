@@ -4,7 +4,7 @@ using Npgsql;
 
 namespace CrawlData.Tests.Retention;
 
-public sealed class ArtifactSweeperTests : EmptiedDatabaseTest
+public class ArtifactSweeperTests : EmptiedDatabaseTest
 {
     private static readonly DateTimeOffset Past = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
 

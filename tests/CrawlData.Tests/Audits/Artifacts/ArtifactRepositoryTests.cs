@@ -4,7 +4,7 @@ using Npgsql;
 
 namespace CrawlData.Tests.Audits;
 
-public sealed class ArtifactRepositoryTests : DatabaseTest
+public class ArtifactRepositoryTests : DatabaseTest
 {
     private static readonly DateTimeOffset Start = new(2026, 1, 5, 1, 30, 0, TimeSpan.Zero);
 

@@ -4,7 +4,7 @@ using Npgsql;
 
 namespace CrawlData.Tests.Audits;
 
-public sealed class CrawlLogFollowerTests : DatabaseTest
+public class CrawlLogFollowerTests : DatabaseTest
 {
     [Test]
     public async Task A_log_is_followed_from_the_queue_until_its_session_has_ended()

@@ -3,7 +3,7 @@ using Npgsql;
 
 namespace CrawlData.Tests.Audits;
 
-public sealed class CrawlLogRepositoryTests : DatabaseTest
+public class CrawlLogRepositoryTests : DatabaseTest
 {
     /// <summary>Sizes below and above the limit from which COPY writes the lines.</summary>
     private static readonly int[] Sizes = [1, 7, 999, 1_000, 2_500];

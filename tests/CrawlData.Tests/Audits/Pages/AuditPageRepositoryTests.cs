@@ -3,7 +3,7 @@ using Npgsql;
 
 namespace CrawlData.Tests.Audits;
 
-public sealed class AuditPageRepositoryTests : DatabaseTest
+public class AuditPageRepositoryTests : DatabaseTest
 {
     [Test]
     public async Task A_page_is_inserted_with_every_column_given()

@@ -2,7 +2,7 @@ using CrawlData.Audits;
 
 namespace CrawlData.Tests.Audits;
 
-public sealed class AuditSessionQueueClaimTests : EmptiedDatabaseTest
+public class AuditSessionQueueClaimTests : EmptiedDatabaseTest
 {
     private static readonly TimeSpan Silence = TimeSpan.FromMinutes(5);
 

@@ -3,7 +3,7 @@ using CrawlData.Storage;
 
 namespace CrawlData.Tests.Audits;
 
-public sealed class AuditSessionRepositoryTests : DatabaseTest
+public class AuditSessionRepositoryTests : DatabaseTest
 {
     private static readonly DateTimeOffset Start = new(2026, 4, 4, 13, 30, 0, TimeSpan.Zero);
 

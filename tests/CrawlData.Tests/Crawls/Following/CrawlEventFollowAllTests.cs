@@ -5,7 +5,7 @@ namespace CrawlData.Tests.Crawls;
 
 /// <summary>Reading the events of all crawls in the order of their ids misses none. The cases run one after the other, because each sees the others'
 /// events.</summary>
-public sealed class CrawlEventFollowAllTests : EmptiedDatabaseTest
+public class CrawlEventFollowAllTests : EmptiedDatabaseTest
 {
     [Test]
     public async Task Events_of_all_crawls_are_read_in_id_order_after_a_cursor([Values(1, 3, 1_000)] int pageSize)

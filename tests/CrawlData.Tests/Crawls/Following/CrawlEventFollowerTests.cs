@@ -4,7 +4,7 @@ using Npgsql;
 
 namespace CrawlData.Tests.Crawls;
 
-public sealed class CrawlEventFollowerTests : DatabaseTest
+public class CrawlEventFollowerTests : DatabaseTest
 {
     private static readonly CrawlEventFollowOptions Listening = TimeWithoutPolls.Listening;
 

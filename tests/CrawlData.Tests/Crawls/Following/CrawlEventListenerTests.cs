@@ -7,7 +7,7 @@ using Npgsql;
 namespace CrawlData.Tests.Crawls;
 
 /// <summary>Listeners and notifiers whose connection vanishes without a packet, and pools without a connection for them.</summary>
-public sealed class CrawlEventListenerTests : DatabaseTest
+public class CrawlEventListenerTests : DatabaseTest
 {
     private const int ListeningFailed = 30;
     private const int NotifyingFailed = 32;

@@ -2,7 +2,7 @@ using CrawlData.Crawls;
 
 namespace CrawlData.Tests.Crawls;
 
-public sealed class CrawlRunQueueStaleRunTests : CrawlRunQueueTest
+public class CrawlRunQueueStaleRunTests : CrawlRunQueueTest
 {
     [Test]
     public async Task Only_running_runs_without_a_recent_sign_of_life_are_stale()

@@ -5,7 +5,7 @@ using Microsoft.Extensions.Hosting;
 
 namespace CrawlData.Tests.Crawls;
 
-public sealed class CrawlEventWriterTests : DatabaseTest
+public class CrawlEventWriterTests : DatabaseTest
 {
     // No event is flushed by its age within this time.
     private static readonly TimeSpan Patient = TimeSpan.FromMinutes(1);

@@ -1,0 +1,20 @@
+namespace CrawlData.Citus.Tests.Faults;
+
+/// <summary>How events are appended.</summary>
+public enum AppendWay
+{
+    /// <summary>One event.</summary>
+    One,
+
+    /// <summary>Some events of one crawl, which are inserted.</summary>
+    Many,
+
+    /// <summary>Many events of one crawl, which are copied.</summary>
+    Copy,
+
+    /// <summary>Some events of two crawls, which lie on two workers where crawls are distributed.</summary>
+    TwoCrawls,
+
+    /// <summary>A writer's events of two crawls.</summary>
+    Writer,
+}

@@ -1,0 +1,35 @@
+namespace CrawlData.Citus.Tests.Faults;
+
+/// <summary>A fault while a transaction is committed.</summary>
+public enum ClusterFault
+{
+    /// <summary>The client's connection is closed while the coordinator commits.</summary>
+    ClientIsCutDuringCommit,
+
+    /// <summary>The client's connection is closed when the coordinator has answered its COMMIT.</summary>
+    ClientIsCutAfterCommit,
+
+    /// <summary>COMMIT does not arrive at the worker.</summary>
+    CommitIsLost,
+
+    /// <summary>COMMIT arrives at the worker, and its answer does not arrive at the coordinator.</summary>
+    AnswerToCommitIsLost,
+
+    /// <summary>PREPARE TRANSACTION does not arrive at the worker.</summary>
+    PrepareIsLost,
+
+    /// <summary>PREPARE TRANSACTION arrives at the worker, and its answer does not arrive at the coordinator.</summary>
+    AnswerToPrepareIsLost,
+
+    /// <summary>COMMIT PREPARED does not arrive at the worker.</summary>
+    CommitPreparedIsLost,
+
+    /// <summary>The coordinator's backend is killed. The COMMIT or COMMIT PREPARED that it has sent arrives at the worker.</summary>
+    CoordinatorIsKilled,
+
+    /// <summary>The coordinator's backend is killed. The COMMIT or COMMIT PREPARED that it has sent does not arrive at the worker.</summary>
+    CoordinatorIsKilledAndCommitIsLost,
+
+    /// <summary>A worker crashes between PREPARE TRANSACTION and COMMIT PREPARED.</summary>
+    WorkerIsKilled,
+}

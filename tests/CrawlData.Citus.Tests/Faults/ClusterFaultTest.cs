@@ -1,0 +1,33 @@
+using System.Collections.Concurrent;
+using CrawlData.Citus.Tests.Clusters;
+using CrawlData.Tests.Faults;
+
+namespace CrawlData.Citus.Tests.Faults;
+
+/// <summary>Counts what happens to events when the commit of an append meets a fault, and prints the counts at the end.</summary>
+public abstract class ClusterFaultTest(CitusLayout layout)
+{
+    private const int Rounds = 3;
+
+    private readonly ConcurrentBag<(FaultCounts Counts, int Hits)> counted = [];
+
+    [OneTimeTearDown]
+    public void Print() =>
+        TestContext.Progress.WriteLine(string.Join('\n', counted
+            .OrderBy(one => one.Counts.Fault, StringComparer.Ordinal)
+            .Select(one => $"{one.Counts} | {one.Hits} of {Rounds}")
+            .Prepend($"{FaultCounts.Header} | faults")
+            .Prepend($"\n{layout}")));
+
+    protected async Task RunAsync(ClusterFault fault, AppendWay way)
+    {
+        await using var cluster = await FaultyCluster.StartAsync(layout);
+        var rounds = new FaultRounds(cluster, fault, way);
+        var counts = await rounds.RunAsync(Rounds);
+        counted.Add((counts, rounds.Hits));
+        TestContext.Out.WriteLine($"{FaultCounts.Header}\n{counts} | {rounds.Hits} of {Rounds}");
+        Assert.That(
+            (counts.Lost, counts.Duplicated, counts.OutOfOrder, counts.Unexpected, counts.Missed, counts.Misdelivered), Is.EqualTo((0, 0, 0, 0, 0, 0)));
+        Assert.That((counts.Refused, counts.Unknown), Is.EqualTo((0, 0)), "all events were acknowledged in the end");
+    }
+}

@@ -1,0 +1,22 @@
+using CrawlData.Citus.Tests.Clusters;
+
+namespace CrawlData.Citus.Tests.Faults;
+
+/// <summary>A message of a commit is lost.</summary>
+[Category("Faults")]
+[TestFixture(CitusLayout.TenantSchema)]
+[TestFixture(CitusLayout.DistributedCrawls)]
+public sealed class CommitFaultTests(CitusLayout layout) : ClusterFaultTest(layout)
+{
+    [Test]
+    public Task A_message_of_a_commit_is_lost(
+        [Values(
+            ClusterFault.ClientIsCutDuringCommit,
+            ClusterFault.ClientIsCutAfterCommit,
+            ClusterFault.CommitIsLost,
+            ClusterFault.AnswerToCommitIsLost,
+            ClusterFault.PrepareIsLost,
+            ClusterFault.AnswerToPrepareIsLost,
+            ClusterFault.CommitPreparedIsLost)] ClusterFault fault,
+        [Values] AppendWay way) => RunAsync(fault, way);
+}

@@ -1,0 +1,231 @@
+using System.Diagnostics;
+using CrawlData.Citus.Tests.Clusters;
+using CrawlData.Crawls;
+using CrawlData.Tests;
+using CrawlData.Tests.Faults;
+using Npgsql;
+
+namespace CrawlData.Citus.Tests.Faults;
+
+/// <summary>Appends events again and again, each time with one fault, and counts the events that were lost, duplicated or passed over.</summary>
+internal sealed class FaultRounds(FaultyCluster cluster, ClusterFault fault, AppendWay way)
+{
+    private readonly CrawlEventRepository witness = new(cluster.Database.DataSource, retry: new RetryOptions { Limit = Wait.Longest });
+    private TaskCompletionSource? armed;
+
+    private enum Outcome
+    {
+        Stored,
+        NotStored,
+        Unknown,
+    }
+
+    /// <summary>The number of rounds in which the fault occurred. Not every append sends every message.</summary>
+    public int Hits { get; private set; }
+
+    public async Task<FaultCounts> RunAsync(int rounds)
+    {
+        cluster.OnSentToWorkers((worker, piece) => OnSent(piece, worker));
+        cluster.Coordinator.OnSent = (_, piece) => OnSent(piece, null);
+        var counts = new FaultCounts { Fault = $"{fault}, {way}", Crawls = way is AppendWay.TwoCrawls or AppendWay.Writer ? 2 : 1 };
+        for (var round = 0; round < rounds; round++)
+        {
+            counts = await RunRoundAsync(counts);
+        }
+
+        return counts;
+    }
+
+    private async Task<FaultCounts> RunRoundAsync(FaultCounts counts)
+    {
+        // The first two lie on two workers where crawls are distributed. The other crawl's events are appended after the fault.
+        var crawls = await CreateCrawlsAsync();
+        var cursor = await witness.GetNewestCursorAsync();
+        var hit = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        armed = hit;
+        var appending = Task.Run(() => ReportAsync(crawls));
+        await Task.WhenAny(hit.Task, appending);
+        armed = null;
+        using var enough = new CancellationTokenSource();
+        var followed = new ReceivedItems<long>();
+        var following = Task.CompletedTask;
+        if (hit.Task.IsCompletedSuccessfully)
+        {
+            Hits++;
+            following = Task.Run(() => FollowAsync(cursor, crawls, followed, enough.Token));
+            await AppendOthersAsync(crawls[2]);
+        }
+
+        var (outcome, written) = await appending.WaitAsync(3 * Wait.Longest);
+        await cluster.UntilSettledAsync();
+        cluster.Database.DataSource.Clear();
+        var stored = await ReadAsync(crawls[..2]);
+        if (hit.Task.IsCompletedSuccessfully)
+        {
+            var all = stored.Select(one => one.Id).Concat((await ReadAsync(crawls[2..])).Select(one => one.Id)).Order().ToList();
+            await Task.WhenAny(followed.UntilCountAsync(all.Count), following);
+            await enough.CancelAsync();
+            await Assert.ThatAsync(() => following, Throws.InstanceOf<OperationCanceledException>());
+            counts = counts.AndFollowed(all, followed.ToList());
+        }
+
+        var distinct = stored.Select(one => one.Number).ToHashSet();
+        return counts with
+        {
+            Acknowledged = counts.Acknowledged + (outcome == Outcome.Stored ? written : 0),
+            Refused = counts.Refused + (outcome == Outcome.NotStored ? written : 0),
+            Unknown = counts.Unknown + (outcome == Outcome.Unknown ? written : 0),
+            Stored = counts.Stored + stored.Count,
+            Lost = counts.Lost + (outcome == Outcome.Stored ? written - distinct.Count : 0),
+            Duplicated = counts.Duplicated + stored.Count - distinct.Count,
+            OutOfOrder = counts.OutOfOrder + crawls.Sum(crawl => Disorder(stored.Where(one => one.Crawl == crawl).Select(one => one.Number))),
+            Unexpected = counts.Unexpected + (outcome == Outcome.NotStored ? stored.Count : 0),
+        };
+    }
+
+    private static int Disorder(IEnumerable<int> numbers) => numbers.ToList() is var list ? list.Zip(list.Skip(1)).Count(pair => pair.First >= pair.Second) : 0;
+
+    private Fault OnSent(byte[] piece, CitusNode? worker)
+    {
+        var (isCommit, isPrepare) = (FaultProxy.IsCommit(piece), piece.AsSpan().IndexOf("PREPARE TRANSACTION"u8) >= 0);
+        var isCommitPrepared = piece.AsSpan().IndexOf("COMMIT PREPARED"u8) >= 0;
+        var isHit = fault switch
+        {
+            ClusterFault.ClientIsCutDuringCommit or ClusterFault.ClientIsCutAfterCommit => worker is null && isCommit,
+            ClusterFault.CommitIsLost or ClusterFault.AnswerToCommitIsLost => worker is not null && isCommit,
+            ClusterFault.PrepareIsLost or ClusterFault.AnswerToPrepareIsLost => isPrepare,
+            ClusterFault.CommitPreparedIsLost or ClusterFault.WorkerIsKilled => isCommitPrepared,
+            _ => worker is not null && (isCommit || isCommitPrepared),
+        };
+        if (!isHit || Interlocked.Exchange(ref armed, null) is not { } hit)
+        {
+            return Fault.None;
+        }
+
+        if (fault is ClusterFault.CoordinatorIsKilled or ClusterFault.CoordinatorIsKilledAndCommitIsLost)
+        {
+            Kill(cluster.Cluster.Coordinator, $"application_name = '{FaultyCluster.ApplicationName}' and backend_xid is not null");
+        }
+        else if (fault == ClusterFault.WorkerIsKilled)
+        {
+            // A worker that loses one of its backends restarts.
+            Kill(worker!, "true");
+        }
+
+        hit.SetResult();
+        return fault switch
+        {
+            ClusterFault.ClientIsCutDuringCommit => Fault.CutDuring,
+            ClusterFault.ClientIsCutAfterCommit or ClusterFault.AnswerToCommitIsLost or ClusterFault.AnswerToPrepareIsLost => Fault.CutAfter,
+            ClusterFault.CoordinatorIsKilled => Fault.None,
+            _ => Fault.CutBefore,
+        };
+    }
+
+    private void Kill(CitusNode node, string condition)
+    {
+        var pids = cluster.QueryAsync<int>(
+            node,
+            $"select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend' and {condition}")
+            .GetAwaiter().GetResult();
+        using var kill = Process.Start("kill", ["-9", $"{pids[0]}"]);
+        kill.WaitForExit();
+        Assert.That(kill.ExitCode, Is.Zero, "the tests may kill the server's processes");
+    }
+
+    private async Task<(Outcome Outcome, int Events)> ReportAsync(List<Guid> crawls)
+    {
+        var events = new CrawlEventRepository(cluster.Client, retry: new RetryOptions { Limit = Wait.Longest });
+        var batch = Enumerable.Range(0, way switch { AppendWay.One => 1, AppendWay.Copy => 1_100, _ => 20 }).Select(number => (
+            way is AppendWay.TwoCrawls or AppendWay.Writer ? crawls[number % 2] : crawls[0],
+            new NewCrawlEvent { EventType = "step", Payload = Jsonb.From(new { number }) })).ToList();
+        try
+        {
+            if (way == AppendWay.Writer)
+            {
+                await using var writer = new CrawlEventWriter(events);
+                foreach (var (crawl, crawlEvent) in batch)
+                {
+                    await writer.WriteAsync(crawl, crawlEvent);
+                }
+
+                await writer.FlushAsync();
+            }
+            else if (way == AppendWay.One)
+            {
+                await events.AppendAsync(crawls[0], batch[0].Item2);
+            }
+            else
+            {
+                await events.AppendAsync(batch);
+            }
+
+            return (Outcome.Stored, batch.Count);
+        }
+        catch (Exception exception) when (exception is AppendOutcomeUnknownException or CrawlEventsNotStoredException { InnerException: AppendOutcomeUnknownException })
+        {
+            TestContext.Out.WriteLine(exception);
+            return (Outcome.Unknown, batch.Count);
+        }
+        catch (Exception exception) when (exception is NpgsqlException or CrawlEventsNotStoredException)
+        {
+            TestContext.Out.WriteLine(exception);
+            return (Outcome.NotStored, batch.Count);
+        }
+    }
+
+    /// <summary>Appends events with greater ids, which a follower could get before those that the fault concerns.</summary>
+    private async Task AppendOthersAsync(Guid crawl)
+    {
+        for (var number = 0; number < 3; number++)
+        {
+            await witness.AppendAsync(crawl, new NewCrawlEvent { EventType = "step", Payload = Jsonb.From(new { number }) });
+        }
+    }
+
+    private async Task FollowAsync(string? cursor, List<Guid> crawls, ReceivedItems<long> followed, CancellationToken enough)
+    {
+        await foreach (var batch in witness.FollowAllAsync(cursor, cancellationToken: enough))
+        {
+            followed.Add(batch.Events.Where(one => crawls.Contains(one.CrawlId)).Select(one => one.Id));
+        }
+    }
+
+    private async Task<List<Guid>> CreateCrawlsAsync()
+    {
+        var runs = new CrawlRunRepository(cluster.Database.DataSource);
+        var crawls = new List<Guid>();
+        var nodes = new List<string>();
+        while (crawls.Count < 2)
+        {
+            var crawl = (await runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app" })).Id;
+            var node = (await cluster.QueryAsync<string>(
+                $"""
+                select coalesce((
+                    select nodeport::text from pg_dist_shard_placement
+                    where shardid = (
+                        select get_shard_id_for_distribution_column(logicalrelid, '{crawl}') from pg_dist_partition
+                        where partmethod = 'h' and logicalrelid = to_regclass('crawl_runs'))), '{crawl}')
+                """)).Single();
+            if (!nodes.Contains(node))
+            {
+                crawls.Add(crawl);
+                nodes.Add(node);
+            }
+        }
+
+        return [.. crawls, (await runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app" })).Id];
+    }
+
+    private async Task<List<(Guid Crawl, long Id, int Number)>> ReadAsync(IEnumerable<Guid> crawls)
+    {
+        var stored = new List<(Guid, long, int)>();
+        foreach (var crawl in crawls)
+        {
+            stored.AddRange((await witness.StreamAsync(crawl).ToListAsync()).Select(
+                one => (crawl, one.Id, one.Payload.ToElement().GetProperty("number").GetInt32())));
+        }
+
+        return stored;
+    }
+}

@@ -1,0 +1,13 @@
+using CrawlData.Citus.Tests.Clusters;
+using CrawlData.Testing;
+using CrawlData.Tests.Retention;
+
+namespace CrawlData.Citus.Tests.Retention;
+
+/// <inheritdoc/>
+[TestFixture(CitusLayout.TenantSchema)]
+[TestFixture(CitusLayout.DistributedCrawls)]
+public sealed class CitusRetentionPurgerTests(CitusLayout layout) : RetentionPurgerTests
+{
+    protected override Task<ThrowawayDatabase> CreateDatabaseAsync() => CitusDatabase.StartAsync(layout);
+}
