@@ -21,8 +21,8 @@ public sealed record EventPartition
     /// <summary>Gets whether its detachment was interrupted. No statement finds its events any more; the next purge finishes it.</summary>
     public bool IsDetaching { get; init; }
 
-    /// <summary>Whether no id of the range was drawn yet.</summary>
-    internal bool IsAhead(long lastId) => FromId > lastId;
+    /// <summary>Whether the range lies beyond the next id.</summary>
+    internal bool IsAhead(long lastId) => FromId > lastId + 1;
 
     /// <summary>Whether an id of the range can still be drawn.</summary>
     internal bool IsOpen(long lastId) => ToId - 1 > lastId;

@@ -215,6 +215,11 @@ public sealed partial class EventPartitioner
     /// <returns>False when the sequence came near the bound.</returns>
     private async Task<bool> TryValidateAsync(NpgsqlConnection connection, long bound, long margin, CancellationToken cancellationToken)
     {
+        if (bound - await ReadLastIdAsync(connection, null, cancellationToken).ConfigureAwait(false) < margin / 2)
+        {
+            return false;
+        }
+
         using var near = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var watching = WatchAsync();
@@ -283,10 +288,13 @@ public sealed partial class EventPartitioner
             }
         }
 
-        await MakeNextAsync(
-            transaction,
-            new EventPartition { Table = old, FromId = null, ToId = bound, EstimatedRows = null, SizeBytes = 0 },
-            cancellationToken).ConfigureAwait(false);
+        // All of them, so that a process that is killed now leaves enough.
+        var newest = new EventPartition { Table = old, FromId = null, ToId = bound, EstimatedRows = null, SizeBytes = 0 };
+        for (var made = 0; made <= options.Ahead; made++)
+        {
+            newest = await MakeNextAsync(transaction, newest, cancellationToken).ConfigureAwait(false);
+        }
+
         return true;
     }
 
