@@ -36,6 +36,7 @@ var root = new RootCommand(HelpText.JoinLines(
       crawldata export ID > crawl.ndjson      export a crawl or an audit session
       crawldata sweep --dry-run               list expired artifacts
       crawldata purge --crawls 400d           delete old crawls
+      crawldata partition                     let purges drop whole partitions
       crawldata spool DIR --replay            store what a writer left on disk
       crawldata distribute --dry-run          show how crawls go over a Citus cluster
       crawldata serve                         show the dashboard in a browser
@@ -70,6 +71,7 @@ var root = new RootCommand(HelpText.JoinLines(
     NamedBy(args, ExportCommand.CommandName, ExportCommand.Summary, () => new ExportCommand()),
     NamedBy(args, SweepCommand.CommandName, SweepCommand.Summary, () => new SweepCommand()),
     NamedBy(args, PurgeCommand.CommandName, PurgeCommand.Summary, () => new PurgeCommand()),
+    NamedBy(args, PartitionCommand.CommandName, PartitionCommand.Summary, () => new PartitionCommand()),
     NamedBy(args, SpoolCommand.CommandName, SpoolCommand.Summary, () => new SpoolCommand()),
     NamedBy(args, DistributeCommand.CommandName, DistributeCommand.Summary, () => new DistributeCommand()),
     NamedBy(args, ServeCommand.CommandName, ServeCommand.Summary, () => new ServeCommand()),

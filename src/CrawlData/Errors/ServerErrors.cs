@@ -31,7 +31,21 @@ public static class ServerErrors
     public static bool IsRefusal(Exception exception)
     {
         ArgumentNullException.ThrowIfNull(exception);
-        return exception is PostgresException server && server.SqlState[..2] is "22" or "23" or "2F" or "38" or "39" or "44" or "54" or "P0";
+        return exception is PostgresException { SqlState: var state } && state[..2] is "22" or "23" or "2F" or "38" or "39" or "44" or "54" or "P0"
+            && !IsMissingPartition(exception);
+    }
+
+    /// <summary>Whether the server has no partition of <c>crawl_events</c> for the next ids, so that no event can be appended. The events themselves are
+    /// right: appends are retried, and succeed once <c>crawldata partition</c> or the janitor has made a partition.</summary>
+    /// <param name="exception">The error, whose SQLSTATE is 23514. Its inner exceptions are not looked at.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="exception"/> is null.</exception>
+    public static bool IsMissingPartition(Exception exception)
+    {
+        ArgumentNullException.ThrowIfNull(exception);
+
+        // The routine is the field to tell a missing partition by: a check of the application's has its SQLSTATE. The constraint is that of a conversion.
+        return exception is PostgresException { SqlState: PostgresErrorCodes.CheckViolation, TableName: "crawl_events" } server
+            && (server.Routine == "ExecFindPartition" || server.ConstraintName == "crawl_events_partitioning");
     }
 
     /// <summary>Copies an error without its detail, its context and its hint. The detail has the row, and the context may have the statement's

@@ -36,6 +36,10 @@ internal static partial class Log
     [LoggerMessage(7, LogLevel.Error, "The database with the key {ServiceKey} could not be migrated: {Error}.", EventName = "MigrationFailed")]
     public static partial void MigrationFailed(ILogger logger, string serviceKey, string error);
 
+    [LoggerMessage(
+        8, LogLevel.Information, "Waiting for locks to {Purpose} for {Seconds:0.0} s so far, for an instant at a time.", EventName = "WaitingForLocks")]
+    public static partial void WaitingForLocks(ILogger logger, string purpose, double seconds);
+
     [LoggerMessage(10, LogLevel.Warning, "Work on {Table} failed with {Error}. Retrying after {Seconds:0.0} s so far.", EventName = "Retrying")]
     public static partial void Retrying(ILogger logger, string table, string error, double seconds);
 
@@ -140,6 +144,15 @@ internal static partial class Log
 
     [LoggerMessage(53, LogLevel.Warning, "The janitor's {Job} failed with {Error}. The next round tries again.", EventName = "JanitorFailed")]
     public static partial void JanitorFailed(ILogger logger, string job, string error);
+
+    [LoggerMessage(54, LogLevel.Information, "crawl_events is partitioned. New events get ids from {FirstId} on.", EventName = "EventsPartitioned")]
+    public static partial void EventsPartitioned(ILogger logger, long firstId);
+
+    [LoggerMessage(55, LogLevel.Information, "Made partition {Partition} ahead.", EventName = "PartitionMade")]
+    public static partial void PartitionMade(ILogger logger, string partition);
+
+    [LoggerMessage(56, LogLevel.Information, "Dropped partition {Partition}: all of its crawls were old.", EventName = "PartitionDropped")]
+    public static partial void PartitionDropped(ILogger logger, string partition);
 
     [LoggerMessage(
         60, LogLevel.Warning, "Attempt {Attempt} at {ItemId} of {Table} failed with {Error}. The row has the error's text.", EventName = "ItemFailed")]

@@ -32,12 +32,21 @@ public sealed class DatabaseStatusReader(NpgsqlDataSource dataSource, ILoggerFac
         select pg_catalog.now(), pg_catalog.current_setting('server_version'), pg_catalog.pg_is_in_recovery(), coalesce(pg_catalog.current_schema(), '')
         """;
 
+    // A partitioned table has the rows and the sizes of its partitions.
     internal const string TablesSql =
         """
-        select relname, nullif(reltuples, (-1)::real)::bigint, pg_catalog.pg_total_relation_size(pg_class.oid), pg_catalog.pg_indexes_size(pg_class.oid)
+        select relname, sizes.rows, sizes.bytes, sizes.index_bytes
         from pg_catalog.unnest('{crawl_runs, crawl_events, audit_sessions, audit_pages, artifacts, crawl_logs}'::name[])
             with ordinality as tables (name, position)
         join pg_catalog.pg_class on relname = name and relnamespace = pg_catalog.quote_ident(pg_catalog.current_schema())::regnamespace::oid
+        cross join lateral (
+            select pg_catalog.sum(nullif(parts.reltuples, (-1)::real)::bigint) filter (where parts.relkind <> 'p')::bigint as rows,
+                   pg_catalog.sum(pg_catalog.pg_total_relation_size(parts.oid))::bigint as bytes,
+                   pg_catalog.sum(pg_catalog.pg_indexes_size(parts.oid))::bigint as index_bytes
+            from pg_catalog.pg_class as parts
+            where parts.oid = pg_class.oid
+               or parts.relispartition and parts.oid in (select inhrelid from pg_catalog.pg_inherits where inhparent = pg_class.oid)
+        ) as sizes
         order by position
         """;
 

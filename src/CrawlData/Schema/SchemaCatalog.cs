@@ -13,16 +13,21 @@ internal sealed class SchemaCatalog(IEnumerable<SchemaCatalog.Line> lines)
 
     // The deparsing functions leave out the names of schemas that are on the search path. So each schema is read with only itself there. The index of a
     // primary key is read as its constraint. A table in pg_temp counts as a logged table. NOT NULL belongs to its column, except where PostgreSQL 18 has a
-    // constraint for it that is not valid.
+    // constraint for it that is not valid. Where crawl_events is partitioned by ranges of its ids, it is read as a table, and its partitions as no tables:
+    // the server keeps their columns, constraints and indexes as the parent's.
     internal const string ReadSql =
         """
         with relations as (
             select oid, relkind, relpersistence, relrowsecurity, relforcerowsecurity, pg_catalog.quote_ident(relname) as name,
-                   'table ' || pg_catalog.quote_ident(relname) as owner
+                   'table ' || pg_catalog.quote_ident(relname) as owner,
+                   relkind = 'p' and relname = 'crawl_events' and pg_catalog.pg_get_partkeydef(oid) = 'RANGE (id)' as is_divided
             from pg_catalog.pg_class
             where relnamespace = pg_catalog.quote_ident(pg_catalog.current_schema())::regnamespace::oid
         ), tables as (
-            select * from relations where relkind in ('r', 'p')
+            select * from relations
+            where relkind in ('r', 'p')
+              and oid not in (
+                  select inhrelid from pg_catalog.pg_inherits where inhparent in (select events.oid from relations as events where events.is_divided))
         )
         select 'type ' || pg_catalog.quote_ident(typname) as owner, 'type ' || pg_catalog.quote_ident(typname) as element,
                'enum ('
@@ -33,7 +38,7 @@ internal sealed class SchemaCatalog(IEnumerable<SchemaCatalog.Line> lines)
         union all
         select owner, owner,
                case relpersistence when 'u' then 'unlogged ' else '' end
-                   || case relkind when 'p' then 'partitioned ' else '' end || 'table'
+                   || case when relkind = 'p' and not is_divided then 'partitioned ' else '' end || 'table'
                    || case when relrowsecurity then ' with row level security' else '' end
                    || case when relforcerowsecurity then ' forced' else '' end
         from tables
@@ -57,7 +62,10 @@ internal sealed class SchemaCatalog(IEnumerable<SchemaCatalog.Line> lines)
         join pg_catalog.pg_constraint on conrelid = tables.oid and (contype <> 'n' or not convalidated)
         union all
         select owner, 'index ' || pg_catalog.quote_ident(relname),
-               pg_catalog.pg_get_indexdef(indexrelid, 0, true) || case when indisvalid then '' else ', invalid' end
+               case when is_divided
+                   then pg_catalog.regexp_replace(pg_catalog.pg_get_indexdef(indexrelid, 0, true), '^(CREATE (UNIQUE )?INDEX .*? ON) ONLY '::text, '\1 ')
+                   else pg_catalog.pg_get_indexdef(indexrelid, 0, true)
+               end || case when indisvalid then '' else ', invalid' end
         from tables
         join pg_catalog.pg_index on indrelid = tables.oid and not indisprimary
         join pg_catalog.pg_class on pg_class.oid = indexrelid
@@ -92,6 +100,7 @@ internal sealed class SchemaCatalog(IEnumerable<SchemaCatalog.Line> lines)
         select owner, 'child ' || name || '.' || inhrelid::regclass::text, inhrelid::regclass::text || ' inherits'
         from tables
         join pg_catalog.pg_inherits on inhparent = tables.oid
+        where not is_divided
         """;
 
     private readonly HashSet<Line> lines = [.. lines];

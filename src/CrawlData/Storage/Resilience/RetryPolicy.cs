@@ -49,8 +49,8 @@ internal sealed class RetryPolicy(NpgsqlDataSource dataSource, RetryLimits limit
 
     /// <summary>Whether an error is transient.</summary>
     /// <remarks>Transient are a lost connection, too many connections, a deadlock, and a serialization failure. So is a server that starts, stops, or is no
-    /// longer the primary, and a list of hosts without a usable one. So are the server's time-outs for statements and transactions, and an outdated
-    /// plan.</remarks>
+    /// longer the primary, and a list of hosts without a usable one. So are the server's time-outs for statements and transactions, an outdated
+    /// plan, and a missing partition.</remarks>
     public bool IsTransient(NpgsqlException exception) => exception switch
     {
         { IsTransient: true } => true,
@@ -62,7 +62,8 @@ internal sealed class RetryPolicy(NpgsqlDataSource dataSource, RetryLimits limit
             or PostgresErrorCodes.QueryCanceled
             or IdleInTransactionSessionTimeout
             or TransactionTimeout
-            || IsOutdatedPlan(server),
+            || IsOutdatedPlan(server)
+            || ServerErrors.IsMissingPartition(server),
         { InnerException: AggregateException hosts } => hosts.InnerExceptions.OfType<NpgsqlException>().Any(IsTransient),
 
         // Npgsql throws this without a cause while it remembers that no host of several is usable.

@@ -1,0 +1,233 @@
+namespace CrawlData.Schema;
+
+/// <summary>The statements of <see cref="EventPartitioner"/>. The search path must have only the schema. DDL takes no parameters and the table's owner, rights
+/// and comments are known to the server alone. So some queries return statements, with each name and literal quoted by the server.</summary>
+internal static class EventPartitionStatements
+{
+    /// <summary>The constraint that lets the old table become a partition without being read. It exists only while a table is being converted.</summary>
+    public const string Constraint = "crawl_events_partitioning";
+
+    private const string Table =
+        """
+        (select oid from pg_catalog.pg_class
+         where relnamespace = pg_catalog.quote_ident(pg_catalog.current_schema())::regnamespace::oid and relname = 'crawl_events')
+        """;
+
+    internal const string StateSql =
+        $"""
+        select relkind = 'p', coalesce(pg_catalog.pg_get_partkeydef(pg_class.oid), ''),
+               (select pg_catalog.pg_get_constraintdef(pg_constraint.oid) from pg_catalog.pg_constraint
+                where conrelid = pg_class.oid and conname = '{Constraint}'),
+               coalesce(pg_catalog.pg_sequence_last_value('crawl_events_id_seq'), 0)
+        from pg_catalog.pg_class
+        where oid = {Table}
+        """;
+
+    internal const string ListPartitionsSql =
+        $"""
+        select relname::text, pg_catalog.pg_get_expr(relpartbound, pg_class.oid), nullif(reltuples, (-1)::real)::bigint,
+               pg_catalog.pg_total_relation_size(pg_class.oid), inhdetachpending
+        from pg_catalog.pg_inherits
+        join pg_catalog.pg_class on pg_class.oid = inhrelid
+        where inhparent = {Table} and relispartition
+        """;
+
+    internal const string LastIdSql = "select coalesce(pg_catalog.pg_sequence_last_value('crawl_events_id_seq'), 0)";
+
+    // What the new table would not have, or what would go on to mean the old one: references are by oid.
+    internal const string ObstaclesSql =
+        $"""
+        with events as (
+            select * from pg_catalog.pg_class where oid = {Table}
+        )
+        select 'unlogged table' as obstacle from events where relpersistence <> 'p'
+        union all
+        select 'replica identity' from events where relreplident <> 'd'
+        union all
+        select 'trigger ' || pg_catalog.quote_ident(tgname) from events join pg_catalog.pg_trigger on tgrelid = events.oid and not tgisinternal
+        union all
+        select 'rule ' || pg_catalog.quote_ident(rulename) from events join pg_catalog.pg_rewrite on ev_class = events.oid
+        union all
+        select 'inheritance' from events join pg_catalog.pg_inherits on inhrelid = events.oid or inhparent = events.oid
+        union all
+        select 'constraint ' || pg_catalog.quote_ident(conname)
+        from events
+        join pg_catalog.pg_constraint on conrelid = events.oid
+        where contype in ('c', 'u', 'x') and conname <> '{Constraint}' or contype = 'f' and not convalidated
+        union all
+        select 'index ' || pg_catalog.quote_ident(pg_class.relname)
+        from events
+        join pg_catalog.pg_index on indrelid = events.oid
+        join pg_catalog.pg_class on pg_class.oid = indexrelid
+        where indisunique and not indisprimary and not exists (select from pg_catalog.pg_constraint where conindid = indexrelid)
+           or not indisvalid
+        union all
+        select pg_catalog.pg_describe_object(classid, objid, objsubid)
+        from events
+        join pg_catalog.pg_depend on
+            refclassid = 'pg_class'::regclass::oid and refobjid = events.oid
+            or refclassid = 'pg_type'::regclass::oid
+               and refobjid in (select reltype union all select typarray from pg_catalog.pg_type where pg_type.oid = reltype)
+        where deptype = 'n'
+          and not (classid = 'pg_policy'::regclass::oid and objid in (select oid from pg_catalog.pg_policy where polrelid = events.oid))
+          and not (classid = 'pg_constraint'::regclass::oid and objid in (select oid from pg_catalog.pg_constraint where conrelid = events.oid))
+          and not (classid = 'pg_attrdef'::regclass::oid and objid in (select oid from pg_catalog.pg_attrdef where adrelid = events.oid))
+          and not (classid = 'pg_trigger'::regclass::oid and objid in (select oid from pg_catalog.pg_trigger where tgrelid = events.oid))
+          and not (classid = 'pg_publication_rel'::regclass::oid and objid in (select oid from pg_catalog.pg_publication_rel where prrelid = events.oid))
+        order by obstacle
+        """;
+
+    internal const string AddConstraintSql =
+        $"select pg_catalog.format('alter table crawl_events add constraint {Constraint} check (id < %L::bigint) not valid', @up_to_id)";
+
+    internal const string DropConstraintSql = $"alter table crawl_events drop constraint if exists {Constraint}";
+
+    internal const string ValidateSql = $"alter table crawl_events validate constraint {Constraint}";
+
+    // Readers of a table wait for the swap, too. A statement takes these locks in one order or the other; lock_timeout ends the wait before deadlock_timeout.
+    internal const string LockSql = "lock table crawl_runs, crawl_events in access exclusive mode";
+
+    // Two processes that make the next partition take turns. Readers and writers do not wait.
+    internal const string LockPartitionsSql = "lock table crawl_events in share update exclusive mode";
+
+    internal const string LockTimeoutSql = "set local lock_timeout = '300ms'";
+
+    // The first id drawn after a restart would show followers a sequence without a last value: so one id is drawn at once. Both are undone by a rollback,
+    // which setval is not.
+    internal const string SwapSql =
+        $"""
+        with events as (
+            select pg_class.*, pg_catalog.pg_get_userbyid(relowner) as owner from pg_catalog.pg_class where oid = {Table}
+        ), indexes as (
+            select indexrelid, relname as name, indisprimary,
+                   @table || case when indisprimary then '_pkey' else '_idx' || pg_catalog.row_number() over (order by indisprimary, relname)::text end
+                       as renamed,
+                   pg_catalog.substr(
+                       pg_catalog.pg_get_indexdef(indexrelid),
+                       pg_catalog.length(pg_catalog.format('create index %I on %I.crawl_events ', relname, current_schema)) + 1)
+                       as definition
+            from (select indexrelid, pg_class.relname, indisprimary, pg_catalog.current_schema() as current_schema
+                  from events join pg_catalog.pg_index on indrelid = events.oid join pg_catalog.pg_class on pg_class.oid = indexrelid) as named
+        ), grants as (
+            select '' as columns, acl.* from events cross join pg_catalog.aclexplode(relacl) as acl where grantee <> relowner
+            union all
+            select pg_catalog.format(' (%I)', attname), acl.*
+            from events join pg_catalog.pg_attribute on attrelid = events.oid and attnum > 0 and not attisdropped
+            cross join pg_catalog.aclexplode(attacl) as acl where grantee <> relowner
+        ), statements as (
+            select 1 as step, pg_catalog.format('alter table crawl_events rename to %I', @table) as statement
+            union all
+            select 2, pg_catalog.format('alter index %I rename to %I', name, renamed) from indexes
+            union all
+            select 3, pg_catalog.format(
+                'create table crawl_events (like %I including defaults including storage including compression including generated including comments '
+                    || 'including statistics) partition by range (id)', @table)
+            union all
+            select 4, pg_catalog.format('alter table crawl_events owner to %I', owner) from events
+            union all
+            select 5, pg_catalog.format('alter table crawl_events add constraint %I primary key (id)', name) from indexes where indisprimary
+            union all
+            select 6, pg_catalog.format('create index %I on crawl_events %s', name, definition) from indexes where not indisprimary
+            union all
+            select 7, pg_catalog.format('alter table crawl_events attach partition %I for values from (minvalue) to (%L)', @table, @up_to_id)
+            union all
+            select 8, pg_catalog.format('alter table crawl_events add constraint %I %s', conname, pg_catalog.pg_get_constraintdef(pg_constraint.oid))
+            from events join pg_catalog.pg_constraint on conrelid = events.oid where contype = 'f'
+            union all
+            select 9, pg_catalog.format('alter table %I drop constraint {Constraint}', @table)
+            union all
+            select 10, pg_catalog.format('alter sequence crawl_events_id_seq owned by crawl_events.id restart with %s', @up_to_id - 1)
+            union all
+            select 11, 'select pg_catalog.nextval(''crawl_events_id_seq'')'
+            union all
+            select 12, pg_catalog.format(
+                'create policy %I on crawl_events as %s for %s to %s%s%s',
+                polname,
+                case when polpermissive then 'permissive' else 'restrictive' end,
+                case polcmd when 'r' then 'select' when 'a' then 'insert' when 'w' then 'update' when 'd' then 'delete' else 'all' end,
+                (select pg_catalog.string_agg(case when role = 0::oid then 'public' else pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(role)) end, ', ')
+                 from pg_catalog.unnest(polroles) as roles (role)),
+                ' using (' || pg_catalog.pg_get_expr(polqual, polrelid) || ')',
+                ' with check (' || pg_catalog.pg_get_expr(polwithcheck, polrelid) || ')')
+            from events join pg_catalog.pg_policy on polrelid = events.oid
+            union all
+            select 13, 'alter table crawl_events enable row level security' from events where relrowsecurity
+            union all
+            select 13, 'alter table crawl_events force row level security' from events where relforcerowsecurity
+            union all
+            select 14, pg_catalog.format('comment on table crawl_events is %L', description)
+            from events join pg_catalog.pg_description on objoid = events.oid and classoid = 'pg_class'::regclass::oid and objsubid = 0
+            union all
+            select 14, pg_catalog.format('comment on index %I is %L', name, description)
+            from indexes join pg_catalog.pg_description on objoid = indexrelid and classoid = 'pg_class'::regclass::oid
+            union all
+            select 14, pg_catalog.format('comment on constraint %I on crawl_events is %L', conname, description)
+            from events join pg_catalog.pg_constraint on conrelid = events.oid
+            join pg_catalog.pg_description on objoid = pg_constraint.oid and classoid = 'pg_constraint'::regclass::oid
+            where contype in ('p', 'f')
+            union all
+            select 15, pg_catalog.format(
+                'grant %s%s on crawl_events to %s%s',
+                privilege_type,
+                columns,
+                case when grantee = 0::oid then 'public' else pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(grantee)) end,
+                case when is_grantable then ' with grant option' else '' end)
+            from grants
+            union all
+            select 16, pg_catalog.format('alter publication %I drop table %I', pubname, @table)
+            from events join pg_catalog.pg_publication_rel on prrelid = events.oid join pg_catalog.pg_publication on pg_publication.oid = prpubid
+            union all
+            select 19, pg_catalog.format(
+                'alter publication %I add table crawl_events%s%s',
+                pubname,
+                (select ' (' || pg_catalog.string_agg(pg_catalog.quote_ident(attname), ', ') || ')'
+                 from pg_catalog.pg_attribute where attrelid = events.oid and attnum = any (prattrs::smallint[])),
+                ' where (' || pg_catalog.pg_get_expr(prqual, prrelid) || ')')
+            from events join pg_catalog.pg_publication_rel on prrelid = events.oid join pg_catalog.pg_publication on pg_publication.oid = prpubid
+            union all
+            select 18, pg_catalog.format('alter publication %I set (publish_via_partition_root = true)', pubname)
+            from events
+            join pg_catalog.pg_publication on
+                puballtables
+                or pg_publication.oid in (select prpubid from pg_catalog.pg_publication_rel where prrelid = events.oid)
+                or pg_publication.oid in (select pnpubid from pg_catalog.pg_publication_namespace where pnnspid = events.relnamespace)
+            where not pubviaroot
+        )
+        select step, statement from statements where statement is not null order by step
+        """;
+
+    // Rights that others get by default. Statements through crawl_events need no rights on a partition, and directly they would pass its policies over.
+    internal const string RevokeSql =
+        """
+        select distinct pg_catalog.format(
+            'revoke all on %I from %s', relname, case when grantee = 0::oid then 'public' else pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(grantee)) end)
+        from pg_catalog.pg_class
+        cross join pg_catalog.aclexplode(relacl)
+        where relnamespace = pg_catalog.quote_ident(pg_catalog.current_schema())::regnamespace::oid and relname::text = @table and grantee <> relowner
+        """;
+
+    // As the partition before it, and attached when it has all that. Indexes and the foreign key come with the attachment, of an empty table.
+    internal const string CreatePartitionSql =
+        $"""
+        with newest as (
+            select newest.*, pg_catalog.pg_get_userbyid(events.relowner) as owner
+            from pg_catalog.pg_class as newest
+            cross join (select relowner from pg_catalog.pg_class where oid = {Table}) as events
+            where newest.relnamespace = pg_catalog.quote_ident(pg_catalog.current_schema())::regnamespace::oid and newest.relname::text = @like_table
+        )
+        select pg_catalog.format(
+            'create table %I (like crawl_events including defaults including storage including compression including generated)%s%s',
+            @table,
+            (select ' with (' || pg_catalog.string_agg(pg_catalog.format('%s = %L', option_name, option_value), ', ') || ')'
+             from pg_catalog.pg_options_to_table(reloptions)),
+            (select pg_catalog.format(' tablespace %I', spcname) from pg_catalog.pg_tablespace where pg_tablespace.oid = reltablespace))
+        from newest
+        union all
+        select pg_catalog.format('alter table %I owner to %I', @table, owner) from newest
+        """;
+
+    internal const string AttachPartitionSql =
+        "select pg_catalog.format('alter table crawl_events attach partition %I for values from (%L) to (%L)', @table, @after_id, @up_to_id)";
+
+    internal const string AnalyzeSql = "analyze crawl_events";
+}

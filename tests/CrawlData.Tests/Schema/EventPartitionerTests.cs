@@ -1,0 +1,304 @@
+using CrawlData.Crawls;
+using CrawlData.Diagnostics;
+using CrawlData.Schema;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace CrawlData.Tests.Schema;
+
+public sealed class EventPartitionerTests : MigratorTest
+{
+    private static readonly NewCrawlEvent Event = new() { EventType = "step", Payload = Jsonb.Parse("{}") };
+
+    private CrawlEventRepository Events => new(DataSource);
+
+    private static EventPartitionerOptions Options => new() { Width = 1_000, Ahead = 2, Margin = 10_000 };
+
+    private EventPartitioner Partitioner => new(DataSource, Options);
+
+    [SetUp]
+    public Task MigrateAsync() => new SchemaMigrator(DataSource).MigrateAsync();
+
+    [Test]
+    public async Task A_partitioned_table_has_its_events_and_differs_from_the_scripts_in_nothing()
+    {
+        var crawl = await CreateCrawlAsync();
+        var ids = (await Events.AppendAsync(crawl, Enumerable.Repeat(Event, 10))).ToList();
+        await using var prepared = new NpgsqlConnection(Database.ConnectionString);
+        await prepared.OpenAsync();
+        await using var insert = new NpgsqlCommand("insert into crawl_events (crawl_id, event_type, payload) values ($1, 'own', '{}') returning id", prepared)
+        {
+            Parameters = { new NpgsqlParameter { Value = crawl } },
+        };
+        await insert.PrepareAsync();
+        ids.Add((long)(await insert.ExecuteScalarAsync())!);
+
+        var partitions = await Partitioner.PartitionAsync();
+
+        Assert.That(
+            partitions.Select(partition => (partition.Table, partition.FromId, partition.ToId)),
+            Is.EqualTo(new (string, long?, long)[]
+            {
+                ("crawl_events_0_to_11000", null, 11_000), ("crawl_events_11000_to_12000", 11_000, 12_000),
+                ("crawl_events_12000_to_13000", 12_000, 13_000), ("crawl_events_13000_to_14000", 13_000, 14_000),
+            }));
+        Assert.That(await new SchemaMigrator(DataSource).VerifySchemaAsync(), Is.Empty);
+        Assert.That((await Events.ListAllAsync()).Events.Select(one => one.Id), Is.EqualTo(ids), "nothing was appended since");
+        ids.Add((long)(await insert.ExecuteScalarAsync())!);
+        Assert.That(ids[^1], Is.EqualTo(11_000), "the next event goes to the first new partition");
+        ids.AddRange(await Events.AppendAsync(crawl, Enumerable.Repeat(Event, 1_500)));
+        Assert.That((await Events.ListAllAsync(limit: 10_000)).Events.Select(one => one.Id), Is.EqualTo(ids));
+        Assert.That(await Events.StreamAsync(crawl).Select(one => one.Id).ToListAsync(), Is.EqualTo(ids));
+        Assert.That(await Events.CountAsync(crawl), Is.EqualTo(ids.Count));
+        await ExecuteAsync("analyze crawl_events");
+        var status = (await new DatabaseStatusReader(DataSource).ReadAsync()).Tables.Single(table => table.Table == "crawl_events");
+        Assert.That((status.EstimatedRows, status.SizeBytes), Is.EqualTo((ids.Count, (await Partitioner.ListAsync()).Sum(one => one.SizeBytes))));
+
+        Assert.That(await Partitioner.PartitionAsync(), Has.Count.EqualTo(5), "two partitions are ahead again");
+        Assert.That(await new CrawlRunRepository(DataSource).DeleteAsync(crawl));
+        Assert.That(await ScalarAsync<long>("select count(*) from crawl_events"), Is.Zero, "the foreign key cascades");
+    }
+
+    /// <summary>Each line of the catalog that a conversion has to carry over, as the new table has it.</summary>
+    [Test]
+    public async Task A_partitioned_table_keeps_rights_policies_comments_indexes_and_publications()
+    {
+        await ExecuteAsync(
+            """
+            do $$ begin
+                if to_regrole('partition_reader') is null then create role partition_reader; end if;
+            exception when duplicate_object or unique_violation then null;
+            end $$;
+            alter default privileges grant select on tables to partition_reader;
+            create index "more USING" on crawl_events (event_type) where event_type <> ' USING ';
+            grant insert on crawl_events to partition_reader with grant option;
+            grant update (payload) on crawl_events to public;
+            comment on table crawl_events is 'the events';
+            comment on column crawl_events.payload is 'the payload';
+            comment on index idx_crawl_events_crawl_id is 'an index';
+            comment on constraint crawl_events_crawl_id_fkey on crawl_events is 'a key';
+            alter table crawl_events enable row level security, force row level security;
+            create policy seen on crawl_events for select to partition_reader, public using (event_type <> 'secret');
+            create policy written on crawl_events as restrictive for insert with check (event_type <> 'no');
+            alter table crawl_events set (fillfactor = 90);
+            create publication own for table crawl_events (id, crawl_id, payload) where (id > 0);
+            create publication every for all tables;
+            """);
+        const string snapshot =
+            """
+            select string_agg(line, E'\n' order by line)
+            from (
+                select format('grant %s to %s by %s, %s', privilege_type, grantee, grantor, is_grantable) from pg_class, aclexplode(relacl)
+                where pg_class.oid = 'crawl_events'::regclass
+                union all
+                select format('column grant %s %s to %s', attname, privilege_type, grantee) from pg_attribute, aclexplode(attacl)
+                where attrelid = 'crawl_events'::regclass
+                union all
+                select format('policy %s %s %s %s %s %s', policyname, permissive, roles, cmd, qual, with_check) from pg_policies where tablename = 'crawl_events'
+                union all
+                select format('row security %s %s of %s', relrowsecurity, relforcerowsecurity, relowner) from pg_class where oid = 'crawl_events'::regclass
+                union all
+                select format('comment %s %s', objsubid, description) from pg_description where objoid = 'crawl_events'::regclass
+                union all
+                select 'comment ' || description from pg_description where objoid = 'idx_crawl_events_crawl_id'::regclass
+                union all
+                select format('constraint %s %s %s', conname, pg_get_constraintdef(pg_constraint.oid), description) from pg_constraint
+                left join pg_description on objoid = pg_constraint.oid
+                where conrelid = 'crawl_events'::regclass and contype in ('p', 'f')
+                union all
+                select replace(pg_get_indexdef(indexrelid), ' ONLY', '') from pg_index where indrelid = 'crawl_events'::regclass
+                union all
+                select format('publication %s %s %s', pubname, attnames, rowfilter) from pg_publication_tables where tablename = 'crawl_events'
+                union all
+                select 'sequence ' || pg_get_serial_sequence('crawl_events', 'id')
+            ) as lines (line)
+            """;
+        var before = await ScalarAsync<string>(snapshot);
+
+        await Partitioner.PartitionAsync();
+
+        Assert.That(await ScalarAsync<string>(snapshot), Is.EqualTo(before));
+        Assert.That(before!.Split('\n'), Has.Length.GreaterThan(15));
+        Assert.That(
+            await ScalarAsync<bool>("select bool_and(pubviaroot) from pg_publication"), "a subscriber gets the events as those of crawl_events");
+        Assert.That(
+            await ScalarAsync<long>(
+                """
+                select count(*) from pg_inherits join pg_class on oid = inhrelid
+                where inhparent = 'crawl_events'::regclass and reloptions = '{fillfactor=90}'
+                  and (pg_get_expr(relpartbound, oid) like '%MINVALUE%' or not has_table_privilege('partition_reader', oid, 'select'))
+                """),
+            Is.EqualTo(4), "new partitions have the options of the table, and rights on the table alone");
+    }
+
+    private static readonly string[] Steps = ["add the check", "validate the check", "swap the tables", "analyze the table"];
+
+    [TestCaseSource(nameof(Steps))]
+    public async Task An_interrupted_conversion_refuses_nothing_and_goes_on(string interrupted)
+    {
+        var crawl = await CreateCrawlAsync();
+        var ids = (await Events.AppendAsync(crawl, Enumerable.Repeat(Event, 10))).ToList();
+        var killed = new EventPartitioner(DataSource, Options)
+        {
+            BeforeStep = step => step == interrupted ? throw new InvalidOperationException(step) : Task.CompletedTask,
+        };
+        await Assert.ThatAsync(() => killed.PartitionAsync(), Throws.InvalidOperationException.With.Message.EqualTo(interrupted));
+
+        ids.Add(await Events.AppendAsync(crawl, Event));
+        ids.AddRange(await Events.AppendAsync(crawl, Enumerable.Repeat(Event, 1_500)));
+        await Partitioner.PartitionAsync();
+
+        ids.Add(await Events.AppendAsync(crawl, Event));
+        Assert.That((await Events.ListAllAsync(limit: 10_000)).Events.Select(one => one.Id), Is.EqualTo(ids));
+        Assert.That(await new SchemaMigrator(DataSource).VerifySchemaAsync(), Is.Empty);
+    }
+
+    [Test]
+    public async Task An_interrupted_conversion_can_be_taken_back()
+    {
+        var killed = new EventPartitioner(DataSource, Options)
+        {
+            BeforeStep = step => step == "swap the tables" ? throw new InvalidOperationException(step) : Task.CompletedTask,
+        };
+        await Assert.ThatAsync(() => killed.PartitionAsync(), Throws.InvalidOperationException);
+        Assert.That(
+            (await new SchemaMigrator(DataSource).VerifySchemaAsync()).Select(difference => difference.Element),
+            Is.EqualTo(["constraint crawl_events.crawl_events_partitioning"]));
+
+        Assert.That((await Partitioner.AbandonAsync(), await Partitioner.AbandonAsync()), Is.EqualTo((true, false)));
+
+        Assert.That(await new SchemaMigrator(DataSource).VerifySchemaAsync(), Is.Empty);
+        Assert.That(await Partitioner.ListAsync(), Is.Empty);
+        Assert.That(await Partitioner.MakeAheadAsync(), Is.Empty);
+    }
+
+    /// <summary>The sequence is moved as if very many events had been appended meanwhile.</summary>
+    [Test]
+    public async Task A_bound_that_the_ids_come_near_to_is_raised()
+    {
+        var crawl = await CreateCrawlAsync();
+        var steps = new List<string>();
+        var partitioner = new EventPartitioner(DataSource, Options)
+        {
+            BeforeStep = async step =>
+            {
+                steps.Add(step);
+                if (steps.Count == 2)
+                {
+                    await ExecuteAsync("select setval('crawl_events_id_seq', 10990)");
+                }
+            },
+        };
+
+        var partitions = await partitioner.PartitionAsync();
+
+        Assert.That(steps, Is.EqualTo(["add the check", "validate the check", "add the check", "validate the check", "swap the tables", "analyze the table"]));
+        Assert.That(partitions[0].ToId, Is.EqualTo(31_000), "twice the margin");
+        Assert.That(await Events.AppendAsync(crawl, Event), Is.EqualTo(31_000));
+    }
+
+    /// <summary>A statement through a view would go on with the old table alone.</summary>
+    [Test]
+    public async Task What_a_conversion_would_not_carry_over_is_named_and_nothing_is_changed()
+    {
+        await ExecuteAsync(
+            """
+            create view seen as select id from crawl_events;
+            create function newest() returns setof crawl_events language sql as 'select * from crawl_events';
+            create trigger own before update on crawl_events for each row execute function suppress_redundant_updates_trigger();
+            create rule written as on delete to crawl_events do also notify deleted;
+            create table marks (event_id bigint references crawl_events (id));
+            alter table crawl_events add constraint long check (length(event_type) > 1), add constraint pair unique (crawl_id, id),
+                replica identity full;
+            create unique index single on crawl_events (crawl_id, id, event_type);
+            create table child () inherits (crawl_events);
+            """);
+
+        var refused = await Assert.ThrowsAsync<PartitioningRefusedException>(() => Partitioner.PartitionAsync());
+
+        string[] obstacles =
+        [
+            "rule _RETURN on view seen", "function newest()", "trigger own", "rule written", "constraint marks_event_id_fkey on table marks",
+            "constraint long", "constraint pair", "index single", "inheritance", "table child", "replica identity",
+        ];
+        Assert.That(refused!.Obstacles, Is.EquivalentTo(obstacles));
+        Assert.That(refused.Message, Does.Contain("trigger own"));
+        Assert.That(await ScalarAsync<long>("select count(*) from pg_constraint where conname = 'crawl_events_partitioning'"), Is.Zero);
+    }
+
+    /// <summary>An open transaction keeps the tables from being swapped. Others are held up for less than a second each time, and the swap comes when it
+    /// has ended.</summary>
+    [Test]
+    public async Task A_swap_waits_for_open_transactions_and_holds_up_nobody_meanwhile()
+    {
+        var (crawl, other) = (await CreateCrawlAsync(), await CreateCrawlAsync());
+        await using var connection = await DataSource.OpenConnectionAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        var waiting = new LogSignal("WaitingForLocks");
+        var partitioner = new EventPartitioner(DataSource, Options, LoggerOf<EventPartitioner>(waiting))
+        {
+            BeforeStep = async step =>
+            {
+                if (step == "swap the tables")
+                {
+                    await Events.AppendAsync(crawl, Event, transaction);
+                }
+            },
+        };
+
+        var partitioning = partitioner.PartitionAsync();
+        await waiting.Logged;
+        await Events.AppendAsync(other, Event);
+        Assert.That(partitioning.IsCompleted, Is.False);
+        await transaction.CommitAsync();
+
+        Assert.That(await partitioning, Has.Count.EqualTo(4));
+        Assert.That((await Events.ListAllAsync()).Events.Select(one => one.CrawlId), Is.EqualTo([crawl, other]));
+    }
+
+    [Test]
+    public async Task Processes_that_make_partitions_ahead_at_a_time_make_each_once()
+    {
+        await Partitioner.PartitionAsync();
+        var six = new EventPartitionerOptions { Ahead = 6 };
+
+        var made = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => new EventPartitioner(DataSource, six).MakeAheadAsync()));
+
+        Assert.That(made.SelectMany(one => one).Select(one => one.FromId), Is.EquivalentTo([14_000, 15_000, 16_000, 17_000]));
+        Assert.That((await Partitioner.ListAsync()).Select(one => one.ToId), Is.Ordered.And.Exactly(8).Items, "each as wide as the one before");
+    }
+
+    [Test]
+    public async Task Without_a_partition_the_writer_keeps_its_events_until_there_is_one()
+    {
+        var crawl = await CreateCrawlAsync();
+        await Partitioner.PartitionAsync();
+        await ExecuteAsync("select setval('crawl_events_id_seq', 13995)");
+        var impatient = new CrawlEventRepository(DataSource, retry: new RetryOptions { Limit = TimeSpan.Zero });
+        foreach (var count in new[] { 10, 1_500 })
+        {
+            var error = await Assert.ThrowsAsync<PostgresException>(() => impatient.AppendAsync(crawl, Enumerable.Repeat(Event, count)));
+            Assert.That(ServerErrors.IsMissingPartition(error!) && !ServerErrors.IsRefusal(error!), error!.ToString());
+        }
+
+        var retrying = new LogSignal("Retrying");
+        await using var writer = new CrawlEventWriter(new CrawlEventRepository(DataSource, logger: LoggerOf<CrawlEventRepository>(retrying)));
+        for (var number = 0; number < 10; number++)
+        {
+            await writer.WriteAsync(crawl, Event);
+        }
+
+        var flushing = writer.FlushAsync();
+        await retrying.Logged;
+        Assert.That(flushing.IsCompleted, Is.False);
+        Assert.That(await Partitioner.MakeAheadAsync(), Is.Not.Empty);
+        await flushing;
+
+        Assert.That(await Events.CountAsync(crawl), Is.EqualTo(10));
+    }
+
+    private static Logger<T> LoggerOf<T>(LogSignal signal) => new(new OneLoggerFactory(signal));
+
+    private async Task<Guid> CreateCrawlAsync() =>
+        (await new CrawlRunRepository(DataSource).InsertAsync(new NewCrawlRun { AppPackage = "org.example.app" })).Id;
+}
