@@ -15,7 +15,6 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Options;
 
 namespace CrawlData.Dashboard;
 
@@ -24,9 +23,6 @@ internal sealed partial class Dashboard
 {
     // Screens are mapped with GET alone: none of them can write.
     private static readonly string[] Methods = [HttpMethods.Get, HttpMethods.Head];
-
-    // A viewer whose page is a few seconds old finds its next event among them.
-    private const int NewestEvents = 200;
 
     private readonly IServiceProvider services;
     private readonly CrawlDataDashboardOptions options;
@@ -44,7 +40,7 @@ internal sealed partial class Dashboard
     private readonly Cached<(IReadOnlyDictionary<ArtifactType, ArtifactTotal> Totals, ArtifactTotal Expiring)> artifactTotals;
     private readonly Cached<IReadOnlyList<DatabaseFinding>> findings;
     private readonly Cached<SchemaCheck> schema;
-    private readonly EventStream events;
+    private readonly LiveStream live;
 
     public Dashboard(IServiceProvider services, CrawlDataDashboardOptions options)
     {
@@ -66,7 +62,7 @@ internal sealed partial class Dashboard
 
         // It runs the scripts in temporary tables.
         schema = new(TimeSpan.FromMinutes(1), time);
-        events = new EventStream(new LiveRuns(FindLiveSource(services)), time);
+        live = new LiveStream(new LiveFollowers(), time);
     }
 
     /// <summary>Maps the screens. Each has a page, and below <c>api/v1/</c> the same as JSON.</summary>
@@ -87,18 +83,6 @@ internal sealed partial class Dashboard
         MapArtifacts(endpoints);
         MapActions(endpoints);
         Map(endpoints, "assets/{name}", isApi: false, context => AssetCatalog.WriteAsync(context, (string)context.Request.RouteValues["name"]!));
-    }
-
-    private void MapLive(IEndpointRouteBuilder endpoints)
-    {
-        const string Stream = "runs/{id:guid}/events/stream";
-        Map(endpoints, Stream, isApi: true, async context =>
-        {
-            if (!await events.WriteAsync(context).ConfigureAwait(false))
-            {
-                await WriteProblemAsync(context, Stream, Problem.NotFound, isApi: true).ConfigureAwait(false);
-            }
-        });
     }
 
     private void MapScreen<TScreen, TPage>(
@@ -225,27 +209,6 @@ internal sealed partial class Dashboard
         database.ReadAsync(
             transaction => read(new RowReads(database.Repositories, transaction, redaction, summaries, sampler, options.StaleAfter, cancellationToken)),
             cancellationToken);
-
-    private LiveSource FindLiveSource(IServiceProvider services)
-    {
-        var repository = Find<CrawlEventRepository>(services, options.ServiceKey);
-        var settings = services.GetRequiredService<IOptionsMonitor<CrawlDataOptions>>().Get(options.ServiceKey);
-        return new LiveSource
-        {
-            ReadNewestAsync = (id, cancellationToken) => ReadRowsAsync(
-                async rows => await rows.GetRunAsync(id).ConfigureAwait(false) is null
-                    ? null
-                    : await rows.ListNewestEventsAsync(id, new CrawlEventFilter(), NewestEvents).ConfigureAwait(false),
-                cancellationToken),
-            Events = repository,
-
-            // The application's own appends notify. Otherwise listening would be a connection for nothing.
-            Options = new CrawlEventFollowOptions { PageSize = EventRing.FrameEvents, Listen = settings.Notify && !database.Multiplexes },
-            Redaction = redaction,
-            Time = time,
-            Logger = logger,
-        };
-    }
 
     private PageContext ContextOf(HttpContext context, string path, string title, string? section)
     {

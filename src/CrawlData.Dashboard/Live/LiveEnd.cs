@@ -1,11 +1,11 @@
 namespace CrawlData.Dashboard.Live;
 
-/// <summary>Why no further event comes.</summary>
+/// <summary>Why no further item comes.</summary>
 internal enum LiveEnd
 {
-    /// <summary>The run has ended.</summary>
+    /// <summary>The run or the session has ended.</summary>
     Ended,
 
-    /// <summary>The run was deleted.</summary>
+    /// <summary>It was deleted.</summary>
     Deleted,
 }

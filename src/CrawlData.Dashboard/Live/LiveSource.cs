@@ -1,23 +1,19 @@
-using CrawlData.Crawls;
-using CrawlData.Dashboard.Reads;
 using Microsoft.Extensions.Logging;
 
 namespace CrawlData.Dashboard.Live;
 
-/// <summary>Where live runs get their events.</summary>
+/// <summary>What followers follow: the events of runs, or the logs of sessions.</summary>
 internal sealed class LiveSource
 {
-    /// <summary>Gets a function that reads a run's newest events, redacted, with the newest first; null when there is no such run.</summary>
-    public required Func<Guid, CancellationToken, Task<Page<CrawlEvent>?>> ReadNewestAsync { get; init; }
+    /// <summary>Gets what an id names, for the log.</summary>
+    public required string Noun { get; init; }
 
-    /// <summary>Gets the application's repository. Its followers share their statements.</summary>
-    public required CrawlEventRepository Events { get; init; }
+    /// <summary>Gets a function that finds where a follower begins; null when there is no such row.</summary>
+    public required Func<Guid, CancellationToken, Task<LiveStart?>> BeginAsync { get; init; }
 
-    /// <summary>Gets how the followers wait.</summary>
-    public required CrawlEventFollowOptions Options { get; init; }
-
-    /// <summary>Gets the redaction of the followers' events.</summary>
-    public required Redaction Redaction { get; init; }
+    /// <summary>Gets a function that follows a row from an id on, until it has ended, and throws <see cref="RowNotFoundException"/> once it is deleted. The
+    /// items are redacted, and their ids rise.</summary>
+    public required Func<Guid, long?, CancellationToken, IAsyncEnumerable<IReadOnlyList<LiveItem>>> Follow { get; init; }
 
     public required TimeProvider Time { get; init; }
 

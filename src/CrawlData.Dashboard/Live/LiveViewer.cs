@@ -1,11 +1,11 @@
 namespace CrawlData.Dashboard.Live;
 
-/// <summary>A viewer of a live run.</summary>
-/// <param name="run">The run.</param>
+/// <summary>A viewer of a live run or session.</summary>
+/// <param name="follower">Its follower.</param>
 /// <param name="leave">Ends the view.</param>
-internal sealed class LiveViewer(LiveRun run, Action leave) : IDisposable
+internal sealed class LiveViewer(LiveFollower follower, Action leave) : IDisposable
 {
-    public LiveRun Run => run;
+    public LiveFollower Follower => follower;
 
     public void Dispose() => leave();
 }

@@ -107,11 +107,11 @@ public sealed class EventStreamTests : DashboardTest
         var steps = 0;
         for (var count = 1; count <= 3; count++)
         {
-            steps += await AdvanceUntilAsync(time, EventStream.Heartbeat, viewer.Comments.UntilCountAsync(count));
+            steps += await AdvanceUntilAsync(time, LiveStream.Heartbeat, viewer.Comments.UntilCountAsync(count));
         }
 
         Assert.That(viewer.Comments.Count, Is.LessThanOrEqualTo(steps));
-        await AdvanceUntilAsync(time, EventStream.Longest, viewer.Ended);
+        await AdvanceUntilAsync(time, LiveStream.Longest, viewer.Ended);
 
         Assert.That(await viewer.Ended);
         Assert.That(viewer.Messages.ToList().Select(message => message.Event), Has.None.EqualTo("end"));
@@ -355,7 +355,7 @@ public sealed class EventStreamTests : DashboardTest
         using var response = await Host.Client.SendAsync(request);
 
         Assert.That(response.StatusCode, Is.EqualTo(HttpStatusCode.BadRequest));
-        Assert.That(await response.Content.ReadAsStringAsync(), Does.Contain(isHeader ? "Last-Event-ID must be the number of an event." : "after must be"));
+        Assert.That(await response.Content.ReadAsStringAsync(), Does.Contain(isHeader ? "Last-Event-ID must be the number of an event or a line." : "after must be"));
     }
 
     [Test]

@@ -3,9 +3,9 @@ using Npgsql;
 
 namespace CrawlData.Dashboard.Live;
 
-/// <summary>A run that is followed once for all of its viewers.</summary>
+/// <summary>Follows a run or a session, once for all of its viewers.</summary>
 /// <remarks>The follower and the viewers wait for nothing of each other: a viewer takes what is there, and a slow one finds that it has missed some.</remarks>
-internal sealed partial class LiveRun : IDisposable
+internal sealed partial class LiveFollower : IDisposable
 {
     private const int RingBytes = 1024 * 1024;
 
@@ -16,12 +16,12 @@ internal sealed partial class LiveRun : IDisposable
     private readonly LiveSource source;
     private readonly CancellationTokenSource stop = new();
     private readonly Lock gate = new();
-    private readonly EventRing ring = new(RingBytes);
+    private readonly LiveRing ring = new(RingBytes);
     private TaskCompletionSource changed = NewSignal();
     private LiveEnd? end;
     private Exception? error;
 
-    public LiveRun(Guid id, LiveSource source)
+    public LiveFollower(Guid id, LiveSource source)
     {
         (this.id, this.source) = (id, source);
         var started = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -34,13 +34,13 @@ internal sealed partial class LiveRun : IDisposable
         }
     }
 
-    /// <summary>Gets a task that ends once there are events to take. Its result is whether the run exists.</summary>
+    /// <summary>Gets a task that ends once there is something to take. Its result is whether the row exists.</summary>
     public Task<bool> Started { get; }
 
-    /// <summary>Gets or sets the number of viewers. The lock of <see cref="LiveRuns"/> protects it.</summary>
+    /// <summary>Gets or sets the number of viewers. The lock of <see cref="LiveFollowers"/> protects it.</summary>
     public int Viewers { get; set; }
 
-    /// <summary>Gets whether no further event comes.</summary>
+    /// <summary>Gets whether no further item comes.</summary>
     public bool IsOver
     {
         get
@@ -52,18 +52,18 @@ internal sealed partial class LiveRun : IDisposable
         }
     }
 
-    /// <summary>Returns what a viewer gets after an event.</summary>
+    /// <summary>Returns what a viewer gets after an item.</summary>
     /// <returns>The frame. Why it is the last, or null. And a task that ends when there is more.</returns>
-    /// <exception cref="Exception">What ended the follower, after all events were returned.</exception>
+    /// <exception cref="Exception">What ended the follower, after all items were returned.</exception>
     public (LiveFrame Frame, LiveEnd? End, Task Changed) Next(long? afterId)
     {
         lock (gate)
         {
             var frame = ring.Next(afterId);
-            var isAll = frame.MissedUpToId is null && frame.Events.Count == 0;
+            var isAll = frame.MissedUpToId is null && frame.Items.Count == 0;
             if (isAll && error is not null)
             {
-                throw new InvalidOperationException("The run cannot be followed.", error);
+                throw new InvalidOperationException($"The {source.Noun} cannot be followed.", error);
             }
 
             return (frame, isAll ? end : null, changed.Task);
@@ -83,22 +83,21 @@ internal sealed partial class LiveRun : IDisposable
     {
         try
         {
-            if (await source.ReadNewestAsync(id, cancellationToken).ConfigureAwait(false) is not { } newest)
+            if (await source.BeginAsync(id, cancellationToken).ConfigureAwait(false) is not { } start)
             {
                 Change(() => end = LiveEnd.Deleted);
                 started.SetResult(false);
                 return;
             }
 
-            var events = newest.Items.Reverse().Select(LiveEvent.Of).ToList();
             Change(() =>
             {
-                if (newest.NextCursor is not null && events.Count > 0)
+                if (start.MissingUpToId is { } missing)
                 {
-                    ring.Skip(events[0].Id - 1);
+                    ring.Skip(missing);
                 }
 
-                events.ForEach(ring.Add);
+                Add(start.Items);
             });
             started.SetResult(true);
             await FollowAsync(cancellationToken).ConfigureAwait(false);
@@ -118,10 +117,9 @@ internal sealed partial class LiveRun : IDisposable
         {
             try
             {
-                await foreach (var batch in source.Events.FollowBatchesAsync(id, ring.LastId, source.Options, cancellationToken).ConfigureAwait(false))
+                await foreach (var items in source.Follow(id, ring.LastId, cancellationToken).ConfigureAwait(false))
                 {
-                    var events = batch.Select(one => LiveEvent.Of(source.Redaction.Of(one))).ToList();
-                    Change(() => events.ForEach(ring.Add));
+                    Change(() => Add(items));
                 }
 
                 Change(() => end = LiveEnd.Ended);
@@ -135,10 +133,18 @@ internal sealed partial class LiveRun : IDisposable
             catch (Exception exception) when (exception is NpgsqlException or TimeoutException && !cancellationToken.IsCancellationRequested)
             {
                 // The viewers go on once the database answers.
-                LogFollowing(source.Logger, id, exception);
+                LogFollowing(source.Logger, source.Noun, id, exception);
             }
 
             await Task.Delay(RetryPause, source.Time, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private void Add(IReadOnlyList<LiveItem> items)
+    {
+        foreach (var item in items)
+        {
+            ring.Add(item);
         }
     }
 
@@ -158,6 +164,6 @@ internal sealed partial class LiveRun : IDisposable
         EventId = 2,
         EventName = "DashboardFollowing",
         Level = LogLevel.Warning,
-        Message = "The dashboard cannot follow run {RunId} at the moment. It tries again.")]
-    private static partial void LogFollowing(ILogger logger, Guid runId, Exception exception);
+        Message = "The dashboard cannot follow {Noun} {Id} at the moment. It tries again.")]
+    private static partial void LogFollowing(ILogger logger, string noun, Guid id, Exception exception);
 }

@@ -10,10 +10,10 @@ using Microsoft.Extensions.Hosting;
 
 namespace CrawlData.Dashboard.Live;
 
-/// <summary>Writes a run's events to one viewer, as server-sent events. ASP.NET's own result for these writes no comments.</summary>
-/// <param name="runs">The live runs.</param>
+/// <summary>Writes a run's events or a session's log to one viewer, as server-sent events. ASP.NET's own result for these writes no comments.</summary>
+/// <param name="followers">The followers of what somebody looks at.</param>
 /// <param name="time">Measures the heartbeats.</param>
-internal sealed class EventStream(LiveRuns runs, TimeProvider time)
+internal sealed class LiveStream(LiveFollowers followers, TimeProvider time)
 {
     /// <summary>The time of silence after which a comment is written. Proxies end a response that is silent for longer.</summary>
     public static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(15);
@@ -21,20 +21,20 @@ internal sealed class EventStream(LiveRuns runs, TimeProvider time)
     /// <summary>The longest stream. The browser comes again, and the application decides anew whether it may.</summary>
     public static readonly TimeSpan Longest = TimeSpan.FromMinutes(30);
 
-    /// <summary>Writes events until the run has ended, the viewer has left, or the host stops.</summary>
-    /// <returns>False when there is no such run. Then nothing was written.</returns>
-    /// <exception cref="BadQueryException">The cursor is no event's id.</exception>
-    public async Task<bool> WriteAsync(HttpContext context)
+    /// <summary>Writes items until the run or the session has ended, the viewer has left, or the host stops.</summary>
+    /// <returns>False when there is no such row. Then nothing was written.</returns>
+    /// <exception cref="BadQueryException">The cursor is no item's id.</exception>
+    public async Task<bool> WriteAsync(HttpContext context, LiveSource source)
     {
         var afterId = Cursor(context.Request);
-        var runId = Guid.Parse((string)context.Request.RouteValues["id"]!, CultureInfo.InvariantCulture);
+        var id = Guid.Parse((string)context.Request.RouteValues["id"]!, CultureInfo.InvariantCulture);
         using var limit = new CancellationTokenSource(Longest, time);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(
             context.RequestAborted, context.RequestServices.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping, limit.Token);
-        using var viewer = runs.Enter(runId);
+        using var viewer = followers.Enter(source, id);
         try
         {
-            if (!await viewer.Run.Started.WaitAsync(stop.Token).ConfigureAwait(false))
+            if (!await viewer.Follower.Started.WaitAsync(stop.Token).ConfigureAwait(false))
             {
                 return false;
             }
@@ -48,7 +48,7 @@ internal sealed class EventStream(LiveRuns runs, TimeProvider time)
             response.Headers["X-Accel-Buffering"] = "no";
             if (!HttpMethods.IsHead(context.Request.Method))
             {
-                await WriteAsync(response.BodyWriter, viewer.Run, afterId, stop.Token).ConfigureAwait(false);
+                await WriteAsync(response.BodyWriter, viewer.Follower, afterId, stop.Token).ConfigureAwait(false);
             }
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
@@ -59,24 +59,24 @@ internal sealed class EventStream(LiveRuns runs, TimeProvider time)
         return true;
     }
 
-    private async Task WriteAsync(PipeWriter body, LiveRun run, long? afterId, CancellationToken cancellationToken)
+    private async Task WriteAsync(PipeWriter body, LiveFollower follower, long? afterId, CancellationToken cancellationToken)
     {
-        // The headers go out with it, even if nothing happens in the run.
+        // The headers go out with it, even if nothing happens.
         Write(body, "retry: 1000\n\n");
         await body.FlushAsync(cancellationToken).ConfigureAwait(false);
         while (true)
         {
-            var (frame, end, changed) = run.Next(afterId);
+            var (frame, end, changed) = follower.Next(afterId);
             if (frame.MissedUpToId is { } missed)
             {
                 var from = afterId is { } last ? $"\"{last}\"" : "null";
                 Write(body, $"event: gap\nid: {missed}\ndata: {{\"after\":{from},\"up_to\":\"{missed}\"}}\n\n");
                 afterId = missed;
             }
-            else if (frame.Events.Count > 0)
+            else if (frame.Items.Count > 0)
             {
-                afterId = frame.Events[^1].Id;
-                Write(body, frame.Events);
+                afterId = frame.Items[^1].Id;
+                Write(body, frame.Items);
             }
             else if (end is { } reason)
             {
@@ -102,13 +102,13 @@ internal sealed class EventStream(LiveRuns runs, TimeProvider time)
         }
     }
 
-    private static void Write(PipeWriter body, IReadOnlyList<LiveEvent> events)
+    private static void Write(PipeWriter body, IReadOnlyList<LiveItem> items)
     {
-        Write(body, $"id: {events[^1].Id}\ndata: [");
-        for (var index = 0; index < events.Count; index++)
+        Write(body, $"id: {items[^1].Id}\ndata: [");
+        for (var index = 0; index < items.Count; index++)
         {
             Write(body, index == 0 ? "" : ",");
-            body.Write(events[index].Json.Span);
+            body.Write(items[index].Json.Span);
         }
 
         Write(body, "]\n\n");
@@ -126,6 +126,6 @@ internal sealed class EventStream(LiveRuns runs, TimeProvider time)
 
         return long.TryParse(last, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var id)
             ? id
-            : throw new BadQueryException("Last-Event-ID", "must be the number of an event");
+            : throw new BadQueryException("Last-Event-ID", "must be the number of an event or a line");
     }
 }
