@@ -17,8 +17,8 @@ internal static class LogStart
     // As many as a follower reads at once.
     private const long Most = 1_000;
 
-    /// <summary>Returns the id that is before the newest lines; null when there are no more lines than these. Then the follower begins at the first one, because
-    /// a line with a lower id than the first may still be committed.</summary>
+    /// <summary>Returns the id that is before the newest lines; null when there are no more lines than these. Then the follower begins before the first one,
+    /// because a line with a lower id may still be committed.</summary>
     public static async Task<long?> FindAsync(Guid sessionId, NpgsqlTransaction transaction, CancellationToken cancellationToken)
     {
         var command = new NpgsqlCommand(FindSql, transaction.Connection, transaction);
