@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using CrawlData.Audits;
 using CrawlData.Crawls;
 using CrawlData.Dashboard.Live;
 using CrawlData.Dashboard.Screens;
@@ -14,7 +15,11 @@ internal sealed partial class Dashboard
     // A viewer whose page is a few seconds old finds its next event among them.
     private const int NewestEvents = 200;
 
-    private void MapLive(IEndpointRouteBuilder endpoints) => MapStream(endpoints, "runs/{id:guid}/events/stream", EventsOfRuns());
+    private void MapLive(IEndpointRouteBuilder endpoints)
+    {
+        MapStream(endpoints, "runs/{id:guid}/events/stream", EventsOfRuns());
+        MapStream(endpoints, "sessions/{id:guid}/log/stream", LogsOfSessions());
+    }
 
     private void MapStream(IEndpointRouteBuilder endpoints, string path, LiveSource source) => Map(endpoints, path, isApi: true, async context =>
     {
@@ -52,6 +57,27 @@ internal sealed partial class Dashboard
             await foreach (var batch in repository.FollowBatchesAsync(id, afterId, following, cancellationToken).ConfigureAwait(false))
             {
                 yield return [.. batch.Select(one => LiveEvent.Of(redaction.Of(one)))];
+            }
+        }
+    }
+
+    private LiveSource LogsOfSessions()
+    {
+        var repository = Find<CrawlLogRepository>(services, options.ServiceKey);
+        return new LiveSource { Noun = "session", BeginAsync = BeginAsync, Follow = FollowAsync, Time = time, Logger = logger };
+
+        // The follower alone knows up to where no line comes any more. So it reads the newest lines too.
+        Task<LiveStart?> BeginAsync(Guid id, CancellationToken cancellationToken) => ReadRowsAsync(
+            async rows => await rows.GetSessionAsync(id).ConfigureAwait(false) is null
+                ? null
+                : new LiveStart(await rows.FindLogStartAsync(id).ConfigureAwait(false), []),
+            cancellationToken);
+
+        async IAsyncEnumerable<IReadOnlyList<LiveItem>> FollowAsync(Guid id, long? afterId, [EnumeratorCancellation] CancellationToken cancellationToken)
+        {
+            await foreach (var line in repository.FollowAsync(id, afterId: afterId, cancellationToken: cancellationToken).ConfigureAwait(false))
+            {
+                yield return [LiveLogLine.Of(redaction.Of(line))];
             }
         }
     }

@@ -12,7 +12,7 @@ internal static class AssetCatalog
     private static readonly FrozenDictionary<string, Asset> ByName =
         new[]
         {
-            Read("dashboard.css", "text/css"), Read("dashboard.js", "text/javascript"), Read("events.js", "text/javascript"),
+            Read("dashboard.css", "text/css"), Read("dashboard.js", "text/javascript"), Read("live.js", "text/javascript"),
             Read("icon.svg", "image/svg+xml"),
         }.ToFrozenDictionary(asset => asset.Name);
 
@@ -22,7 +22,7 @@ internal static class AssetCatalog
 
     public static string Script { get; } = Find("dashboard", ".js");
 
-    public static string EventScript { get; } = Find("events", ".js");
+    public static string LiveScript { get; } = Find("live", ".js");
 
     public static string Icon { get; } = Find("icon", ".svg");
 

@@ -17,7 +17,7 @@ internal sealed record PageContext(string Root, string Name, string Title, strin
 
     public string Script => $"{Root}assets/{AssetCatalog.Script}";
 
-    public string EventScript => $"{Root}assets/{AssetCatalog.EventScript}";
+    public string LiveScript => $"{Root}assets/{AssetCatalog.LiveScript}";
 
     public string Icon => $"{Root}assets/{AssetCatalog.Icon}";
 

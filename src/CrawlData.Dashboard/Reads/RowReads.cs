@@ -174,5 +174,8 @@ internal sealed class RowReads(
             await repositories.Logs.ListNewestAsync(sessionId, filter, pageSize, cursor, transaction, cancellationToken).ConfigureAwait(false),
             redaction.Of);
 
+    /// <summary>Gets the id before the newest lines of a long log, where a follower begins; null for the first line.</summary>
+    public Task<long?> FindLogStartAsync(Guid sessionId) => LogStart.FindAsync(sessionId, transaction, cancellationToken);
+
     private static Page<T> Redact<T>(Page<T> page, Func<T, T> redact) => new() { Items = [.. page.Items.Select(redact)], NextCursor = page.NextCursor };
 }

@@ -34,6 +34,12 @@ internal sealed record SessionView : IScreen
 
     public required DateTimeOffset Now { get; init; }
 
+    /// <summary>Gets whether further lines may come, onto this page.</summary>
+    public bool IsLive => IsFirstPage && Row.Session.Status is AuditSessionStatus.Queued or AuditSessionStatus.Running;
+
+    /// <summary>Gets the id from which on lines may come: all lines of the session up to it are shown, or older than the page. Null for all lines.</summary>
+    public long? LiveAfter => NextCursor is null || Lines.Count == 0 ? null : Lines.Min(line => line.Id) - 1;
+
     /// <summary>Gets what the user may do with the session.</summary>
     public required IReadOnlyList<ActionRule> Actions { get; init; }
 

@@ -355,7 +355,9 @@ public sealed class EventStreamTests : DashboardTest
         using var response = await Host.Client.SendAsync(request);
 
         Assert.That(response.StatusCode, Is.EqualTo(HttpStatusCode.BadRequest));
-        Assert.That(await response.Content.ReadAsStringAsync(), Does.Contain(isHeader ? "Last-Event-ID must be the number of an event or a line." : "after must be"));
+        Assert.That(
+            await response.Content.ReadAsStringAsync(),
+            Does.Contain(isHeader ? "Last-Event-ID must be the number of an event or a line." : "after must be"));
     }
 
     [Test]

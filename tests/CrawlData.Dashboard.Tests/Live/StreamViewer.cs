@@ -40,9 +40,17 @@ internal sealed class StreamViewer : IAsyncDisposable
     /// <param name="runId">The run.</param>
     /// <param name="after">The cursor in the address; null for none.</param>
     /// <param name="lastEventId">The cursor in the header; null for none.</param>
-    public static async Task<StreamViewer> ConnectAsync(DashboardHost host, Guid runId, long? after = null, string? lastEventId = null)
+    public static Task<StreamViewer> ConnectAsync(DashboardHost host, Guid runId, long? after = null, string? lastEventId = null) =>
+        ConnectAsync(host, $"runs/{runId}/events/stream", after, lastEventId);
+
+    /// <summary>Connects to the stream of a session's log.</summary>
+    /// <inheritdoc cref="ConnectAsync(DashboardHost, Guid, long?, string?)"/>
+    public static Task<StreamViewer> ConnectToLogAsync(DashboardHost host, Guid sessionId, long? after = null, string? lastEventId = null) =>
+        ConnectAsync(host, $"sessions/{sessionId}/log/stream", after, lastEventId);
+
+    private static async Task<StreamViewer> ConnectAsync(DashboardHost host, string address, long? after, string? lastEventId)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Get, $"runs/{runId}/events/stream{(after is null ? "" : $"?after={after}")}");
+        using var request = new HttpRequestMessage(HttpMethod.Get, $"{address}{(after is null ? "" : $"?after={after}")}");
         if (lastEventId is not null)
         {
             request.Headers.Add("Last-Event-ID", lastEventId);

@@ -29,10 +29,10 @@ public sealed class MalformedTextTests : DashboardTest
 
     private static readonly string[] Attributes =
     [
-        "action", "aria-current", "aria-hidden", "aria-label", "autocomplete", "charset", "class", "content", "data-compare", "data-events",
-        "data-label", "data-last", "data-order", "data-run", "data-stream", "data-strip", "data-type", "data-zone", "datetime", "height", "hidden",
-        "href", "id", "lang", "max", "maxlength", "method", "name", "placeholder", "preserveAspectRatio", "rel", "scope", "selected", "spellcheck",
-        "src", "step", "tabindex", "title", "type", "value", "viewBox", "width", "x", "y",
+        "action", "aria-current", "aria-hidden", "aria-label", "autocomplete", "charset", "class", "content", "data-after", "data-compare", "data-events",
+        "data-label", "data-last", "data-level", "data-log", "data-order", "data-run", "data-stream", "data-strip", "data-type", "data-zone", "datetime",
+        "height", "hidden", "href", "id", "lang", "max", "maxlength", "method", "name", "placeholder", "preserveAspectRatio", "rel", "scope", "selected",
+        "spellcheck", "src", "step", "tabindex", "title", "type", "value", "viewBox", "width", "x", "y",
     ];
 
     internal static IEnumerable<string> Texts => MalformedText.Storable.Concat(Scripts);
@@ -129,7 +129,7 @@ public sealed class MalformedTextTests : DashboardTest
         }
 
         Assert.That(page.Scripts.Select(script => script.GetAttribute("src")), Has.One.Matches(@"^(\.\./)*assets/dashboard\.\w+\.js$"), description);
-        Assert.That(page.Scripts.Select(script => script.GetAttribute("src")), Has.All.Matches(@"^(\.\./)*assets/(dashboard|events)\.\w+\.js$"), description);
+        Assert.That(page.Scripts.Select(script => script.GetAttribute("src")), Has.All.Matches(@"^(\.\./)*assets/(dashboard|live)\.\w+\.js$"), description);
         Assert.That(page.Scripts.Select(script => script.TextContent), Has.All.Empty);
     }
 
