@@ -29,7 +29,13 @@ public sealed class BrowserSetUp : ThrowawayServerSetUp
         // Chromium's own sandbox, which a root user and most containers cannot have. It opens pages of this suite only.
         Assertions.SetDefaultExpectTimeout(LongestMilliseconds);
         playwright = await Playwright.CreateAsync();
-        Browser = await playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions { ExecutablePath = program });
+        Browser = await playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions
+        {
+            ExecutablePath = program,
+
+            // Names that lead to this machine, beside localhost.
+            Args = ["--host-resolver-rules=MAP *.test 127.0.0.1"],
+        });
     }
 
     [OneTimeTearDown]

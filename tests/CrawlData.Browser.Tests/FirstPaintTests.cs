@@ -18,17 +18,18 @@ public sealed class FirstPaintTests : BrowserTest
             }))
         """;
 
+    private DashboardHost host = null!;
+
+    [OneTimeSetUp]
+    public async Task StartAsync() => host = await StartOperatorsAsync(
+        services => services.AddResponseCompression(), application => application.UseResponseCompression());
+
+    [OneTimeTearDown]
+    public async Task StopAsync() => await host.DisposeAsync();
+
     [Test]
     public async Task A_page_waits_for_two_requests_of_30_kilobytes_at_most([ValueSource(typeof(Showcase), nameof(Showcase.Names))] string name)
     {
-        await using var host = await DashboardHost.StartAsync(
-            DataSource,
-            services: services => services.AddResponseCompression(),
-            map: application =>
-            {
-                application.UseResponseCompression();
-                application.MapCrawlDataDashboard("/crawls");
-            });
         await BrowseAsync(
             async page =>
             {

@@ -11,9 +11,8 @@ public sealed class ScreenshotTests : BrowserTest
         ?? Path.Combine(Path.GetTempPath(), "crawldata-screenshots");
 
     [Test]
-    public Task A_page_has_pictures([ValueSource(typeof(Showcase), nameof(Showcase.Names))] string name) => BrowseAsync(async page =>
+    public Task A_page_has_pictures([ValueSource(typeof(Showcase), nameof(Showcase.Names))] string name) => BrowseAsync(name, async page =>
     {
-        await OpenAsync(page, name);
         foreach (var width in Widths)
         {
             await page.SetViewportSizeAsync(width, 800);

@@ -27,10 +27,12 @@ internal sealed class ServerAccess(DashboardServerOptions options)
         <head><meta charset="utf-8" /><meta name="viewport" content="width=device-width" /><meta name="color-scheme" content="light dark" />
         <title>Sign in · CrawlData</title></head>
         <body>
+        <main>
         <h1>CrawlData</h1>
         <form method="post"><label>Token of this dashboard <input type="password" name="token" autocomplete="current-password" required autofocus /></label>
         <button>Sign in</button></form>
         <p>Whoever started this dashboard has the token. A program sends it as <code>Authorization: Bearer TOKEN</code>.</p>
+        </main>
         </body>
         </html>
         """;

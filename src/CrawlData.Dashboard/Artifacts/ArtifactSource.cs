@@ -10,7 +10,12 @@ namespace CrawlData.Dashboard.Artifacts;
 internal sealed class ArtifactSource
 {
     // Nothing of a content runs, or loads anything.
-    private const string ContentSecurityPolicy = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox";
+    private const string Restrictions = "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox";
+    private const string ContentSecurityPolicy = $"default-src 'none'; {Restrictions}";
+
+    // A browser that shows a picture alone puts it into a page of its own, with styles inline.
+    private const string ImagePolicy = $"default-src 'none'; style-src 'unsafe-inline'; {Restrictions}";
+
     private const int MostAtATime = 8;
     private const int BufferBytes = 64 * 1024;
 
@@ -103,7 +108,7 @@ internal sealed class ArtifactSource
         var image = ImageType.Find(buffer.AsSpan(0, read));
         response.ContentType = image ?? "application/octet-stream";
         response.ContentLength = length;
-        response.Headers.ContentSecurityPolicy = ContentSecurityPolicy;
+        response.Headers.ContentSecurityPolicy = image is null ? ContentSecurityPolicy : ImagePolicy;
         response.Headers.ContentDisposition = new ContentDispositionHeaderValue(image is null ? "attachment" : "inline") { FileName = fileName }.ToString();
         if (HttpMethods.IsHead(context.Request.Method))
         {

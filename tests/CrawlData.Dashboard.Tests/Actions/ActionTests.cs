@@ -3,12 +3,8 @@ using System.Text.Json;
 using CrawlData.Audits;
 using CrawlData.Crawls;
 using CrawlData.Dashboard.Tests.Security;
-using CrawlData.Tests;
-using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Routing;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging;
 
 namespace CrawlData.Dashboard.Tests.Actions;
 
@@ -244,48 +240,6 @@ public sealed class ActionTests : DashboardTest
     }
 
     private Task<DashboardHost> StartAsync(
-        Action<CrawlDataDashboardOptions> configure, Action<IEndpointConventionBuilder>? authorize = null) => DashboardHost.StartAsync(
-        DataSource,
-        environment: "Production",
-        services: services =>
-        {
-            services.AddSingleton<ILoggerProvider>(logged);
-            services.AddAuthentication(TestAuthentication.Name).AddScheme<AuthenticationSchemeOptions, TestAuthentication>(TestAuthentication.Name, null);
-            services.AddAuthorization(options =>
-            {
-                options.AddPolicy("viewers", policy => policy.RequireRole("viewer", "operator"));
-                options.AddPolicy("operators", policy => policy.RequireRole("operator"));
-            });
-        },
-        map: application =>
-        {
-            application.UseAuthentication();
-            application.UseAuthorization();
-            var dashboard = application.MapCrawlDataDashboard("/crawls", options =>
-            {
-                options.StatementTimeout = TimeSpan.FromMinutes(1);
-                configure(options);
-            });
-            (authorize ?? (endpoints => endpoints.RequireAuthorization("viewers")))(dashboard);
-        });
-
-    private sealed class ActionLog : ILoggerProvider, ILogger
-    {
-        private readonly ReceivedItems<string> received = new();
-
-        public IReadOnlyList<string> Messages => received.ToList();
-
-        public ILogger CreateLogger(string categoryName) => this;
-
-        public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
-
-        public bool IsEnabled(LogLevel logLevel) => true;
-
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
-            received.Add(formatter(state, exception));
-
-        public void Dispose()
-        {
-        }
-    }
+        Action<CrawlDataDashboardOptions> configure, Action<IEndpointConventionBuilder>? authorize = null) =>
+        OperatorHost.StartAsync(DataSource, logged, configure, authorize);
 }

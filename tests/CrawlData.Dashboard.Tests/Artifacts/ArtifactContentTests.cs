@@ -44,6 +44,7 @@ public sealed class ArtifactContentTests : DashboardTest
                 $"{response.Content.Headers.ContentDisposition}",
                 Is.EqualTo($"{(image is null ? "attachment" : "inline")}; filename=html_gz-{artifact.Id}.html.gz"));
             Assert.That(Header("Content-Security-Policy"), Does.StartWith("default-src 'none'").And.EndsWith("sandbox").And.Not.Contain("'self'"));
+            Assert.That(Header("Content-Security-Policy").Contains("style-src 'unsafe-inline'", StringComparison.Ordinal), Is.EqualTo(image is not null));
             Assert.That(Header("X-Content-Type-Options"), Is.EqualTo("nosniff"));
             Assert.That(Header("Cross-Origin-Resource-Policy"), Is.EqualTo("same-origin"));
             Assert.That(Header("Cache-Control"), Is.EqualTo("no-store"));
