@@ -127,6 +127,8 @@ public static partial class SqlConstants
         [("CrawlRunRepository.FindIdsSql", "limit")] = "bigint",
         [("AuditSessionRepository.FindIdsSql", "limit")] = "bigint",
         [("CrawlEventReader.ReadAllSql", "limit")] = "bigint",
+        [("CrawlEventReader.ReadUpToSql", "limit")] = "bigint",
+        [("CrawlLogFollower.ReadUpToSql", "limit")] = "bigint",
         [("CrawlEventReader.FollowSql", "limit")] = "bigint",
         [("CrawlEventReader.FollowCheckedSql", "limit")] = "bigint",
         [("CrawlLogStatements.ReadSql", "limit")] = "bigint",
@@ -146,6 +148,8 @@ public static partial class SqlConstants
     {
         ["CrawlEventStatements.InsertOneSql"] = ["uuid", "character varying", "jsonb", "timestamp without time zone"],
         ["CrawlEventStatements.InsertOneAvailableSql"] = ["uuid", "character varying", "jsonb", "timestamp without time zone"],
+        ["CrawlEventStatements.LockRunSql"] = ["uuid"],
+        ["CrawlEventStatements.InsertLockedSql"] = ["uuid", "character varying", "jsonb", "timestamp without time zone"],
         ["CrawlEventStatements.InsertSql"] = InsertEvents,
         ["CrawlEventStatements.InsertAvailableSql"] = InsertEvents,
         ["CrawlEventStatements.InsertClaimedSql"] = [.. InsertEvents, .. Claims],
