@@ -126,8 +126,10 @@ internal sealed class FaultRounds(FaultyCluster cluster, ClusterFault fault, App
     {
         var pids = cluster.QueryAsync<int>(
             node,
-            $"select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend' and {condition}")
-            .GetAwaiter().GetResult();
+            $"""
+            select pid from pg_stat_activity
+            where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend' and {condition}
+            """).GetAwaiter().GetResult();
         using var kill = Process.Start("kill", ["-9", $"{pids[0]}"]);
         kill.WaitForExit();
         Assert.That(kill.ExitCode, Is.Zero, "the tests may kill the server's processes");
@@ -162,7 +164,8 @@ internal sealed class FaultRounds(FaultyCluster cluster, ClusterFault fault, App
 
             return (Outcome.Stored, batch.Count);
         }
-        catch (Exception exception) when (exception is AppendOutcomeUnknownException or CrawlEventsNotStoredException { InnerException: AppendOutcomeUnknownException })
+        catch (Exception exception) when (
+            exception is AppendOutcomeUnknownException or CrawlEventsNotStoredException { InnerException: AppendOutcomeUnknownException })
         {
             TestContext.Out.WriteLine(exception);
             return (Outcome.Unknown, batch.Count);
