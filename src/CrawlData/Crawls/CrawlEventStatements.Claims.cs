@@ -1,5 +1,3 @@
-using CrawlData.Storage;
-
 namespace CrawlData.Crawls;
 
 // The statements for events that are written under a claim. They do as those without claims, and append nothing when a claim is lost.
@@ -56,7 +54,7 @@ internal sealed partial class CrawlEventStatements
             order by position
             returning id
         )
-        select pg_catalog.array_agg(id order by id), {TransactionIdentity.Columns}, {Lost} from inserted
+        select pg_catalog.array_agg(id order by id), {Lost} from inserted
         """;
 
     internal const string InsertAvailableClaimedSql =
@@ -66,7 +64,7 @@ internal sealed partial class CrawlEventStatements
             order by position
             returning id
         )
-        select pg_catalog.array_agg(id order by id), {TransactionIdentity.Columns}, {Lost}, array(select id from runs) from inserted
+        select pg_catalog.array_agg(id order by id), {Lost}, array(select id from runs) from inserted
         """;
 
     internal const string ReserveClaimedSql =
@@ -74,7 +72,6 @@ internal sealed partial class CrawlEventStatements
         with {TableLock}, runs as materialized ({LockedRuns}), {LostClaimsOfReserve}
         select array(select pg_catalog.nextval('crawl_events_id_seq') from pg_catalog.generate_series(1, locked.rows)),
                pg_catalog.row_security_active('crawl_events'::text),
-               {TransactionIdentity.Columns},
                {Lost}
         from (
             select case when count = pg_catalog.cardinality($1) and not exists (select from lost) then $2 else 0 end as rows
@@ -87,7 +84,6 @@ internal sealed partial class CrawlEventStatements
         with {TableLock}, runs as materialized ({LockedRuns} skip locked), {LostClaimsOfReserve}
         select array(select pg_catalog.nextval('crawl_events_id_seq') from pg_catalog.generate_series(1, locked.rows)),
                pg_catalog.row_security_active('crawl_events'::text),
-               {TransactionIdentity.Columns},
                {Lost},
                array(select id from runs)
         from (

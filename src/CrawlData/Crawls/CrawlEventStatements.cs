@@ -23,7 +23,7 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
         )
         insert into crawl_events (crawl_id, event_type, payload, created_at)
         select id, $2, $3, coalesce($4, pg_catalog.now() at time zone 'utc') from run
-        returning id, {TransactionIdentity.Columns}
+        returning id
         """;
 
     // As above, and does not wait for a run that another transaction has locked. No row means an unknown or a locked crawl.
@@ -34,7 +34,19 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
         )
         insert into crawl_events (crawl_id, event_type, payload, created_at)
         select id, $2, $3, coalesce($4, pg_catalog.now() at time zone 'utc') from run
-        returning id, {TransactionIdentity.Columns}
+        returning id
+        """;
+
+    internal const string IdentitySql = $"{TransactionIdentity.Query} -- of crawl_events";
+
+    // For a row alone on Citus: there, these two take a third of the time that the one statement above takes.
+    internal const string LockRunSql = "select id from crawl_runs where id = $1 for no key update";
+
+    internal const string InsertLockedSql =
+        """
+        insert into crawl_events (crawl_id, event_type, payload, created_at)
+        values ($1, $2, $3, coalesce($4, pg_catalog.now() at time zone 'utc'))
+        returning id
         """;
 
     // All locks come first, in id order, so that calls with several crawls cannot deadlock. The count takes the locks before the first id is drawn. It also
@@ -52,7 +64,7 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
             order by position
             returning id
         )
-        select pg_catalog.array_agg(id order by id), {TransactionIdentity.Columns} from inserted
+        select pg_catalog.array_agg(id order by id) from inserted
         """;
 
     // As above, for the events of the runs that it locks. The sort reads all of them before the first id is drawn, and so takes all locks before it. As "is
@@ -70,7 +82,7 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
             order by position
             returning id
         )
-        select pg_catalog.array_agg(id order by id), {TransactionIdentity.Columns}, array(select id from runs) from inserted
+        select pg_catalog.array_agg(id order by id), array(select id from runs) from inserted
         """;
 
     // As above: generate_series needs the count, and nextval needs both. The empty insert takes the table's lock first, as the other statements do.
@@ -85,8 +97,7 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
         select array(
                    select pg_catalog.nextval('crawl_events_id_seq')
                    from pg_catalog.generate_series(1, case locked.runs when pg_catalog.cardinality($1) then $2 else 0 end)),
-               pg_catalog.row_security_active('crawl_events'),
-               {TransactionIdentity.Columns}
+               pg_catalog.row_security_active('crawl_events')
         from (select pg_catalog.count(*) as runs from runs) as locked
         """;
 
@@ -100,13 +111,14 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
         )
         select array(select pg_catalog.nextval('crawl_events_id_seq') from pg_catalog.generate_series(1, locked.rows)),
                pg_catalog.row_security_active('crawl_events'),
-               {TransactionIdentity.Columns},
                array(select id from runs)
         from (
             select coalesce(pg_catalog.sum(asked.rows), 0)::integer as rows
             from runs join unnest($1, $2) as asked (id, rows) using (id)
         ) as locked
         """;
+
+    internal const string LockParentSql = "select id from crawl_runs where id = @parent_id for no key update";
 
     internal const string RowIsOfTransactionSql =
         "select created_at = @transaction_start at time zone 'utc' from crawl_events where id = @row_id and crawl_id = @parent_id";
@@ -182,6 +194,8 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
 
     public override string? InsertOne => InsertOneSql;
 
+    public override (string Lock, string Insert)? InsertOneInSteps => (LockRunSql, InsertLockedSql);
+
     public override string Insert => InsertSql;
 
     public override string Reserve => ReserveSql;
@@ -195,6 +209,10 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
     public override string Copy => CopySql;
 
     public override string UnknownParents => UnknownParentsSql;
+
+    public override string Identity => IdentitySql;
+
+    public override string LockParent => LockParentSql;
 
     public override string RowIsOfTransaction => RowIsOfTransactionSql;
 

@@ -6,4 +6,6 @@ internal static class Citus
 {
     /// <summary>An expression: whether the database has the extension. The workers have it too.</summary>
     public const string IsInstalled = "(pg_catalog.to_regclass('pg_catalog.pg_dist_partition') is not null)";
+
+    internal const string IsInstalledSql = $"select {IsInstalled}";
 }

@@ -29,22 +29,28 @@ internal static class RowReader
         return rows;
     }
 
-    /// <summary>Runs a command that returns at most one row, and maps it.</summary>
+    /// <summary>Maps the row of a result that has at most one.</summary>
     /// <returns>The row; null when there is none.</returns>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    public static async ValueTask<T?> ReadRowAsync<T>(this NpgsqlCommand command, Func<NpgsqlDataReader, T> map, CancellationToken cancellationToken)
+    public static async ValueTask<T?> ReadRowAsync<T>(this NpgsqlDataReader reader, Func<NpgsqlDataReader, T> map, CancellationToken cancellationToken)
         where T : struct
     {
-        var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
-        await using (reader.ConfigureAwait(false))
-        {
-            T? row = await reader.ReadAsync(cancellationToken).ConfigureAwait(false) ? map(reader) : null;
+        T? row = await reader.ReadAsync(cancellationToken).ConfigureAwait(false) ? map(reader) : null;
 
-            // An error of a trigger or a constraint comes after the row.
-            return row is null || !await reader.ReadAsync(cancellationToken).ConfigureAwait(false)
-                ? row
-                : throw new InvalidOperationException("The statement returned more than one row.");
-        }
+        // An error of a trigger or a constraint comes after the row.
+        return row is null || !await reader.ReadAsync(cancellationToken).ConfigureAwait(false)
+            ? row
+            : throw new InvalidOperationException("The statement returned more than one row.");
+    }
+
+    /// <summary>Goes on to the next result, and maps its row.</summary>
+    /// <returns>The row; null when there is none.</returns>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    public static async ValueTask<T?> ReadNextRowAsync<T>(this NpgsqlDataReader reader, Func<NpgsqlDataReader, T> map, CancellationToken cancellationToken)
+        where T : struct
+    {
+        await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
+        return await reader.ReadRowAsync(map, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Reads an enum from its label.</summary>

@@ -25,7 +25,9 @@ public sealed class PreparedAppendTests : DatabaseTest
             await events.AppendAsync(crawl, EventsOf(2));
         }
 
-        Assert.That(await PreparedAsync(dataSource), Is.EquivalentTo([CrawlEventStatements.InsertOneSql, CrawlEventStatements.InsertSql]));
+        Assert.That(
+            await PreparedAsync(dataSource),
+            Is.EquivalentTo([CrawlEventStatements.InsertOneSql, CrawlEventStatements.InsertSql, CrawlEventStatements.IdentitySql]));
     }
 
     /// <summary>An error would end the caller's transaction.</summary>

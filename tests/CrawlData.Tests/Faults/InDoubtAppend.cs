@@ -16,15 +16,17 @@ internal static class InDoubtAppend
         insert.Parameters[1].Value = "step";
         insert.Parameters[2].Value = "{}";
         insert.Parameters[3].Value = createdAt ?? (object)DBNull.Value;
-        await using var reader = await insert.ExecuteReaderAsync();
+        var id = (long)(await insert.ExecuteScalarAsync())!;
+        await using var identity = new NpgsqlCommand(CrawlEventStatements.IdentitySql, connection, transaction);
+        await using var reader = await identity.ExecuteReaderAsync();
         await reader.ReadAsync();
-        return new AppendedRows([reader.GetInt64(0)], TransactionIdentity.Read(reader, 1), crawl, createdAt is null, [crawl]);
+        return new AppendedRows([id], TransactionIdentity.Read(reader), crawl, createdAt is null, [crawl]);
     }
 
     public static Task<CommitOutcome> VerifyAsync(NpgsqlDataSource dataSource, AppendedRows rows)
     {
         var retry = new RetryPolicy(
             dataSource, TimeSpan.FromSeconds(10), TimeProvider.System, new Telemetry(dataSource, "crawl_events"), TestLog.Instance);
-        return new CommitVerifier(dataSource, retry, CrawlEventStatements.RowIsOfTransactionSql).VerifyAsync(rows);
+        return new CommitVerifier(dataSource, retry, CrawlEventStatements.LockParentSql, CrawlEventStatements.RowIsOfTransactionSql).VerifyAsync(rows);
     }
 }

@@ -4,10 +4,15 @@ namespace CrawlData.Tests;
 
 public sealed class SentStatementTests : MigratorTest
 {
-    // Other tests send these: after a lost connection, and in a script that psql runs.
+    // Other tests send these: after a lost connection, on Citus, and in a script that psql runs.
     private static readonly string[] OutsideTheScenario =
     [
+        "Citus.IsInstalledSql",
+        "CrawlEventStatements.InsertLockedSql",
+        "CrawlEventStatements.LockParentSql",
+        "CrawlEventStatements.LockRunSql",
         "CrawlEventStatements.RowIsOfTransactionSql",
+        "CrawlLogStatements.LockParentSql",
         "CrawlLogStatements.RowIsOfTransactionSql",
         "MigrationLock.HoldersSql",
         "MigrationLock.TransactionLockSql",

@@ -144,6 +144,8 @@ public static partial class SqlConstants
     {
         ["CrawlEventStatements.InsertOneSql"] = ["uuid", "character varying", "jsonb", "timestamp without time zone"],
         ["CrawlEventStatements.InsertOneAvailableSql"] = ["uuid", "character varying", "jsonb", "timestamp without time zone"],
+        ["CrawlEventStatements.LockRunSql"] = ["uuid"],
+        ["CrawlEventStatements.InsertLockedSql"] = ["uuid", "character varying", "jsonb", "timestamp without time zone"],
         ["CrawlEventStatements.InsertSql"] = InsertEvents,
         ["CrawlEventStatements.InsertAvailableSql"] = InsertEvents,
         ["CrawlEventStatements.InsertClaimedSql"] = [.. InsertEvents, .. Claims],

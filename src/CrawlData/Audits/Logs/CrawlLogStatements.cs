@@ -28,7 +28,7 @@ internal sealed class CrawlLogStatements : AppendStatements<NewCrawlLog>
             order by position
             returning id
         )
-        select pg_catalog.array_agg(id order by id), {TransactionIdentity.Columns} from inserted
+        select pg_catalog.array_agg(id order by id) from inserted
         """;
 
     // The empty insert takes the table's lock before an id is drawn, as InsertSql does. HighWaterMark waits for the transactions that hold that lock.
@@ -43,10 +43,14 @@ internal sealed class CrawlLogStatements : AppendStatements<NewCrawlLog>
         select array(
                    select pg_catalog.nextval('crawl_logs_id_seq')
                    from pg_catalog.generate_series(1, case locked.sessions when pg_catalog.cardinality($1) then $2 else 0 end)),
-               pg_catalog.row_security_active('crawl_logs'),
-               {TransactionIdentity.Columns}
+               pg_catalog.row_security_active('crawl_logs')
         from (select pg_catalog.count(*) as sessions from sessions) as locked
         """;
+
+    internal const string IdentitySql = $"{TransactionIdentity.Query} -- of crawl_logs";
+
+    // It waits for the appends' locks, which are weaker.
+    internal const string LockParentSql = "select id from audit_sessions where id = @parent_id for update";
 
     internal const string RowIsOfTransactionSql =
         "select timestamp = @transaction_start from crawl_logs where id = @row_id and session_id = @parent_id";
@@ -82,6 +86,10 @@ internal sealed class CrawlLogStatements : AppendStatements<NewCrawlLog>
     public override string Copy => CopySql;
 
     public override string UnknownParents => AuditPageRepository.UnknownSessionsSql;
+
+    public override string Identity => IdentitySql;
+
+    public override string LockParent => LockParentSql;
 
     public override string RowIsOfTransaction => RowIsOfTransactionSql;
 

@@ -16,17 +16,23 @@ internal abstract class AppendStatements<T> where T : class
     /// <summary>The parameter of the public methods that takes rows, for the error of a null row.</summary>
     public abstract string RowsName { get; }
 
-    /// <summary>Inserts one row under the parent's lock, and returns its id and the transaction's identity; no row when the parent is unknown. Null for a table
-    /// that inserts one row as it inserts many.</summary>
+    /// <summary>Returns the identity of the transaction, in the same round trip as each statement that appends.</summary>
+    public abstract string Identity { get; }
+
+    /// <summary>Inserts one row under the parent's lock, and returns its id; no row when the parent is unknown. Null for a table that inserts one row as it
+    /// inserts many.</summary>
     public virtual string? InsertOne => null;
 
-    /// <summary>Takes the locks of the parents <c>$1</c>, inserts the rows, and returns an array of their ids, which rise, and the transaction's identity. The
-    /// array is null when a parent is unknown. <c>$2</c> has each row's parent, and is null when all rows have the same; the columns follow, and then the
-    /// claims.</summary>
+    /// <summary>Does as <see cref="InsertOne"/>, in two statements: takes the lock of the parent <c>$1</c>, and returns it; and inserts the row, which fails
+    /// when the parent is unknown.</summary>
+    public virtual (string Lock, string Insert)? InsertOneInSteps => null;
+
+    /// <summary>Takes the locks of the parents <c>$1</c>, inserts the rows, and returns an array of their ids, which rise. The array is null when a parent is
+    /// unknown. <c>$2</c> has each row's parent, and is null when all rows have the same; the columns follow, and then the claims.</summary>
     public abstract string Insert { get; }
 
-    /// <summary>Takes the locks of the parents <c>$1</c>, and returns an array of <c>$2</c> ids, whether row security forbids COPY, and the transaction's
-    /// identity. The array is empty when a parent is unknown. The claims follow.</summary>
+    /// <summary>Takes the locks of the parents <c>$1</c>, and returns an array of <c>$2</c> ids, and whether row security forbids COPY. The array is empty
+    /// when a parent is unknown. The claims follow.</summary>
     public abstract string Reserve { get; }
 
     /// <summary>Does as <see cref="InsertOne"/>, and returns no row when another transaction has locked the parent. For tables that append what is
@@ -59,6 +65,10 @@ internal abstract class AppendStatements<T> where T : class
 
     /// <summary>Returns the ids in <c>@parent_ids</c> that do not exist.</summary>
     public abstract string UnknownParents { get; }
+
+    /// <summary>Takes a lock of the parent <c>@parent_id</c> that waits for the transactions that append to it, and returns its id; no row when it is
+    /// unknown.</summary>
+    public abstract string LockParent { get; }
 
     /// <summary>Returns whether the row <c>@row_id</c> of <c>@parent_id</c> has the time <c>@transaction_start</c>; no row when there is no such row.</summary>
     public abstract string RowIsOfTransaction { get; }

@@ -68,9 +68,10 @@ internal sealed class AppendTransaction(
                 return attempt.Rows;
             }
 
-            // The transaction was rolled back, so it may be repeated whatever the error was.
+            // The transaction was rolled back, so it may be repeated. But one server alone would refuse the COMMIT again.
             attempts ??= retry.Begin(rows);
-            if (!repeatable || !attempts.HasTime)
+            var isRefused = lost.SourceException is PostgresException refusal && !retry.IsTransient(refusal) && !attempt.Rows.Transaction!.Value.IsOnCitus;
+            if (!repeatable || isRefused || !attempts.HasTime)
             {
                 lost.Throw();
             }
@@ -142,9 +143,10 @@ internal sealed class AppendTransaction(
         }
     }
 
-    // The server refused the COMMIT and rolled back. An error that ends the session, or a cancel, may arrive after the transaction was committed.
+    // The server refused the COMMIT and rolled back. An error that ends the session, or a cancel, may arrive after the transaction was committed. So may an
+    // error of Citus, which lost a node during the COMMIT: it has the SQLSTATE of the node, of a connection (08), or of an internal error (XX).
     private static bool IsRefusal(Exception exception) =>
-        exception is PostgresException { InvariantSeverity: "ERROR", SqlState: not PostgresErrorCodes.QueryCanceled };
+        exception is PostgresException { InvariantSeverity: "ERROR" } server && server.SqlState[..2] is not ("08" or "57" or "58" or "XX");
 
     private async Task<bool> IsCommittedAsync(AppendedRows rows, Exception cause)
     {

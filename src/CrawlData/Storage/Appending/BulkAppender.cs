@@ -35,9 +35,12 @@ internal sealed class BulkAppender<T>(
 
     private const string Savepoint = "crawldata_append";
 
-    private readonly CommitVerifier verifier = new(dataSource, retry, statements.RowIsOfTransaction);
+    private readonly CommitVerifier verifier = new(dataSource, retry, statements.LockParent, statements.RowIsOfTransaction);
 
     private readonly StatementPreparation preparation = new(dataSource);
+
+    // Each append finds out.
+    private volatile bool isOnCitus;
 
     /// <summary>Verifies an append of an earlier process.</summary>
     /// <param name="appended">The append.</param>
@@ -253,20 +256,62 @@ internal sealed class BulkAppender<T>(
         bool prepares,
         CancellationToken cancellationToken)
     {
-        var command = new NpgsqlCommand(available ? statements.InsertOneAvailable : statements.InsertOne!, connection, transaction);
-        await using (command.ConfigureAwait(false))
+        if (isOnCitus && prepares && !available && statements.InsertOneInSteps is var (lockParent, insert))
         {
-            statements.AddParameters(command.Parameters, parentId, row);
-            if (prepares)
+            return await InsertInStepsAsync(connection, transaction, lockParent, insert, parentId, row, cancellationToken).ConfigureAwait(false);
+        }
+
+        var batch = new NpgsqlBatch(connection, transaction);
+        await using (batch.ConfigureAwait(false))
+        {
+            statements.AddParameters(Add(batch, available ? statements.InsertOneAvailable : statements.InsertOne!), parentId, row);
+            var (id, identity) = await RunAsync(batch, static row => row.GetInt64(0), prepares, cancellationToken).ConfigureAwait(false);
+            return id is { } inserted
+                ? AppendedOne(inserted, identity, parentId, row)
+                : available ? AppendedRows.None : throw new RowNotFoundException(statements.ParentTable, [parentId]);
+        }
+    }
+
+    /// <summary>Inserts one row as <see cref="AppendStatements{T}.InsertOneInSteps"/> does, in a transaction of its own.</summary>
+    private async ValueTask<AppendedRows> InsertInStepsAsync(
+        NpgsqlConnection connection,
+        NpgsqlTransaction transaction,
+        string lockParent,
+        string insert,
+        Guid parentId,
+        T row,
+        CancellationToken cancellationToken)
+    {
+        var isLocked = false;
+        var batch = new NpgsqlBatch(connection, transaction);
+        await using (batch.ConfigureAwait(false))
+        {
+            Add(batch, lockParent).AddValue(NpgsqlDbType.Uuid, parentId);
+            statements.AddParameters(Add(batch, insert), parentId, row);
+            Add(batch, statements.Identity);
+            await preparation.PrepareAsync(batch, cancellationToken).ConfigureAwait(false);
+            try
             {
-                await preparation.PrepareAsync(command, cancellationToken).ConfigureAwait(false);
+                var reader = await batch.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+                await using (reader.ConfigureAwait(false))
+                {
+                    isLocked = await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
+                    var id = await reader.ReadNextRowAsync(static row => row.GetInt64(0), cancellationToken).ConfigureAwait(false);
+                    var identity = await reader.ReadNextRowAsync(TransactionIdentity.Read, cancellationToken).ConfigureAwait(false);
+                    if (isLocked)
+                    {
+                        isOnCitus = identity!.Value.IsOnCitus;
+                        return AppendedOne(id!.Value, identity.Value, parentId, row);
+                    }
+                }
+            }
+            catch (PostgresException exception) when (!isLocked && ServerErrors.IsRefusal(exception))
+            {
+                // The row has no parent, whatever else it lacks.
             }
 
-            var inserted = await command.ReadRowAsync(static row => (Id: row.GetInt64(0), TransactionIdentity.Read(row, 1)), cancellationToken)
-                .ConfigureAwait(false);
-            return inserted is var (id, identity)
-                ? new AppendedRows(new[] { id }, identity, parentId, HasTransactionTime: statements.TimeOf(row) is null, new[] { parentId })
-                : available ? AppendedRows.None : throw new RowNotFoundException(statements.ParentTable, [parentId]);
+            // Without its lock, the row must not be committed, even if the parent has come to exist.
+            throw new RowNotFoundException(statements.ParentTable, [parentId]);
         }
     }
 
@@ -286,22 +331,20 @@ internal sealed class BulkAppender<T>(
             (false, _) => statements.InsertClaimed,
             (true, _) => statements.InsertAvailableClaimed,
         };
-        var command = new NpgsqlCommand(sql, connection, transaction);
+        var command = new NpgsqlBatch(connection, transaction);
         await using (command.ConfigureAwait(false))
         {
-            command.Parameters.AddArray("uuid[]", batch.ParentIds);
-            command.Parameters.AddArray("uuid[]", batch.ParentIds.Length == 1 ? null : batch.RowParentIds.ToArray());
-            statements.AddColumns(command.Parameters, batch.Rows);
-            AddClaims(command.Parameters, batch);
-            if (prepares)
-            {
-                await preparation.PrepareAsync(command, cancellationToken).ConfigureAwait(false);
-            }
-
-            var (ids, identity, parentIds) = (await command.ReadRowAsync(
-                row => (
-                    RequireClaims(row, batch).GetNullable<long[]>(0), TransactionIdentity.Read(row, 1), available ? ReadParents(row) : batch.ParentIds),
-                cancellationToken).ConfigureAwait(false))!.Value;
+            var parameters = Add(command, sql);
+            parameters.AddArray("uuid[]", batch.ParentIds);
+            parameters.AddArray("uuid[]", batch.ParentIds.Length == 1 ? null : batch.RowParentIds.ToArray());
+            statements.AddColumns(parameters, batch.Rows);
+            AddClaims(parameters, batch);
+            var (inserted, identity) = await RunAsync(
+                command,
+                row => (RequireClaims(row, batch).GetNullable<long[]>(0), available ? ReadParents(row) : batch.ParentIds),
+                prepares,
+                cancellationToken).ConfigureAwait(false);
+            var (ids, parentIds) = inserted!.Value;
             return ids switch
             {
                 not null => Appended(ids, identity, batch.Of(parentIds)),
@@ -372,35 +415,63 @@ internal sealed class BulkAppender<T>(
             (false, _) => statements.ReserveClaimed,
             (true, _) => statements.ReserveAvailableClaimed,
         };
-        var command = new NpgsqlCommand(sql, connection, transaction);
+        var command = new NpgsqlBatch(connection, transaction);
         await using (command.ConfigureAwait(false))
         {
-            command.Parameters.AddArray("uuid[]", batch.ParentIds);
+            var parameters = Add(command, sql);
+            parameters.AddArray("uuid[]", batch.ParentIds);
             if (available)
             {
                 var rows = batch.RowParentIds.CountBy(parentId => parentId).ToDictionary();
-                command.Parameters.AddArray("integer[]", batch.ParentIds.Select(parentId => rows[parentId]).ToArray());
+                parameters.AddArray("integer[]", batch.ParentIds.Select(parentId => rows[parentId]).ToArray());
             }
             else
             {
-                command.Parameters.AddValue(NpgsqlDbType.Integer, batch.Count);
+                parameters.AddValue(NpgsqlDbType.Integer, batch.Count);
             }
 
-            AddClaims(command.Parameters, batch);
-            if (prepares)
-            {
-                await preparation.PrepareAsync(command, cancellationToken).ConfigureAwait(false);
-            }
-
-            return (await command.ReadRowAsync(
-                row => (
-                    RequireClaims(row, batch).GetFieldValue<long[]>(0),
-                    row.GetBoolean(1),
-                    TransactionIdentity.Read(row, 2),
-                    available ? ReadParents(row) : batch.ParentIds),
-                cancellationToken).ConfigureAwait(false))!.Value;
+            AddClaims(parameters, batch);
+            var (reserved, identity) = await RunAsync(
+                command,
+                row => (RequireClaims(row, batch).GetFieldValue<long[]>(0), row.GetBoolean(1), available ? ReadParents(row) : batch.ParentIds),
+                prepares,
+                cancellationToken).ConfigureAwait(false);
+            var (ids, forbidsCopy, parentIds) = reserved!.Value;
+            return (ids, forbidsCopy, identity, parentIds);
         }
     }
+
+    private static NpgsqlParameterCollection Add(NpgsqlBatch batch, string sql)
+    {
+        var command = new NpgsqlBatchCommand(sql);
+        batch.BatchCommands.Add(command);
+        return command.Parameters;
+    }
+
+    /// <summary>Runs a statement that appends, and the query for the transaction's identity, in one round trip.</summary>
+    /// <returns>The statement's row, or null when it returns none; and the identity.</returns>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<(TRow? Row, TransactionIdentity Identity)> RunAsync<TRow>(
+        NpgsqlBatch batch, Func<NpgsqlDataReader, TRow> map, bool prepares, CancellationToken cancellationToken) where TRow : struct
+    {
+        batch.BatchCommands.Add(new NpgsqlBatchCommand(statements.Identity));
+        if (prepares)
+        {
+            await preparation.PrepareAsync(batch, cancellationToken).ConfigureAwait(false);
+        }
+
+        var reader = await batch.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+        await using (reader.ConfigureAwait(false))
+        {
+            var row = await reader.ReadRowAsync(map, cancellationToken).ConfigureAwait(false);
+            var identity = (await reader.ReadNextRowAsync(TransactionIdentity.Read, cancellationToken).ConfigureAwait(false))!.Value;
+            isOnCitus = identity.IsOnCitus;
+            return (row, identity);
+        }
+    }
+
+    private AppendedRows AppendedOne(long id, TransactionIdentity identity, Guid parentId, T row) =>
+        new(new[] { id }, identity, parentId, HasTransactionTime: statements.TimeOf(row) is null, new[] { parentId });
 
     /// <summary>Inserts a large batch where row security is active, which COPY does not support.</summary>
     private async Task<AppendedRows> InsertChunksAsync(

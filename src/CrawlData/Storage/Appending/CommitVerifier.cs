@@ -6,16 +6,18 @@ namespace CrawlData.Storage;
 /// <summary>Verifies an in-doubt transaction: one whose connection was lost during COMMIT.</summary>
 /// <param name="dataSource">The application's data source.</param>
 /// <param name="retry">For how long the server is asked.</param>
+/// <param name="lockParentSql">Takes a lock of the parent <c>@parent_id</c> that waits for the transactions that append to it.</param>
 /// <param name="rowIsOfTransactionSql">Returns whether the row <c>@row_id</c> of <c>@parent_id</c> has the time <c>@transaction_start</c>; no row when there is
 /// no such row.</param>
-internal sealed class CommitVerifier(NpgsqlDataSource dataSource, RetryPolicy retry, string rowIsOfTransactionSql)
+internal sealed class CommitVerifier(NpgsqlDataSource dataSource, RetryPolicy retry, string lockParentSql, string rowIsOfTransactionSql)
 {
     // pg_last_wal_replay_lsn() is where the recovery ended from which this server started; null when it started without one.
     internal const string StatusSql =
-        """
+        $"""
         select case when pg_catalog.pg_is_in_recovery() then 'in recovery' else pg_catalog.pg_xact_status(@transaction_id) end,
                pg_catalog.pg_postmaster_start_time() = @server_start,
-               coalesce(pg_catalog.pg_last_wal_replay_lsn() < @wal_position, false)
+               coalesce(pg_catalog.pg_last_wal_replay_lsn() < @wal_position, false),
+               {Citus.IsInstalled}
         """;
 
     // Terminates only a backend that waits for its lost client. A backend that commits may wait for its standbys. If it were terminated, the transaction would
@@ -81,20 +83,20 @@ internal sealed class CommitVerifier(NpgsqlDataSource dataSource, RetryPolicy re
                 { "server_start", NpgsqlDbType.TimestampTz, identity.ServerStart },
                 { "wal_position", NpgsqlDbType.PgLsn, identity.WalPosition },
             };
-            (string? Status, bool IsSameStart, bool IsWalLost) answer;
+            (string? Status, bool IsSameStart, bool IsWalLost, bool IsOnCitus) answer;
             try
             {
                 answer = await connection.QuerySingleAsync(
                     StatusSql,
                     parameters,
-                    row => (row.GetNullable<string>(0), row.GetBoolean(1), row.GetBoolean(2)),
+                    row => (row.GetNullable<string>(0), row.GetBoolean(1), row.GetBoolean(2), row.GetBoolean(3)),
                     null,
                     CancellationToken.None).ConfigureAwait(false);
             }
             catch (PostgresException exception) when (exception.SqlState == PostgresErrorCodes.InvalidParameterValue)
             {
                 // The id is in this server's future: the transaction's WAL was lost, with the server's memory or with the old primary.
-                return CommitOutcome.RolledBack;
+                answer = ("aborted", false, true, await IsOnCitusAsync(connection).ConfigureAwait(false));
             }
 
             switch (answer.Status)
@@ -108,6 +110,8 @@ internal sealed class CommitVerifier(NpgsqlDataSource dataSource, RetryPolicy re
                     }
 
                     return null;
+                case var _ when answer.IsOnCitus:
+                    return await AskNodeAsync(connection, appended, identity, answer.IsSameStart, answer.Status == "committed").ConfigureAwait(false);
 
                 // After a restart, a transaction in progress is another one with the same id. An id is given out again only when its transaction left nothing.
                 case "in progress" or "aborted":
@@ -127,6 +131,32 @@ internal sealed class CommitVerifier(NpgsqlDataSource dataSource, RetryPolicy re
             }
         }, CancellationToken.None);
 
+    private static Task<bool> IsOnCitusAsync(NpgsqlConnection connection) =>
+        connection.QuerySingleAsync(Citus.IsInstalledSql, null, row => row.GetBoolean(0), null, CancellationToken.None);
+
+    /// <summary>Asks the node of Citus that has the first row. Its part of the transaction may be committed after the coordinator's, or be lost. It holds the
+    /// parent's lock until it has ended.</summary>
+    private async Task<CommitOutcome> AskNodeAsync(
+        NpgsqlConnection connection, AppendedRows appended, TransactionIdentity identity, bool isSameStart, bool isCommitted)
+    {
+        var parent = new Parameters { { "parent_id", NpgsqlDbType.Uuid, appended.ParentId } };
+        var parents = await connection.QueryAsync(lockParentSql, parent, row => row.GetGuid(0), null, CancellationToken.None).ConfigureAwait(false);
+        switch (await ReadRowAsync(connection, appended, identity).ConfigureAwait(false))
+        {
+            // Only the server's own time tells two transactions apart that got one id. No id is given out twice before a restart.
+            case { } isOfTransaction when appended.HasTransactionTime ? isOfTransaction : isSameStart:
+                return await IsDurableAsync(connection).ConfigureAwait(false) ? CommitOutcome.Committed : CommitOutcome.Unknown;
+            case { } when isSameStart || !appended.HasTransactionTime:
+                return CommitOutcome.Unknown;
+
+            // It was deleted with its parent.
+            case null when isCommitted && parents.Count == 0:
+                return CommitOutcome.Committed;
+            default:
+                return CommitOutcome.RolledBack;
+        }
+    }
+
     /// <summary>Reads which cluster the server has. The ids of its transactions mean nothing in another one, such as one that a dump was restored to.</summary>
     public static Task<long> ReadClusterAsync(NpgsqlConnection connection, NpgsqlTransaction? transaction = null) =>
         connection.QuerySingleAsync(ClusterSql, null, row => row.GetInt64(0), transaction, CancellationToken.None);
@@ -145,11 +175,13 @@ internal sealed class CommitVerifier(NpgsqlDataSource dataSource, RetryPolicy re
     /// appended the same.</summary>
     private async Task<bool> IsRowOfTransactionAsync(NpgsqlConnection connection, AppendedRows appended, TransactionIdentity identity)
     {
-        if (!appended.HasTransactionTime)
-        {
-            return false;
-        }
+        return appended.HasTransactionTime && await ReadRowAsync(connection, appended, identity).ConfigureAwait(false) is true;
+    }
 
+    /// <summary>Looks for the first row.</summary>
+    /// <returns>Whether it has the transaction's time; null when it is not there.</returns>
+    private async Task<bool?> ReadRowAsync(NpgsqlConnection connection, AppendedRows appended, TransactionIdentity identity)
+    {
         var parameters = new Parameters
         {
             { "row_id", NpgsqlDbType.Bigint, appended.Ids[0] },
@@ -157,7 +189,7 @@ internal sealed class CommitVerifier(NpgsqlDataSource dataSource, RetryPolicy re
             { "transaction_start", NpgsqlDbType.TimestampTz, identity.Start },
         };
         var rows = await connection.QueryAsync(rowIsOfTransactionSql, parameters, row => row.GetBoolean(0), null, CancellationToken.None).ConfigureAwait(false);
-        return rows is [true];
+        return rows is [var isOfTransaction] ? isOfTransaction : null;
     }
 
     /// <summary>Commits something small. The server may have restarted while the COMMIT waited for its standbys: a row that is visible here may then be missing

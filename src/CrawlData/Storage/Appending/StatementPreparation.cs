@@ -22,9 +22,9 @@ internal sealed class StatementPreparation
         state = settings is { Pooling: true, Multiplexing: false, MaxAutoPrepare: 0 } ? Unknown : Impossible;
     }
 
-    /// <summary>Prepares a command, if it may. On a session that has the statement it sends nothing.</summary>
-    public Task PrepareAsync(NpgsqlCommand command, CancellationToken cancellationToken) =>
-        Volatile.Read(ref state) == Possible ? command.PrepareAsync(cancellationToken) : Task.CompletedTask;
+    /// <summary>Prepares the statements of a batch, if it may. On a session that has them it sends nothing.</summary>
+    public Task PrepareAsync(NpgsqlBatch batch, CancellationToken cancellationToken) =>
+        Volatile.Read(ref state) == Possible ? batch.PrepareAsync(cancellationToken) : Task.CompletedTask;
 
     /// <summary>Notes which backend a connection led to.</summary>
     /// <param name="processId">The backend's id, as the connection has it.</param>

@@ -10,22 +10,27 @@ namespace CrawlData.Storage;
 /// <param name="ServerStart">The server's start: <c>pg_postmaster_start_time()</c>.</param>
 /// <param name="WalPosition">A position in the WAL after its first record and before its COMMIT.</param>
 /// <param name="BackendId">The process id of its backend on the server.</param>
-/// <param name="HidesWarnings">Whether its session's <c>client_min_messages</c> hides the warning that a COMMIT was not confirmed by the standbys.</param>
+/// <param name="HidesWarnings">Whether its session's <c>client_min_messages</c> hides the warnings of a COMMIT.</param>
+/// <param name="IsOnCitus">Whether its database has Citus, so that the rows may be on other nodes.</param>
 internal readonly record struct TransactionIdentity(
-    ulong Id, Instant Start, Instant ServerStart, NpgsqlLogSequenceNumber WalPosition, int BackendId, bool HidesWarnings)
+    ulong Id, Instant Start, Instant ServerStart, NpgsqlLogSequenceNumber WalPosition, int BackendId, bool HidesWarnings, bool IsOnCitus = false)
 {
-    /// <summary>The columns that <see cref="Read"/> reads, for the statement that writes the first row.</summary>
-    public const string Columns =
-        "pg_catalog.pg_current_xact_id(), pg_catalog.now(), pg_catalog.pg_postmaster_start_time(), "
-        + "pg_catalog.pg_current_wal_insert_lsn(), pg_catalog.pg_backend_pid(), "
-        + "pg_catalog.current_setting('client_min_messages') in ('error', 'fatal', 'panic')";
+    /// <summary>A statement that returns the identity, after the statement that writes the first row. It names no table: a statement with a table may run on
+    /// another node of Citus, in another transaction. A comment with the table's name follows it, by which <see cref="LostBackends"/> finds its
+    /// backend.</summary>
+    public const string Query =
+        $"""
+        select pg_catalog.pg_current_xact_id(), pg_catalog.now(), pg_catalog.pg_postmaster_start_time(), pg_catalog.pg_current_wal_insert_lsn(),
+               pg_catalog.pg_backend_pid(), pg_catalog.current_setting('client_min_messages') in ('error', 'fatal', 'panic'), {Citus.IsInstalled}
+        """;
 
-    /// <summary>Reads an identity from <see cref="Columns"/>.</summary>
-    public static TransactionIdentity Read(DbDataReader row, int ordinal) => new(
-        row.GetFieldValue<ulong>(ordinal),
-        row.GetInstant(ordinal + 1),
-        row.GetInstant(ordinal + 2),
-        row.GetFieldValue<NpgsqlLogSequenceNumber>(ordinal + 3),
-        row.GetInt32(ordinal + 4),
-        row.GetBoolean(ordinal + 5));
+    /// <summary>Reads an identity from <see cref="Query"/>.</summary>
+    public static TransactionIdentity Read(DbDataReader row) => new(
+        row.GetFieldValue<ulong>(0),
+        row.GetInstant(1),
+        row.GetInstant(2),
+        row.GetFieldValue<NpgsqlLogSequenceNumber>(3),
+        row.GetInt32(4),
+        row.GetBoolean(5),
+        row.GetBoolean(6));
 }
