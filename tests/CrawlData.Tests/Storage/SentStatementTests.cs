@@ -8,10 +8,14 @@ public sealed class SentStatementTests : MigratorTest
     private static readonly string[] OutsideTheScenario =
     [
         "Citus.IsInstalledSql",
+        "CrawlEventReader.NewestSql",
+        "CrawlEventReader.ReadUpToSql",
         "CrawlEventStatements.InsertLockedSql",
         "CrawlEventStatements.LockParentSql",
         "CrawlEventStatements.LockRunSql",
         "CrawlEventStatements.RowIsOfTransactionSql",
+        "CrawlLogFollower.ReadUpToSql",
+        "CrawlLogFollower.StateSql",
         "CrawlLogStatements.LockParentSql",
         "CrawlLogStatements.RowIsOfTransactionSql",
         "MigrationLock.HoldersSql",

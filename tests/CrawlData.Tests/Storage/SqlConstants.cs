@@ -126,6 +126,8 @@ public static partial class SqlConstants
         [("CrawlRunRepository.FindIdsSql", "limit")] = "bigint",
         [("AuditSessionRepository.FindIdsSql", "limit")] = "bigint",
         [("CrawlEventReader.ReadAllSql", "limit")] = "bigint",
+        [("CrawlEventReader.ReadUpToSql", "limit")] = "bigint",
+        [("CrawlLogFollower.ReadUpToSql", "limit")] = "bigint",
         [("CrawlEventReader.FollowSql", "limit")] = "bigint",
         [("CrawlEventReader.FollowCheckedSql", "limit")] = "bigint",
         [("CrawlLogStatements.ReadSql", "limit")] = "bigint",

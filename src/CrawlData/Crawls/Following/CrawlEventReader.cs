@@ -23,17 +23,18 @@ internal sealed class CrawlEventReader(NpgsqlDataSource dataSource, RetryPolicy 
                case when @is_waiting or newest_id > greatest(@after_id, @up_to_id) then (
                    {HighWaterMark.Writers} and relation = 'crawl_events'::regclass::oid
                ) end,
-               pg_catalog.pg_postmaster_start_time(), null as id, null as crawl_id, null as event_type, null as payload, null as created_at
+               pg_catalog.pg_postmaster_start_time(), {Citus.IsInstalled},
+               null as id, null as crawl_id, null as event_type, null as payload, null as created_at
         from (
             select coalesce(pg_catalog.max(id), 0) as newest_id,
-                   coalesce(
+                   case when not {Citus.IsInstalled} then coalesce(
                        pg_catalog.pg_sequence_last_value('crawl_events_id_seq'),
-                       case when pg_catalog.has_sequence_privilege('crawl_events_id_seq', 'usage, select') then 0 end) as last_id
+                       case when pg_catalog.has_sequence_privilege('crawl_events_id_seq', 'usage, select') then 0 end) end as last_id
             from crawl_events
         ) as newest
         union all
         (
-            select null, null, null, null, null, {CrawlEventStatements.Columns}
+            select null, null, null, null, null, null, {CrawlEventStatements.Columns}
             from crawl_events
             where id > @after_id and id <= @up_to_id and pg_catalog.pg_postmaster_start_time() = @server_start
             order by id
@@ -41,7 +42,17 @@ internal sealed class CrawlEventReader(NpgsqlDataSource dataSource, RetryPolicy 
         )
         """;
 
-    private const int ReadAllColumns = 5;
+    private const int ReadAllColumns = 6;
+
+    // On Citus, a statement that names a table runs on the nodes that have its rows. So the server is asked in statements of their own, in the order of the
+    // parts above, and all over one connection.
+    internal const string NewestSql = "select coalesce(pg_catalog.max(id), 0) from crawl_events";
+
+    internal const string ReadUpToSql =
+        $"select {CrawlEventStatements.Columns} from crawl_events where id > @after_id and id <= @up_to_id order by id limit @limit";
+
+    private static readonly string ReadAllOnCitus = string.Join(
+        ";\n", NewestSql, NodeWriters.OnCoordinator(CrawlEventStatements.EventsTable), NodeWriters.OnNodes(CrawlEventStatements.EventsTable), ReadUpToSql);
 
     private const string RunState =
         "(select status::text in ('COMPLETED', 'FAILED', 'CANCELLED') from crawl_runs where id = @crawl_id) as has_ended, "
@@ -102,6 +113,9 @@ internal sealed class CrawlEventReader(NpgsqlDataSource dataSource, RetryPolicy 
            )
         """;
 
+    // Each read finds out, until one finds Citus.
+    private volatile bool isOnCitus;
+
     /// <summary>The bytes of payloads at which a read ends early.</summary>
     public long PageBytes { get; set; } = PageBuilder.MaxBytes;
 
@@ -116,21 +130,29 @@ internal sealed class CrawlEventReader(NpgsqlDataSource dataSource, RetryPolicy 
     public Task<EventPage> ReadAllAsync(HighWaterMark mark, long afterId, int limit, CancellationToken cancellationToken) =>
         dataSource.UseAsync(null, async connection =>
         {
-            var parameters = new Parameters
-            {
-                { "is_waiting", NpgsqlDbType.Boolean, mark.IsHeldBack },
-                { "after_id", NpgsqlDbType.Bigint, afterId },
-                { "up_to_id", NpgsqlDbType.Bigint, mark.Id },
-                { "server_start", NpgsqlDbType.TimestampTz, mark.ServerStart },
-                { "limit", NpgsqlDbType.Bigint, (long)limit },
-            };
-            var command = new NpgsqlCommand(Sql.AtReadCommitted(ReadAllSql), connection);
-            await using var commandDisposal = command.ConfigureAwait(false);
-            parameters.AddTo(command);
+            var page = isOnCitus ? null : await ReadAllAsync(connection, mark, afterId, limit, cancellationToken).ConfigureAwait(false);
+            return page ?? await ReadAllOnCitusAsync(connection, mark, afterId, limit, cancellationToken).ConfigureAwait(false);
+        }, cancellationToken);
+
+    /// <summary>Reads events of all crawls in one statement.</summary>
+    /// <returns>The events; null on Citus.</returns>
+    private async Task<EventPage?> ReadAllAsync(
+        NpgsqlConnection connection, HighWaterMark mark, long afterId, int limit, CancellationToken cancellationToken)
+    {
+        var command = new NpgsqlCommand(Sql.AtReadCommitted(ReadAllSql), connection);
+        await using (command.ConfigureAwait(false))
+        {
+            ToReadAllParameters(mark, afterId, limit).AddTo(command);
             var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
             await using (reader.ConfigureAwait(false))
             {
                 await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
+                isOnCitus = reader.GetBoolean(5);
+                if (isOnCitus)
+                {
+                    return null;
+                }
+
                 var (newest, last, writing, start) = (
                     reader.GetInt64(0), reader.GetNullable<long?>(1), reader.GetNullable<string>(3), reader.GetInstant(4));
                 Check(afterId, newest, last, isStandby: reader.GetBoolean(2));
@@ -147,7 +169,45 @@ internal sealed class CrawlEventReader(NpgsqlDataSource dataSource, RetryPolicy 
 
                 return page;
             }
-        }, cancellationToken);
+        }
+    }
+
+    /// <summary>Reads events of all crawls on Citus.</summary>
+    private async Task<EventPage> ReadAllOnCitusAsync(
+        NpgsqlConnection connection, HighWaterMark mark, long afterId, int limit, CancellationToken cancellationToken)
+    {
+        var command = new NpgsqlCommand(Sql.AtReadCommitted(ReadAllOnCitus), connection);
+        await using (command.ConfigureAwait(false))
+        {
+            ToReadAllParameters(mark, afterId, limit).AddTo(command);
+            var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+            await using (reader.ConfigureAwait(false))
+            {
+                var newest = (await reader.ReadRowAsync(static row => row.GetInt64(0), cancellationToken).ConfigureAwait(false))!.Value;
+                await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
+                var (last, isStandby, writers, start) = await NodeWriters.ReadAsync(reader, cancellationToken).ConfigureAwait(false);
+                Check(afterId, newest, last, isStandby);
+                if (!mark.TryBegin(start, last))
+                {
+                    return EventPage.Empty;
+                }
+
+                await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
+                var page = await EventPage.ReadAsync(command, reader, 0, limit, PageBytes, PassedOver(), cancellationToken).ConfigureAwait(false);
+                mark.Advance(newest, writers);
+                return page;
+            }
+        }
+    }
+
+    private static Parameters ToReadAllParameters(HighWaterMark mark, long afterId, int limit) => new()
+    {
+        { "is_waiting", NpgsqlDbType.Boolean, mark.IsHeldBack },
+        { "after_id", NpgsqlDbType.Bigint, afterId },
+        { "up_to_id", NpgsqlDbType.Bigint, mark.Id },
+        { "server_start", NpgsqlDbType.TimestampTz, mark.ServerStart },
+        { "limit", NpgsqlDbType.Bigint, (long)limit },
+    };
 
     /// <summary>Reads events of a crawl.</summary>
     /// <param name="crawlId">The crawl.</param>

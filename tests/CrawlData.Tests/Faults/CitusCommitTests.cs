@@ -1,0 +1,218 @@
+using CrawlData.Audits;
+using CrawlData.Crawls;
+using CrawlData.Storage;
+using CrawlData.Testing;
+using Dapper;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace CrawlData.Tests.Faults;
+
+/// <summary>What a COMMIT of Citus can do to an append, on a server without Citus that looks as if it had it.</summary>
+public sealed class CitusCommitTests
+{
+    private const string NodeFailed = "raise warning 'failed to commit transaction on 127.0.0.1:5742'";
+
+    private const string Refused = "raise exception 'could not commit transaction for shard 102008' using errcode = 'XX000'";
+
+    /// <summary>The coordinator has committed. The node lost its part, and the session gets a warning.</summary>
+    [Test]
+    public async Task An_append_that_a_node_lost_is_stored_again([Values(1, 3, 1_000)] int count)
+    {
+        await using var database = await StartAsync(asCitus: true);
+        await OnFirstCommitAsync(database.DataSource, $"delete from crawl_events; {NodeFailed}");
+        var (events, crawl) = await CreateCrawlAsync(database.DataSource);
+
+        var ids = await events.AppendAsync(crawl, Enumerable.Repeat(Event, count));
+
+        Assert.That(await events.StreamAsync(crawl).Select(one => one.Id).ToListAsync(), Is.EqualTo(ids));
+    }
+
+    [Test]
+    public async Task An_append_that_a_node_has_despite_its_warning_is_stored_once([Values(1, 1_000)] int count)
+    {
+        await using var database = await StartAsync(asCitus: true);
+        await OnFirstCommitAsync(database.DataSource, NodeFailed);
+        var (events, crawl) = await CreateCrawlAsync(database.DataSource);
+
+        var ids = await events.AppendAsync(crawl, Enumerable.Repeat(Event, count));
+
+        Assert.That(await events.StreamAsync(crawl).Select(one => one.Id).ToListAsync(), Is.EqualTo(ids));
+    }
+
+    [Test]
+    public async Task An_append_whose_commit_fails_on_a_node_is_verified_and_tried_again()
+    {
+        await using var database = await StartAsync(asCitus: true);
+        await OnFirstCommitAsync(database.DataSource, Refused);
+        var (events, crawl) = await CreateCrawlAsync(database.DataSource);
+
+        var id = await events.AppendAsync(crawl, Event);
+
+        Assert.That(await events.StreamAsync(crawl).Select(one => one.Id).ToListAsync(), Is.EqualTo(new[] { id }));
+    }
+
+    /// <summary>One server alone refuses a COMMIT for good.</summary>
+    [Test]
+    public async Task Without_Citus_such_an_error_is_thrown_at_once()
+    {
+        await using var database = await StartAsync(asCitus: false);
+        await OnFirstCommitAsync(database.DataSource, Refused);
+        var (events, crawl) = await CreateCrawlAsync(database.DataSource);
+
+        await Assert.ThatAsync(() => events.AppendAsync(crawl, Event), Throws.InstanceOf<PostgresException>().With.Property("SqlState").EqualTo("XX000"));
+        Assert.That(await events.CountAsync(crawl), Is.Zero);
+    }
+
+    /// <summary>The coordinator's transaction is over, and its part on the node is open or prepared yet. Its status says nothing then.</summary>
+    [Test]
+    public async Task A_verification_waits_for_the_part_on_the_node_and_then_looks_for_the_row([Values] bool commits)
+    {
+        await using var database = await StartAsync(asCitus: true);
+        var (_, crawl) = await CreateCrawlAsync(database.DataSource);
+        await using var part = await database.DataSource.OpenConnectionAsync();
+        await using var transaction = await part.BeginTransactionAsync();
+        var rows = await AbortAsync(database.DataSource, crawl);
+        await part.ExecuteAsync("select from crawl_runs where id = @crawl for no key update", new { crawl }, transaction);
+        await using (var insert = new NpgsqlCommand(
+            "insert into crawl_events (id, crawl_id, event_type, payload, created_at) values ($1, $2, 'step', '{}', $3)", part, transaction))
+        {
+            insert.Parameters.AddValue(NpgsqlDbType.Bigint, rows.Ids[0]);
+            insert.Parameters.AddValue(NpgsqlDbType.Uuid, crawl);
+            insert.Parameters.AddValue(NpgsqlDbType.Timestamp, rows.Transaction!.Value.Start.Microseconds);
+            await insert.ExecuteNonQueryAsync();
+        }
+
+        var verification = InDoubtAppend.VerifyAsync(database.DataSource, rows);
+        await Wait.UntilAsync(database.DataSource, $"select exists (select from pg_stat_activity where {part.ProcessID} = any (pg_blocking_pids(pid)))");
+        Assert.That(verification.IsCompleted, Is.False);
+        await (commits ? transaction.CommitAsync() : transaction.RollbackAsync());
+
+        Assert.That(await verification, Is.EqualTo(commits ? CommitOutcome.Committed : CommitOutcome.RolledBack));
+    }
+
+    [Test]
+    public async Task A_row_that_was_deleted_with_its_run_counts_as_stored()
+    {
+        await using var database = await StartAsync(asCitus: true);
+        var (_, crawl) = await CreateCrawlAsync(database.DataSource);
+        await using var connection = await database.DataSource.OpenConnectionAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        var rows = await InDoubtAppend.InsertAsync(connection, transaction, crawl);
+        await transaction.CommitAsync();
+        await new CrawlRunRepository(database.DataSource).DeleteAsync(crawl);
+
+        Assert.That(await InDoubtAppend.VerifyAsync(database.DataSource, rows), Is.EqualTo(CommitOutcome.Committed));
+    }
+
+    /// <summary>A row alone is inserted in steps there.</summary>
+    [Test]
+    public async Task A_single_event_of_an_unknown_crawl_is_refused_whatever_else_is_wrong()
+    {
+        await using var database = await StartAsync(asCitus: true);
+        var (events, crawl) = await CreateCrawlAsync(database.DataSource);
+        var first = await events.AppendAsync(crawl, Event);
+
+        await Assert.ThatAsync(() => events.AppendAsync(Guid.NewGuid(), Event), Throws.InstanceOf<RowNotFoundException>());
+        await using (var check = database.DataSource.CreateCommand("alter table crawl_events add check (event_type <> 'refused')"))
+        {
+            await check.ExecuteNonQueryAsync();
+        }
+
+        var refused = new NewCrawlEvent { EventType = "refused", Payload = Event.Payload };
+        await Assert.ThatAsync(() => events.AppendAsync(Guid.NewGuid(), refused), Throws.InstanceOf<RowNotFoundException>());
+        await Assert.ThatAsync(() => events.AppendAsync(crawl, refused), Throws.InstanceOf<PostgresException>().With.Property("SqlState").EqualTo("23514"));
+        var second = await events.AppendAsync(crawl, Event);
+
+        Assert.That(await events.StreamAsync(crawl).Select(one => one.Id).ToListAsync(), Is.EqualTo(new[] { first, second }));
+        await using var connection = await database.DataSource.OpenConnectionAsync();
+        Assert.That(
+            await connection.QueryAsync<string>("select statement from pg_prepared_statements"),
+            Is.SupersetOf([CrawlEventStatements.LockRunSql, CrawlEventStatements.InsertLockedSql]));
+    }
+
+    /// <summary>The coordinator has ended the transaction. Its rows come when the node's part is recovered.</summary>
+    [Test]
+    public async Task A_part_that_is_left_on_a_node_holds_back_later_events()
+    {
+        await using var database = await StartAsync(asCitus: true);
+        var (events, crawl) = await CreateCrawlAsync(database.DataSource);
+        await using var part = await database.DataSource.OpenConnectionAsync();
+        await part.ExecuteAsync("create table crawl_events_102008 ()");
+        await using var transaction = await part.BeginTransactionAsync();
+        await part.ExecuteAsync("lock table crawl_events_102008 in row exclusive mode", transaction: transaction);
+        var id = await events.AppendAsync(crawl, Event);
+
+        var time = new SignallingTime();
+        var reading = new CrawlEventRepository(database.DataSource, timeProvider: time).ListAllAsync();
+        await time.Paused;
+        Assert.That(reading.IsCompleted, Is.False);
+        await transaction.RollbackAsync();
+
+        Assert.That((await reading.WaitAsync(Wait.Longest)).Events.Select(one => one.Id), Is.EqualTo(new[] { id }));
+    }
+
+    [Test]
+    public async Task A_log_is_followed_to_its_end()
+    {
+        await using var database = await StartAsync(asCitus: true);
+        var session = await new AuditSessionRepository(database.DataSource).InsertAsync(
+            new NewAuditSession { Url = "https://example.org/", CrawlPolicyVersion = "1", ConfigSnapshot = Event.Payload });
+        var queue = new AuditSessionQueue(database.DataSource);
+        var claimed = (await queue.ClaimNextAsync())!;
+        await queue.CompleteAsync(claimed.Id, claimed.Attempts);
+        var logs = new CrawlLogRepository(database.DataSource);
+
+        Assert.That(await logs.FollowAsync(session.Id).CountAsync(), Is.EqualTo(1));
+        await Assert.ThatAsync(async () => await logs.FollowAsync(Guid.NewGuid()).CountAsync(), Throws.InstanceOf<RowNotFoundException>());
+    }
+
+    private static NewCrawlEvent Event => new() { EventType = "step", Payload = Jsonb.Parse("{}") };
+
+    private static async Task<ThrowawayDatabase> StartAsync(bool asCitus)
+    {
+        var database = await ThrowawayDatabase.StartAsync(new ThrowawayDatabaseOptions { Logger = TestLog.Instance });
+        if (asCitus)
+        {
+            await using var command = database.DataSource.CreateCommand(
+                """
+                set allow_system_table_mods = on;
+                create table pg_catalog.pg_dist_partition ();
+                create function pg_catalog.run_command_on_all_nodes(
+                    command text, parallel boolean default true, give_warning_for_connection_errors boolean default false,
+                    out nodeid integer, out success boolean, out result text) returns setof record language plpgsql as
+                    'begin nodeid := 1; success := true; execute command into result; return next; end';
+                reset allow_system_table_mods
+                """);
+            await command.ExecuteNonQueryAsync();
+        }
+
+        return database;
+    }
+
+    private static async Task<(CrawlEventRepository Events, Guid Crawl)> CreateCrawlAsync(NpgsqlDataSource dataSource) =>
+        (new CrawlEventRepository(dataSource), (await new CrawlRunRepository(dataSource).InsertAsync(new NewCrawlRun { AppPackage = "a" })).Id);
+
+    /// <summary>Runs a statement of PL/pgSQL within the first COMMIT of events. The number of commits outlives a rollback.</summary>
+    private static async Task OnFirstCommitAsync(NpgsqlDataSource dataSource, string statement)
+    {
+        await using var command = dataSource.CreateCommand(
+            $"""
+            create sequence commits;
+            create function at_commit() returns trigger language plpgsql as $$ begin
+                if nextval('commits') = 1 then {statement}; end if;
+                return null;
+            end $$;
+            create constraint trigger at_commit after insert on crawl_events deferrable initially deferred for each row execute function at_commit()
+            """);
+        await command.ExecuteNonQueryAsync();
+    }
+
+    /// <summary>Appends in a transaction that is rolled back.</summary>
+    private static async Task<AppendedRows> AbortAsync(NpgsqlDataSource dataSource, Guid crawl)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        return await InDoubtAppend.InsertAsync(connection, transaction, crawl);
+    }
+}
