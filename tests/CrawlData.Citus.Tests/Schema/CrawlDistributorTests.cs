@@ -28,7 +28,8 @@ public sealed class CrawlDistributorTests
             Assert.That(await events.StreamAsync(crawl).CountAsync(), Is.EqualTo(40));
         }
 
-        Assert.That(await QueryAsync<long>(database.DataSource, "select count(*) from pg_dist_shard where logicalrelid = 'crawl_events'::regclass"), Is.EqualTo(4));
+        Assert.That(
+            await QueryAsync<long>(database.DataSource, "select count(*) from pg_dist_shard where logicalrelid = 'crawl_events'::regclass"), Is.EqualTo(4));
         Assert.That(
             await QueryAsync<long>(database.DataSource, "select pg_total_relation_size('crawl_events') - pg_indexes_size('crawl_events')"),
             Is.LessThan(65_536),
@@ -87,7 +88,9 @@ public sealed class CrawlDistributorTests
 
         Assert.That(await FindAsync(database.DataSource), Has.Some.Contains("at id 281474976710657"));
         Assert.That(await FindAsync(worker), Has.Some.StartsWith("this server is a worker of a Citus cluster."));
-        Assert.That((await new SchemaMigrator(database.DataSource).VerifySchemaAsync()).Select(difference => difference.Element), Does.Contain("table crawl_events"));
+        Assert.That(
+            (await new SchemaMigrator(database.DataSource).VerifySchemaAsync()).Select(difference => difference.Element),
+            Does.Contain("table crawl_events"));
     }
 
     [Test]
@@ -101,7 +104,10 @@ public sealed class CrawlDistributorTests
         await worker.QueryAsync<bool>(
             await CitusCluster.FindAsync(),
             new NpgsqlConnectionStringBuilder(database.ConnectionString).Database!,
-            "select pg_terminate_backend(pid, 60000) from pg_stat_activity where datname = current_database() and application_name = 'Citus Maintenance Daemon'");
+            """
+            select pg_terminate_backend(pid, 60000) from pg_stat_activity
+            where datname = current_database() and application_name = 'Citus Maintenance Daemon'
+            """);
 
         Assert.That(await FindAllAsync(database.DataSource), Is.EqualTo(new[] { subject }));
         Assert.That(
