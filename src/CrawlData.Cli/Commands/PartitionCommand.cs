@@ -21,8 +21,8 @@ internal sealed class PartitionCommand : ToolCommand
         "--ahead",
         "N",
         $"How many partitions are ready beyond the newest event. The default is {EventPartitionerOptions.DefaultAhead}.",
-        "a whole number from 1 to 1,000",
-        (string token, out int value) => int.TryParse(token, out value) && value is >= 1 and <= 1_000);
+        "a whole number from 2 to 1,000",
+        (string token, out int value) => int.TryParse(token, out value) && value is >= 2 and <= 1_000);
 
     private readonly Option<bool> list = new("--list") { Description = "Only list the partitions. Change nothing." };
 

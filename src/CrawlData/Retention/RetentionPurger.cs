@@ -16,7 +16,7 @@ namespace CrawlData.Retention;
 /// </remarks>
 /// <param name="dataSource">The application's data source. The application disposes it.</param>
 /// <param name="logger">Logs each purge's totals; may be null.</param>
-public sealed class RetentionPurger(NpgsqlDataSource dataSource, ILogger<RetentionPurger>? logger = null)
+public sealed partial class RetentionPurger(NpgsqlDataSource dataSource, ILogger<RetentionPurger>? logger = null)
 {
     /// <summary>The largest batch: 100,000 rows.</summary>
     public const int MaxBatchSize = 100_000;
@@ -197,8 +197,13 @@ public sealed class RetentionPurger(NpgsqlDataSource dataSource, ILogger<Retenti
     }
 
     /// <summary>Purges whole crawls that ended, with their events.</summary>
-    /// <remarks>A crawl that gets an event while the purge runs is left. It relies on the run's row lock, and on a check of the last event after the lock. A
-    /// purge that ends early may leave a crawl with some of its events. The next purge finishes it.</remarks>
+    /// <remarks>
+    /// <para>A crawl that gets an event while the purge runs is left. It relies on the run's row lock, and on a check of the last event after the lock. A
+    /// purge that ends early may leave a crawl with some of its events. The next purge finishes it.</para>
+    /// <para>Where <see cref="Schema.EventPartitioner"/> has partitioned the events, whole partitions are dropped, which costs next to nothing however many
+    /// events they have. A partition is dropped when every crawl in it is old enough. One that is not keeps the whole partition, with the old crawls in it.
+    /// The role must own the tables.</para>
+    /// </remarks>
     /// <param name="age">How long ago they ended and got their last event, by the database's clock and that event's
     /// <see cref="Crawls.CrawlEvent.CreatedAt"/>. From 0 to 36,500 days.</param>
     /// <param name="batchSize">The most events in a transaction, 1 to <see cref="MaxBatchSize"/>.</param>
@@ -208,10 +213,40 @@ public sealed class RetentionPurger(NpgsqlDataSource dataSource, ILogger<Retenti
     /// <returns>The totals.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The age or the batch size is out of range.</exception>
     public Task<PurgeTotal> PurgeCrawlsAsync(
-        TimeSpan age, int batchSize = 5_000, bool dryRun = false, IProgress<PurgeTotal>? progress = null, CancellationToken cancellationToken = default)
+        TimeSpan age, int batchSize = 5_000, bool dryRun = false, IProgress<PurgeTotal>? progress = null, CancellationToken cancellationToken = default) =>
+        PurgeCrawlsAsync(age, NoArchive, batchSize, dryRun, progress, cancellationToken);
+
+    /// <summary>Purges whole crawls that ended, with their events, after the caller has archived them.</summary>
+    /// <inheritdoc cref="PurgeCrawlsAsync(TimeSpan, int, bool, IProgress{PurgeTotal}?, CancellationToken)" path="/remarks"/>
+    /// <param name="age">How long ago they ended and got their last event, by the database's clock and that event's
+    /// <see cref="Crawls.CrawlEvent.CreatedAt"/>. From 0 to 36,500 days.</param>
+    /// <param name="archive">Archives crawls that are about to be purged, some at a time. A crawl may be passed again, also by a later purge: one that gets an
+    /// event meanwhile is not purged. An exception of it ends the purge. It is not called in a dry run.</param>
+    /// <param name="batchSize">The most events in a transaction, 1 to <see cref="MaxBatchSize"/>. A partition is dropped whole.</param>
+    /// <param name="dryRun">Whether to count only.</param>
+    /// <param name="progress">Gets the totals after each transaction; may be null. An exception of it ends the purge, and deleted rows stay deleted.</param>
+    /// <param name="cancellationToken">Cancels the purge. Deleted rows stay deleted.</param>
+    /// <returns>The totals.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The age or the batch size is out of range.</exception>
+    public async Task<PurgeTotal> PurgeCrawlsAsync(
+        TimeSpan age,
+        Func<IReadOnlyList<Guid>, CancellationToken, Task> archive,
+        int batchSize = 5_000,
+        bool dryRun = false,
+        IProgress<PurgeTotal>? progress = null,
+        CancellationToken cancellationToken = default)
     {
+        ArgumentNullException.ThrowIfNull(archive);
         RequireRange(age, batchSize);
-        return PurgeAsync(Crawls, age, false, batchSize, dryRun, progress, cancellationToken);
+        if (!dryRun)
+        {
+            Connections.ThrowIfAmbient(null);
+        }
+
+        var partitions = await Partitioner.ListAsync(cancellationToken).ConfigureAwait(false);
+        return partitions.Count == 0
+            ? await PurgeAsync(Crawls, age, false, batchSize, dryRun, progress, cancellationToken, archive).ConfigureAwait(false)
+            : await PurgePartitionsAsync(partitions, age, archive, batchSize, dryRun, progress, cancellationToken).ConfigureAwait(false);
     }
 
     private async Task<PurgeTotal> PurgeAsync(
@@ -221,7 +256,8 @@ public sealed class RetentionPurger(NpgsqlDataSource dataSource, ILogger<Retenti
         int batchSize,
         bool dryRun,
         IProgress<PurgeTotal>? progress,
-        CancellationToken cancellationToken)
+        CancellationToken cancellationToken,
+        Func<IReadOnlyList<Guid>, CancellationToken, Task>? archive = null)
     {
         if (!dryRun)
         {
@@ -245,6 +281,13 @@ public sealed class RetentionPurger(NpgsqlDataSource dataSource, ILogger<Retenti
             var before = total.Deleted;
             var conditions = new Conditions(target, cutoff, abandonArtifacts);
             var ids = page.Select(parent => parent.Id).ToArray();
+            if (archive is not null && archive != NoArchive && !dryRun)
+            {
+                ids = await dataSource.UseAsync(
+                    null, connection => ListDeletableAsync(connection, null, conditions, ids, cancellationToken), cancellationToken).ConfigureAwait(false);
+                await archive(ids, cancellationToken).ConfigureAwait(false);
+            }
+
             for (var complete = false; !complete; progress?.Report(total))
             {
                 (complete, var deleted, var rows) = dryRun

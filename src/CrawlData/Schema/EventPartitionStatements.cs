@@ -227,7 +227,47 @@ internal static class EventPartitionStatements
         """;
 
     internal const string AttachPartitionSql =
-        "select pg_catalog.format('alter table crawl_events attach partition %I for values from (%L) to (%L)', @table, @after_id, @up_to_id)";
+        """
+        select pg_catalog.format(
+            'alter table crawl_events attach partition %I for values from (%s) to (%L)', @table, coalesce(pg_catalog.quote_literal(@after_id), 'minvalue'), @up_to_id)
+        """;
+
+    // The table of a range whose partition was detached, and not yet dropped.
+    internal const string ListDetachedSql =
+        """
+        select relname::text, nullif(reltuples, (-1)::real)::bigint, pg_catalog.pg_total_relation_size(oid)
+        from pg_catalog.pg_class
+        where relnamespace = pg_catalog.quote_ident(pg_catalog.current_schema())::regnamespace::oid
+          and relname::text ~ '^crawl_events_[0-9]+_to_[0-9]+$'::text and relkind = 'r' and not relispartition
+        order by relname
+        """;
+
+    internal const string DetachSql = "select pg_catalog.format('alter table %1$I.crawl_events detach partition %1$I.%2$I concurrently', pg_catalog.current_schema(), @table)";
+
+    internal const string DetachSettingsSql = "set lock_timeout = '300ms'; set statement_timeout = 0";
+
+    internal const string ResetSettingsSql = "reset lock_timeout; reset statement_timeout";
+
+    // A table's drop needs it, too: the table refers to the runs.
+    internal const string LockRunsSql = "lock table crawl_runs in access exclusive mode";
+
+    internal const string FinalizeSql = "select pg_catalog.format('alter table crawl_events detach partition %I finalize', @table)";
+
+    internal const string DropSql = "select pg_catalog.format('drop table %I', @table)";
+
+    // The runs whose events a partition holds. The index has each of them at one place, however many events it has.
+    internal const string ListCrawlsSql =
+        """
+        select pg_catalog.format(
+            'with recursive held (crawl_id) as (
+                (select crawl_id from %1$I where crawl_id >= @from_key order by crawl_id limit 1)
+                union all
+                select (select events.crawl_id from %1$I as events where events.crawl_id > held.crawl_id order by events.crawl_id limit 1)
+                from held where held.crawl_id is not null
+             )
+             select crawl_id from held where crawl_id is not null limit @limit',
+            @table)
+        """;
 
     internal const string AnalyzeSql = "analyze crawl_events";
 }

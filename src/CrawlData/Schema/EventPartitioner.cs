@@ -47,11 +47,15 @@ public sealed partial class EventPartitioner
         EventPartitionerOptions? options = null,
         ILogger<EventPartitioner>? logger = null,
         TimeProvider? timeProvider = null)
+        : this(dataSource, options, logger.Guarded(), timeProvider)
+    {
+    }
+
+    /// <summary>Makes a partitioner that logs as its caller does.</summary>
+    internal EventPartitioner(NpgsqlDataSource dataSource, EventPartitionerOptions? options, ILogger log, TimeProvider? timeProvider)
     {
         ArgumentNullException.ThrowIfNull(dataSource);
-        this.dataSource = dataSource;
-        this.options = options ?? new EventPartitionerOptions();
-        log = logger.Guarded();
+        (this.dataSource, this.options, this.log) = (dataSource, options ?? new EventPartitionerOptions(), log);
         time = timeProvider ?? TimeProvider.System;
     }
 
@@ -61,12 +65,10 @@ public sealed partial class EventPartitioner
     /// <summary>Lists the partitions, the oldest first. It changes nothing.</summary>
     /// <param name="cancellationToken">Cancels the query.</param>
     /// <returns>The partitions; empty when the table is not partitioned.</returns>
-    public Task<IReadOnlyList<EventPartition>> ListAsync(CancellationToken cancellationToken = default) =>
-        dataSource.InTransactionAsync(async (_, transaction) =>
-        {
-            await NarrowAsync(transaction, cancellationToken).ConfigureAwait(false);
-            return await ListAsync(transaction, cancellationToken).ConfigureAwait(false);
-        }, cancellationToken);
+    public Task<IReadOnlyList<EventPartition>> ListAsync(CancellationToken cancellationToken = default) => dataSource.UseAsync(
+        null,
+        connection => InNarrowTransactionAsync(connection, transaction => ListAsync(transaction, cancellationToken), cancellationToken),
+        cancellationToken);
 
     /// <summary>Partitions the table if it is not partitioned, and makes the next partitions ahead.</summary>
     /// <remarks>
@@ -353,7 +355,7 @@ public sealed partial class EventPartitioner
             transaction,
             cancellationToken).ConfigureAwait(false)).Single(), cancellationToken);
 
-    private static async Task<IReadOnlyList<EventPartition>> ListAsync(NpgsqlTransaction transaction, CancellationToken cancellationToken)
+    internal static async Task<IReadOnlyList<EventPartition>> ListAsync(NpgsqlTransaction transaction, CancellationToken cancellationToken)
     {
         var partitions = await transaction.Connection!.QueryAsync(ListPartitionsSql, null, row =>
         {

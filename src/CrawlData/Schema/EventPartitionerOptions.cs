@@ -19,10 +19,11 @@ public sealed class EventPartitionerOptions
         set => field = value is { } width ? ArgumentRange.Require(width, 1_000, 1_000_000_000_000, nameof(Width)) : null;
     }
 
-    /// <summary>Gets or sets how many partitions are ready beyond the one that new events go to.</summary>
-    /// <value>The default is <see cref="DefaultAhead"/>. The range is 1 to 1,000.</value>
+    /// <summary>Gets or sets how many partitions are ready beyond the one that new events go to. <see cref="Diagnostics.DatabaseDoctor"/> reports fewer than
+    /// two.</summary>
+    /// <value>The default is <see cref="DefaultAhead"/>. The range is 2 to 1,000.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is out of range.</exception>
-    public int Ahead { get; set => field = ArgumentRange.Require(value, 1, 1_000, nameof(Ahead)); } = DefaultAhead;
+    public int Ahead { get; set => field = ArgumentRange.Require(value, 2, 1_000, nameof(Ahead)); } = DefaultAhead;
 
     /// <summary>Gets or sets how long a step that needs a lock is tried. Each attempt waits for the lock for at most 300 ms, and lets all others pass between
     /// two attempts.</summary>

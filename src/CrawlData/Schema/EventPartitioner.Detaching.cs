@@ -1,0 +1,218 @@
+using System.Data;
+using System.Globalization;
+using CrawlData.Instrumentation;
+using CrawlData.Storage;
+using Npgsql;
+using NpgsqlTypes;
+using static CrawlData.Schema.EventPartitionStatements;
+
+namespace CrawlData.Schema;
+
+/// <summary>What a purge does with partitions: detaches them, and then drops them or attaches them again.</summary>
+public sealed partial class EventPartitioner
+{
+    private const int CrawlsInPage = 10_000;
+
+    private static readonly TimeSpan WritersPatience = TimeSpan.FromMinutes(1);
+
+    internal const string TryLockSql = "select pg_catalog.pg_try_advisory_lock(4860209034541326709)";
+
+    internal const string UnlockSql = "select pg_catalog.pg_advisory_unlock(4860209034541326709)";
+
+    internal const string WritersSql = $"{HighWaterMark.Writers} and relation = 'crawl_events'::regclass::oid";
+
+    /// <summary>Lists the tables whose partitions were detached and not dropped, because a purge was interrupted.</summary>
+    internal Task<List<EventPartition>> ListDetachedAsync(CancellationToken cancellationToken) => dataSource.UseAsync(
+        null,
+        connection => InNarrowTransactionAsync(connection, transaction => ListDetachedAsync(transaction, cancellationToken), cancellationToken),
+        cancellationToken);
+
+    internal static Task<List<EventPartition>> ListDetachedAsync(NpgsqlTransaction transaction, CancellationToken cancellationToken) =>
+        transaction.Connection!.QueryAsync(ListDetachedSql, null, row =>
+        {
+            // crawl_events_FROM_to_TO
+            var parts = row.GetString(0).Split('_');
+            var (from, to) = (long.Parse(parts[2], CultureInfo.InvariantCulture), long.Parse(parts[4], CultureInfo.InvariantCulture));
+            return new EventPartition
+            {
+                Table = row.GetString(0),
+                FromId = from == 0 ? null : from,
+                ToId = to,
+                EstimatedRows = row.GetNullable<long?>(1),
+                SizeBytes = row.GetInt64(2),
+                IsDetaching = true,
+            };
+        }, transaction, cancellationToken);
+
+    /// <summary>Reads the last id that was drawn.</summary>
+    internal Task<long> ReadLastIdAsync(CancellationToken cancellationToken) =>
+        dataSource.UseAsync(null, connection => ReadLastIdAsync(connection, null, cancellationToken), cancellationToken);
+
+    /// <summary>Runs work that one process may do at a time, unless another does it.</summary>
+    internal Task<bool> TryRunAloneAsync(Func<Task> work, CancellationToken cancellationToken) => dataSource.UseAsync(null, async connection =>
+    {
+        if (!await connection.QuerySingleAsync(TryLockSql, null, row => row.GetBoolean(0), null, cancellationToken).ConfigureAwait(false))
+        {
+            return false;
+        }
+
+        try
+        {
+            await work().ConfigureAwait(false);
+            return true;
+        }
+        finally
+        {
+            // A session that is broken has lost the lock.
+            if (connection.FullState == ConnectionState.Open)
+            {
+                await connection.ExecuteAsync(UnlockSql, null, null, CancellationToken.None).ConfigureAwait(false);
+            }
+        }
+    }, cancellationToken);
+
+    /// <summary>Finishes detachments that were interrupted, and attaches those tables again.</summary>
+    internal async Task AttachLeftAsync(CancellationToken cancellationToken)
+    {
+        foreach (var partition in (await ListAsync(cancellationToken).ConfigureAwait(false)).Where(partition => partition.IsDetaching))
+        {
+            await DetachAsync(partition, cancellationToken).ConfigureAwait(false);
+        }
+
+        foreach (var partition in await ListDetachedAsync(cancellationToken).ConfigureAwait(false))
+        {
+            await AttachAgainAsync(partition, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Waits until the transactions that may have drawn an id have ended, for at most a minute. After it, no event with an id below those that are
+    /// drawn from now on appears.</summary>
+    /// <returns>False when one is still open.</returns>
+    internal async Task<bool> WaitForWritersAsync(CancellationToken cancellationToken)
+    {
+        var mark = new HighWaterMark();
+        for (var started = time.GetTimestamp(); ; await Task.Delay(TimeSpan.FromMilliseconds(100), time, cancellationToken).ConfigureAwait(false))
+        {
+            var writers = await dataSource.QuerySingleAsync(WritersSql, null, row => row.GetString(0), null, cancellationToken).ConfigureAwait(false);
+            mark.Advance(1, [.. writers.Split(' ', StringSplitOptions.RemoveEmptyEntries)]);
+            if (!mark.IsHeldBack)
+            {
+                return true;
+            }
+
+            if (time.GetElapsedTime(started) > WritersPatience)
+            {
+                return false;
+            }
+        }
+    }
+
+    /// <summary>Lists the crawls whose events a table of events has.</summary>
+    internal Task<List<Guid>> ListCrawlsAsync(EventPartition partition, CancellationToken cancellationToken) => dataSource.UseAsync(null, async connection =>
+    {
+        var crawls = new List<Guid>();
+        List<Guid> page;
+        do
+        {
+            page = await InNarrowTransactionAsync(connection, async transaction =>
+            {
+                var sql = await connection.QuerySingleAsync(
+                    ListCrawlsSql, TableOf(partition), row => row.GetString(0), transaction, cancellationToken).ConfigureAwait(false);
+                var parameters = new Parameters
+                {
+                    { "from_key", NpgsqlDbType.Uuid, crawls.Count == 0 ? Guid.Empty : crawls[^1] },
+                    { "limit", NpgsqlDbType.Integer, CrawlsInPage },
+                };
+                return await connection.QueryAsync(sql, parameters, row => row.GetGuid(0), transaction, cancellationToken).ConfigureAwait(false);
+            }, cancellationToken).ConfigureAwait(false);
+
+            // A page begins with the last crawl of the page before.
+            crawls.AddRange(crawls.Count == 0 ? page : page.Skip(1));
+        }
+        while (page.Count == CrawlsInPage);
+
+        return crawls;
+    }, cancellationToken);
+
+    /// <summary>Detaches a partition concurrently: readers and writers go on. It waits for the transactions that may use it, an instant at a time.</summary>
+    internal async Task DetachAsync(EventPartition partition, CancellationToken cancellationToken)
+    {
+        var started = time.GetTimestamp();
+        for (var pause = TimeSpan.FromMilliseconds(50); ; pause = pause * 1.5 < LongestPause ? pause * 1.5 : LongestPause)
+        {
+            try
+            {
+                var current = (await ListAsync(cancellationToken).ConfigureAwait(false)).FirstOrDefault(one => one.Table == partition.Table);
+                if (current is null)
+                {
+                    return;
+                }
+
+                await dataSource.UseAsync(
+                    null,
+                    connection => current.IsDetaching
+                        ? InNarrowTransactionAsync(connection, async transaction =>
+                        {
+                            await ExecuteAsync(transaction, LockTimeoutSql, cancellationToken).ConfigureAwait(false);
+                            return await ExecuteReturnedAsync(transaction, FinalizeSql, TableOf(partition), cancellationToken).ConfigureAwait(false);
+                        }, cancellationToken)
+                        : DetachConcurrentlyAsync(connection, partition, cancellationToken),
+                    cancellationToken).ConfigureAwait(false);
+            }
+            catch (PostgresException exception) when (
+                exception.SqlState is PostgresErrorCodes.LockNotAvailable or PostgresErrorCodes.DeadlockDetected && HasTime(started))
+            {
+                Log.WaitingForLocks(log, "detach a partition", time.GetElapsedTime(started).TotalSeconds);
+                await Task.Delay(pause * (0.5 + Random.Shared.NextDouble()), time, cancellationToken).ConfigureAwait(false);
+            }
+        }
+    }
+
+    /// <summary>Attaches a table whose partition was detached. Its check, which the detachment made, saves reading it for the range.</summary>
+    internal Task<bool> AttachAgainAsync(EventPartition partition, CancellationToken cancellationToken) => dataSource.UseAsync(
+        null,
+        connection => WithShortLocksAsync(connection, "attach a partition again", async transaction =>
+        {
+            await ExecuteAsync(transaction, LockRunsSql, cancellationToken).ConfigureAwait(false);
+            return await AttachAsync(transaction, partition, cancellationToken).ConfigureAwait(false);
+        }, cancellationToken),
+        cancellationToken);
+
+    /// <summary>Drops a table whose partition was detached, if a last look under the lock of all runs allows it. Nothing is appended meanwhile.</summary>
+    internal Task<bool> TryDropAsync(EventPartition partition, Func<NpgsqlTransaction, Task<bool>> isAllowed, CancellationToken cancellationToken) =>
+        dataSource.UseAsync(
+            null,
+            connection => WithShortLocksAsync(connection, "drop a partition", async transaction =>
+            {
+                await ExecuteAsync(transaction, LockRunsSql, cancellationToken).ConfigureAwait(false);
+                return await isAllowed(transaction).ConfigureAwait(false)
+                    && await ExecuteReturnedAsync(transaction, DropSql, TableOf(partition), cancellationToken).ConfigureAwait(false);
+            }, cancellationToken),
+            cancellationToken);
+
+    // It takes no transaction, so its settings are the session's.
+    private static async Task<bool> DetachConcurrentlyAsync(NpgsqlConnection connection, EventPartition partition, CancellationToken cancellationToken)
+    {
+        var statement = await connection.QuerySingleAsync(DetachSql, TableOf(partition), row => row.GetString(0), null, cancellationToken)
+            .ConfigureAwait(false);
+        await connection.ExecuteAsync(DetachSettingsSql, null, null, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            var command = new NpgsqlCommand(statement, connection) { CommandTimeout = 0 };
+            await using (command.ConfigureAwait(false))
+            {
+                await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+                return true;
+            }
+        }
+        finally
+        {
+            if (connection.FullState == ConnectionState.Open)
+            {
+                await connection.ExecuteAsync(ResetSettingsSql, null, null, CancellationToken.None).ConfigureAwait(false);
+            }
+        }
+    }
+
+    private static Parameters TableOf(EventPartition partition) => new() { { "table", NpgsqlDbType.Text, partition.Table } };
+}
