@@ -50,24 +50,33 @@ internal sealed class ArtifactSource
             throw new DashboardBusyException("Too many artifacts are being read.");
         }
 
-        // The function may block, and may not observe its token. So it has a thread, and its turn ends when it does.
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
         var token = ending.Token;
-        var opening = Task.Run(() => open(storageUri, token), CancellationToken.None);
+        Task last;
+        var opening = Start(() => open(storageUri, token));
         try
         {
             var content = await WithinTimeAsync(opening, context.RequestAborted).ConfigureAwait(false)
                 ?? throw new ArtifactException(StatusCodes.Status404NotFound, "Its storage has no such content.");
-            await SendAsync(context, content, fileName, token).ConfigureAwait(false);
+            await SendAsync(context, content, fileName, Start, token).ConfigureAwait(false);
         }
         finally
         {
             await ending.CancelAsync().ConfigureAwait(false);
-            var end = EndTurnAsync(opening);
-            if (opening.IsCompleted)
+            var (called, isOver) = (last, last.IsCompleted);
+            var end = Task.Run(() => EndTurnAsync(opening, called), CancellationToken.None);
+            if (isOver)
             {
                 await end.ConfigureAwait(false);
             }
+        }
+
+        // The function and its stream may block, and may not observe their token. So they have a thread, and their turn ends when they do.
+        Task<T> Start<T>(Func<Task<T>> call)
+        {
+            var task = Task.Run(call, CancellationToken.None);
+            last = task;
+            return task;
         }
     }
 
@@ -77,7 +86,7 @@ internal sealed class ArtifactSource
         return (storageUri, _) => Task.FromResult(files.OpenRead(storageUri));
     }
 
-    private async Task EndTurnAsync(Task<Stream?> opening)
+    private async Task EndTurnAsync(Task<Stream?> opening, Task last)
     {
         await ((Task)opening).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         try
@@ -89,16 +98,19 @@ internal sealed class ArtifactSource
         }
         finally
         {
+            await last.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             turns.Release();
         }
     }
 
-    private async Task SendAsync(HttpContext context, Stream content, string fileName, CancellationToken cancellationToken)
+    private async Task SendAsync(
+        HttpContext context, Stream content, string fileName, Func<Func<Task<int>>, Task<int>> start, CancellationToken cancellationToken)
     {
         var (response, aborted, buffer) = (context.Response, context.RequestAborted, new byte[BufferBytes]);
         long? length = content.CanSeek ? content.Length - content.Position : null;
         var read = await WithinTimeAsync(
-            content.ReadAtLeastAsync(buffer, ImageType.HeadLength, throwOnEndOfStream: false, cancellationToken).AsTask(), aborted).ConfigureAwait(false);
+            start(() => content.ReadAtLeastAsync(buffer, ImageType.HeadLength, throwOnEndOfStream: false, cancellationToken).AsTask()), aborted)
+            .ConfigureAwait(false);
         if (Math.Max(length ?? 0, read) > options.MaxArtifactBytes)
         {
             throw new ArtifactException(
@@ -127,7 +139,7 @@ internal sealed class ArtifactSource
             }
 
             await response.Body.WriteAsync(buffer.AsMemory(0, read), aborted).ConfigureAwait(false);
-            read = await WithinTimeAsync(content.ReadAsync(buffer, cancellationToken).AsTask(), aborted).ConfigureAwait(false);
+            read = await WithinTimeAsync(start(() => content.ReadAsync(buffer, cancellationToken).AsTask()), aborted).ConfigureAwait(false);
         }
     }
 

@@ -179,6 +179,26 @@ public sealed class ArtifactContentTests : DashboardTest
     }
 
     [Test]
+    public async Task A_stream_that_blocks_its_thread_is_given_up_in_time()
+    {
+        using var release = new ManualResetEventSlim();
+        var blocking = new BlockingStream(release);
+        await using var host = await StartAsync(
+            (_, _) => Task.FromResult<Stream?>(blocking), options => options.ArtifactTimeout = TimeSpan.FromMilliseconds(100));
+        var (session, artifact) = await InsertArtifactAsync(ArtifactType.Screenshot);
+        try
+        {
+            var answer = await host.GetTextAsync($"sessions/{session.Id}/artifacts/{artifact.Id}", HttpStatusCode.GatewayTimeout).WaitAsync(Generous);
+            Assert.That(answer, Does.Contain("Its storage did not answer within 100 ms."));
+        }
+        finally
+        {
+            release.Set();
+            await blocking.Ended.WaitAsync(Generous);
+        }
+    }
+
+    [Test]
     public async Task The_function_is_told_when_nobody_waits_for_it()
     {
         var asked = new TaskCompletionSource();
@@ -287,6 +307,20 @@ public sealed class ArtifactContentTests : DashboardTest
 
         public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
             content is null ? throw new IOException("a secret path") : base.ReadAsync(buffer, cancellationToken);
+    }
+
+    private sealed class BlockingStream(ManualResetEventSlim release) : MemoryStream
+    {
+        private readonly TaskCompletionSource ended = new();
+
+        public Task Ended => ended.Task;
+
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            release.Wait(CancellationToken.None);
+            ended.TrySetResult();
+            return new ValueTask<int>(0);
+        }
     }
 
     private sealed class ClosedSignal : MemoryStream
