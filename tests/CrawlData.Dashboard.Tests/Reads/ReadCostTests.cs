@@ -37,6 +37,9 @@ public sealed class ReadCostTests : DashboardTest
             CreatedAt = (number < 30_000 ? start : start.AddSeconds(2_000)).AddMilliseconds((100 * number) + (number * 7919 % 1000)),
         }));
         await ExecuteAsync("alter sequence crawl_events_id_seq increment by 1");
+        var screens = await InsertRunAsync(CrawlStatus.Running);
+        var screenIds = await Events.AppendAsync(
+            screens.Id, EventsOf(2_000).Select((one, number) => number % 20 == 0 ? one with { EventType = "screen.captured" } : one));
         await ExecuteAsync("vacuum analyze crawl_events, crawl_runs, audit_sessions");
         var times = new[] { start.AddSeconds(1), start.AddSeconds(2_500.123), pause, start.AddSeconds(6_999) };
 
@@ -48,7 +51,9 @@ public sealed class ReadCostTests : DashboardTest
         {
             "runs", "runs?status=COMPLETED", "sessions", "sessions?status=completed", $"runs/{run.Id}", $"runs/{run.Id}?order=oldest",
             $"runs/{run.Id}?before={ids[25_000]}", $"runs/{run.Id}?after={ids[25_000]}", $"runs/{run.Id}?at={ids[49_000]}",
-            $"runs/{run.Id}/events/{ids[25_000]}",
+
+            // Without a screen before it, and with one.
+            $"runs/{run.Id}/events/{ids[25_000]}", $"runs/{screens.Id}/events/{screenIds[1_999]}",
 
             // Events that were counted at an earlier look are not counted again.
             $"runs/{run.Id}?tab=stats",
