@@ -9,7 +9,7 @@ using static CrawlData.Schema.EventPartitionStatements;
 
 namespace CrawlData.Schema;
 
-/// <summary>Partitions <c>crawl_events</c> by ranges of its ids, while crawlers write and readers read, and makes the next partitions ahead. Old events are then
+/// <summary>Partitions <c>crawl_events</c> by ranges of its ids, while crawlers write and readers read. It makes the next partitions ahead. Old events are then
 /// deleted with their partition, at next to no cost: see <see cref="Retention.RetentionPurger"/>.</summary>
 /// <remarks>
 /// <para><b>Conversion.</b> The rows of an existing table stay where they are, as the oldest partition. New events go to new partitions at once. The table keeps
