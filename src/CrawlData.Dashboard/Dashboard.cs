@@ -8,6 +8,7 @@ using CrawlData.Dashboard.Reads;
 using CrawlData.Dashboard.Screens;
 using CrawlData.Dashboard.Security;
 using CrawlData.Diagnostics;
+using CrawlData.Schema;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Components;
 using Microsoft.AspNetCore.Http;
@@ -35,12 +36,14 @@ internal sealed partial class Dashboard
     private readonly EventSampler sampler;
     private readonly DatabaseStatusReader statusReader;
     private readonly DatabaseDoctor doctor;
+    private readonly SchemaMigrator migrator;
     private readonly TimeProvider time;
     private readonly ILogger logger;
     private readonly Cached<DatabaseStatus> status;
     private readonly Cached<Overview> overview;
-    private readonly Cached<IReadOnlyDictionary<ArtifactType, ArtifactTotal>> artifactTotals;
+    private readonly Cached<(IReadOnlyDictionary<ArtifactType, ArtifactTotal> Totals, ArtifactTotal Expiring)> artifactTotals;
     private readonly Cached<IReadOnlyList<DatabaseFinding>> findings;
+    private readonly Cached<SchemaCheck> schema;
     private readonly EventStream events;
 
     public Dashboard(IServiceProvider services, CrawlDataDashboardOptions options)
@@ -48,6 +51,7 @@ internal sealed partial class Dashboard
         (this.services, this.options) = (services, options);
         statusReader = Find<DatabaseStatusReader>(services, options.ServiceKey);
         doctor = Find<DatabaseDoctor>(services, options.ServiceKey);
+        migrator = Find<SchemaMigrator>(services, options.ServiceKey);
         database = new DashboardDatabase(services, options);
         redaction = new Redaction(options);
         time = services.GetService<TimeProvider>() ?? TimeProvider.System;
@@ -59,6 +63,9 @@ internal sealed partial class Dashboard
         // It counts all artifacts.
         artifactTotals = new(TimeSpan.FromMinutes(1), time);
         findings = new(TimeSpan.FromSeconds(10), time);
+
+        // It runs the scripts in temporary tables.
+        schema = new(TimeSpan.FromMinutes(1), time);
         events = new EventStream(new LiveRuns(FindLiveSource(services)), time);
     }
 
@@ -73,6 +80,8 @@ internal sealed partial class Dashboard
         MapScreen<SessionList, SessionListPage>(endpoints, "sessions", "sessions", FromRows(SessionList.ReadAsync));
         MapScreen<SessionView, SessionPage>(endpoints, "sessions/{id:guid}", "sessions", FromRows(SessionView.ReadAsync));
         MapScreen<ArtifactView, ArtifactPage>(endpoints, "artifacts", "artifacts", ReadArtifactsAsync);
+        MapScreen<ArtifactList, ArtifactListPage>(endpoints, "artifacts/expired", "artifacts", FromRows(ArtifactList.ReadExpiredAsync));
+        MapScreen<ArtifactList, ArtifactListPage>(endpoints, "artifacts/expiring", "artifacts", FromRows(ArtifactList.ReadExpiringAsync));
         MapScreen<StatusView, StatusPage>(endpoints, "status", "status", ReadStatusViewAsync);
         MapLive(endpoints);
         MapArtifacts(endpoints);
@@ -184,10 +193,13 @@ internal sealed partial class Dashboard
 
     private async Task<ArtifactView?> ReadArtifactsAsync(HttpContext context)
     {
-        var totals = await artifactTotals.GetAsync(
-            async () => (await FromRows(request => request.Rows.TotalArtifactsAsync()!)(context).ConfigureAwait(false))!, context.RequestAborted)
-            .ConfigureAwait(false);
-        return new ArtifactView(totals, await ReadStatusAsync(context).ConfigureAwait(false));
+        var (totals, expiring) = await artifactTotals.GetAsync(
+            () => ReadRowsAsync(
+                async rows => (
+                    await rows.TotalArtifactsAsync().ConfigureAwait(false), await rows.TotalExpiringArtifactsAsync(ArtifactList.Soon).ConfigureAwait(false)),
+                context.RequestAborted),
+            context.RequestAborted).ConfigureAwait(false);
+        return new ArtifactView(totals, expiring, await ReadStatusAsync(context).ConfigureAwait(false));
     }
 
     private async Task<StatusView?> ReadStatusViewAsync(HttpContext context)
@@ -197,7 +209,10 @@ internal sealed partial class Dashboard
                 cancellationToken => doctor.CheckAllAsync(new DatabaseDoctorOptions { SilentFor = options.StaleAfter }, cancellationToken),
                 context.RequestAborted),
             context.RequestAborted).ConfigureAwait(false);
-        return new StatusView(await ReadStatusAsync(context).ConfigureAwait(false), found);
+        var compared = await schema.GetAsync(
+            () => SchemaCheck.RunAsync(() => database.ReadAsync(migrator.VerifySchemaAsync, context.RequestAborted)), context.RequestAborted)
+            .ConfigureAwait(false);
+        return new StatusView(await ReadStatusAsync(context).ConfigureAwait(false), found, compared);
     }
 
     private Task<DatabaseStatus> ReadStatusAsync(HttpContext context) =>

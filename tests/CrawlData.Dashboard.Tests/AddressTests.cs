@@ -109,7 +109,8 @@ public sealed class AddressTests : DashboardTest
 
         foreach (var part in new[]
         {
-            "", "runs", "sessions", "artifacts", "status", "compare", "api/v1/compare", "api/v1/overview", "api/v1/runs", "api/v1/status",
+            "", "runs", "sessions", "artifacts", "artifacts/expired", "api/v1/artifacts/expired", "status",
+            "compare", "api/v1/compare", "api/v1/overview", "api/v1/runs", "api/v1/status",
         })
         {
             Assert.That(seen, Does.Contain(part));

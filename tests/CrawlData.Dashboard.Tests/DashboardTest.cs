@@ -39,7 +39,8 @@ public abstract class DashboardTest : DatabaseTest
         return (reader.GetGuid(0), reader.GetInt64(1));
     }
 
-    /// <summary>Inserts a failed session with a page, an artifact and a log line, which hold a text and a JSON value in every column that can.</summary>
+    /// <summary>Inserts a failed session with a page, an artifact and a log line, which hold a text and a JSON value in every column that can. The
+    /// artifact has expired before those of earlier calls.</summary>
     protected async Task<Guid> InsertSessionWithAsync(string text, string json)
     {
         await using var command = DataSource.CreateCommand(
@@ -54,8 +55,10 @@ public abstract class DashboardTest : DatabaseTest
                 select gen_random_uuid(), id, 'pdp', 'mobile', 'failed', @json, @json from session
                 returning id, session_id
             ), artifact as (
-                insert into artifacts (id, session_id, page_id, type, storage_uri, size_bytes, checksum)
-                select gen_random_uuid(), session_id, id, 'html_gz', @text, 9223372036854775807, @text from page
+                insert into artifacts (id, session_id, page_id, type, storage_uri, size_bytes, checksum, retention_until)
+                select gen_random_uuid(), session_id, id, 'html_gz', @text, 9223372036854775807, @text,
+                       now() - (select count(*) from artifacts) * interval '1 minute'
+                from page
             )
             insert into crawl_logs (session_id, level, event_type, message, details) select id, 'error', 'popup', @text, @json from session returning session_id
             """);

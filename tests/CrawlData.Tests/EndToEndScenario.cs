@@ -218,6 +218,8 @@ internal sealed class EndToEndScenario
         Assert.That(await artifacts.ListAsync(session.Id, new ArtifactFilter { Types = [ArtifactType.Screenshot] }), Has.Count.EqualTo(1));
         Assert.That((await artifacts.TotalByTypeAsync(session.Id))[ArtifactType.Screenshot].Count, Is.EqualTo(1));
         Assert.That((await artifacts.TotalAllByTypeAsync())[ArtifactType.Screenshot].SizeBytes, Is.EqualTo(1));
+        Assert.That((await artifacts.ListExpiredAsync()).Items.Single().Id, Is.EqualTo(artifact.Id));
+        Assert.That(await artifacts.TotalExpiringAsync(TimeSpan.FromDays(7)), Is.EqualTo(new ArtifactTotal { Count = 0, SizeBytes = 0 }));
         await Assert.ThrowsAsync<RowNotFoundException>(() => artifacts.InsertAsync(session.Id, screenshot with { PageId = Guid.CreateVersion7() }));
 
         var line = new NewCrawlLog { EventType = CrawlLogEventType.Error, Message = "a", Details = Step.Payload };

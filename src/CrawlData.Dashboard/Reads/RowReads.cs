@@ -50,6 +50,12 @@ internal sealed class RowReads(
     public async Task<CrawlEvent?> GetEventAsync(Guid crawlId, long id) =>
         await repositories.Events.GetAsync(crawlId, id, transaction, cancellationToken).ConfigureAwait(false) is { } found ? redaction.Of(found) : null;
 
+    /// <summary>Gets the last event of one of the types, up to an event; null when none is near.</summary>
+    public async Task<CrawlEvent?> FindScreenAsync(Guid crawlId, long eventId, IReadOnlyCollection<string> types) =>
+        await ScreenSearch.FindAsync(crawlId, eventId, types, transaction, cancellationToken).ConfigureAwait(false) is { } id
+            ? (await ListNewestEventsAsync(crawlId, new CrawlEventFilter { UpToId = id }, 1).ConfigureAwait(false)).Items.SingleOrDefault()
+            : null;
+
     /// <summary>Gets the storage URI in an event's payload as it is stored, for the resolver alone; null when there is none, or redaction removes it.</summary>
     public async Task<string?> GetStoredUriAsync(Guid crawlId, long id, IReadOnlyCollection<string> properties) =>
         await repositories.Events.GetAsync(crawlId, id, transaction, cancellationToken).ConfigureAwait(false) is { } stored
@@ -143,6 +149,15 @@ internal sealed class RowReads(
 
     public Task<IReadOnlyDictionary<ArtifactType, ArtifactTotal>> TotalArtifactsAsync() =>
         repositories.Artifacts.TotalAllByTypeAsync(false, transaction, cancellationToken);
+
+    public Task<ArtifactTotal> TotalExpiringArtifactsAsync(TimeSpan within) =>
+        repositories.Artifacts.TotalExpiringAsync(within, transaction, cancellationToken);
+
+    public async Task<Page<Artifact>> ListExpiredArtifactsAsync(int pageSize, string? cursor) =>
+        Redact(await repositories.Artifacts.ListExpiredAsync(pageSize, cursor, transaction, cancellationToken).ConfigureAwait(false), redaction.Of);
+
+    public async Task<Page<Artifact>> ListExpiringArtifactsAsync(TimeSpan within, int pageSize, string? cursor) =>
+        Redact(await repositories.Artifacts.ListExpiringAsync(within, pageSize, cursor, transaction, cancellationToken).ConfigureAwait(false), redaction.Of);
 
     public async Task<Page<CrawlLog>> ListNewestLogAsync(Guid sessionId, CrawlLogFilter filter, int pageSize, string? cursor) =>
         Redact(

@@ -4,10 +4,11 @@ using CrawlData.Diagnostics;
 
 namespace CrawlData.Dashboard.Screens;
 
-/// <summary>What artifacts hold, and what has expired.</summary>
+/// <summary>What artifacts hold, what has expired, and what expires soon.</summary>
 /// <param name="Totals">The artifacts that are not deleted, by type.</param>
+/// <param name="Expiring">The artifacts that expire within <see cref="ArtifactList.Soon"/>.</param>
 /// <param name="Status">The state of the database.</param>
-internal sealed record ArtifactView(IReadOnlyDictionary<ArtifactType, ArtifactTotal> Totals, DatabaseStatus Status) : IScreen
+internal sealed record ArtifactView(IReadOnlyDictionary<ArtifactType, ArtifactTotal> Totals, ArtifactTotal Expiring, DatabaseStatus Status) : IScreen
 {
     public string Title => "Artifacts";
 
@@ -21,6 +22,7 @@ internal sealed record ArtifactView(IReadOnlyDictionary<ArtifactType, ArtifactTo
         Totals = Totals.ToDictionary(total => total.Key.ToLabel(), total => total.Value),
         Expired = Status.ExpiredArtifacts,
         Status.OldestExpiry,
+        Expiring,
         Status.ReadAt,
     };
 }

@@ -16,10 +16,13 @@ internal sealed record EventView : IScreen
 
     public required long? NextId { get; init; }
 
-    /// <summary>Gets whether the event has a screenshot to show.</summary>
-    public required bool HasContent { get; init; }
+    /// <summary>Gets the screen that the crawl was on: the last event of such a type, up to this event. Null when there is none near.</summary>
+    public required CrawlEvent? Screen { get; init; }
 
-    public object Twin => new { Event, PreviousId, NextId };
+    /// <summary>Gets the properties of a payload that may hold the URI of a screenshot; none where the content of artifacts is not served.</summary>
+    public required IReadOnlyCollection<string> ArtifactProperties { get; init; }
+
+    public object Twin => new { Event, PreviousId, NextId, Screen };
 
     public static async Task<EventView?> ReadAsync(ScreenRequest request)
     {
@@ -34,7 +37,17 @@ internal sealed record EventView : IScreen
             ? null
             : (await rows.ListNewestEventsAsync(run.Id, new CrawlEventFilter { UpToId = id - 1 }, 1).ConfigureAwait(false)).Items.SingleOrDefault();
         var next = (await rows.ListEventsAsync(run.Id, new CrawlEventFilter { AfterId = id }, 1).ConfigureAwait(false)).Items.SingleOrDefault();
-        var hasContent = request.Options.ServesArtifacts && ArtifactReference.Find(found.Payload, request.Options.ArtifactProperties) is not null;
-        return new EventView { Run = run, Event = found, PreviousId = previous?.Id, NextId = next?.Id, HasContent = hasContent };
+        return new EventView
+        {
+            Run = run,
+            Event = found,
+            PreviousId = previous?.Id,
+            NextId = next?.Id,
+            Screen = await rows.FindScreenAsync(run.Id, id, request.Options.ScreenEventTypes).ConfigureAwait(false),
+            ArtifactProperties = request.Options.ServesArtifacts ? request.Options.ArtifactProperties : [],
+        };
     }
+
+    /// <summary>Returns the address of an event's screenshot; null when there is none to show.</summary>
+    public string? ContentOf(CrawlEvent one) => ArtifactReference.Find(one.Payload, ArtifactProperties) is null ? null : $"{one.Id}/artifact";
 }

@@ -13,4 +13,6 @@ internal enum CursorKind : byte
     Logs = 13,
     EventsNewestFirst = 14,
     LogsNewestFirst = 15,
+    ExpiredArtifacts = 16,
+    ExpiringArtifacts = 17,
 }

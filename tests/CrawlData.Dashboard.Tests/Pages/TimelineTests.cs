@@ -63,6 +63,44 @@ public sealed class TimelineTests : DashboardTest
     }
 
     [Test]
+    public async Task An_event_shows_the_screen_that_the_crawl_was_on()
+    {
+        var (run, other) = (await InsertRunAsync(CrawlStatus.Completed), await InsertRunAsync(CrawlStatus.Completed));
+        var ids = await Events.AppendAsync(run.Id,
+        [
+            Of("crawl.started", new { }),
+            Of("screen.captured", new { title = "Home <script>", screenshot_uri = "s3://crawls/home.gif" }),
+            Of("tap", new { }),
+            Of("screen.captured", new { title = "Cart" }),
+            Of("tap", new { }),
+        ]);
+        var foreign = await Events.AppendAsync(other.Id, [Of("tap", new { })]);
+
+        var tap = await pictures.GetPageAsync($"runs/{run.Id}/events/{ids[2]}");
+        var later = await pictures.GetPageAsync($"runs/{run.Id}/events/{ids[4]}");
+        using var twin = JsonDocument.Parse(await pictures.GetTextAsync($"api/v1/runs/{run.Id}/events/{ids[4]}"));
+        using var none = JsonDocument.Parse(await pictures.GetTextAsync($"api/v1/runs/{run.Id}/events/{ids[0]}"));
+
+        Assert.That(tap.QuerySelector(".card .said a")!.TextContent, Is.EqualTo("Home <script>"));
+        Assert.That(tap.QuerySelector(".card .said a")!.GetAttribute("href"), Is.EqualTo($"{ids[1]}"));
+        Assert.That(tap.QuerySelector(".card img")!.GetAttribute("src"), Is.EqualTo($"{ids[1]}/artifact"));
+        Assert.That(later.QuerySelector(".card .said a")!.TextContent, Is.EqualTo("Cart"));
+        Assert.That(later.QuerySelector(".card img"), Is.Null);
+        Assert.That(twin.RootElement.GetProperty("screen").GetProperty("id").GetInt64(), Is.EqualTo(ids[3]));
+        Assert.That(none.RootElement.GetProperty("screen").ValueKind, Is.EqualTo(JsonValueKind.Null));
+        foreach (var (runId, id) in new[] { (run.Id, ids[0]), (run.Id, ids[1]), (other.Id, foreign[0]) })
+        {
+            Assert.That((await pictures.GetPageAsync($"runs/{runId}/events/{id}")).QuerySelector(".card"), Is.Null, "no screen before, or itself");
+        }
+
+        var withoutResolver = await Host.GetPageAsync($"runs/{run.Id}/events/{ids[2]}");
+        Assert.That(withoutResolver.QuerySelector(".card .said a"), Is.Not.Null);
+        Assert.That(withoutResolver.QuerySelector("img"), Is.Null);
+        await using var without = await DashboardHost.StartAsync(DataSource, options => options.ScreenEventTypes = []);
+        Assert.That((await without.GetPageAsync($"runs/{run.Id}/events/{ids[2]}")).QuerySelector(".card"), Is.Null);
+    }
+
+    [Test]
     public async Task Without_a_resolver_it_opens_on_its_events_and_shows_no_pictures()
     {
         var run = await InsertRunAsync(CrawlStatus.Completed);

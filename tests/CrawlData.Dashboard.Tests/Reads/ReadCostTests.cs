@@ -31,6 +31,9 @@ public sealed class ReadCostTests : DashboardTest
         var start = DateTimeOffset.UtcNow.AddSeconds(-5_000);
         var ids = await Events.AppendAsync(
             run.Id, EventsOf(50_000).Select((one, number) => one with { CreatedAt = start.AddMilliseconds((100 * number) + (number * 7919 % 1000)) }));
+        var screens = await InsertRunAsync(CrawlStatus.Running);
+        var screenIds = await Events.AppendAsync(
+            screens.Id, EventsOf(2_000).Select((one, number) => number % 20 == 0 ? one with { EventType = "screen.captured" } : one));
         await using (var vacuum = DataSource.CreateCommand("vacuum analyze crawl_events, crawl_runs, audit_sessions"))
         {
             await vacuum.ExecuteNonQueryAsync();
@@ -46,7 +49,9 @@ public sealed class ReadCostTests : DashboardTest
         {
             "runs", "runs?status=COMPLETED", "sessions", "sessions?status=completed", $"runs/{run.Id}", $"runs/{run.Id}?order=oldest",
             $"runs/{run.Id}?before={ids[25_000]}", $"runs/{run.Id}?after={ids[25_000]}", $"runs/{run.Id}?at={ids[49_000]}",
-            $"runs/{run.Id}/events/{ids[25_000]}", $"runs/{run.Id}?at={Text.Show.Iso(time)}",
+
+            // Without a screen before it, and with one.
+            $"runs/{run.Id}/events/{ids[25_000]}", $"runs/{screens.Id}/events/{screenIds[1_999]}", $"runs/{run.Id}?at={Text.Show.Iso(time)}",
 
             // Events that were counted at an earlier look are not counted again.
             $"runs/{run.Id}?tab=stats",

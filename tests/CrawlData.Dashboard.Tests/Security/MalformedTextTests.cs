@@ -49,7 +49,7 @@ public sealed class MalformedTextTests : DashboardTest
             foreach (var address in new[]
             {
                 "", "runs", $"runs/{runId}", $"runs/{runId}?tab=stats", $"runs/{runId}?tab=time", $"runs/{runId}/events/{eventId}", "sessions",
-                $"sessions/{sessionId}", "artifacts", "status", $"compare?run={runId}&run={otherId}&key=list",
+                $"sessions/{sessionId}", "artifacts", "artifacts/expired", "status", $"compare?run={runId}&run={otherId}&key=list",
             })
             {
                 AssertHarmless(await Host.GetPageAsync(address), $"{address} of {Printable.Line(text, 40)}");

@@ -81,7 +81,7 @@ public sealed class ReadOnlyTests : DashboardTest
             foreach (var address in new[]
             {
                 "", "runs", $"runs/{runId}", $"runs/{runId}?tab=stats", $"runs/{runId}?tab=time", $"runs/{runId}/events/{eventId}", "sessions",
-                $"sessions/{sessionId}", "artifacts", "status", $"compare?run={runId}&run={runId}",
+                $"sessions/{sessionId}", "artifacts", "artifacts/expired", "artifacts/expiring", "status", $"compare?run={runId}&run={runId}",
             })
             {
                 await host.GetPageAsync(address);

@@ -63,7 +63,8 @@ public sealed class RedactionTests : DashboardTest
         await command.ExecuteNonQueryAsync();
         string[] pages =
         [
-            "runs", $"runs/{runId}", $"runs/{runId}/events/{eventId}", "sessions", $"sessions/{sessionId}", $"compare?run={runId}&run={otherId}&key=token",
+            "runs", $"runs/{runId}", $"runs/{runId}/events/{eventId}", "sessions", $"sessions/{sessionId}", "artifacts/expired",
+            $"compare?run={runId}&run={otherId}&key=token",
         ];
         return ["", .. pages, "api/v1/overview", .. pages.Select(page => $"api/v1/{page}")];
     }

@@ -10,6 +10,8 @@ public sealed class QueryPlanTests : DatabaseTest
 {
     private const string QueueIndex = "ix_audit_sessions_status_created_at";
     private const string Log = "ix_crawl_logs_session_timestamp";
+    private const string Expiry = "ix_artifacts_retention_until";
+    private const string LastKey = "'ffffffff-ffff-ffff-ffff-ffffffffffff'";
 
     private static readonly Dictionary<string, string> FirstPage = new()
     {
@@ -20,11 +22,12 @@ public sealed class QueryPlanTests : DatabaseTest
         ["after_key"] = "'00000000-0000-0000-0000-000000000000'",
         ["before_time"] = "'infinity'",
         ["before_id"] = "9223372036854775807",
-        ["before_key"] = "'ffffffff-ffff-ffff-ffff-ffffffffffff'",
+        ["before_key"] = LastKey,
         ["include_deleted"] = "false",
         ["silent_for"] = "'5 minutes'",
         ["mark"] = "99000",
         ["age"] = "'30 days'",
+        ["within"] = "'7 days'",
         ["cutoff"] = "'2026-01-02'",
         ["abandon_artifacts"] = "false",
         ["ids"] = $"'{{{string.Join(',', Enumerable.Range(1, 100).Select(number => $"00000000-0000-7000-8000-{number:x12}"))}}}'",
@@ -91,9 +94,13 @@ public sealed class QueryPlanTests : DatabaseTest
         Case("CrawlLogStatements.ReadSql of a stream", CrawlLogStatements.ReadSql, [Log], "session_id = ", "limit", "null", "levels", "array['error']"),
         Case("CrawlLogRepository.ReadNewestSql", CrawlLogRepository.ReadNewestSql, [Log], "session_id = "),
         Case("CrawlLogRepository.ReadNewestSql before a line", CrawlLogRepository.ReadNewestSql, [Log], "timestamp", "before_time", "'2026-01-02'"),
-        Case("ListExpiredSql", ArtifactSweeper.ListExpiredSql, ["ix_artifacts_retention_until"], "retention_until"),
+        Case("ListExpiringSql of the expired", ArtifactRepository.ListExpiringSql, [Expiry], "retention_until <= ", "within", "'0'"),
+        Case("ListExpiringSql", ArtifactRepository.ListExpiringSql, [Expiry], "ROW", "after_time", "null", "after_key", LastKey),
+        Case("ListExpiringSql after an artifact", ArtifactRepository.ListExpiringSql, [Expiry], "ROW", "after_time", "now() + interval '1 day'"),
+        Case("TotalExpiringSql", ArtifactRepository.TotalExpiringSql, [Expiry], "retention_until > now"),
+        Case("ListExpiredSql", ArtifactSweeper.ListExpiredSql, [Expiry], "retention_until"),
         Case("DeleteMarkedSql", RetentionPurger.DeleteMarkedSql, ["ix_artifacts_deleted_at", "artifacts_pkey"], "deleted_at < "),
-        Case("DatabaseStatusReader.ExpiredSql", DatabaseStatusReader.ExpiredSql, ["ix_artifacts_retention_until"], "retention_until <= now"),
+        Case("DatabaseStatusReader.ExpiredSql", DatabaseStatusReader.ExpiredSql, [Expiry], "retention_until <= now"),
         Case("DatabaseStatusReader.OldestSessionsSql", DatabaseStatusReader.OldestSessionsSql, [QueueIndex], "status = "),
         Case("LockSessionsSql", RetentionPurger.LockSessionsSql, ["audit_sessions_pkey"], "id = ANY"),
         Case("ListDeletableSessionsSql", RetentionPurger.ListDeletableSessionsSql, ["audit_sessions_pkey", Log, "ix_artifacts_session_type"], "id = ANY"),

@@ -28,7 +28,7 @@ internal static class MalformedCursor
         // A cursor of a parent's rows names the parent, which none of these does.
         int? idLength = kind switch
         {
-            CursorKind.RunsNewestFirst or CursorKind.SessionsNewestFirst => 16,
+            CursorKind.RunsNewestFirst or CursorKind.SessionsNewestFirst or CursorKind.ExpiredArtifacts or CursorKind.ExpiringArtifacts => 16,
             CursorKind.AllEvents => 8,
             _ => null,
         };

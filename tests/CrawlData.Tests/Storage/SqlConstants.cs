@@ -117,6 +117,7 @@ public static partial class SqlConstants
         ["table"] = "text",
         ["urls"] = "text[]",
         ["viewports"] = "text[]",
+        ["within"] = "interval",
     };
 
     /// <summary>The types of parameters that other statements send with another type.</summary>
@@ -133,6 +134,7 @@ public static partial class SqlConstants
         [("CrawlLogStatements.ReadSql", "limit")] = "bigint",
         [("CrawlLogFollower.FollowSql", "limit")] = "bigint",
         [("CrawlLogRepository.ReadNewestSql", "limit")] = "bigint",
+        [("ArtifactRepository.ListExpiringSql", "limit")] = "bigint",
         [("CrawlRunRepository.ListNewestSql", "limit")] = "bigint",
         [("CrawlRunRepository.ListNewestByStatusSql", "limit")] = "bigint",
         [("CrawlRunRepository.ListOldestByStatusSql", "limit")] = "bigint",

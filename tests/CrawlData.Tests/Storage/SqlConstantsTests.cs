@@ -37,7 +37,7 @@ public sealed class SqlConstantsTests : DatabaseTest
     /// <summary>The number of statements by class: a statement whose name does not end in <c>Sql</c> is not found.</summary>
     private static readonly Dictionary<string, int> Expected = new()
     {
-        ["ArtifactRepository"] = 7,
+        ["ArtifactRepository"] = 9,
         ["AuditPageRepository"] = 5,
         ["AuditSessionQueue"] = 12,
         ["AuditSessionRepository"] = 9,

@@ -14,11 +14,11 @@ namespace CrawlData.Audits;
 /// deleted at the same time. Nothing is retried.</para>
 /// </remarks>
 /// <param name="dataSource">The application's data source. The application disposes it.</param>
-/// <param name="readDataSource">Serves <see cref="GetAsync"/>, <see cref="ListAsync"/> and the totals outside a transaction, for example from a hot standby,
+/// <param name="readDataSource">Serves <see cref="GetAsync"/>, the listings and the totals outside a transaction, for example from a hot standby,
 /// which lags behind. Writes never use it. Null for <paramref name="dataSource"/>.</param>
 /// <param name="retention">How long artifacts are kept, by their session's retention policy; the defaults when null.</param>
 /// <param name="logger">Logs rows that listings and totals pass over, because this version cannot read them; may be null.</param>
-public sealed class ArtifactRepository(
+public sealed partial class ArtifactRepository(
     NpgsqlDataSource dataSource,
     NpgsqlDataSource? readDataSource = null,
     RetentionDurations? retention = null,

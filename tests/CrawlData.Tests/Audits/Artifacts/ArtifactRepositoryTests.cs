@@ -1,5 +1,6 @@
 using System.Data;
 using CrawlData.Audits;
+using Npgsql;
 
 namespace CrawlData.Tests.Audits;
 
@@ -251,6 +252,47 @@ public sealed class ArtifactRepositoryTests : DatabaseTest
         Assert.That(
             Enum.GetValues<ArtifactType>().Select(type => (after[type].Count - before[type].Count, after[type].SizeBytes - before[type].SizeBytes)),
             Is.EqualTo(new[] { includeDeleted ? (2, 120) : (1, 20), (0, 0), (1, 3), (0, 0) }));
+    }
+
+    /// <summary>In one transaction, whose time stands still, and in one snapshot, which excludes the rows of the other cases.</summary>
+    [Test]
+    public async Task Artifacts_that_have_expired_and_that_expire_soon_are_listed_in_pages_and_totalled()
+    {
+        var ((one, onePage), (other, otherPage)) = (await SessionWithPageAsync(), await SessionWithPageAsync());
+        await using var connection = await DataSource.OpenConnectionAsync();
+        await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead);
+        await using var clock = new NpgsqlCommand("select now()", connection, transaction);
+        var now = new DateTimeOffset((DateTime)(await clock.ExecuteScalarAsync())!);
+        var (week, microsecond) = (TimeSpan.FromDays(7), TimeSpan.FromMicroseconds(1));
+        var before = await Artifacts.TotalExpiringAsync(week, transaction);
+
+        Artifact[] expired = [await InsertAsync(-week, 1, isOther: true), await InsertAsync(-microsecond, 2), await InsertAsync(TimeSpan.Zero, 4)];
+        Artifact[] soon = [await InsertAsync(microsecond, 8, isOther: true), await InsertAsync(week / 2, 16), await InsertAsync(week, 32)];
+        await InsertAsync(week + microsecond, 64);
+        await Artifacts.InsertAsync(one, Artifact(onePage, 128) with { KeepForever = true }, transaction);
+        var (deletedId, deletedSoonId) = ((await InsertAsync(-week, 256)).Id, (await InsertAsync(week / 2, 512)).Id);
+        await Artifacts.MarkDeletedAsync(one, [deletedId, deletedSoonId], transaction);
+
+        var total = await Artifacts.TotalExpiringAsync(week, transaction);
+        Assert.That((total.Count - before.Count, total.SizeBytes - before.SizeBytes), Is.EqualTo((3, 56)));
+        Assert.That(await ListAllAsync(cursor => Artifacts.ListExpiredAsync(2, cursor, transaction)), Is.EqualTo(expired));
+        Assert.That(await ListAllAsync(cursor => Artifacts.ListExpiringAsync(week, 2, cursor, transaction)), Is.EqualTo(soon));
+        var foreign = (await Artifacts.ListExpiredAsync(1, null, transaction)).NextCursor;
+        await Assert.ThrowsAsync<InvalidValueException>(() => Artifacts.ListExpiringAsync(week, 1, foreign, transaction));
+
+        Task<Artifact> InsertAsync(TimeSpan fromNow, int size, bool isOther = false) => Artifacts.InsertAsync(
+            isOther ? other : one, Artifact(isOther ? otherPage : onePage, size) with { RetentionUntil = now + fromNow }, transaction);
+
+        async Task<List<Artifact>> ListAllAsync(Func<string?, Task<Page<Artifact>>> list)
+        {
+            var (all, page) = (new List<Artifact>(), await list(null));
+            for (all.AddRange(page.Items); page.NextCursor is { } next; all.AddRange(page.Items))
+            {
+                page = await list(next);
+            }
+
+            return [.. all.Where(artifact => artifact.SessionId == one || artifact.SessionId == other)];
+        }
     }
 
     [Test]
