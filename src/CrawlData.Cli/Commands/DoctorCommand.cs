@@ -13,8 +13,8 @@ internal sealed class DoctorCommand : ToolCommand
 
     private static readonly string[] Checks =
     [
-        "settings", "tables", "rights", "journals", "sequences", "scripts", "indexes", "vacuum", "wraparound", "standbys", "slots", "citus", "stale",
-        "artifacts",
+        "settings", "tables", "rights", "journals", "sequences", "partitions", "scripts", "indexes", "vacuum", "wraparound", "standbys", "slots", "citus",
+        "stale", "artifacts",
     ];
 
     private readonly Option<TimeSpan?> stale = CommandParameters.Stale(

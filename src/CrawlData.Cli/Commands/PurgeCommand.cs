@@ -1,4 +1,5 @@
 using System.CommandLine;
+using CrawlData.Cli.Exports;
 using CrawlData.Retention;
 
 namespace CrawlData.Cli.Commands;
@@ -24,6 +25,14 @@ internal sealed class PurgeCommand : ToolCommand
         Description = "With --sessions: also delete sessions with artifacts in storage. These artifacts stay there without a row that refers to them.",
     };
 
+    private readonly Option<string?> archive = new("--archive")
+    {
+        Description = "With --crawls: first write each crawl into this folder, as a compressed recording that crawldata import reads.",
+        HelpName = "DIR",
+    };
+
+    private readonly Option<bool> parquet = new("--parquet") { Description = "With --archive: write a folder of Parquet files for each crawl instead." };
+
     private readonly Option<bool> dryRun = new("--dry-run") { Description = "Only count. Delete nothing." };
 
     private readonly OutputFormat format = new();
@@ -31,13 +40,18 @@ internal sealed class PurgeCommand : ToolCommand
     public PurgeCommand() : base(CommandName, Summary, """
         It deletes in small transactions, so it can run while crawlers work. When it is interrupted, the next run continues.
 
+        Where crawldata partition has partitioned the events, it drops the partitions in which every crawl is old enough, and counts their events by estimate.
+
           crawldata purge --artifacts 30d --sessions 400d --crawls 400d --dry-run
+          crawldata purge --crawls 400d --archive /backup/crawls
         """)
     {
         Add(artifacts);
         Add(sessions);
         Add(crawls);
         Add(abandonArtifacts);
+        Add(archive);
+        Add(parquet);
         Add(dryRun);
         format.AddTo(this);
         Validators.Add(result =>
@@ -45,6 +59,11 @@ internal sealed class PurgeCommand : ToolCommand
             if (result.GetResult(artifacts) is null && result.GetResult(sessions) is null && result.GetResult(crawls) is null)
             {
                 result.AddError("name the rows to delete, and their age: --artifacts AGE, --sessions AGE, --crawls AGE");
+            }
+
+            if (result.GetValue(archive) is not null ? result.GetResult(crawls) is null : result.GetValue(parquet))
+            {
+                result.AddError("--archive needs --crawls, and --parquet needs --archive");
             }
         });
         SetAction(RunAsync);
@@ -69,7 +88,14 @@ internal sealed class PurgeCommand : ToolCommand
 
         if (arguments.GetValue(crawls) is { } crawlAge)
         {
-            purged.Add(ToRow("crawl_runs", await purger.PurgeCrawlsAsync(crawlAge, dryRun: dry, cancellationToken: cancellationToken), dry));
+            var total = arguments.GetValue(archive) is { } folder
+                ? await purger.PurgeCrawlsAsync(
+                    crawlAge,
+                    new CrawlArchive(dataSource, folder, arguments.GetValue(parquet)).WriteAsync,
+                    dryRun: dry,
+                    cancellationToken: cancellationToken)
+                : await purger.PurgeCrawlsAsync(crawlAge, dryRun: dry, cancellationToken: cancellationToken);
+            purged.Add(ToRow("crawl_runs", total, dry));
         }
 
         if (!format.IsTable(arguments))

@@ -53,6 +53,7 @@ internal static class DatabaseRegistration
         services.Add(key, own => new CrawlLogRepository(own.Primary, own.Reads, own.Options.Retry, own.Logger<CrawlLogRepository>(), own.Time));
         services.Add(key, own => new ArtifactSweeper(own.Primary, own.Logger<ArtifactSweeper>()));
         services.Add(key, own => new RetentionPurger(own.Primary, own.Logger<RetentionPurger>()));
+        services.Add(key, own => new EventPartitioner(own.Primary, null, own.Logger<EventPartitioner>(), own.Time));
         services.Add(key, own => new DatabaseStatusReader(own.Primary, own.LoggerFactory));
         services.Add(key, own => new DatabaseDoctor(own.Primary));
         services.Add(key, own => new RecordingImporter(own.Primary));
@@ -122,6 +123,11 @@ internal static class DatabaseRegistration
             services.AddHosted(key, own => new Janitor(
                 own.Get<ArtifactSweeper>(),
                 own.Get<RetentionPurger>(),
+                new EventPartitioner(
+                    own.Primary,
+                    new EventPartitionerOptions { Ahead = own.NamedOptions<JanitorOptions>(key ?? "").PartitionsAhead },
+                    own.Logger<EventPartitioner>(),
+                    own.Time),
                 own.NamedOptions<JanitorOptions>(key ?? ""),
                 key,
                 own.Scopes,

@@ -53,7 +53,8 @@ public sealed partial class DatabaseDoctor
                pg_catalog.format('vacuum (analyze) %I', relname)
         from pg_catalog.pg_stat_user_tables
         where schemaname = pg_catalog.current_schema()
-          and relname in ('crawl_runs', 'crawl_events', 'audit_sessions', 'audit_pages', 'artifacts', 'crawl_logs')
+          and (relname in ('crawl_runs', 'crawl_events', 'audit_sessions', 'audit_pages', 'artifacts', 'crawl_logs')
+               or relname::text ~ '^crawl_events_[0-9]+_to_[0-9]+$'::text)
           and n_dead_tup > 10000 and n_dead_tup * 5 > n_live_tup * 2
         order by relname
         """;
@@ -71,7 +72,8 @@ public sealed partial class DatabaseDoctor
                 pg_catalog.mxid_age(tables.relminmxid), pg_catalog.mxid_age(toast.relminmxid))
         ) as ages (oldest)
         where tables.relnamespace = pg_catalog.quote_ident(pg_catalog.current_schema())::regnamespace::oid
-          and tables.relname in ('crawl_runs', 'crawl_events', 'audit_sessions', 'audit_pages', 'artifacts', 'crawl_logs')
+          and (tables.relname in ('crawl_runs', 'crawl_events', 'audit_sessions', 'audit_pages', 'artifacts', 'crawl_logs')
+               or tables.relname::text ~ '^crawl_events_[0-9]+_to_[0-9]+$'::text)
           and tables.relkind = 'r' and ages.oldest > 1000000000
         order by tables.relname
         """;
@@ -266,12 +268,19 @@ public sealed partial class DatabaseDoctor
             (new("stale", (check, within, token) => FindStaleRunsAsync(check, within, silentFor, token)), ["crawl_runs", "crawl_events", "crawl_run_claims"]),
             (new("stale", (check, within, token) => FindStaleSessionsAsync(check, within, silentFor, token)),
                 ["audit_sessions", "crawl_logs", "audit_session_claims"]),
+            (new("partitions", FindKeptPartitionsAsync), ["crawl_runs", "crawl_events"]),
             (new("artifacts", FindOverdueAsync), ["artifacts"]),
         ];
         var findings = new List<DatabaseFinding>();
-        foreach (var (check, reads) in checks)
+        var isPartitioned = (await EventPartitioner.ListAsync(transaction, cancellationToken).ConfigureAwait(false)).Count > 0;
+        foreach (var (check, reads) in checks.Where(one => isPartitioned || one.Check.Name != "partitions"))
         {
-            var effect = check.Name == "artifacts" ? "It is unknown whether artifacts wait for their deletion." : "It is unknown whether work is stale.";
+            var effect = check.Name switch
+            {
+                "artifacts" => "It is unknown whether artifacts wait for their deletion.",
+                "partitions" => "It is unknown which runs keep old partitions.",
+                _ => "It is unknown whether work is stale.",
+            };
             var hidden = FindUnreadable(check, unreadable, reads, effect).ToList();
             findings.AddRange(hidden);
             if (hidden.Count == 0)

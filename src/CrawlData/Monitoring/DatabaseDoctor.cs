@@ -4,7 +4,7 @@ using Npgsql;
 
 namespace CrawlData.Diagnostics;
 
-/// <summary>Finds what this library cannot hold its promises with: settings, unlogged tables, sequences that are behind, schemas that others may create objects
+/// <summary>Finds what this library cannot hold its promises with: settings, unlogged tables, sequences that are behind, missing partitions, schemas that others may create objects
 /// in, and a second journal. The health check and the start of a host report the same. <see cref="CheckAllAsync"/> and <c>crawldata doctor</c> also find what
 /// an operator has to mend.</summary>
 /// <remarks>
@@ -50,7 +50,8 @@ public sealed partial class DatabaseDoctor(NpgsqlDataSource dataSource)
         select 'table ' || pg_catalog.quote_ident(relname), 'unlogged', pg_catalog.format('alter table %I set logged', relname)
         from pg_catalog.pg_class
         where relnamespace = pg_catalog.quote_ident(pg_catalog.current_schema())::regnamespace::oid
-          and relname in ('crawl_runs', 'crawl_events', 'audit_sessions', 'audit_pages', 'artifacts', 'crawl_logs')
+          and (relname in ('crawl_runs', 'crawl_events', 'audit_sessions', 'audit_pages', 'artifacts', 'crawl_logs')
+               or relname::text ~ '^crawl_events_[0-9]+_to_[0-9]+$'::text)
           and relpersistence = 'u'
         order by relname
         """;
@@ -88,6 +89,7 @@ public sealed partial class DatabaseDoctor(NpgsqlDataSource dataSource)
         DatabaseCheck.Of("rights", RightsSql, (_, _) => "Objects of such a role can take the place of those that the library's statements name."),
         DatabaseCheck.Of("journals", JournalsSql, (_, _) => "There are two sets of tables. The first schema of the path decides which one is used."),
         new("sequences", FindSequencesAsync),
+        new("partitions", FindPartitionsAsync),
         new("citus", FindAppendsThroughWorkersAsync),
     ];
 
@@ -141,7 +143,7 @@ public sealed partial class DatabaseDoctor(NpgsqlDataSource dataSource)
                 finding => check.Find(finding.Subject, finding.Value, finding.Remedy, finding.Effect));
     }
 
-    // It narrows the search path to the schema, for the checks after it.
+    // It narrows the search path to the schema, for itself and the checks after it.
     private static async Task<List<DatabaseFinding>> FindSequencesAsync(
         DatabaseCheck check, NpgsqlTransaction transaction, CancellationToken cancellationToken)
     {

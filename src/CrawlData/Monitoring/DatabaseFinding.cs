@@ -3,7 +3,7 @@ namespace CrawlData.Diagnostics;
 /// <summary>A state of a database that voids a promise of this library, or that an operator has to mend.</summary>
 public sealed record DatabaseFinding
 {
-    /// <summary>Gets the check that found it: <c>settings</c>, <c>tables</c>, <c>sequences</c>, <c>rights</c> or <c>journals</c>. Those of
+    /// <summary>Gets the check that found it: <c>settings</c>, <c>tables</c>, <c>sequences</c>, <c>partitions</c>, <c>rights</c> or <c>journals</c>. Those of
     /// <see cref="DatabaseDoctor.CheckAllAsync"/> are also <c>scripts</c>, <c>indexes</c>, <c>vacuum</c>, <c>wraparound</c>, <c>stale</c>, <c>standbys</c>,
     /// <c>slots</c> and <c>artifacts</c>.</summary>
     public required string Check { get; init; }

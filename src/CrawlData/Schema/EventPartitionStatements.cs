@@ -229,7 +229,8 @@ internal static class EventPartitionStatements
     internal const string AttachPartitionSql =
         """
         select pg_catalog.format(
-            'alter table crawl_events attach partition %I for values from (%s) to (%L)', @table, coalesce(pg_catalog.quote_literal(@after_id), 'minvalue'), @up_to_id)
+            'alter table crawl_events attach partition %I for values from (%s) to (%L)',
+            @table, coalesce(pg_catalog.quote_literal(@after_id), 'minvalue'), @up_to_id)
         """;
 
     // The table of a range whose partition was detached, and not yet dropped.

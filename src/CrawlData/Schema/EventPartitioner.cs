@@ -9,10 +9,10 @@ using static CrawlData.Schema.EventPartitionStatements;
 
 namespace CrawlData.Schema;
 
-/// <summary>Partitions <c>crawl_events</c> by ranges of its ids, while crawlers write and readers read, and makes the next partitions ahead. Old events are then
+/// <summary>Partitions <c>crawl_events</c> by ranges of its ids, while crawlers write and readers read. It makes the next partitions ahead. Old events are then
 /// deleted with their partition, at next to no cost: see <see cref="Retention.RetentionPurger"/>.</summary>
 /// <remarks>
-/// <para><b>Conversion.</b> The rows of an existing table stay where they are, as the oldest partition. New events go to new partitions at once. The table keeps
+/// <para><b>Conversion.</b> The rows of a table stay where they are, as the oldest partition. New events go to new partitions at once. The table keeps
 /// its name, primary key, foreign key, indexes, sequence, owner, rights, policies, comments and publications.</para>
 /// <para><b>Interruption.</b> Each step is a transaction. A killed process leaves a table that works, and the next call goes on where it ended.</para>
 /// <para><b>Locks.</b> Readers and writers wait for an instant, at most twice 300 ms an attempt. An attempt that gets no lock in time is repeated.</para>

@@ -63,7 +63,7 @@ internal sealed class SchemaCatalog(IEnumerable<SchemaCatalog.Line> lines)
         union all
         select owner, 'index ' || pg_catalog.quote_ident(relname),
                case when is_divided
-                   then pg_catalog.regexp_replace(pg_catalog.pg_get_indexdef(indexrelid, 0, true), '^(CREATE (UNIQUE )?INDEX .*? ON) ONLY '::text, '\1 ')
+                   then pg_catalog.regexp_replace(pg_catalog.pg_get_indexdef(indexrelid, 0, true), '^(create (unique )?index .*? on) only '::text, '\1 ', 'i')
                    else pg_catalog.pg_get_indexdef(indexrelid, 0, true)
                end || case when indisvalid then '' else ', invalid' end
         from tables

@@ -1,16 +1,18 @@
 using CrawlData.Instrumentation;
 using CrawlData.Retention;
+using CrawlData.Schema;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace CrawlData.Workers;
 
-/// <summary>A hosted service that sweeps expired artifacts and purges old rows.</summary>
+/// <summary>A hosted service that sweeps expired artifacts, purges old rows, and makes partitions of events ahead.</summary>
 /// <remarks>Several processes may run it. Sweeps and purges lock their rows and skip those of others. So no artifact is passed to two stores at a
 /// time.</remarks>
 /// <param name="sweeper">Sweeps.</param>
 /// <param name="purger">Purges.</param>
+/// <param name="partitioner">Makes partitions ahead.</param>
 /// <param name="options">The options.</param>
 /// <param name="key">The key of the application's store; null for one without.</param>
 /// <param name="scopes">Makes a scope for each round.</param>
@@ -19,6 +21,7 @@ namespace CrawlData.Workers;
 internal sealed class Janitor(
     ArtifactSweeper sweeper,
     RetentionPurger purger,
+    EventPartitioner partitioner,
     JanitorOptions options,
     string? key,
     IServiceScopeFactory scopes,
@@ -53,6 +56,9 @@ internal sealed class Janitor(
         for (var pause = longest * Random.Shared.NextDouble(); ; pause = options.Interval)
         {
             await Task.Delay(pause, time, stoppingToken).ConfigureAwait(false);
+
+            // First: without a partition, appends wait.
+            await TryAsync("making of partitions", () => partitioner.MakeAheadAsync(stoppingToken), stoppingToken).ConfigureAwait(false);
             await TryAsync("sweep", () => SweepAsync(stoppingToken), stoppingToken).ConfigureAwait(false);
             await PurgeAsync("purge of artifacts", options.PurgeArtifactsAfter, age => purger.PurgeArtifactsAsync(age, cancellationToken: stoppingToken))
                 .ConfigureAwait(false);

@@ -1,6 +1,6 @@
 namespace CrawlData.Workers;
 
-/// <summary>How often the janitor works, and how old the rows are that it purges.</summary>
+/// <summary>How often the janitor works, and how old the rows are that it purges, and how many partitions it keeps ready.</summary>
 public sealed class JanitorOptions
 {
     /// <summary>The pause between two rounds. The first round begins within a minute of the start.</summary>
@@ -26,6 +26,16 @@ public sealed class JanitorOptions
     /// <value>The default is null: they are kept. The range is 0 to 36,500 days.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is out of range.</exception>
     public TimeSpan? PurgeCrawlsAfter { get; set => field = RequireAge(value, nameof(PurgeCrawlsAfter)); }
+
+    /// <summary>The number of partitions of events that each round makes ready beyond the one that new events go to, where
+    /// <see cref="Schema.EventPartitioner"/> has partitioned them. It does not partition the table itself. The role must own the tables.</summary>
+    /// <value>The default is <see cref="Schema.EventPartitionerOptions.DefaultAhead"/>. The range is 2 to 1,000.</value>
+    /// <exception cref="ArgumentOutOfRangeException">The value is out of range.</exception>
+    public int PartitionsAhead
+    {
+        get;
+        set => field = ArgumentRange.Require(value, 2, 1_000, nameof(PartitionsAhead));
+    } = Schema.EventPartitionerOptions.DefaultAhead;
 
     private static TimeSpan? RequireAge(TimeSpan? age, string name) =>
         age is { } value ? ArgumentRange.Require(value, TimeSpan.Zero, ArgumentRange.LongestDuration, name) : null;

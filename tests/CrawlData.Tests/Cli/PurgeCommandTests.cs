@@ -33,6 +33,7 @@ public sealed class PurgeCommandTests : ToolTest
         Assert.That(await Runs.GetAsync(crawl), Is.Null);
     }
 
+    [TestCase("--sessions 3d --archive there", "--archive needs --crawls, and --parquet needs --archive")]
     [TestCase("", "name the rows to delete, and their age: --artifacts AGE, --sessions AGE, --crawls AGE")]
     [TestCase("--crawls 3", "--crawls takes an age such as 30d, 12h, 5m or 90s, not '3'")]
     [TestCase("--crawls 99999999d", "--crawls takes an age such as 30d, 12h, 5m or 90s, not '99999999d'")]

@@ -1,6 +1,7 @@
 using CrawlData.Crawls;
 using CrawlData.Diagnostics;
 using CrawlData.Schema;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 
@@ -295,6 +296,42 @@ public sealed class EventPartitionerTests : MigratorTest
         await flushing;
 
         Assert.That(await Events.CountAsync(crawl), Is.EqualTo(10));
+    }
+
+    [Test]
+    public async Task The_doctor_finds_missing_partitions_unfinished_work_and_what_keeps_old_partitions()
+    {
+        var killed = new EventPartitioner(DataSource, Options)
+        {
+            BeforeStep = step => step == "swap the tables" ? throw new InvalidOperationException(step) : Task.CompletedTask,
+        };
+        await Assert.ThatAsync(() => killed.PartitionAsync(), Throws.InvalidOperationException);
+        var crawl = await CreateCrawlAsync();
+        await Events.AppendAsync(crawl, Event);
+        Assert.That(await FindAsync(), Is.EqualTo([("constraint crawl_events_partitioning", FindingSeverity.Warning)]));
+
+        await Partitioner.PartitionAsync();
+        Assert.That(await FindAsync(), Is.Empty);
+        await ExecuteAsync("select setval('crawl_events_id_seq', 11999)");
+        Assert.That(
+            await FindAsync(),
+            Is.EqualTo([("table crawl_events", FindingSeverity.Warning), ($"run {crawl}", FindingSeverity.Warning)]), "one partition is ahead");
+        await ExecuteAsync("select setval('crawl_events_id_seq', 12999)");
+        Assert.That(await FindAsync(), Has.Member(("table crawl_events", FindingSeverity.Error)));
+        var check = new CrawlDataHealthCheck(DataSource);
+        var health = await check.CheckHealthAsync(
+            new HealthCheckContext { Registration = new HealthCheckRegistration("crawldata", check, HealthStatus.Unhealthy, null) });
+        Assert.That((health.Status, health.Description), Is.EqualTo((
+            HealthStatus.Degraded,
+            "table crawl_events is partitioned for 1,000 more ids, with 0 partitions ahead. Without a partition for the next id, appends wait. "
+                + "crawldata doctor says how to mend it.")));
+
+        await Partitioner.MakeAheadAsync();
+        await ExecuteAsync("alter table crawl_events detach partition crawl_events_11000_to_12000 concurrently");
+        Assert.That(await FindAsync(), Does.Contain(("table crawl_events_11000_to_12000", FindingSeverity.Warning)));
+
+        async Task<List<(string, FindingSeverity)>> FindAsync() =>
+            [.. (await new DatabaseDoctor(DataSource).CheckAllAsync()).Where(one => one.Check == "partitions").Select(one => (one.Subject, one.Severity))];
     }
 
     private static Logger<T> LoggerOf<T>(LogSignal signal) => new(new OneLoggerFactory(signal));

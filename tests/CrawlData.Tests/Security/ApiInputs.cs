@@ -68,6 +68,7 @@ internal static partial class ApiInputs
         ServiceKey("AddKeyedCrawlDataJanitor", (services, key) => services.AddKeyedCrawlDataJanitor(key)),
         Required<Exception>("ServerErrors.Describe(exception)", (_, exception) => Task.FromResult(ServerErrors.Describe(exception))),
         Required<Exception>("ServerErrors.IsRefusal(exception)", (_, exception) => Task.FromResult(ServerErrors.IsRefusal(exception))),
+        Required<Exception>("ServerErrors.IsMissingPartition(exception)", (_, exception) => Task.FromResult(ServerErrors.IsMissingPartition(exception))),
     ];
 
     private static IEnumerable<ApiInput> Recordings =>

@@ -28,6 +28,13 @@ public sealed class SentStatementTests : MigratorTest
         "LostBackends.TerminateSql",
     ];
 
+    // EventPartitionerTests and PartitionPurgeTests send these: the scenario's table is not partitioned.
+    private static readonly string[] OfPartitions =
+    [
+        "EventPartitionStatements.", "EventPartitioner.", "RetentionPurger.FindLivingCrawlSql", "RetentionPurger.HasLateEventSql",
+        "RetentionPurger.ListEmptyCrawlsSql", "DatabaseDoctor.ListKeepingRunsSql",
+    ];
+
     // They read no table.
     private static readonly string[] AtAnyIsolation =
         ["NotificationListener.ListenSql", "NotificationListener.UnlistenSql", "CrawlEventNotifier.NotifySql"];
@@ -49,7 +56,8 @@ public sealed class SentStatementTests : MigratorTest
                 Assert.That(recorder.Sent[sql].Where(sent => expected.ContainsKey(sent.Key)), Is.EquivalentTo(expected), name);
             }
         });
-        var unsent = SqlConstants.Statements.Where(statement => !recorder.Sent.ContainsKey(statement.Sql)).Select(statement => statement.Name);
+        var unsent = SqlConstants.Statements.Where(statement => !recorder.Sent.ContainsKey(statement.Sql)).Select(statement => statement.Name)
+            .Where(name => !OfPartitions.Any(one => name.StartsWith(one, StringComparison.Ordinal)));
         Assert.That(unsent, Is.EquivalentTo(OutsideTheScenario), "the statements that were not sent");
         var atDefault = SqlConstants.Statements.Where(statement => recorder.SentAtDefaultIsolation.Contains(statement.Sql)).Select(statement => statement.Name);
         Assert.That(atDefault, Is.EquivalentTo(AtAnyIsolation), "the statements that ran at the session's default isolation level");
