@@ -37,7 +37,7 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
         returning id
         """;
 
-    internal const string IdentitySql = $"{TransactionIdentity.Query} -- of crawl_events";
+    internal const string IdentitySql = $"{TransactionIdentity.Query} /* of crawl_events */";
 
     // For a row alone on Citus: there, these two take a third of the time that the one statement above takes.
     internal const string LockRunSql = "select id from crawl_runs where id = $1 for no key update";

@@ -284,7 +284,7 @@ public sealed class AppendFaultTests : DatabaseTest
     {
         var telemetry = new Telemetry(dataSource, "crawl_events");
         var retry = new RetryPolicy(dataSource, limit, timeProvider ?? TimeProvider.System, telemetry, TestLog.Instance);
-        var verifier = new CommitVerifier(dataSource, retry, CrawlEventStatements.RowIsOfTransactionSql);
+        var verifier = new CommitVerifier(dataSource, retry, CrawlEventStatements.LockParentSql, CrawlEventStatements.RowIsOfTransactionSql);
         return new AppendTransaction(dataSource, retry, verifier, new StatementPreparation(dataSource), telemetry, TestLog.Instance);
     }
 

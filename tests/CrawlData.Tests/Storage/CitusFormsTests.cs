@@ -49,7 +49,8 @@ public static partial class CitusFormsTests
 
     /// <summary>22P02: invalid input syntax for type uuid: "PGCOPY".</summary>
     [TestCaseSource(nameof(All))]
-    public static void No_lock_for_an_insert_joins_an_array(string sql) => Assert.That(sql, Does.Not.Match(@"\bfor (no key update|key share|share|update) of \w+"));
+    public static void No_lock_for_an_insert_joins_an_array(string sql) =>
+        Assert.That(sql, Does.Not.Match(@"\bfor (no key update|key share|share|update) of \w+"));
 
     // The rules find what they forbid.
     [TestCase("with a as (update t set x = pg_catalog.clock_timestamp() where id = @id returning t.*) select x from a", @"clock_timestamp\(")]

@@ -201,9 +201,9 @@ public static partial class SqlConstants
         }
     }
 
-    /// <summary>Returns the <c>prepare</c> statement.</summary>
+    /// <summary>Returns the <c>prepare</c> statement. A notification that follows a statement is left out.</summary>
     public static string ToPrepare(string name, string sql) =>
-        $"prepare {name}{Parenthesized(ParameterTypes(sql).Select(type => type.Value))} as {ToPositional(sql)}";
+        $"prepare {name}{Parenthesized(ParameterTypes(sql).Select(type => type.Value))} as {SeparatorPattern().Split(ToPositional(sql))[0]}";
 
     /// <summary>Returns the <c>create function</c> statement of a function that runs it, without <c>set</c>, <c>copy</c> and the like; null when nothing is
     /// left.</summary>

@@ -47,7 +47,7 @@ internal sealed class CrawlLogStatements : AppendStatements<NewCrawlLog>
         from (select pg_catalog.count(*) as sessions from sessions) as locked
         """;
 
-    internal const string IdentitySql = $"{TransactionIdentity.Query} -- of crawl_logs";
+    internal const string IdentitySql = $"{TransactionIdentity.Query} /* of crawl_logs */";
 
     // It waits for the appends' locks, which are weaker.
     internal const string LockParentSql = "select id from audit_sessions where id = @parent_id for update";
