@@ -11,7 +11,7 @@ public sealed partial class StatementTests
 {
     [Test]
     public async Task Each_statement_ends_with_the_error_of_plain_PostgreSQL_or_without_one(
-        [Values(CitusLayout.TenantSchema, CitusLayout.DistributedCrawls)] CitusLayout layout)
+        [Values] CitusLayout layout)
     {
         await using var plain = await ThrowawayDatabase.StartAsync(new ThrowawayDatabaseOptions { Logger = TestLog.Instance });
         await using var citus = await CitusDatabase.StartAsync(layout);

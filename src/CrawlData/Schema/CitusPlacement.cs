@@ -9,8 +9,7 @@ namespace CrawlData.Schema;
 /// it cannot be prepared on plain PostgreSQL.</remarks>
 /// <param name="IsWorker">Whether the server is a worker, and not the coordinator.</param>
 /// <param name="IsTenant">Whether the schema is one of schema-based sharding.</param>
-/// <param name="IsByCrawl">Whether runs and events are distributed by crawl.</param>
-internal sealed record CitusPlacement(bool IsWorker, bool IsTenant, bool IsByCrawl)
+internal sealed record CitusPlacement(bool IsWorker, bool IsTenant)
 {
     // Citus 12 and later have this table.
     internal const string InstalledSql = "select pg_catalog.to_regclass('pg_catalog.pg_dist_schema') is not null";
@@ -18,12 +17,7 @@ internal sealed record CitusPlacement(bool IsWorker, bool IsTenant, bool IsByCra
     private const string Read =
         """
         select (select groupid from pg_catalog.pg_dist_local_group) <> 0,
-               exists (select from pg_catalog.pg_dist_schema where schemaid::oid = pg_catalog.quote_ident(pg_catalog.current_schema())::regnamespace::oid),
-               exists (
-                   select from pg_catalog.pg_dist_partition
-                   join pg_catalog.pg_class on pg_class.oid = logicalrelid::oid
-                   where relnamespace = pg_catalog.quote_ident(pg_catalog.current_schema())::regnamespace::oid
-                     and relname = 'crawl_events' and partmethod = 'h')
+               exists (select from pg_catalog.pg_dist_schema where schemaid::oid = pg_catalog.quote_ident(pg_catalog.current_schema())::regnamespace::oid)
         """;
 
     private const string ReadInterval =
@@ -43,9 +37,6 @@ internal sealed record CitusPlacement(bool IsWorker, bool IsTenant, bool IsByCra
     // A worker draws ids from its group's number times this one.
     private const long IdsOfWorkers = 1L << 48;
 
-    /// <summary>Whether the tables are on the workers.</summary>
-    public bool IsDistributed => IsTenant || IsByCrawl;
-
     /// <summary>Reads the placement.</summary>
     /// <returns>The placement; null without Citus.</returns>
     public static async Task<CitusPlacement?> ReadAsync(NpgsqlConnection connection, NpgsqlTransaction? transaction, CancellationToken cancellationToken)
@@ -54,7 +45,7 @@ internal sealed record CitusPlacement(bool IsWorker, bool IsTenant, bool IsByCra
         return !isInstalled ? null : await connection.QuerySingleAsync(
             Read,
             null,
-            row => new CitusPlacement(row.GetBoolean(0), row.GetBoolean(1), row.GetBoolean(2)),
+            row => new CitusPlacement(row.GetBoolean(0), row.GetBoolean(1)),
             transaction,
             cancellationToken).ConfigureAwait(false);
     }
@@ -63,7 +54,7 @@ internal sealed record CitusPlacement(bool IsWorker, bool IsTenant, bool IsByCra
     public async Task<List<CitusFinding>> FindAppendsThroughWorkersAsync(NpgsqlTransaction transaction, CancellationToken cancellationToken)
     {
         var findings = new List<CitusFinding>();
-        if (IsDistributed && IsWorker)
+        if (IsTenant && IsWorker)
         {
             findings.Add(new CitusFinding(
                 "this server",
@@ -73,7 +64,7 @@ internal sealed record CitusPlacement(bool IsWorker, bool IsTenant, bool IsByCra
                 "connect to the coordinator"));
         }
 
-        if (IsDistributed)
+        if (IsTenant)
         {
             var newest = await transaction.Connection!.QuerySingleAsync(
                 SequencePositions.NewestEventSql, null, row => row.GetNullable<long?>(0), transaction, cancellationToken).ConfigureAwait(false);
@@ -94,7 +85,7 @@ internal sealed record CitusPlacement(bool IsWorker, bool IsTenant, bool IsByCra
     /// <summary>Finds what keeps a transaction that a node has prepared from being committed soon.</summary>
     public async Task<List<CitusFinding>> FindSlowRecoveryAsync(NpgsqlTransaction transaction, CancellationToken cancellationToken)
     {
-        if (!IsDistributed || IsWorker)
+        if (!IsTenant || IsWorker)
         {
             return [];
         }

@@ -26,8 +26,7 @@ internal static class SchemaScriptWriter
 
         """;
 
-    /// <summary>Quotes an identifier for SQL.</summary>
-    public static string Quote(string identifier)
+    private static string Quote(string identifier)
     {
         using var quotes = new NpgsqlCommandBuilder();
         return quotes.QuoteIdentifier(identifier);

@@ -28,11 +28,6 @@ internal static class CitusDatabase
         var (host, port) = cluster.Coordinator;
         var database = new ThrowawayDatabase(settings.ConnectionString, $"Citus at {host}:{port}", () => DropAsync(cluster, name));
         await new SchemaMigrator(database.DataSource).MigrateAsync();
-        if (layout == CitusLayout.DistributedCrawls)
-        {
-            await new CrawlDistributor(database.DataSource).DistributeAsync();
-        }
-
         return database;
     }
 

@@ -12,7 +12,7 @@ public enum AppendWay
     /// <summary>Many events of one crawl, which are copied.</summary>
     Copy,
 
-    /// <summary>Some events of two crawls, which lie on two workers where crawls are distributed.</summary>
+    /// <summary>Some events of two crawls.</summary>
     TwoCrawls,
 
     /// <summary>A writer's events of two crawls.</summary>

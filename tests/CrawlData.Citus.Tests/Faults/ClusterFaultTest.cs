@@ -19,7 +19,7 @@ public abstract class ClusterFaultTest(CitusLayout layout)
             .Prepend($"{FaultCounts.Header} | faults")
             .Prepend($"\n{layout}")));
 
-    protected async Task RunAsync(ClusterFault fault, AppendWay way)
+    private protected async Task<FaultCounts> RunAsync(ClusterFault fault, AppendWay way)
     {
         await using var cluster = await FaultyCluster.StartAsync(layout);
         var rounds = new FaultRounds(cluster, fault, way);
@@ -28,6 +28,6 @@ public abstract class ClusterFaultTest(CitusLayout layout)
         TestContext.Out.WriteLine($"{FaultCounts.Header}\n{counts} | {rounds.Hits} of {Rounds}");
         Assert.That(
             (counts.Lost, counts.Duplicated, counts.OutOfOrder, counts.Unexpected, counts.Missed, counts.Misdelivered), Is.EqualTo((0, 0, 0, 0, 0, 0)));
-        Assert.That((counts.Refused, counts.Unknown), Is.EqualTo((0, 0)), "all events were acknowledged in the end");
+        return counts;
     }
 }

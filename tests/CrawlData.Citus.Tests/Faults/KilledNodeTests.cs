@@ -6,7 +6,6 @@ namespace CrawlData.Citus.Tests.Faults;
 [Category("Faults")]
 [NonParallelizable]
 [TestFixture(CitusLayout.TenantSchema)]
-[TestFixture(CitusLayout.DistributedCrawls)]
 public sealed class KilledNodeTests(CitusLayout layout) : ClusterFaultTest(layout)
 {
     [Test]

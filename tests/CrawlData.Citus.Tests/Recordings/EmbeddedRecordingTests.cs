@@ -13,7 +13,7 @@ public sealed class EmbeddedRecordingTests
     [Test]
     public async Task An_imported_recording_is_exported_as_from_plain_PostgreSQL(
         [ValueSource(typeof(Tool), nameof(Tool.EmbeddedRecordings))] string name,
-        [Values(CitusLayout.TenantSchema, CitusLayout.DistributedCrawls)] CitusLayout layout)
+        [Values] CitusLayout layout)
     {
         await using var plain = await ThrowawayDatabase.StartAsync(new ThrowawayDatabaseOptions { Logger = TestLog.Instance });
         await using var citus = await CitusDatabase.StartAsync(layout);

@@ -6,7 +6,6 @@ namespace CrawlData.Citus.Tests.Retention;
 
 /// <inheritdoc/>
 [TestFixture(CitusLayout.TenantSchema)]
-[TestFixture(CitusLayout.DistributedCrawls)]
 public sealed class CitusArtifactSweeperTests(CitusLayout layout) : ArtifactSweeperTests
 {
     protected override Task<ThrowawayDatabase> CreateDatabaseAsync() => CitusDatabase.StartAsync(layout);

@@ -13,7 +13,7 @@ public sealed class RecoveryIntervalTests
     [NonParallelizable]
     public async Task A_long_interval_is_found()
     {
-        await using var database = await CitusDatabase.StartAsync(CitusLayout.DistributedCrawls);
+        await using var database = await CitusDatabase.StartAsync(CitusLayout.TenantSchema);
         var cluster = await CitusCluster.FindAsync();
         Assert.That(await new SchemaMigrator(database.DataSource).VerifySchemaAsync(), Is.Empty);
         try

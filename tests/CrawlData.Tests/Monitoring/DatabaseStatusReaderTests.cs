@@ -6,7 +6,7 @@ using Npgsql;
 
 namespace CrawlData.Tests.Diagnostics;
 
-public class DatabaseStatusReaderTests : EmptiedDatabaseTest
+public sealed class DatabaseStatusReaderTests : EmptiedDatabaseTest
 {
     private static readonly string[] Tables = ["crawl_runs", "crawl_events", "audit_sessions", "audit_pages", "artifacts", "crawl_logs"];
 

@@ -5,7 +5,7 @@ using Npgsql;
 
 namespace CrawlData.Tests.Retention;
 
-public class RetentionPurgerTests : EmptiedDatabaseTest
+public sealed class RetentionPurgerTests : EmptiedDatabaseTest
 {
     private static readonly TimeSpan Month = TimeSpan.FromDays(30);
 

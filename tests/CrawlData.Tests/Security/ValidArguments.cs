@@ -276,19 +276,6 @@ internal sealed class ValidArguments(NpgsqlDataSource dataSource, NpgsqlDataSour
         Assert.That(await new SchemaMigrator(migrating, options, null, null, [script]).MigrateAsync(), Has.Count.EqualTo(1));
     }
 
-    /// <summary>There is no Citus, so a call ends after it has looked at its argument.</summary>
-    public async Task DistributeAsync(Func<CrawlDistributor, Task> call)
-    {
-        try
-        {
-            await call(new CrawlDistributor(migrating));
-        }
-        catch (MigrationException exception)
-        {
-            Assert.That(exception.Message, Does.Contain("no extension citus"));
-        }
-    }
-
     /// <summary>Sweeps with a store that reports another artifact than the one that it was given.</summary>
     public async Task SweepAsync(Func<ExpiredArtifact, ExpiredArtifact> change)
     {

@@ -6,7 +6,6 @@ namespace CrawlData.Citus.Tests.Audits.Artifacts;
 
 /// <inheritdoc/>
 [TestFixture(CitusLayout.TenantSchema)]
-[TestFixture(CitusLayout.DistributedCrawls)]
 public sealed class CitusArtifactRepositoryTests(CitusLayout layout) : ArtifactRepositoryTests
 {
     protected override Task<ThrowawayDatabase> CreateDatabaseAsync() => CitusDatabase.StartAsync(layout);

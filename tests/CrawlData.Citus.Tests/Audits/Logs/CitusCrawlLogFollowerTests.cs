@@ -6,7 +6,6 @@ namespace CrawlData.Citus.Tests.Audits.Logs;
 
 /// <inheritdoc/>
 [TestFixture(CitusLayout.TenantSchema)]
-[TestFixture(CitusLayout.DistributedCrawls)]
 public sealed class CitusCrawlLogFollowerTests(CitusLayout layout) : CrawlLogFollowerTests
 {
     protected override Task<ThrowawayDatabase> CreateDatabaseAsync() => CitusDatabase.StartAsync(layout);

@@ -6,7 +6,6 @@ namespace CrawlData.Citus.Tests.Audits.Logs;
 
 /// <inheritdoc/>
 [TestFixture(CitusLayout.TenantSchema)]
-[TestFixture(CitusLayout.DistributedCrawls)]
 public sealed class CitusCrawlLogRepositoryTests(CitusLayout layout) : CrawlLogRepositoryTests
 {
     protected override Task<ThrowawayDatabase> CreateDatabaseAsync() => CitusDatabase.StartAsync(layout);

@@ -6,7 +6,6 @@ namespace CrawlData.Citus.Tests.Audits.Pages;
 
 /// <inheritdoc/>
 [TestFixture(CitusLayout.TenantSchema)]
-[TestFixture(CitusLayout.DistributedCrawls)]
 public sealed class CitusAuditPageRepositoryTests(CitusLayout layout) : AuditPageRepositoryTests
 {
     protected override Task<ThrowawayDatabase> CreateDatabaseAsync() => CitusDatabase.StartAsync(layout);

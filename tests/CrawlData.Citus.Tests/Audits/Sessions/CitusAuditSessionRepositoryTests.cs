@@ -6,7 +6,6 @@ namespace CrawlData.Citus.Tests.Audits.Sessions;
 
 /// <inheritdoc/>
 [TestFixture(CitusLayout.TenantSchema)]
-[TestFixture(CitusLayout.DistributedCrawls)]
 public sealed class CitusAuditSessionRepositoryTests(CitusLayout layout) : AuditSessionRepositoryTests
 {
     protected override Task<ThrowawayDatabase> CreateDatabaseAsync() => CitusDatabase.StartAsync(layout);

@@ -2,7 +2,7 @@ using CrawlData.Audits;
 
 namespace CrawlData.Tests.Audits;
 
-public class AuditSessionQueueClaimTests : EmptiedDatabaseTest
+public sealed class AuditSessionQueueClaimTests : EmptiedDatabaseTest
 {
     private static readonly TimeSpan Silence = TimeSpan.FromMinutes(5);
 

@@ -3,7 +3,7 @@ using CrawlData.Audits;
 namespace CrawlData.Tests.Audits;
 
 /// <summary>Releases, delayed retries and heartbeats.</summary>
-public class AuditSessionQueueHandBackTests : EmptiedDatabaseTest
+public sealed class AuditSessionQueueHandBackTests : EmptiedDatabaseTest
 {
     private static readonly TimeSpan Silence = TimeSpan.FromMinutes(5);
 

@@ -5,7 +5,7 @@ using Npgsql;
 
 namespace CrawlData.Tests.Audits;
 
-public class AuditSessionQueueTransitionTests : DatabaseTest
+public sealed class AuditSessionQueueTransitionTests : DatabaseTest
 {
     private static readonly (AuditSessionStatus From, AuditSessionStatus To)[] Allowed =
     [

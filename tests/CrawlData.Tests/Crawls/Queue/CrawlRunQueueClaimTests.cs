@@ -2,7 +2,7 @@ using CrawlData.Crawls;
 
 namespace CrawlData.Tests.Crawls;
 
-public class CrawlRunQueueClaimTests : CrawlRunQueueTest
+public sealed class CrawlRunQueueClaimTests : CrawlRunQueueTest
 {
     [Test]
     public async Task The_oldest_pending_run_is_claimed_and_runs()

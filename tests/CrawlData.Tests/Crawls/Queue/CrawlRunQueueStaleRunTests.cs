@@ -2,7 +2,7 @@ using CrawlData.Crawls;
 
 namespace CrawlData.Tests.Crawls;
 
-public class CrawlRunQueueStaleRunTests : CrawlRunQueueTest
+public sealed class CrawlRunQueueStaleRunTests : CrawlRunQueueTest
 {
     [Test]
     public async Task Only_running_runs_without_a_recent_sign_of_life_are_stale()
