@@ -49,6 +49,6 @@ public sealed class DoctorCommandTests : ToolTest
             await Tool.RunAsync(database.ConnectionString, "doctor", "--ignore", "stake"),
             2,
             "crawldata: --ignore takes one of settings, tables, rights, journals, sequences, partitions, scripts, indexes, vacuum, wraparound, standbys, slots, "
-            + "artifacts, not 'stake'; see crawldata doctor --help.");
+            + "stale, artifacts, not 'stake'; see crawldata doctor --help.");
     }
 }
