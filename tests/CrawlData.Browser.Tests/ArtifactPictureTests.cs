@@ -52,8 +52,8 @@ public sealed class ArtifactPictureTests : BrowserTest
         foreach (var (viewport, file) in new[] { (Viewport.Desktop, "home.png"), (Viewport.Mobile, "../beside.png") })
         {
             var page = await Pages.InsertAsync(session, new NewAuditPage { PageType = PageType.Homepage, Viewport = viewport });
-            await Artifacts.InsertAsync(
-                session, new NewArtifact { PageId = page.Id, Type = ArtifactType.Screenshot, StorageUri = new Uri(root).AbsoluteUri + "/" + file, SizeBytes = 1 });
+            var uri = $"{new Uri(root).AbsoluteUri}/{file}";
+            await Artifacts.InsertAsync(session, new NewArtifact { PageId = page.Id, Type = ArtifactType.Screenshot, StorageUri = uri, SizeBytes = 1 });
         }
 
         await BrowseAsync(

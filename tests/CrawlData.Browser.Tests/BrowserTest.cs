@@ -19,7 +19,9 @@ public abstract class BrowserTest : DashboardTest
 
     protected static readonly ColorScheme[] Schemes = [ColorScheme.Light, ColorScheme.Dark];
 
-    private DashboardHost? operators;
+    private readonly Lazy<Task<DashboardHost>> operators;
+
+    protected BrowserTest() => operators = new Lazy<Task<DashboardHost>>(() => StartOperatorsAsync());
 
     private protected Uri Root => Host.Client.BaseAddress!;
 
@@ -31,9 +33,9 @@ public abstract class BrowserTest : DashboardTest
     [OneTimeTearDown]
     public async Task StopOperatorsAsync()
     {
-        if (operators is not null)
+        if (operators.IsValueCreated)
         {
-            await operators.DisposeAsync();
+            await (await operators.Value).DisposeAsync();
         }
     }
 
@@ -55,7 +57,7 @@ public abstract class BrowserTest : DashboardTest
             before: before);
 
     /// <summary>Gets the address of the operators' dashboard that the tests of a fixture share.</summary>
-    private protected async Task<Uri> OperatorsAsync() => (operators ??= await StartOperatorsAsync()).Client.BaseAddress!;
+    private protected async Task<Uri> OperatorsAsync() => (await operators.Value).Client.BaseAddress!;
 
     /// <summary>Opens a page of the <see cref="Showcase"/> by its name, and calls a visit with it.</summary>
     private protected async Task BrowseAsync(string name, Func<IPage, Task> visit) => await BrowseAsync(

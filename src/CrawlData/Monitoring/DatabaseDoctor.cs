@@ -4,9 +4,9 @@ using Npgsql;
 
 namespace CrawlData.Diagnostics;
 
-/// <summary>Finds what this library cannot hold its promises with: settings, unlogged tables, sequences that are behind, missing partitions, schemas that others may create objects
-/// in, and a second journal. The health check and the start of a host report the same. <see cref="CheckAllAsync"/> and <c>crawldata doctor</c> also find what
-/// an operator has to mend.</summary>
+/// <summary>Finds what this library cannot hold its promises with: settings, unlogged tables, sequences that are behind, missing partitions, a Citus cluster
+/// whose workers append, schemas that others may create objects in, and a second journal. The health check and the start of a host report the same.
+/// <see cref="CheckAllAsync"/> and <c>crawldata doctor</c> also find what an operator has to mend.</summary>
 /// <remarks>
 /// <para><b>Cost.</b> A few statements on PostgreSQL's catalog, and the newest id of two tables from their indexes. <see cref="CheckAllAsync"/> also reads the
 /// running runs and sessions, and counts the expired artifacts, by indexes.</para>

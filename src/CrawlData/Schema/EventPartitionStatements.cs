@@ -243,7 +243,8 @@ internal static class EventPartitionStatements
         order by relname
         """;
 
-    internal const string DetachSql = "select pg_catalog.format('alter table %1$I.crawl_events detach partition %1$I.%2$I concurrently', pg_catalog.current_schema(), @table)";
+    internal const string DetachSql =
+        "select pg_catalog.format('alter table %1$I.crawl_events detach partition %1$I.%2$I concurrently', pg_catalog.current_schema(), @table)";
 
     internal const string DetachSettingsSql = "set lock_timeout = '300ms'; set statement_timeout = 0";
 

@@ -126,6 +126,8 @@ internal static partial class ApiInputs
             (api, cursor) => api.Events.ListNewestAsync(api.CrawlId, cursor: cursor)),
         Id("CrawlEventRepository.GetFirstAtAsync(crawlId)", (api, id) => api.Events.GetFirstAtAsync(id, DateTimeOffset.UtcNow)),
         Time("CrawlEventRepository.GetFirstAtAsync(time)", (api, time) => api.Events.GetFirstAtAsync(api.CrawlId, time ?? DateTimeOffset.UtcNow)),
+        Long("CrawlEventRepository.GetFirstAtAsync(afterId)", (api, id) => api.Events.GetFirstAtAsync(api.CrawlId, DateTimeOffset.UtcNow, afterId: id)),
+        Long("CrawlEventRepository.GetFirstAtAsync(upToId)", (api, id) => api.Events.GetFirstAtAsync(api.CrawlId, DateTimeOffset.UtcNow, upToId: id)),
         Of<Guid[]>("CrawlEventRepository.GetLastOfEachAsync(crawlIds)", (api, ids) => api.Events.GetLastOfEachAsync(ids), Ids("crawlIds")),
         Id("CrawlEventRepository.SummarizeAsync(crawlId)", (api, id) => api.Events.SummarizeAsync(id)),
         Number("CrawlEventRepository.SummarizeAsync(maxEvents)", 1, int.MaxValue, (api, most) => api.Events.SummarizeAsync(api.CrawlId, maxEvents: most)),
