@@ -38,7 +38,9 @@ public sealed class OnlinePartitioningTests : MigratorTest
         using var reading = CancellationTokenSource.CreateLinkedTokenSource(longest.Token);
         var followedAll = new List<long>();
         var followingAll = FollowAllAsync();
-        var following = crawls.Select(crawl => events.FollowAsync(crawl, cancellationToken: longest.Token).Select(one => one.Id).ToListAsync().AsTask()).ToArray();
+        var following = crawls
+            .Select(crawl => events.FollowAsync(crawl, cancellationToken: longest.Token).Select(one => one.Id).ToListAsync().AsTask())
+            .ToArray();
 
         await AtLeastAsync(500);
         var partitioner = new EventPartitioner(DataSource) { BeforeStep = _ => AtLeastAsync(appended.Count + 200) };

@@ -48,7 +48,7 @@ public sealed class DoctorCommandTests : ToolTest
         AssertFailed(
             await Tool.RunAsync(database.ConnectionString, "doctor", "--ignore", "stake"),
             2,
-            "crawldata: --ignore takes one of settings, tables, rights, journals, sequences, partitions, scripts, indexes, vacuum, wraparound, standbys, slots, "
-            + "citus, stale, artifacts, not 'stake'; see crawldata doctor --help.");
+            "crawldata: --ignore takes one of settings, tables, rights, journals, sequences, partitions, scripts, indexes, vacuum, wraparound, standbys, "
+            + "slots, citus, stale, artifacts, not 'stake'; see crawldata doctor --help.");
     }
 }

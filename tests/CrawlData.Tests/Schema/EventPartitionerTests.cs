@@ -95,7 +95,8 @@ public sealed class EventPartitionerTests : MigratorTest
                 select format('column grant %s %s to %s', attname, privilege_type, grantee) from pg_attribute, aclexplode(attacl)
                 where attrelid = 'crawl_events'::regclass
                 union all
-                select format('policy %s %s %s %s %s %s', policyname, permissive, roles, cmd, qual, with_check) from pg_policies where tablename = 'crawl_events'
+                select format('policy %s %s %s %s %s %s', policyname, permissive, roles, cmd, qual, with_check)
+                from pg_policies where tablename = 'crawl_events'
                 union all
                 select format('row security %s %s of %s', relrowsecurity, relforcerowsecurity, relowner) from pg_class where oid = 'crawl_events'::regclass
                 union all
