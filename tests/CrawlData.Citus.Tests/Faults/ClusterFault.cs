@@ -24,12 +24,6 @@ public enum ClusterFault
     /// <summary>COMMIT PREPARED does not arrive at the worker.</summary>
     CommitPreparedIsLost,
 
-    /// <summary>The coordinator's backend is killed. The COMMIT or COMMIT PREPARED that it has sent arrives at the worker.</summary>
-    CoordinatorIsKilled,
-
-    /// <summary>The coordinator's backend is killed. The COMMIT or COMMIT PREPARED that it has sent does not arrive at the worker.</summary>
-    CoordinatorIsKilledAndCommitIsLost,
-
     /// <summary>A worker crashes between PREPARE TRANSACTION and COMMIT PREPARED.</summary>
     WorkerIsKilled,
 }

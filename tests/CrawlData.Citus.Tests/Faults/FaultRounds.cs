@@ -94,22 +94,16 @@ internal sealed class FaultRounds(FaultyCluster cluster, ClusterFault fault, App
             ClusterFault.ClientIsCutDuringCommit or ClusterFault.ClientIsCutAfterCommit => worker is null && isCommit,
             ClusterFault.CommitIsLost or ClusterFault.AnswerToCommitIsLost => worker is not null && isCommit,
             ClusterFault.PrepareIsLost or ClusterFault.AnswerToPrepareIsLost => isPrepare,
-            ClusterFault.CommitPreparedIsLost or ClusterFault.WorkerIsKilled => isCommitPrepared,
-            _ => worker is not null && (isCommit || isCommitPrepared),
+            _ => isCommitPrepared,
         };
         if (!isHit || Interlocked.Exchange(ref armed, null) is not { } hit)
         {
             return Fault.None;
         }
 
-        if (fault is ClusterFault.CoordinatorIsKilled or ClusterFault.CoordinatorIsKilledAndCommitIsLost)
+        if (fault == ClusterFault.WorkerIsKilled)
         {
-            Kill(cluster.Cluster.Coordinator, $"application_name = '{FaultyCluster.ApplicationName}' and state = 'active' and query = 'COMMIT'");
-        }
-        else if (fault == ClusterFault.WorkerIsKilled)
-        {
-            // A worker that loses one of its backends restarts.
-            Kill(worker!, "true");
+            Crash(worker!);
         }
 
         hit.SetResult();
@@ -117,18 +111,18 @@ internal sealed class FaultRounds(FaultyCluster cluster, ClusterFault fault, App
         {
             ClusterFault.ClientIsCutDuringCommit => Fault.CutDuring,
             ClusterFault.ClientIsCutAfterCommit or ClusterFault.AnswerToCommitIsLost or ClusterFault.AnswerToPrepareIsLost => Fault.CutAfter,
-            ClusterFault.CoordinatorIsKilled => Fault.None,
             _ => Fault.CutBefore,
         };
     }
 
-    private void Kill(CitusNode node, string condition)
+    /// <summary>Kills a backend. A server that loses one restarts.</summary>
+    private void Crash(CitusNode node)
     {
         var pids = cluster.QueryAsync<int>(
             node,
-            $"""
+            """
             select pid from pg_stat_activity
-            where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend' and {condition}
+            where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'
             """).GetAwaiter().GetResult();
         using var kill = Process.Start("kill", ["-9", $"{pids[0]}"]);
         kill.WaitForExit();

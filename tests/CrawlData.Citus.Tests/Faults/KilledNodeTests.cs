@@ -2,7 +2,7 @@ using CrawlData.Citus.Tests.Clusters;
 
 namespace CrawlData.Citus.Tests.Faults;
 
-/// <summary>A node crashes during a commit. All databases of the node restart with it.</summary>
+/// <summary>A worker crashes during a commit. All its databases restart with it.</summary>
 [Category("Faults")]
 [NonParallelizable]
 [TestFixture(CitusLayout.TenantSchema)]
@@ -10,7 +10,5 @@ public sealed class KilledNodeTests(CitusLayout layout) : ClusterFaultTest(layou
 {
     [Test]
     [NonParallelizable]
-    public Task A_node_crashes_during_a_commit(
-        [Values(ClusterFault.CoordinatorIsKilled, ClusterFault.CoordinatorIsKilledAndCommitIsLost, ClusterFault.WorkerIsKilled)] ClusterFault fault,
-        [Values] AppendWay way) => RunAsync(fault, way);
+    public Task A_worker_crashes_between_PREPARE_and_COMMIT_PREPARED([Values] AppendWay way) => RunAsync(ClusterFault.WorkerIsKilled, way);
 }

@@ -9,48 +9,42 @@ public static partial class CitusFormsTests
     /// <summary>What a node of Citus answers for itself, though the coordinator is meant.</summary>
     private static readonly string[] OfTheServer = ["pg_current_xact_id", "pg_current_wal_insert_lsn", "pg_backend_pid", "pg_notify"];
 
-    public static IEnumerable<TestCaseData> All() => SqlConstants.All();
-
     /// <summary>Such a statement runs on the node that has the table. It returns the identity of another transaction, and notifies nobody.</summary>
-    [TestCaseSource(nameof(All))]
-    public static void The_server_s_own_functions_stand_in_statements_without_a_table(string sql)
-    {
-        foreach (var statement in sql.Split(';').Where(one => OfTheServer.Any(name => one.Contains($"{name}(", StringComparison.Ordinal))))
-        {
-            Assert.That(statement, Does.Not.Match(@"\b(from|into|update|join) (crawl_|audit_|artifacts)"));
-        }
-    }
+    [Test]
+    public static void The_server_s_own_functions_stand_in_statements_without_a_table() => AssertNone(
+        sql => sql.Split(';').Where(one => OfTheServer.Any(name => one.Contains($"{name}(", StringComparison.Ordinal))),
+        @"\b(from|into|update|join) (crawl_|audit_|artifacts)");
 
     /// <summary>0A000: functions used in UPDATE queries on distributed tables must not be VOLATILE.</summary>
-    [TestCaseSource(nameof(All))]
-    public static void No_change_has_a_volatile_function(string sql) => Assert.That(Changes(sql), Has.None.Match(@"\b(clock_timestamp|random|nextval)\("));
+    [Test]
+    public static void No_change_has_a_volatile_function() => AssertNone(Changes, @"\b(clock_timestamp|random|nextval)\(");
 
     /// <summary>0A000: STABLE functions used in UPDATE queries cannot be called with column references. A cast of an enum to text is one.</summary>
-    [TestCaseSource(nameof(All))]
-    public static void No_change_casts_the_columns_of_its_condition(string sql) => Assert.That(Changes(sql), Has.None.Match(@"\bwhere\b[^;]*\b\w+::text\b"));
+    [Test]
+    public static void No_change_casts_the_columns_of_its_condition() => AssertNone(Changes, @"\bwhere\b[^;]*\b\w+::text\b");
 
     /// <summary>0A000: non-IMMUTABLE functions are not allowed in the RETURNING clause. A cast of an enum to text is one.</summary>
-    [TestCaseSource(nameof(All))]
-    public static void No_change_returns_more_than_columns(string sql) => Assert.That(Changes(sql), Has.None.Match(@"\breturning\b[^;]*(::|\(|\bcase\b)"));
+    [Test]
+    public static void No_change_returns_more_than_columns() => AssertNone(Changes, @"\breturning\b[^;]*(::|\(|\bcase\b)");
 
     /// <summary>42P18: could not determine data type of parameter $1.</summary>
-    [TestCaseSource(nameof(All))]
-    public static void No_insert_returns_a_parameter(string sql) => Assert.That(Parts(sql, "insert into "), Has.None.Match(@"\breturning\b[^;]*[@$]"));
+    [Test]
+    public static void No_insert_returns_a_parameter() => AssertNone(sql => Parts(sql, "insert into "), @"\breturning\b[^;]*[@$]");
 
     /// <summary>42601: syntax error at or near "NOT". The server's own query for the node is wrong.</summary>
-    [TestCaseSource(nameof(All))]
-    public static void No_insert_counts_other_rows_in_its_condition(string sql) =>
-        Assert.That(sql, Does.Not.Match(@"\bwhere \(select pg_catalog\.count\(\*\) from (crawl_runs|audit_sessions)\b"));
+    [Test]
+    public static void No_insert_counts_other_rows_in_its_condition() =>
+        AssertNone(sql => [sql], @"\bwhere \(select pg_catalog\.count\(\*\) from (crawl_runs|audit_sessions)\b");
 
     /// <summary>0A000: correlated subqueries are not supported when the FROM clause contains a set returning function.</summary>
-    [TestCaseSource(nameof(All))]
-    public static void No_array_is_compared_with_the_runs_row_by_row(string sql) =>
-        Assert.That(sql, Does.Not.Match(@"unnest\([^)]*\) as \w+ \([^)]*\)\s+where not exists \(select from crawl_runs\b"));
+    [Test]
+    public static void No_array_is_compared_with_the_runs_row_by_row() =>
+        AssertNone(sql => [sql], @"unnest\([^)]*\) as \w+ \([^)]*\)\s+where not exists \(select from crawl_runs\b");
 
     /// <summary>22P02: invalid input syntax for type uuid: "PGCOPY".</summary>
-    [TestCaseSource(nameof(All))]
-    public static void No_lock_for_an_insert_joins_an_array(string sql) =>
-        Assert.That(sql, Does.Not.Match(@"\bfor (no key update|key share|share|update) of \w+"));
+    [Test]
+    public static void No_lock_for_an_insert_joins_an_array() =>
+        AssertNone(sql => [sql], @"\bfor (no key update|key share|share|update) of \w+");
 
     // The rules find what they forbid.
     [TestCase("with a as (update t set x = pg_catalog.clock_timestamp() where id = @id returning t.*) select x from a", @"clock_timestamp\(")]
@@ -62,6 +56,10 @@ public static partial class CitusFormsTests
     [TestCase("with a as (update t set x = (select status::text from s) returning t.*) select status::text from a", @"::")]
     [TestCase("with a as (select pg_catalog.clock_timestamp() as time) update t set x = a.time from a", @"clock_timestamp\(")]
     public static void A_form_that_Citus_takes_is_not_found(string sql, string pattern) => Assert.That(Changes(sql), Has.None.Match(pattern));
+
+    private static void AssertNone(Func<string, IEnumerable<string>> parts, string pattern) => Assert.That(
+        SqlConstants.Statements.Where(statement => parts(statement.Sql).Any(part => Regex.IsMatch(part, pattern))).Select(statement => statement.Name),
+        Is.Empty);
 
     private static IEnumerable<string> Changes(string sql) => [.. Parts(sql, "update "), .. Parts(sql, "delete from ")];
 
