@@ -170,7 +170,7 @@ public sealed partial class CrawlEventRepository
     /// gave other times, several events may be such an event, and it returns one of them.</remarks>
     /// <param name="crawlId">The crawl.</param>
     /// <param name="time">The time. It may have any offset.</param>
-    /// <param name="afterId">Searches only events with a greater id; all when null. Who knows an earlier event saves look-ups.</param>
+    /// <param name="afterId">Searches only events with a greater id; all when null. The id of an earlier event saves look-ups.</param>
     /// <param name="upToId">Searches only events with this id or a lower one; all when null.</param>
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
