@@ -105,7 +105,7 @@ public sealed partial class PlaceTests : BrowserTest
         await page.GotoAsync(new Uri(root, $"sessions/{Showcase.Audit}").AbsoluteUri);
         await page.GetByLabel("Level").SelectOptionAsync("warn");
         await Button(page, "Show").ClickAsync();
-        await Expect(page.Locator("#log ~ .scroll tbody tr")).ToHaveCountAsync(1);
+        await Expect(page.Locator("[data-log] tbody tr")).ToHaveCountAsync(1);
     }
 
     [GeneratedRegex("[0-9a-f]{8}-[0-9a-f-]{27}|(?<=/)-?[0-9]+|(?<==)[^&]*")]
