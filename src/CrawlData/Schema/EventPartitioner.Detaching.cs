@@ -94,7 +94,7 @@ public sealed partial class EventPartitioner
         for (var started = time.GetTimestamp(); ; await Task.Delay(TimeSpan.FromMilliseconds(100), time, cancellationToken).ConfigureAwait(false))
         {
             var writers = await dataSource.QuerySingleAsync(WritersSql, null, row => row.GetString(0), null, cancellationToken).ConfigureAwait(false);
-            mark.Advance(1, [.. writers.Split(' ', StringSplitOptions.RemoveEmptyEntries)]);
+            mark.Advance(1, HighWaterMark.Split(writers));
             if (!mark.IsHeldBack)
             {
                 return true;

@@ -177,7 +177,7 @@ internal sealed class CrawlLogFollower(
                     : await ReadLinesAsync(command, reader, StateColumns, cancellationToken).ConfigureAwait(false);
                 if (writers is not null)
                 {
-                    mark.Advance(newest, [.. writers.Split(' ', StringSplitOptions.RemoveEmptyEntries)]);
+                    mark.Advance(newest, HighWaterMark.Split(writers));
                 }
 
                 return ToRead(page, afterId, upToId, hasEnded);

@@ -164,7 +164,7 @@ internal sealed class CrawlEventReader(NpgsqlDataSource dataSource, RetryPolicy 
                 var page = await EventPage.ReadAsync(command, reader, ReadAllColumns, limit, PageBytes, PassedOver(), cancellationToken).ConfigureAwait(false);
                 if (writing is not null)
                 {
-                    mark.Advance(newest, [.. writing.Split(' ', StringSplitOptions.RemoveEmptyEntries)]);
+                    mark.Advance(newest, HighWaterMark.Split(writing));
                 }
 
                 return page;

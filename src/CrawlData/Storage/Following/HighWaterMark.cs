@@ -39,6 +39,9 @@ internal sealed class HighWaterMark
         $"The sequence {table}_id_seq is at {last}, behind the newest id {newest}, so new rows get ids that readers have passed. "
             + $"Stop the writers and run: select pg_catalog.setval('{table}_id_seq', (select max(id) from {table}))");
 
+    /// <summary>Splits the result of <see cref="Writers"/> into transactions.</summary>
+    public static HashSet<string> Split(string writers) => [.. writers.Split(' ', StringSplitOptions.RemoveEmptyEntries)];
+
     /// <summary>Begins the mark anew where it is not valid on the server that answered.</summary>
     /// <param name="serverStart">When the server started.</param>
     /// <param name="last">The last id that was drawn; null when the role may not know.</param>

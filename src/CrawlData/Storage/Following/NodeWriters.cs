@@ -51,13 +51,11 @@ internal static class NodeWriters
             static row => (row.GetNullable<long?>(0), row.GetBoolean(1), row.GetString(2), row.GetInstant(3)), cancellationToken).ConfigureAwait(false))!.Value;
         await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
         var onNodes = await reader.ReadAllAsync(WritersOfNode, cancellationToken).ConfigureAwait(false);
-        return (last, isStandby, [.. Split(onCoordinator), .. onNodes.SelectMany(writers => writers)], start);
+        return (last, isStandby, [.. HighWaterMark.Split(onCoordinator), .. onNodes.SelectMany(writers => writers)], start);
     }
 
     // Two nodes may have one identifier for two transactions.
     private static IEnumerable<string> WritersOfNode(DbDataReader row) => row.GetBoolean(1)
-        ? Split(row.GetString(2)).Select(writer => $"{writer}@{row.GetInt32(0)}").ToArray()
+        ? HighWaterMark.Split(row.GetString(2)).Select(writer => $"{writer}@{row.GetInt32(0)}").ToArray()
         : throw new NpgsqlException($"The node {row.GetInt32(0)} of Citus did not answer.", new IOException(row.GetNullable<string>(2)));
-
-    private static string[] Split(string writers) => writers.Split(' ', StringSplitOptions.RemoveEmptyEntries);
 }
