@@ -11,8 +11,6 @@ namespace CrawlData.Schema;
 /// <summary>What a purge does with partitions: detaches them, and then drops them or attaches them again.</summary>
 public sealed partial class EventPartitioner
 {
-    private const int CrawlsInPage = 10_000;
-
     private static readonly TimeSpan WritersPatience = TimeSpan.FromMinutes(1);
 
     internal const string TryLockSql = "select pg_catalog.pg_try_advisory_lock(4860209034541326709)";
@@ -20,6 +18,9 @@ public sealed partial class EventPartitioner
     internal const string UnlockSql = "select pg_catalog.pg_advisory_unlock(4860209034541326709)";
 
     internal const string WritersSql = $"{HighWaterMark.Writers} and relation = 'crawl_events'::regclass::oid";
+
+    /// <summary>The most crawls that a query of <see cref="ListCrawlsAsync"/> lists, 2 or more. A test sets it.</summary>
+    internal int CrawlsInPage { get; init; } = 10_000;
 
     /// <summary>Lists the tables whose partitions were detached and not dropped, because a purge was interrupted.</summary>
     internal Task<List<EventPartition>> ListDetachedAsync(CancellationToken cancellationToken) => dataSource.UseAsync(

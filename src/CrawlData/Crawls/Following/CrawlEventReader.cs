@@ -16,7 +16,8 @@ internal sealed class CrawlEventReader(NpgsqlDataSource dataSource, RetryPolicy 
     // One statement, so that one server answers it: behind a router that sends each statement to a server of its choice, two statements would not agree. The
     // first row tells where the table ends, and the others are the events up to a mark that an earlier statement found. No parallel plan reorders the rows,
     // because pg_sequence_last_value allows none. The last value is null before the first id is drawn. On newer servers it is also null for a role without
-    // rights on the sequence. The writers are read after the statement's snapshot. The mark is valid on the server that it was found on.
+    // rights on the sequence. The writers are read after the statement's snapshot. The mark is valid on the server that it was found on. A newest id below the
+    // cursor or the mark changes nothing, so older partitions are not looked at.
     internal const string ReadAllSql =
         $"""
         select newest_id, last_id, pg_catalog.pg_is_in_recovery(),
@@ -31,6 +32,7 @@ internal sealed class CrawlEventReader(NpgsqlDataSource dataSource, RetryPolicy 
                        pg_catalog.pg_sequence_last_value('crawl_events_id_seq'),
                        case when pg_catalog.has_sequence_privilege('crawl_events_id_seq', 'usage, select') then 0 end) end as last_id
             from crawl_events
+            where id >= greatest(@after_id, @up_to_id)
         ) as newest
         union all
         (
@@ -84,7 +86,8 @@ internal sealed class CrawlEventReader(NpgsqlDataSource dataSource, RetryPolicy 
     private const int FollowColumns = 4;
 
     // Which followers have a reason to read: new events, or a run that has ended or is gone. The condition is false for the others, so their order does not
-    // matter. The row comparisons are explained at CrawlEventStatements.Condition. A subquery with a limit cannot become a join with the whole table.
+    // matter. A subquery with a limit cannot become a join with the whole table. It gives no rows in the order of the primary key, because "any" is no
+    // equality to the server: so it searches the index on (crawl_id, id). The ids, and the least of them, leave partitions out.
     internal const string LookSql =
         $"""
         select asked.position
@@ -95,21 +98,23 @@ internal sealed class CrawlEventReader(NpgsqlDataSource dataSource, RetryPolicy 
            or (
                select id
                from crawl_events
-               where (crawl_id, id) > (asked.crawl_id, asked.after_id) and (crawl_id, id) <= (asked.crawl_id, 9223372036854775807)
+               where crawl_id = any (array[asked.crawl_id]) and id > asked.after_id and id > @after_id
                order by crawl_id, id
                limit 1
            ) is not null
            or (
-               asked.checks
+               true = any (@checks)
+               and asked.checks
                and not {Citus.IsInstalled}
                and pg_catalog.has_sequence_privilege('crawl_events_id_seq', 'usage, select')
                and (
                    select id
                    from crawl_events
-                   where (crawl_id, id) >= (asked.crawl_id, '-9223372036854775808'::bigint) and (crawl_id, id) <= (asked.crawl_id, 9223372036854775807)
-                   order by crawl_id desc, id desc
+                   where crawl_id = any (array[asked.crawl_id])
+                     and id > (select coalesce(pg_catalog.pg_sequence_last_value('crawl_events_id_seq'), 0))
+                   order by crawl_id, id
                    limit 1
-               ) > coalesce(pg_catalog.pg_sequence_last_value('crawl_events_id_seq'), 0)
+               ) is not null
            )
         """;
 
@@ -254,10 +259,12 @@ internal sealed class CrawlEventReader(NpgsqlDataSource dataSource, RetryPolicy 
     /// <returns>The indexes of those groups. Null when the server ended the look because it took too long: fewer groups may take less.</returns>
     public async Task<HashSet<int>?> LookAsync(IReadOnlyList<FollowGroup> groups)
     {
+        var afterIds = groups.Select(group => group.Position.AfterId ?? long.MinValue).ToArray();
         var parameters = new Parameters
         {
             { "crawl_ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, groups.Select(group => group.Position.CrawlId!.Value).ToArray() },
-            { "after_ids", NpgsqlDbType.Array | NpgsqlDbType.Bigint, groups.Select(group => group.Position.AfterId ?? long.MinValue).ToArray() },
+            { "after_ids", NpgsqlDbType.Array | NpgsqlDbType.Bigint, afterIds },
+            { "after_id", NpgsqlDbType.Bigint, afterIds.Min() },
             { "checks", NpgsqlDbType.Array | NpgsqlDbType.Boolean, groups.Select(group => group.Checks).ToArray() },
         };
         try

@@ -1,7 +1,10 @@
 using CrawlData.Crawls;
 using CrawlData.Diagnostics;
 using CrawlData.Schema;
+using Dapper;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 
@@ -9,6 +12,8 @@ namespace CrawlData.Tests.Schema;
 
 public sealed class EventPartitionerTests : MigratorTest
 {
+    private const int WaitingForLocks = 8;
+
     private static readonly NewCrawlEvent Event = new() { EventType = "step", Payload = Jsonb.Parse("{}") };
 
     private CrawlEventRepository Events => new(DataSource);
@@ -197,6 +202,81 @@ public sealed class EventPartitionerTests : MigratorTest
         Assert.That(steps, Is.EqualTo(["add the check", "validate the check", "add the check", "validate the check", "swap the tables", "analyze the table"]));
         Assert.That(partitions[0].ToId, Is.EqualTo(31_000), "twice the margin");
         Assert.That(await Events.AppendAsync(crawl, Event), Is.EqualTo(31_000));
+    }
+
+    /// <summary>A lock keeps the validation running, and appends go on meanwhile. It goes red without the watch of the sequence.</summary>
+    [Test]
+    public async Task A_bound_that_the_ids_come_near_to_during_a_validation_is_raised()
+    {
+        await using var connection = await DataSource.OpenConnectionAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        var waiting = new LoggedEvents<EventPartitioner>(WaitingForLocks);
+        var validations = 0;
+        var partitioner = new EventPartitioner(DataSource, Options, waiting)
+        {
+            BeforeStep = async step =>
+            {
+                if (step == "validate the check" && ++validations == 1)
+                {
+                    await connection.ExecuteAsync("lock table crawl_events in share update exclusive mode", transaction: transaction);
+                }
+            },
+        };
+
+        var partitioning = partitioner.PartitionAsync();
+        await UntilWaitingAsync("validate a check");
+        await ExecuteAsync("select setval('crawl_events_id_seq', 10990)");
+        await UntilWaitingAsync("drop a check");
+        await transaction.CommitAsync();
+
+        Assert.That((await partitioning)[0].ToId, Is.EqualTo(31_000), "twice the margin");
+        Assert.That(validations, Is.EqualTo(2));
+
+        Task UntilWaitingAsync(string purpose) => Wait.UntilAsync(
+            () => Task.FromResult(partitioning.IsCompleted || waiting.Received.ToList().Any(text => text.Contains(purpose))), purpose);
+    }
+
+    /// <summary>The janitor's clock lets no pause take time. Its other work is a purge that finds nothing.</summary>
+    [Test]
+    public async Task The_janitor_makes_partitions_ahead()
+    {
+        await Partitioner.PartitionAsync();
+        await ExecuteAsync("select setval('crawl_events_id_seq', 12500)");
+        var builder = Host.CreateEmptyApplicationBuilder(null);
+        builder.Services.AddSingleton(DataSource).AddSingleton<TimeProvider>(new TimeWithoutPauses());
+        builder.Services.AddCrawlData(options => options.MigrateAtStartup = false);
+        builder.Services.AddCrawlDataJanitor(options => (options.PurgeCrawlsAfter, options.PartitionsAhead) = (TimeSpan.FromDays(365), 3));
+        using var host = builder.Build();
+
+        await host.StartAsync();
+        await Wait.UntilAsync(async () => (await Partitioner.ListAsync()).Count == 6, "3 partitions are ahead");
+        await host.StopAsync();
+
+        Assert.That((await Partitioner.ListAsync())[^1].ToId, Is.EqualTo(16_000));
+    }
+
+    /// <summary>A purge that missed one of them would drop its events.</summary>
+    [Test]
+    public async Task All_crawls_of_a_partition_are_listed_page_by_page()
+    {
+        var partition = (await Partitioner.PartitionAsync())[1];
+        for (var count = 0; count <= 5; count++)
+        {
+            foreach (var pageSize in new[] { 2, 3, 4, 100 })
+            {
+                var listed = await new EventPartitioner(DataSource, Options) { CrawlsInPage = pageSize }.ListCrawlsAsync(partition, default);
+
+                Assert.That(listed, Is.EqualTo(await StoredAsync()), $"{count} crawls, {pageSize} a page");
+            }
+
+            await Events.AppendAsync(await CreateCrawlAsync(), Enumerable.Repeat(Event, 3));
+        }
+
+        async Task<IEnumerable<Guid>> StoredAsync()
+        {
+            await using var connection = await DataSource.OpenConnectionAsync();
+            return await connection.QueryAsync<Guid>("select distinct crawl_id from crawl_events order by crawl_id");
+        }
     }
 
     /// <summary>A statement through a view would go on with the old table alone.</summary>

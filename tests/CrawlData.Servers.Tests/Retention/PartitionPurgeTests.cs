@@ -161,6 +161,47 @@ public sealed class PartitionPurgeTests : MigratorTest
         Assert.That(await Events.CountAsync(crawl), Is.EqualTo(5));
     }
 
+    /// <summary>The detached table keeps its foreign key, so it can become a partition again.</summary>
+    [Test]
+    public async Task A_run_that_is_deleted_while_its_partition_is_detached_takes_its_events_with_it()
+    {
+        var (deleted, living) = (await OldCrawlAsync(5), await OldCrawlAsync(5, status: "RUNNING"));
+        await CloseAsync(10_000);
+        await ExecuteAsync($"alter table crawl_events detach partition {Oldest} concurrently");
+        Assert.That(await new CrawlRunRepository(DataSource).DeleteAsync(deleted));
+
+        await Purger.PurgeCrawlsAsync(Year);
+
+        Assert.That((await Events.CountAsync(deleted), await Events.CountAsync(living)), Is.EqualTo((0, 5)));
+        Assert.That(await new SchemaMigrator(DataSource).VerifySchemaAsync(), Is.Empty);
+    }
+
+    /// <summary>An event whose id was drawn before the partition was full, and that is not committed yet, belongs to a crawl that no other event shows. It goes
+    /// red when the purge does not wait for the transactions that may have drawn an id.</summary>
+    [Test]
+    public async Task A_purge_waits_for_events_that_are_not_committed()
+    {
+        await OldCrawlAsync(5);
+        var living = await OldCrawlAsync(0, status: "RUNNING");
+        await using var connection = await DataSource.OpenConnectionAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        await Events.AppendAsync(living, Late, transaction);
+        await CloseAsync(10_000);
+
+        var purging = Purger.PurgeCrawlsAsync(Year);
+        await Wait.UntilAsync(
+            DataSource,
+            $"""
+            select exists (
+                select from pg_stat_activity
+                where datname = current_database() and pid <> {connection.ProcessID} and pid <> pg_backend_pid() and query like '%virtualtransaction%')
+            """);
+        await transaction.CommitAsync();
+
+        Assert.That(await purging, Is.EqualTo(new PurgeTotal()));
+        Assert.That(await Events.CountAsync(living), Is.EqualTo(1));
+    }
+
     [Test]
     public async Task Purges_at_a_time_do_not_disturb_each_other()
     {
