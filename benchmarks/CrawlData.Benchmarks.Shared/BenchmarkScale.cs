@@ -26,6 +26,8 @@ public sealed record BenchmarkScale
         BesideRounds = 2,
         TransferredEvents = 1_000,
         TransferRounds = 1,
+        PartitionedEvents = 20_000,
+        PartitionRounds = 3,
         GrowthTableSizes = [1_000, 10_000, 100_000],
         ColdTableSizes = [5_000, 10_000],
         ColdRounds = 2,
@@ -78,6 +80,11 @@ public sealed record BenchmarkScale
     public int TransferredEvents { get; init; } = 112_000;
 
     public int TransferRounds { get; init; } = 11;
+
+    /// <summary>Gets the number of events of each of the tables that the partitioned one is compared with.</summary>
+    public int PartitionedEvents { get; init; } = 10_000_000;
+
+    public int PartitionRounds { get; init; } = 200;
 
     /// <summary>Gets the numbers of events in the tables of the growth measurement, in ascending order.</summary>
     public IReadOnlyList<int> GrowthTableSizes { get; init; } = [100_000, 1_000_000, 10_000_000];

@@ -1,9 +1,11 @@
+using System.Globalization;
 using BenchmarkDotNet.Configs;
 using BenchmarkDotNet.Jobs;
 using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using CrawlData.Benchmarks;
 using CrawlData.Benchmarks.Crawls;
+using CrawlData.Benchmarks.Retention;
 using CrawlData.Benchmarks.Tool;
 
 switch (args)
@@ -23,6 +25,12 @@ switch (args)
         return 0;
     case ["transfer"]:
         await ToolTransfers.RunAsync(BenchmarkScale.Full);
+        return 0;
+    case ["partitions", .. var events]:
+        await PartitionComparison.RunAsync(
+            events is [var number]
+                ? BenchmarkScale.Full with { PartitionedEvents = int.Parse(number, CultureInfo.InvariantCulture) }
+                : BenchmarkScale.Full);
         return 0;
 }
 

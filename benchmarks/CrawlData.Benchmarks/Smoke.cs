@@ -5,6 +5,7 @@ using BenchmarkDotNet.Reports;
 using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using CrawlData.Benchmarks.Crawls;
+using CrawlData.Benchmarks.Retention;
 using CrawlData.Benchmarks.Tool;
 
 namespace CrawlData.Benchmarks;
@@ -35,6 +36,7 @@ public static class Smoke
         await FollowLatency.RunAsync(BenchmarkScale.Quick);
         await FollowCost.RunAsync(BenchmarkScale.Quick);
         await ToolTransfers.RunAsync(BenchmarkScale.Quick);
+        await PartitionComparison.RunAsync(BenchmarkScale.Quick);
         return 0;
     }
 

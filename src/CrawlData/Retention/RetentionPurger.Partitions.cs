@@ -126,9 +126,10 @@ public sealed partial class RetentionPurger
             bool isDropped;
             do
             {
-                // A crawl that got an event meanwhile keeps the partition. One that gets it from here on is found by the look under the lock.
+                // A crawl that got an event meanwhile keeps the partition. One that gets it from here on is found by the look under the lock. An id up to this
+                // one may be of an event that is not committed yet.
                 var checkedUpTo = await Partitioner.ReadLastIdAsync(cancellationToken).ConfigureAwait(false);
-                if (await HasLivingAsync(crawls).ConfigureAwait(false))
+                if (!await Partitioner.WaitForWritersAsync(cancellationToken).ConfigureAwait(false) || await HasLivingAsync(crawls).ConfigureAwait(false))
                 {
                     await Partitioner.AttachAgainAsync(partition, cancellationToken).ConfigureAwait(false);
                     return;

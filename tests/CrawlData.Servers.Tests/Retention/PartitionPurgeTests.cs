@@ -4,6 +4,7 @@ using CrawlData.Schema;
 using CrawlData.Tests.Schema;
 using Dapper;
 using Microsoft.Extensions.Logging;
+using Npgsql;
 
 namespace CrawlData.Tests.Retention;
 
@@ -119,6 +120,36 @@ public sealed class PartitionPurgeTests : MigratorTest
         Assert.That(await new SchemaMigrator(DataSource).VerifySchemaAsync(), Is.Empty);
     }
 
+    /// <summary>A reader holds up the detachment. The event's id is drawn meanwhile, and it is committed when the partition is detached. It goes red when the
+    /// purge takes an id that was drawn for that of an event that it sees.</summary>
+    [Test]
+    public async Task A_crawl_with_an_event_that_is_not_committed_keeps_its_partition()
+    {
+        var crawl = await OldCrawlAsync(5);
+        await CloseAsync(10_000);
+        await using var reader = await DataSource.OpenConnectionAsync();
+        await using var reading = await reader.BeginTransactionAsync();
+        await reader.ExecuteAsync("select from crawl_events limit 1", transaction: reading);
+        await using var connection = await DataSource.OpenConnectionAsync();
+        var waiting = new LogSignal("WaitingForLocks");
+
+        var purging = new RetentionPurger(DataSource, LoggerOf(waiting)).PurgeCrawlsAsync(Year);
+        await waiting.Logged;
+        await using var transaction = await connection.BeginTransactionAsync();
+        await Events.AppendAsync(crawl, Late, transaction);
+
+        // Until its next statement, the session keeps the snapshot of the last one, which would hold up the detachment.
+        await connection.ExecuteAsync("set local lock_timeout = 0", transaction: transaction);
+        await reading.CommitAsync();
+        await Wait.UntilAsync(
+            async () => (await new EventPartitioner(DataSource).ListAsync()).All(one => one.Table != Oldest) || purging.IsCompleted, "it is detached");
+        await UntilWaitingForWritersAsync(connection, reader);
+        await transaction.CommitAsync();
+
+        Assert.That(await purging, Is.EqualTo(new PurgeTotal()));
+        Assert.That(await Events.CountAsync(crawl), Is.EqualTo(6));
+    }
+
     /// <summary>A killed purge leaves a partition that is being detached, or a detached table.</summary>
     [Test]
     public async Task The_next_purge_finishes_an_interrupted_one([Values] bool whileItWaits)
@@ -189,13 +220,7 @@ public sealed class PartitionPurgeTests : MigratorTest
         await CloseAsync(10_000);
 
         var purging = Purger.PurgeCrawlsAsync(Year);
-        await Wait.UntilAsync(
-            DataSource,
-            $"""
-            select exists (
-                select from pg_stat_activity
-                where datname = current_database() and pid <> {connection.ProcessID} and pid <> pg_backend_pid() and query like '%virtualtransaction%')
-            """);
+        await UntilWaitingForWritersAsync(connection);
         await transaction.CommitAsync();
 
         Assert.That(await purging, Is.EqualTo(new PurgeTotal()));
@@ -217,6 +242,52 @@ public sealed class PartitionPurgeTests : MigratorTest
         Assert.That(totals.Sum(total => total.Partitions), Is.EqualTo(3));
         Assert.That((await RunsAsync(), await ExistsAsync(Second)), Is.EqualTo((Array.Empty<Guid>(), false)));
     }
+
+    /// <summary>An append takes its run's lock. So none comes between the look and the drop.</summary>
+    [Test]
+    public async Task The_last_look_is_under_the_lock_of_all_runs()
+    {
+        await ExecuteAsync($"alter table crawl_events detach partition {Oldest} concurrently");
+        var partitioner = new EventPartitioner(DataSource);
+        var mode = "";
+
+        var isDropped = await partitioner.TryDropAsync(
+            (await partitioner.ListDetachedAsync(default)).Single(),
+            async transaction =>
+            {
+                mode = await transaction.Connection!.ExecuteScalarAsync<string>(
+                    "select mode from pg_locks where relation = 'crawl_runs'::regclass and pid = pg_backend_pid() and granted", transaction: transaction);
+                return false;
+            },
+            default);
+
+        Assert.That((isDropped, mode, await ExistsAsync(Oldest)), Is.EqualTo((false, "AccessExclusiveLock", true)));
+    }
+
+    [Test]
+    public async Task A_purge_leaves_the_partitions_to_another_purge()
+    {
+        await OldCrawlAsync(5);
+        await CloseAsync(10_000);
+        var empty = await OldCrawlAsync(0);
+        await using var other = await DataSource.OpenConnectionAsync();
+        Assert.That(await other.ExecuteScalarAsync<bool>(EventPartitioner.TryLockSql));
+
+        var total = await Purger.PurgeCrawlsAsync(Year);
+
+        Assert.That(total, Is.EqualTo(new PurgeTotal { Deleted = 1 }), "runs without events have no partition");
+        Assert.That(await RunsAsync(), Has.Exactly(1).Items.And.None.EqualTo(empty));
+    }
+
+    // The purge asks again and again, over one of its own connections.
+    private Task UntilWaitingForWritersAsync(params NpgsqlConnection[] others) => Wait.UntilAsync(
+        DataSource,
+        $"""
+        select exists (
+            select from pg_stat_activity
+            where datname = current_database() and pid not in (pg_backend_pid(), {string.Join(", ", others.Select(one => one.ProcessID))})
+              and query like '%virtualtransaction%')
+        """);
 
     private static Logger<RetentionPurger> LoggerOf(LogSignal signal) => new(new OneLoggerFactory(signal));
 
