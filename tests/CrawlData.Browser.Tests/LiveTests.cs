@@ -101,6 +101,36 @@ public sealed class LiveTests : BrowserTest
         Assert.That(await EventRows(page).CountAsync(), Is.LessThanOrEqualTo(MaxRows));
     });
 
+    /// <summary>The first look at an event fails, as the application's redaction may.</summary>
+    [Test]
+    public async Task A_stream_that_fails_says_since_when_and_is_opened_again()
+    {
+        var failures = 0;
+        await using var host = await DashboardHost.StartAsync(DataSource, options => options.Redact = (_, value) =>
+            value.ToString().Contains("broken", StringComparison.Ordinal) && Interlocked.Increment(ref failures) == 1
+                ? throw new InvalidOperationException("of the test")
+                : value);
+        await BrowseAsync(
+            async page =>
+            {
+                await page.AddInitScriptAsync(
+                    """
+                    window.said = [];
+                    new MutationObserver(() => said.push(document.querySelector("[role=status]")?.textContent ?? ""))
+                        .observe(document, { subtree: true, childList: true, characterData: true });
+                    """);
+                var run = await OpenRunAsync(page, 3);
+                await Events.AppendAsync(run, [new NewCrawlEvent { EventType = "came", Payload = Jsonb.From(new { text = "broken" }) }]);
+
+                await Expect(EventRows(page)).ToHaveCountAsync(4);
+                await Expect(page.GetByRole(AriaRole.Status)).ToHaveTextAsync("Live");
+                Assert.That(
+                    await page.EvaluateAsync<string[]>("() => said"),
+                    Has.Some.Matches(@"^Not live since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\. Trying again …$"));
+            },
+            root: host.Client.BaseAddress);
+    }
+
     [Test]
     public Task A_hidden_tab_closes_its_stream_and_catches_up() => BrowseAsync(async page =>
     {

@@ -107,29 +107,52 @@ internal sealed class ArtifactSource
         HttpContext context, Stream content, string fileName, Func<Func<Task<int>>, Task<int>> start, CancellationToken cancellationToken)
     {
         var (response, aborted, buffer) = (context.Response, context.RequestAborted, new byte[BufferBytes]);
-        long? length = content.CanSeek ? content.Length - content.Position : null;
+        (long Begin, long Length)? known = content.CanSeek ? (content.Position, content.Length - content.Position) : null;
         var read = await WithinTimeAsync(
             start(() => content.ReadAtLeastAsync(buffer, ImageType.HeadLength, throwOnEndOfStream: false, cancellationToken).AsTask()), aborted)
             .ConfigureAwait(false);
-        if (Math.Max(length ?? 0, read) > options.MaxArtifactBytes)
+        if (Math.Max(known?.Length ?? 0, read) > options.MaxArtifactBytes)
         {
             throw new ArtifactException(
                 StatusCodes.Status413PayloadTooLarge, $"It is larger than {Show.Bytes(options.MaxArtifactBytes)}, which is the most that is shown here.");
         }
 
+        var part = known is { } all && HttpMethods.IsGet(context.Request.Method) ? ByteRange.Find(context.Request, all.Length) : null;
         var image = ImageType.Find(buffer.AsSpan(0, read));
         response.ContentType = image ?? "application/octet-stream";
-        response.ContentLength = length;
+        response.ContentLength = known?.Length;
         response.Headers.ContentSecurityPolicy = image is null ? ContentSecurityPolicy : ImagePolicy;
         response.Headers.ContentDisposition = new ContentDispositionHeaderValue(image is null ? "attachment" : "inline") { FileName = fileName }.ToString();
+        if (known is not null)
+        {
+            response.Headers.AcceptRanges = "bytes";
+        }
+
         if (HttpMethods.IsHead(context.Request.Method))
         {
             return;
         }
 
-        var sent = 0L;
-        while (read > 0)
+        var left = long.MaxValue;
+        if (known is var (begin, whole) && part is var (from, asked))
         {
+            response.Headers.ContentRange = new ContentRangeHeaderValue(from, from + asked - 1, whole).ToString();
+            response.StatusCode = StatusCodes.Status206PartialContent;
+            response.ContentLength = left = asked;
+            read = await WithinTimeAsync(
+                start(() =>
+                {
+                    content.Position = begin + from;
+                    return content.ReadAsync(buffer, cancellationToken).AsTask();
+                }),
+                aborted).ConfigureAwait(false);
+        }
+
+        var sent = 0L;
+        while (read > 0 && left > 0)
+        {
+            read = (int)Math.Min(read, left);
+            left -= read;
             sent += read;
             if (sent > options.MaxArtifactBytes)
             {

@@ -70,7 +70,13 @@ const makeWindow = (frame, name) => {
     if (status.textContent !== text) status.textContent = text;
     status.dataset.state = state;
   };
-  return { say, pill };
+  const sayLost = (since) => {
+    if (status.querySelector("time")?.dateTime === since.toISOString()) return;
+    status.replaceChildren("Not live since ", moment(since.toISOString()), ". Trying again …");
+    status.dataset.state = "off";
+    document.dispatchEvent(new Event("crawldata:rows"));
+  };
+  return { say, sayLost, pill };
 };
 
 // Calls the work once before a next frame. In a flood, most of the time is the reader's. The work returns whether it changed the document.
@@ -90,44 +96,73 @@ const inFrames = (work) => {
 };
 
 // Reads a stream from an id on, while the page is visible.
-const follow = (stream, after, say, { opened, came, missed, ended }) => {
+const follow = (stream, after, { opened, lost, came, missed, ended }) => {
   let last = after;
   let source = null;
+  let isLive = false;
+  let since = null; // The time from which on the list is not live.
   let pause = 1000;
+  let proof = null;
 
   const close = () => {
+    clearTimeout(proof);
     source?.close();
-    source = null;
+    [source, isLive] = [null, false];
+  };
+
+  const begin = () => {
+    if (isLive) return;
+    clearTimeout(proof);
+    [isLive, since, pause] = [true, null, 1000];
+    opened();
+  };
+
+  const lose = () => {
+    clearTimeout(proof);
+    isLive = false;
+    since ??= new Date();
+    lost(since);
+  };
+
+  // A browser does not come again by itself then.
+  const comeLater = () => {
+    close();
+    lose();
+    pause = Math.min(pause * 2, 60_000);
+    setTimeout(open, pause);
   };
 
   const open = () => {
     if (source || document.hidden) return;
     source = new EventSource(last ? `${stream}?after=${last}` : stream);
     source.onopen = () => {
-      pause = 1000;
-      opened();
+      // A stream that has failed may be open for a moment only.
+      if (pause > 1000) proof = setTimeout(begin, 5000);
+      else begin();
     };
     source.onmessage = (message) => {
+      begin();
       last = message.lastEventId;
       came(JSON.parse(message.data));
     };
     source.addEventListener("gap", (message) => {
+      begin();
       last = message.lastEventId;
       missed(BigInt(last));
     });
-    source.addEventListener("end", () => {
+    source.addEventListener("end", (message) => {
+      if (JSON.parse(message.data).reason === "failed") {
+        comeLater();
+        return;
+      }
       close();
       document.removeEventListener("visibilitychange", visible);
       ended();
     });
     source.onerror = () => {
-      say("Reconnecting …", "off");
-      if (source?.readyState === EventSource.CLOSED) {
-        // The server refused it. A browser does not try again by itself then.
-        close();
-        pause = Math.min(pause * 2, 60_000);
-        setTimeout(open, pause);
-      }
+      // The server refused it, or the browser comes again.
+      if (source?.readyState === EventSource.CLOSED) comeLater();
+      else lose();
     };
   };
 
@@ -138,7 +173,7 @@ const follow = (stream, after, say, { opened, came, missed, ended }) => {
 
   document.addEventListener("visibilitychange", visible);
   open();
-  return { get isOpen() { return source?.readyState === EventSource.OPEN; } };
+  return { get isOpen() { return isLive; } };
 };
 
 // The events of a run as one list that scrolls over all of them. Only some rows around the place that is read are in the document: others are fetched as pages
@@ -190,7 +225,7 @@ if (list) {
     }
   };
 
-  const { say, pill } = makeWindow(frame, "Events");
+  const { say, sayLost, pill } = makeWindow(frame, "Events");
 
   // One page at a time.
   let loading = null;
@@ -362,8 +397,9 @@ if (list) {
   fill();
   if (list.dataset.last) loadStrip();
   if (stream) {
-    live = follow(stream, list.dataset.last, say, {
+    live = follow(stream, list.dataset.last, {
       opened: show,
+      lost: sayLost,
       came: (events) => {
         for (const one of events) {
           if (type && one.event_type !== type) continue;
@@ -400,7 +436,7 @@ if (log?.dataset.stream) {
   const { level, stream, after } = log.dataset;
   const rows = log.querySelector("tbody");
   const frame = rows.closest(".scroll");
-  const { say, pill } = makeWindow(frame, "Log");
+  const { say, sayLost, pill } = makeWindow(frame, "Log");
   let held = []; // Lines that are not shown yet.
   let count = 0;
   let isMissed = false; // Whether lines are neither shown nor held, so that the page has to be fetched.
@@ -508,8 +544,9 @@ if (log?.dataset.stream) {
     frame.scrollTop = 0;
     flush();
   });
-  live = follow(stream, after, say, {
+  live = follow(stream, after, {
     opened: show,
+    lost: sayLost,
     came: (lines) => {
       const added = lines.filter(isNew);
       held.push(...added);

@@ -8,4 +8,7 @@ internal enum LiveEnd
 
     /// <summary>It was deleted.</summary>
     Deleted,
+
+    /// <summary>It cannot be followed: the application's redaction throws, for example. A viewer may come again.</summary>
+    Failed,
 }

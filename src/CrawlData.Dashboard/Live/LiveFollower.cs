@@ -19,7 +19,6 @@ internal sealed partial class LiveFollower : IDisposable
     private readonly LiveRing ring = new(RingBytes);
     private TaskCompletionSource changed = NewSignal();
     private LiveEnd? end;
-    private Exception? error;
 
     public LiveFollower(Guid id, LiveSource source)
     {
@@ -47,25 +46,19 @@ internal sealed partial class LiveFollower : IDisposable
         {
             lock (gate)
             {
-                return end is not null || error is not null;
+                return end is not null;
             }
         }
     }
 
     /// <summary>Returns what a viewer gets after an item.</summary>
     /// <returns>The frame. Why it is the last, or null. And a task that ends when there is more.</returns>
-    /// <exception cref="Exception">What ended the follower, after all items were returned.</exception>
     public (LiveFrame Frame, LiveEnd? End, Task Changed) Next(long? afterId)
     {
         lock (gate)
         {
             var frame = ring.Next(afterId);
             var isAll = frame.MissedUpToId is null && frame.Items.Count == 0;
-            if (isAll && error is not null)
-            {
-                throw new InvalidOperationException($"The {source.Noun} cannot be followed.", error);
-            }
-
             return (frame, isAll ? end : null, changed.Task);
         }
     }
@@ -104,8 +97,14 @@ internal sealed partial class LiveFollower : IDisposable
         }
         catch (Exception exception)
         {
-            // Of the database, of the application's redaction, or a cancellation when nobody looks any more. Each viewer gets it.
-            Change(() => error = exception);
+            // Of the database, of the application's redaction, or a cancellation when nobody looks any more.
+            if (started.Task.IsCompleted && !cancellationToken.IsCancellationRequested)
+            {
+                LogFailed(source.Logger, source.Noun, id, exception);
+            }
+
+            // Before the start, each viewer's request fails with it.
+            Change(() => end = LiveEnd.Failed);
             started.TrySetException(exception);
             _ = started.Task.Exception;
         }
@@ -161,9 +160,12 @@ internal sealed partial class LiveFollower : IDisposable
     }
 
     [LoggerMessage(
-        EventId = 2,
+        EventId = 4,
         EventName = "DashboardFollowing",
         Level = LogLevel.Warning,
         Message = "The dashboard cannot follow {Noun} {Id} at the moment. It tries again.")]
     private static partial void LogFollowing(ILogger logger, string noun, Guid id, Exception exception);
+
+    [LoggerMessage(EventId = 5, EventName = "DashboardFollowingFailed", Level = LogLevel.Error, Message = "The dashboard cannot follow {Noun} {Id}.")]
+    private static partial void LogFailed(ILogger logger, string noun, Guid id, Exception exception);
 }

@@ -80,7 +80,7 @@ internal sealed class LiveStream(LiveFollowers followers, TimeProvider time)
             }
             else if (end is { } reason)
             {
-                Write(body, $"event: end\ndata: {{\"reason\":\"{(reason == LiveEnd.Ended ? "ended" : "deleted")}\"}}\n\n");
+                Write(body, $"event: end\ndata: {{\"reason\":\"{Name(reason)}\"}}\n\n");
                 await body.FlushAsync(cancellationToken).ConfigureAwait(false);
                 return;
             }
@@ -113,6 +113,13 @@ internal sealed class LiveStream(LiveFollowers followers, TimeProvider time)
 
         Write(body, "]\n\n");
     }
+
+    private static string Name(LiveEnd reason) => reason switch
+    {
+        LiveEnd.Ended => "ended",
+        LiveEnd.Deleted => "deleted",
+        _ => "failed",
+    };
 
     private static void Write(PipeWriter body, string text) => Encoding.UTF8.GetBytes(text, body);
 

@@ -16,9 +16,6 @@ internal sealed class RowReads(
     TimeSpan staleAfter,
     CancellationToken cancellationToken)
 {
-    // More than a page holds.
-    private const int MostSilent = 1_000;
-
     // The next view goes on from there.
     private const int MostCounted = 100_000;
 
@@ -36,8 +33,9 @@ internal sealed class RowReads(
     public Task<IReadOnlyDictionary<Guid, LastCrawlEvent>> GetLastEventsAsync(IEnumerable<Guid> crawlIds) =>
         repositories.Events.GetLastOfEachAsync(crawlIds, transaction, cancellationToken);
 
-    public async Task<IReadOnlyList<CrawlRun>> ListSilentRunsAsync() =>
-        [.. (await repositories.RunQueue.ListSilentAsync(staleAfter, MostSilent, transaction, cancellationToken).ConfigureAwait(false)).Select(redaction.Of)];
+    /// <summary>Returns which of these running runs have had no heartbeat for a while. Their events are the caller's to look at.</summary>
+    public Task<IReadOnlySet<Guid>> FindSilentRunsAsync(IEnumerable<Guid> ids) =>
+        SignsOfLife.FindSilentAsync(SignsOfLife.SilentRunsSql, [.. ids], staleAfter, transaction, cancellationToken);
 
     public async Task<Page<CrawlEvent>> ListEventsAsync(Guid crawlId, CrawlEventFilter filter, int pageSize) =>
         Redact(
@@ -49,6 +47,10 @@ internal sealed class RowReads(
 
     public async Task<CrawlEvent?> GetEventAsync(Guid crawlId, long id) =>
         await repositories.Events.GetAsync(crawlId, id, transaction, cancellationToken).ConfigureAwait(false) is { } found ? redaction.Of(found) : null;
+
+    /// <summary>Returns the ids of the events before and after an event; null where there is none.</summary>
+    public Task<(long? Previous, long? Next)> FindNeighboursAsync(Guid crawlId, long eventId) =>
+        Neighbours.FindAsync(crawlId, eventId, transaction, cancellationToken);
 
     /// <summary>Gets the last event of one of the types, up to an event; null when none is near.</summary>
     public async Task<CrawlEvent?> FindScreenAsync(Guid crawlId, long eventId, IReadOnlyCollection<string> types) =>
@@ -140,9 +142,17 @@ internal sealed class RowReads(
     public async Task<AuditSession?> GetSessionAsync(Guid id) =>
         await repositories.Sessions.GetAsync(id, transaction, cancellationToken).ConfigureAwait(false) is { } session ? redaction.Of(session) : null;
 
-    public async Task<IReadOnlyList<AuditSession>> ListSilentSessionsAsync() =>
-        [.. (await repositories.SessionQueue.ListSilentAsync(staleAfter, MostSilent, transaction, cancellationToken).ConfigureAwait(false))
-            .Select(redaction.Of)];
+    /// <summary>Returns which of these running sessions have had no line in their log and no heartbeat for a while.</summary>
+    public Task<IReadOnlySet<Guid>> FindSilentSessionsAsync(IEnumerable<Guid> ids) =>
+        SignsOfLife.FindSilentAsync(SignsOfLife.SilentSessionsSql, [.. ids], staleAfter, transaction, cancellationToken);
+
+    /// <summary>Returns until when sessions are delayed. Those that are not are not in it.</summary>
+    public Task<IReadOnlyDictionary<Guid, DateTimeOffset>> FindDelaysAsync(Guid[] sessionIds) =>
+        SessionDelays.FindAsync(sessionIds, transaction, cancellationToken);
+
+    /// <summary>Lists the oldest sessions that look stale.</summary>
+    public async Task<IReadOnlyList<AuditSession>> ListSilentSessionsAsync(int most) =>
+        [.. (await repositories.SessionQueue.ListSilentAsync(staleAfter, most, transaction, cancellationToken).ConfigureAwait(false)).Select(redaction.Of)];
 
     public async Task<IReadOnlyList<AuditPage>> ListPagesAsync(Guid sessionId) =>
         [.. (await repositories.Pages.ListAsync(sessionId, null, transaction, cancellationToken).ConfigureAwait(false)).Select(redaction.Of)];

@@ -33,16 +33,13 @@ internal sealed record EventView : IScreen
             return null;
         }
 
-        var previous = id == long.MinValue
-            ? null
-            : (await rows.ListNewestEventsAsync(run.Id, new CrawlEventFilter { UpToId = id - 1 }, 1).ConfigureAwait(false)).Items.SingleOrDefault();
-        var next = (await rows.ListEventsAsync(run.Id, new CrawlEventFilter { AfterId = id }, 1).ConfigureAwait(false)).Items.SingleOrDefault();
+        var (previous, next) = await rows.FindNeighboursAsync(run.Id, id).ConfigureAwait(false);
         return new EventView
         {
             Run = run,
             Event = found,
-            PreviousId = previous?.Id,
-            NextId = next?.Id,
+            PreviousId = previous,
+            NextId = next,
             Screen = await rows.FindScreenAsync(run.Id, id, request.Options.ScreenEventTypes).ConfigureAwait(false),
             ArtifactProperties = request.Options.ServesArtifacts ? request.Options.ArtifactProperties : [],
         };

@@ -41,7 +41,7 @@ internal sealed record Overview : IScreen
             Status = status,
             Running = await RunRow.OfAsync(running.Items, request.Rows, request.StaleAfter).ConfigureAwait(false),
             Failed = [.. failed.Items.Select(run => new RunRow(run, null, false))],
-            StaleSessions = [.. (await request.Rows.ListSilentSessionsAsync().ConfigureAwait(false)).Take(Shown)],
+            StaleSessions = await request.Rows.ListSilentSessionsAsync(Shown).ConfigureAwait(false),
             FailedSessions = [.. failedSessions.Items.Select(session => new SessionRow(session, false))],
         };
     }

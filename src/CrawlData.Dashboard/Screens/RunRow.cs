@@ -19,9 +19,7 @@ internal sealed record RunRow(CrawlRun Run, LastCrawlEvent? Last, bool IsStale)
     {
         var running = runs.Where(run => run.Status == CrawlStatus.Running).Select(run => run.Id).ToList();
         var last = running.Count == 0 ? new Dictionary<Guid, LastCrawlEvent>() : await rows.GetLastEventsAsync(running).ConfigureAwait(false);
-        var silent = running.All(id => last.GetValueOrDefault(id)?.Age < staleAfter)
-            ? []
-            : (await rows.ListSilentRunsAsync().ConfigureAwait(false)).Select(run => run.Id).ToHashSet();
+        var silent = await rows.FindSilentRunsAsync(running.Where(id => !(last.GetValueOrDefault(id)?.Age < staleAfter))).ConfigureAwait(false);
         return [.. runs.Select(run => new RunRow(run, last.GetValueOrDefault(run.Id), silent.Contains(run.Id)))];
     }
 }

@@ -43,7 +43,7 @@ internal sealed record SessionView : IScreen
     /// <summary>Gets what the user may do with the session.</summary>
     public required IReadOnlyList<ActionRule> Actions { get; init; }
 
-    public object Twin => new { Row.Session, Row.IsStale, Pages, Artifacts, ArtifactCount, Log = new { Items = Lines, NextCursor } };
+    public object Twin => new { Row.Session, Row.IsStale, Row.DelayedUntil, Pages, Artifacts, ArtifactCount, Log = new { Items = Lines, NextCursor } };
 
     public static async Task<SessionView?> ReadAsync(ScreenRequest request)
     {

@@ -11,7 +11,7 @@ public sealed partial class CrawlEventRepository
 {
     internal const string ReadNewestSql = $"select {Columns} from crawl_events {Condition} order by crawl_id desc, id desc limit @limit";
 
-    // A bisection of the ids. All events that were found below "low" are before the time, and the first event from "high" on is not. A range of at most 256 ids
+    // A bisection of the ids. All events that were found below "low" are before the time, and the first event from "high" on is not. A range of at most 258 ids
     // is read in order, which costs less than the look-ups that would halve it. The shifts cannot overflow. Upper bounds are at the crawl's end: where an id is
     // the bound of a row comparison, the server reads the index beyond it, up to the crawl's end.
     internal const string FirstAtSql =
@@ -21,7 +21,7 @@ public sealed partial class CrawlEventRepository
             from (
                 select id, created_at
                 from crawl_events
-                where (crawl_id, id) >= (@crawl_id, '-9223372036854775808'::bigint) and (crawl_id, id) <= (@crawl_id, @up_to_id)
+                where (crawl_id, id) >= ({AskedCrawl}, '-9223372036854775808'::bigint) and (crawl_id, id) <= ({AskedCrawl}, @up_to_id)
                 order by crawl_id desc, id desc
                 limit 1
             ) as last
@@ -33,8 +33,8 @@ public sealed partial class CrawlEventRepository
             cross join lateral (
                 select crawl_events.id, crawl_events.created_at
                 from crawl_events
-                where (crawl_events.crawl_id, crawl_events.id) >= (@crawl_id, middle.id)
-                  and (crawl_events.crawl_id, crawl_events.id) <= (@crawl_id, 9223372036854775807)
+                where (crawl_events.crawl_id, crawl_events.id) >= ({AskedCrawl}, middle.id)
+                  and (crawl_events.crawl_id, crawl_events.id) <= ({AskedCrawl}, 9223372036854775807)
                 order by crawl_events.crawl_id, crawl_events.id
                 limit 1
             ) as probe
@@ -45,10 +45,15 @@ public sealed partial class CrawlEventRepository
         from (select pg_catalog.max(low) as low from search having pg_catalog.count(*) > 0) as range
         cross join lateral (
             select {Columns}
-            from crawl_events
-            where (crawl_id, id) >= (@crawl_id, range.low)
-              and (crawl_id, id) <= (@crawl_id, 9223372036854775807)
-              and created_at >= @created_from
+            from (
+                select {Columns}
+                from crawl_events
+                where (crawl_id, id) >= ({AskedCrawl}, range.low)
+                  and (crawl_id, id) <= ({AskedCrawl}, 9223372036854775807)
+                order by crawl_id, id
+                limit 258
+            ) as near
+            where created_at >= @created_from
             order by crawl_id, id
             limit 1
         ) as found

@@ -136,6 +136,10 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
         where id <> all (array(select id from crawl_runs where id = any (@parent_ids)))
         """;
 
+    // For look-ups of a first or last event. With a subquery, the server plans for any crawl. For the newest crawl, whose id is the greatest, it would look up
+    // the end of the index for each comparison while it plans: five pages. Not beside other conditions: the server may then read the whole crawl, and sort it.
+    internal const string AskedCrawl = "(select @crawl_id)";
+
     // The row comparisons keep a generic plan on the index (crawl_id, id). With "id > @after_id" the plan may scan the primary key. With "crawl_id = @crawl_id"
     // beside them, the server's search in the index would begin at the crawl's first event. It is for statements with a limit alone: the server takes the two
     // comparisons for a quarter of the table, and reads all of it when there is no limit.
@@ -162,7 +166,8 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
 
     // For the first or the last event of a crawl. With "crawl_id = @crawl_id", where few crawls have most events, the server may scan the primary key instead:
     // all events of other crawls that came later.
-    internal const string OfCrawl = "(crawl_id, id) >= (@crawl_id, '-9223372036854775808'::bigint) and (crawl_id, id) <= (@crawl_id, 9223372036854775807)";
+    internal const string OfCrawl =
+        $"(crawl_id, id) >= ({AskedCrawl}, '-9223372036854775808'::bigint) and (crawl_id, id) <= ({AskedCrawl}, 9223372036854775807)";
 
     // As above, for the crawl of a row of crawl_runs.
     internal const string OfRun =

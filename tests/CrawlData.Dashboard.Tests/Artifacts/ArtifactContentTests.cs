@@ -52,6 +52,69 @@ public sealed class ArtifactContentTests : DashboardTest
         }
     }
 
+    [TestCase("bytes=0-3", "0-3")]
+    [TestCase("bytes=70000-", "70000-99999")]
+    [TestCase("bytes=50000-500000", "50000-99999")]
+    [TestCase("bytes=-10", "99990-99999")]
+    [TestCase("bytes=-500000", "0-99999")]
+    [TestCase("bytes=100000-", null, 416)]
+    [TestCase("bytes=-0", null, 416)]
+    [TestCase("bytes=0-1,5-6", null)]
+    [TestCase("lines=0-1", null)]
+    [TestCase("bytes=5-1", null)]
+    public async Task A_part_of_a_content_whose_stream_can_seek_is_served(string asked, string? served, int status = 200)
+    {
+        const int Before = 7;
+        var content = new byte[100_000];
+        new Random(1).NextBytes(content);
+        await using var host = await StartAsync((_, _) => Task.FromResult<Stream?>(new MemoryStream([.. new byte[Before], .. content]) { Position = Before }));
+        var (session, artifact) = await InsertArtifactAsync(ArtifactType.HtmlGz);
+        foreach (var condition in new[] { null, "\"a version\"" })
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, $"sessions/{session.Id}/artifacts/{artifact.Id}");
+            request.Headers.TryAddWithoutValidation("Range", asked);
+            if (condition is not null)
+            {
+                request.Headers.TryAddWithoutValidation("If-Range", condition);
+            }
+
+            using var response = await host.Client.SendAsync(request);
+            var body = await response.Content.ReadAsByteArrayAsync();
+            var contentRange = response.Content.Headers.ContentRange?.ToString();
+            if (condition is not null || (served is null && status == 200))
+            {
+                Assert.That((response.StatusCode, contentRange), Is.EqualTo((HttpStatusCode.OK, (string?)null)));
+                Assert.That(body, Is.EqualTo(content));
+                Assert.That(response.Headers.AcceptRanges, Is.EqualTo(new[] { "bytes" }));
+            }
+            else if (served is null)
+            {
+                Assert.That(((int)response.StatusCode, contentRange), Is.EqualTo((status, "bytes */100000")));
+            }
+            else
+            {
+                var (from, to) = (int.Parse(served.Split('-')[0], null), int.Parse(served.Split('-')[1], null));
+                Assert.That((response.StatusCode, contentRange), Is.EqualTo((HttpStatusCode.PartialContent, $"bytes {served}/100000")));
+                Assert.That(response.Content.Headers.ContentLength, Is.EqualTo(to - from + 1));
+                Assert.That(body, Is.EqualTo(content[from..(to + 1)]));
+            }
+        }
+    }
+
+    [Test]
+    public async Task A_content_whose_stream_cannot_seek_is_served_whole()
+    {
+        await using var host = await StartAsync((_, _) => Task.FromResult<Stream?>(new UnknownLength("abc"u8.ToArray())));
+        var (session, artifact) = await InsertArtifactAsync(ArtifactType.HtmlGz);
+        using var request = new HttpRequestMessage(HttpMethod.Get, $"sessions/{session.Id}/artifacts/{artifact.Id}");
+        request.Headers.TryAddWithoutValidation("Range", "bytes=1-1");
+        using var response = await host.Client.SendAsync(request);
+
+        Assert.That(response.StatusCode, Is.EqualTo(HttpStatusCode.OK));
+        Assert.That(response.Headers.AcceptRanges, Is.Empty);
+        Assert.That(await response.Content.ReadAsStringAsync(), Is.EqualTo("abc"));
+    }
+
     [Test]
     public async Task A_session_s_page_shows_screenshots_and_links_to_artifacts_that_are_not_deleted()
     {

@@ -4,11 +4,13 @@ using System.Text;
 using System.Text.Json;
 using CrawlData.Crawls;
 using CrawlData.Dashboard.Live;
+using CrawlData.Dashboard.Tests.Actions;
 using CrawlData.Tests;
 using CrawlData.Tests.Crawls;
 using CrawlData.Tests.Faults;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Npgsql;
 
 namespace CrawlData.Dashboard.Tests.Live;
@@ -404,8 +406,11 @@ public sealed class EventStreamTests : DashboardTest
     public async Task A_redaction_that_fails_ends_the_stream_and_shows_nothing()
     {
         var isBroken = false;
-        await using var host = await DashboardHost.StartAsync(DataSource, options => options.Redact = (_, value) =>
-            Volatile.Read(ref isBroken) ? throw new InvalidOperationException("it is broken") : value);
+        using var log = new ActionLog();
+        await using var host = await DashboardHost.StartAsync(
+            DataSource,
+            options => options.Redact = (_, value) => Volatile.Read(ref isBroken) ? throw new InvalidOperationException("it is broken") : value,
+            services: services => services.AddSingleton<ILoggerProvider>(log));
         var run = await InsertRunAsync(CrawlStatus.Running);
         await Events.AppendAsync(run.Id, Event(1));
         await using var viewer = await StreamViewer.ConnectAsync(host, run.Id);
@@ -414,8 +419,10 @@ public sealed class EventStreamTests : DashboardTest
         Volatile.Write(ref isBroken, true);
         await Events.AppendAsync(run.Id, Event(2));
 
-        Assert.That(await viewer.UntilEndedAsync(), Is.False);
+        Assert.That(await viewer.UntilEndedAsync(), "The connection is not cut: a browser would complain of it in its console.");
+        Assert.That(viewer.Messages.ToList()[^1], Is.EqualTo(new StreamMessage("end", null, """{"reason":"failed"}""")));
         Assert.That(viewer.Ids.Count, Is.EqualTo(1));
+        Assert.That(log.Messages, Has.Exactly(1).EqualTo($"The dashboard cannot follow run {run.Id}."));
         await host.GetTextAsync($"runs/{run.Id}/events/stream", HttpStatusCode.InternalServerError);
 
         // The next viewer begins anew.

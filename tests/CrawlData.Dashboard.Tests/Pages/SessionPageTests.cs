@@ -1,5 +1,7 @@
 using System.Text.Json;
+using AngleSharp.Dom;
 using CrawlData.Audits;
+using CrawlData.Dashboard.Text;
 
 namespace CrawlData.Dashboard.Tests.Pages;
 
@@ -49,6 +51,34 @@ public sealed class SessionPageTests : DashboardTest
     }
 
     [Test]
+    public async Task A_session_that_is_delayed_says_until_when_and_one_whose_delay_is_over_does_not()
+    {
+        var delayed = await InsertSessionAsync("https://example.org/delayed", AuditSessionStatus.Running);
+        var over = await InsertSessionAsync("https://example.org/over", AuditSessionStatus.Running);
+        foreach (var session in new[] { delayed, over })
+        {
+            await ExecuteAsync($"update audit_sessions set attempts = 1 where id = '{session.Id}'");
+            (await Queue.RetryAsync(session.Id, 1, "the site is down", TimeSpan.FromDays(1), maxAttempts: 9)).EnsureApplied();
+        }
+
+        await ExecuteAsync($"update audit_session_claims set not_before = now() - interval '1 s' where session_id = '{over.Id}'");
+        await using var ask = DataSource.CreateCommand($"select not_before from audit_session_claims where session_id = '{delayed.Id}'");
+        var time = new DateTimeOffset((DateTime)(await ask.ExecuteScalarAsync())!);
+        var page = await Host.GetPageAsync($"sessions/{delayed.Id}");
+        var list = await Host.GetPageAsync("sessions?status=queued&size=500");
+        using var twin = JsonDocument.Parse(await Host.GetTextAsync($"api/v1/sessions/{delayed.Id}"));
+
+        Assert.That(page.QuerySelector(".facts")!.TextContent, Does.Contain($"Delayed until{Show.Time(time)}"));
+        Assert.That((await Host.GetPageAsync($"sessions/{over.Id}")).QuerySelector(".facts")!.TextContent, Does.Not.Contain("Delayed"));
+        Assert.That(Row(delayed.Id).TextContent, Does.Contain($"until {Show.Time(time)}"));
+        Assert.That(Row(over.Id).TextContent, Does.Not.Contain("until"));
+        Assert.That(twin.RootElement.GetProperty("delayed_until").GetDateTimeOffset(), Is.EqualTo(time));
+
+        IElement Row(Guid id) =>
+            list.QuerySelectorAll("tbody tr").Single(row => row.QuerySelector("a")!.GetAttribute("href")!.EndsWith($"{id}", StringComparison.Ordinal));
+    }
+
+    [Test]
     public async Task The_log_is_read_in_pages_and_by_level()
     {
         var session = await InsertSessionAsync("https://example.org/log");
@@ -76,5 +106,11 @@ public sealed class SessionPageTests : DashboardTest
         Assert.That(
             page.QuerySelectorAll(".empty").Select(text => text.TextContent),
             Is.EqualTo(new[] { "No page was recorded.", "No artifact was recorded.", "No line was logged." }));
+    }
+
+    private async Task ExecuteAsync(string sql)
+    {
+        await using var command = DataSource.CreateCommand(sql);
+        await command.ExecuteNonQueryAsync();
     }
 }

@@ -99,6 +99,9 @@ public sealed class ReadCostTests : DashboardTest
             Assert.That(each, Is.LessThanOrEqualTo(most));
         }
 
+        // The page of one run looks at that run alone, however many others are silent.
+        await AssertCostAsync(host, $"runs/{run.Id}", Buffers);
+
         async Task<long> OnceAsync(DashboardHost dashboard, string address)
         {
             var before = await ReadCost.CountAsync(DataSource, dataSource);
