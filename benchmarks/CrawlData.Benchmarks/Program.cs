@@ -24,6 +24,8 @@ switch (args)
     case ["transfer"]:
         await ToolTransfers.RunAsync(BenchmarkScale.Full);
         return 0;
+    case ["citus"]:
+        return await CitusComparison.RunAsync(BenchmarkScale.Full);
 }
 
 // In this process, because it owns the server: a process per benchmark would start a server each. Seeding a case may take minutes.
