@@ -18,15 +18,18 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
     // For many rows. The coordinator of Citus parses each jsonb that it gets from a node, and a text it only passes on. That takes half the time.
     public const string ReadColumns = "id, crawl_id, event_type, payload::text, created_at";
 
-    // The run's lock comes before the id: nextval runs for the row that the CTE returns. No row means an unknown crawl.
+    // The run's lock comes before the id: nextval runs for the row that the CTE returns. No row means an unknown crawl. A CTE inserts, because the server locks
+    // the table of an outermost INSERT before all others once it has a plan: LockOrderTests tells why crawl_runs comes first.
     internal const string InsertOneSql =
         $"""
         with run as materialized (
             select id from crawl_runs where id = $1 for no key update
+        ), inserted as (
+            insert into crawl_events (crawl_id, event_type, payload, created_at)
+            select id, $2, $3, coalesce($4, pg_catalog.now() at time zone 'utc') from run
+            returning id
         )
-        insert into crawl_events (crawl_id, event_type, payload, created_at)
-        select id, $2, $3, coalesce($4, pg_catalog.now() at time zone 'utc') from run
-        returning id
+        select id from inserted
         """;
 
     // As above, and does not wait for a run that another transaction has locked. No row means an unknown or a locked crawl.
@@ -34,10 +37,12 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
         $"""
         with run as materialized (
             select id from crawl_runs where id = $1 for no key update skip locked
+        ), inserted as (
+            insert into crawl_events (crawl_id, event_type, payload, created_at)
+            select id, $2, $3, coalesce($4, pg_catalog.now() at time zone 'utc') from run
+            returning id
         )
-        insert into crawl_events (crawl_id, event_type, payload, created_at)
-        select id, $2, $3, coalesce($4, pg_catalog.now() at time zone 'utc') from run
-        returning id
+        select id from inserted
         """;
 
     internal const string IdentitySql = $"{TransactionIdentity.Query} /* of crawl_events */";
@@ -52,12 +57,12 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
         returning id
         """;
 
-    // For several rows on Citus: there, these take a third of the time that ReserveSql takes. The first takes the table's lock, as below.
-    internal const string LockTableSql = "insert into crawl_events (crawl_id, event_type, payload) select null::uuid, null, null::jsonb where false";
-
+    // For several rows on Citus: there, these take a third of the time that ReserveSql takes.
     internal const string LockRunsSql = "select id from crawl_runs where id = any ($1) order by id for no key update";
 
     internal const string LockAvailableRunsSql = "select id from crawl_runs where id = any ($1) order by id for no key update skip locked";
+
+    internal const string LockTableSql = "insert into crawl_events (crawl_id, event_type, payload) select null::uuid, null, null::jsonb where false";
 
     internal const string DrawIdsSql =
         """
@@ -100,14 +105,14 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
         select pg_catalog.array_agg(id order by id), array(select id from runs) from inserted
         """;
 
-    // As above: generate_series needs the count, and nextval needs both. The empty insert takes the table's lock first, as the other statements do.
-    // HighWaterMark waits for the transactions that hold that lock.
+    // As above: generate_series needs the count, and nextval needs both. The empty insert takes the table's lock before an id is drawn, as the other statements
+    // do. HighWaterMark waits for the transactions that hold that lock.
     internal const string ReserveSql =
         $"""
-        with table_lock as (
-            insert into crawl_events (crawl_id, event_type, payload) select null::uuid, null, null::jsonb where false
-        ), runs as materialized (
+        with runs as materialized (
             select id from crawl_runs where id = any ($1) order by id for no key update
+        ), table_lock as (
+            insert into crawl_events (crawl_id, event_type, payload) select null::uuid, null, null::jsonb where false
         )
         select array(
                    select pg_catalog.nextval('crawl_events_id_seq')
@@ -119,10 +124,10 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
     // As above, for the events of the runs that it locks. The sum takes the locks.
     internal const string ReserveAvailableSql =
         $"""
-        with table_lock as (
-            insert into crawl_events (crawl_id, event_type, payload) select null::uuid, null, null::jsonb where false
-        ), runs as materialized (
+        with runs as materialized (
             select id from crawl_runs where id = any ($1) order by id for no key update skip locked
+        ), table_lock as (
+            insert into crawl_events (crawl_id, event_type, payload) select null::uuid, null, null::jsonb where false
         )
         select array(select pg_catalog.nextval('crawl_events_id_seq') from pg_catalog.generate_series(1, locked.rows)),
                pg_catalog.row_security_active('crawl_events'),
@@ -211,8 +216,8 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
 
     public override (string Lock, string Insert)? InsertOneInSteps => (LockRunSql, InsertLockedSql);
 
-    public override (string LockTable, string Lock, string LockAvailable, string Draw)? ReserveInSteps =>
-        (LockTableSql, LockRunsSql, LockAvailableRunsSql, DrawIdsSql);
+    public override (string Lock, string LockAvailable, string LockTable, string Draw)? ReserveInSteps =>
+        (LockRunsSql, LockAvailableRunsSql, LockTableSql, DrawIdsSql);
 
     public override string Insert => InsertSql;
 

@@ -175,26 +175,21 @@ public sealed class CitusCommitTests
 
     /// <summary>Followers of all crawls wait for who holds the table's lock.</summary>
     [Test]
-    public async Task Several_rows_take_the_lock_of_the_table_before_that_of_their_run()
+    public async Task Several_rows_take_the_lock_of_the_table_before_their_ids()
     {
         await using var database = await StartAsync(asCitus: true);
         var (events, crawl) = await CreateCrawlAsync(database.DataSource);
-        await events.AppendAsync(crawl, Event);
+        var id = await events.AppendAsync(crawl, Event);
         await using var connection = await database.DataSource.OpenConnectionAsync();
         await using var transaction = await connection.BeginTransactionAsync();
-        await connection.ExecuteAsync("select from crawl_runs where id = @crawl for no key update", new { crawl }, transaction);
+        await connection.ExecuteAsync("lock table crawl_events in share mode", transaction: transaction);
 
         var waiting = events.AppendAsync(crawl, [Event, Event]);
         await Wait.UntilBlockedByAsync(database.DataSource, connection);
-        var locks = await connection.QueryAsync<string>(
-            """
-            select mode from pg_locks
-            where relation = 'crawl_events'::regclass and pid in (select pid from pg_stat_activity where pg_backend_pid() = any (pg_blocking_pids(pid)))
-            """,
-            transaction: transaction);
+        var last = await connection.QuerySingleAsync<long>("select last_value from crawl_events_id_seq", transaction: transaction);
         await transaction.RollbackAsync();
 
-        Assert.That(locks, Is.EqualTo(new[] { "RowExclusiveLock" }));
+        Assert.That(last, Is.EqualTo(id));
         Assert.That(await waiting, Has.Count.EqualTo(2));
     }
 

@@ -452,12 +452,12 @@ internal sealed class BulkAppender<T>(
     private async ValueTask<(long[] Ids, bool ForbidsCopy, TransactionIdentity Identity, Guid[] ParentIds)> ReserveInStepsAsync(
         NpgsqlConnection connection, NpgsqlTransaction transaction, RowBatch<T> batch, bool available, CancellationToken cancellationToken)
     {
-        var (lockTable, lockAll, lockAvailable, draw) = statements.ReserveInSteps!.Value;
+        var (lockAll, lockAvailable, lockTable, draw) = statements.ReserveInSteps!.Value;
         var command = new NpgsqlBatch(connection, transaction);
         await using (command.ConfigureAwait(false))
         {
-            Add(command, lockTable);
             Add(command, available ? lockAvailable : lockAll).AddArray("uuid[]", batch.ParentIds);
+            Add(command, lockTable);
             Add(command, draw).AddValue(NpgsqlDbType.Integer, batch.Count);
             Add(command, statements.Identity);
             await preparation.PrepareAsync(command, cancellationToken).ConfigureAwait(false);
