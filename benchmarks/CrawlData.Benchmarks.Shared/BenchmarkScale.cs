@@ -61,6 +61,9 @@ public sealed record BenchmarkScale
     /// <summary>Gets the number of events that the writer's producers await only at the end.</summary>
     public int UnawaitedEvents { get; init; } = 30_000;
 
+    /// <summary>Gets the number of rounds beside a cluster of Citus.</summary>
+    public int CitusRounds { get; init; } = 9;
+
     public int FollowedEvents { get; init; } = 300;
 
     /// <summary>Gets the numbers of followers that get no event.</summary>

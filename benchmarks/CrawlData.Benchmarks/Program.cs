@@ -32,6 +32,8 @@ switch (args)
                 ? BenchmarkScale.Full with { PartitionedEvents = int.Parse(number, CultureInfo.InvariantCulture) }
                 : BenchmarkScale.Full);
         return 0;
+    case ["citus"]:
+        return await CitusComparison.RunAsync(BenchmarkScale.Full);
 }
 
 // In this process, because it owns the server: a process per benchmark would start a server each. Seeding a case may take minutes.

@@ -9,7 +9,7 @@ namespace CrawlData.Crawls;
 /// <summary>Reads for people who look at crawls: the newest events, a time, the last sign of life, counts, and the difference of two crawls.</summary>
 public sealed partial class CrawlEventRepository
 {
-    internal const string ReadNewestSql = $"select {Columns} from crawl_events {Condition} order by crawl_id desc, id desc limit @limit";
+    internal const string ReadNewestSql = $"select {ReadColumns} from crawl_events {Condition} order by crawl_id desc, id desc limit @limit";
 
     // A bisection of the ids. All events that were found below "low" are before the time, and the first event from "high" on is not. A range of at most 258 ids
     // is read in order, which costs less than the look-ups that would halve it. The shifts cannot overflow. Upper bounds are at the crawl's end: where an id is

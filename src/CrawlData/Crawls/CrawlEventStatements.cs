@@ -15,6 +15,9 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
     // In the order in which Map reads them.
     public const string Columns = "id, crawl_id, event_type, payload, created_at";
 
+    // For many rows. The coordinator of Citus parses each jsonb that it gets from a node, and a text it only passes on. That takes half the time.
+    public const string ReadColumns = "id, crawl_id, event_type, payload::text, created_at";
+
     // The run's lock comes before the id: nextval runs for the row that the CTE returns. No row means an unknown crawl. A CTE inserts, because the server locks
     // the table of an outermost INSERT before all others once it has a plan: LockOrderTests tells why crawl_runs comes first.
     internal const string InsertOneSql =
@@ -52,6 +55,18 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
         insert into crawl_events (crawl_id, event_type, payload, created_at)
         values ($1, $2, $3, coalesce($4, pg_catalog.now() at time zone 'utc'))
         returning id
+        """;
+
+    // For several rows on Citus: there, these take a third of the time that ReserveSql takes.
+    internal const string LockRunsSql = "select id from crawl_runs where id = any ($1) order by id for no key update";
+
+    internal const string LockAvailableRunsSql = "select id from crawl_runs where id = any ($1) order by id for no key update skip locked";
+
+    internal const string LockTableSql = "insert into crawl_events (crawl_id, event_type, payload) select null::uuid, null, null::jsonb where false";
+
+    internal const string DrawIdsSql =
+        """
+        select array(select pg_catalog.nextval('crawl_events_id_seq') from pg_catalog.generate_series(1, $1)), pg_catalog.row_security_active('crawl_events')
         """;
 
     // All locks come first, in id order, so that calls with several crawls cannot deadlock. The count takes the locks before the first id is drawn. It also
@@ -173,10 +188,10 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
     internal const string OfRun =
         "(crawl_id, id) >= (crawl_runs.id, '-9223372036854775808'::bigint) and (crawl_id, id) <= (crawl_runs.id, 9223372036854775807)";
 
-    internal const string ReadSql = $"select {Columns} from crawl_events {Condition} order by crawl_id, id limit @limit";
+    internal const string ReadSql = $"select {ReadColumns} from crawl_events {Condition} order by crawl_id, id limit @limit";
 
     // The equality says how many events the crawl has. The comparisons keep a generic plan on the index (crawl_id, id).
-    internal const string StreamSql = $"select {Columns} from crawl_events {Condition} and crawl_id = @crawl_id order by crawl_id, id";
+    internal const string StreamSql = $"select {ReadColumns} from crawl_events {Condition} and crawl_id = @crawl_id order by crawl_id, id";
 
     // As above, without a filter. The first array among its parameters costs a process 15 ms, because the driver then prepares all types of arrays.
     internal const string ReadAllSql =
@@ -205,6 +220,9 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
     public override string? InsertOne => InsertOneSql;
 
     public override (string Lock, string Insert)? InsertOneInSteps => (LockRunSql, InsertLockedSql);
+
+    public override (string Lock, string LockAvailable, string LockTable, string Draw)? ReserveInSteps =>
+        (LockRunsSql, LockAvailableRunsSql, LockTableSql, DrawIdsSql);
 
     public override string Insert => InsertSql;
 

@@ -2,14 +2,16 @@ using CrawlData.Citus.Tests.Clusters;
 
 namespace CrawlData.Citus.Tests.Faults;
 
-/// <summary>A message of a commit is lost.</summary>
+/// <summary>A message of an append or of its commit is lost.</summary>
 [Category("Faults")]
 [TestFixture(CitusLayout.TenantSchema)]
 public sealed class CommitFaultTests(CitusLayout layout) : ClusterFaultTest(layout)
 {
     [Test]
-    public async Task A_message_of_a_commit_is_lost(
+    public async Task A_message_of_an_append_is_lost(
         [Values(
+            ClusterFault.StatementIsLost,
+            ClusterFault.AnswerToStatementIsLost,
             ClusterFault.ClientIsCutDuringCommit,
             ClusterFault.ClientIsCutAfterCommit,
             ClusterFault.CommitIsLost,

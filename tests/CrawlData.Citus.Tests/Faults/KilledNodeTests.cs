@@ -2,7 +2,7 @@ using CrawlData.Citus.Tests.Clusters;
 
 namespace CrawlData.Citus.Tests.Faults;
 
-/// <summary>A worker crashes during a commit. All its databases restart with it.</summary>
+/// <summary>A node crashes during an append. All its databases restart with it.</summary>
 [Category("Faults")]
 [NonParallelizable]
 [TestFixture(CitusLayout.TenantSchema)]
@@ -10,5 +10,16 @@ public sealed class KilledNodeTests(CitusLayout layout) : ClusterFaultTest(layou
 {
     [Test]
     [NonParallelizable]
-    public Task A_worker_crashes_between_PREPARE_and_COMMIT_PREPARED([Values] AppendWay way) => RunAsync(ClusterFault.WorkerIsKilled, way);
+    public async Task A_node_crashes_during_an_append(
+        [Values(
+            ClusterFault.WorkerIsKilled,
+            ClusterFault.WorkerIsKilledBeforeCommit,
+            ClusterFault.CoordinatorIsKilled,
+            ClusterFault.CoordinatorIsKilledBeforeCommit)] ClusterFault fault,
+        [Values] AppendWay way)
+    {
+        var counts = await RunAsync(fault, way);
+
+        Assert.That((counts.Refused, counts.Unknown), Is.EqualTo((0, 0)), "all events were acknowledged in the end");
+    }
 }

@@ -1,6 +1,7 @@
 using CrawlData.Citus.Tests.Clusters;
 using CrawlData.Diagnostics;
 using CrawlData.Schema;
+using CrawlData.Tests;
 using Npgsql;
 
 namespace CrawlData.Citus.Tests.Schema;
@@ -27,25 +28,33 @@ public sealed class CitusPlacementTests
             Does.Contain("table crawl_events"));
     }
 
+    /// <summary>The node starts the daemon again, so it is ended before each look, until one finds none.</summary>
     [Test]
     public async Task A_node_without_a_maintenance_daemon_is_found()
     {
         await using var database = await CitusDatabase.StartAsync(CitusLayout.TenantSchema);
-        var worker = (await CitusCluster.FindAsync()).Workers[1];
+        var cluster = await CitusCluster.FindAsync();
+        var (worker, name) = (cluster.Workers[1], new NpgsqlConnectionStringBuilder(database.ConnectionString).Database!);
         var subject = $"node {worker.Host}:{worker.Port}";
         Assert.That(await FindAllAsync(database.DataSource), Is.Empty);
 
-        await worker.QueryAsync<bool>(
-            await CitusCluster.FindAsync(),
-            new NpgsqlConnectionStringBuilder(database.ConnectionString).Database!,
-            """
-            select pg_terminate_backend(pid, 60000) from pg_stat_activity
-            where datname = current_database() and application_name = 'Citus Maintenance Daemon'
-            """);
+        await Wait.UntilAsync(() => IsFoundAsync(() => FindAllAsync(database.DataSource)), "doctor reports the node");
+        await Wait.UntilAsync(
+            () => IsFoundAsync(async () =>
+                [.. (await new SchemaMigrator(database.DataSource).VerifySchemaAsync()).Select(difference => difference.Element)]),
+            "verify reports the node");
 
-        Assert.That(await FindAllAsync(database.DataSource), Is.EqualTo(new[] { subject }));
-        Assert.That(
-            (await new SchemaMigrator(database.DataSource).VerifySchemaAsync()).Select(difference => difference.Element), Is.EqualTo(new[] { subject }));
+        async Task<bool> IsFoundAsync(Func<Task<List<string>>> findAsync)
+        {
+            await worker.QueryAsync<bool>(
+                cluster,
+                name,
+                """
+                select pg_terminate_backend(pid, 60000) from pg_stat_activity
+                where datname = current_database() and application_name = 'Citus Maintenance Daemon'
+                """);
+            return (await findAsync()).SequenceEqual([subject]);
+        }
     }
 
     [Test]

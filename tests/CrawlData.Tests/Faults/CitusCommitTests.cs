@@ -52,6 +52,24 @@ public sealed class CitusCommitTests
         Assert.That(await events.StreamAsync(crawl).Select(one => one.Id).ToListAsync(), Is.EqualTo(new[] { id }));
     }
 
+    /// <summary>Before its COMMIT nothing is stored.</summary>
+    [Test]
+    public async Task An_append_that_loses_a_node_before_its_commit_is_tried_again([Values(1, 3)] int count)
+    {
+        await using var database = await StartAsync(asCitus: true);
+        var (events, crawl) = await CreateCrawlAsync(database.DataSource);
+        var attempts = 0;
+
+        var ids = await events.AppendAsync(new RowBatch<NewCrawlEvent>(crawl, [.. Enumerable.Repeat(Event, count)]), LoseNodeAsync, CancellationToken.None);
+
+        Assert.That(attempts, Is.EqualTo(2));
+        Assert.That(await events.StreamAsync(crawl).Select(one => one.Id).ToListAsync(), Is.EqualTo(ids));
+
+        Task LoseNodeAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, AppendedRows rows) => ++attempts > 1
+            ? Task.CompletedTask
+            : throw new PostgresException("server closed the connection unexpectedly", "ERROR", "ERROR", "XX000", routine: "ReportResultError");
+    }
+
     /// <summary>One server alone refuses a COMMIT for good.</summary>
     [Test]
     public async Task Without_Citus_such_an_error_is_thrown_at_once()
@@ -129,6 +147,72 @@ public sealed class CitusCommitTests
         Assert.That(
             await connection.QueryAsync<string>("select statement from pg_prepared_statements"),
             Is.SupersetOf([CrawlEventStatements.LockRunSql, CrawlEventStatements.InsertLockedSql]));
+    }
+
+    /// <summary>Several rows are copied there, with ids that are reserved in steps.</summary>
+    [Test]
+    public async Task Events_of_several_crawls_are_stored_in_their_order_or_not_at_all()
+    {
+        await using var database = await StartAsync(asCitus: true);
+        var (events, crawl) = await CreateCrawlAsync(database.DataSource);
+        var (_, other) = await CreateCrawlAsync(database.DataSource);
+        var first = await events.AppendAsync(crawl, Event);
+
+        var unknown = Guid.NewGuid();
+        await Assert.ThatAsync(
+            () => events.AppendAsync([(crawl, Event), (unknown, Event)]),
+            Throws.InstanceOf<RowNotFoundException>().With.Property("Ids").EqualTo(new[] { unknown }));
+        var ids = await events.AppendAsync([(other, Event), (crawl, Event), (other, Event)]);
+
+        Assert.That(ids, Is.Ordered.And.Unique);
+        Assert.That(await events.StreamAsync(crawl).Select(one => one.Id).ToListAsync(), Is.EqualTo(new[] { first, ids[1] }));
+        Assert.That(await events.StreamAsync(other).Select(one => one.Id).ToListAsync(), Is.EqualTo(new[] { ids[0], ids[2] }));
+        await using var connection = await database.DataSource.OpenConnectionAsync();
+        Assert.That(
+            await connection.QueryAsync<string>("select statement from pg_prepared_statements"),
+            Is.SupersetOf([CrawlEventStatements.LockTableSql, CrawlEventStatements.LockRunsSql, CrawlEventStatements.DrawIdsSql]));
+    }
+
+    /// <summary>Followers of all crawls wait for who holds the table's lock.</summary>
+    [Test]
+    public async Task Several_rows_take_the_lock_of_the_table_before_their_ids()
+    {
+        await using var database = await StartAsync(asCitus: true);
+        var (events, crawl) = await CreateCrawlAsync(database.DataSource);
+        var id = await events.AppendAsync(crawl, Event);
+        await using var connection = await database.DataSource.OpenConnectionAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        await connection.ExecuteAsync("lock table crawl_events in share mode", transaction: transaction);
+
+        var waiting = events.AppendAsync(crawl, [Event, Event]);
+        await Wait.UntilBlockedByAsync(database.DataSource, connection);
+        var last = await connection.QuerySingleAsync<long>("select last_value from crawl_events_id_seq", transaction: transaction);
+        await transaction.RollbackAsync();
+
+        Assert.That(last, Is.EqualTo(id));
+        Assert.That(await waiting, Has.Count.EqualTo(2));
+    }
+
+    [Test]
+    public async Task A_writer_stores_the_events_of_other_crawls_while_one_is_locked()
+    {
+        await using var database = await StartAsync(asCitus: true);
+        var (events, crawl) = await CreateCrawlAsync(database.DataSource);
+        var (_, locked) = await CreateCrawlAsync(database.DataSource);
+        await using var writer = new CrawlEventWriter(events);
+        await writer.AppendAsync(crawl, Event);
+        await using var connection = await database.DataSource.OpenConnectionAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        await connection.ExecuteAsync("select from crawl_runs where id = @locked for no key update", new { locked }, transaction);
+
+        var waiting = writer.AppendAsync(locked, Event);
+        await writer.AppendAsync(crawl, Event);
+        Assert.That(waiting.IsCompleted, Is.False);
+        await transaction.RollbackAsync();
+        var id = await waiting;
+
+        Assert.That(await events.StreamAsync(locked).Select(one => one.Id).ToListAsync(), Is.EqualTo(new[] { id }));
+        Assert.That(await events.CountAsync(crawl), Is.EqualTo(2));
     }
 
     /// <summary>The coordinator has ended the transaction. Its rows come when the node's part is recovered.</summary>

@@ -74,6 +74,15 @@ public sealed class RetryPolicyTests
     public bool Transient_errors_are_recognised_by_their_SQLSTATE(string sqlState) =>
         Policy().IsTransient(new PostgresException("text", "ERROR", "ERROR", sqlState));
 
+    /// <summary>Citus reports a node that it lost as an internal error. An internal error of another origin is a fault of the server.</summary>
+    [TestCase("ReportResultError", ExpectedResult = true)]
+    [TestCase("ReportConnectionError", ExpectedResult = true)]
+    [TestCase("MarkRemoteTransactionFailed", ExpectedResult = true)]
+    [TestCase("exec_stmt_raise", ExpectedResult = false)]
+    [TestCase(null, ExpectedResult = false)]
+    public bool An_internal_error_is_transient_when_Citus_lost_a_node(string? routine) =>
+        Policy().IsTransient(new PostgresException("text", "ERROR", "ERROR", PostgresErrorCodes.InternalError, routine: routine));
+
     private async Task<int> FailAsync(TimeSpan duration, NpgsqlException? error = null)
     {
         await Task.Yield();

@@ -47,7 +47,7 @@ public sealed class SqlConstantsTests : DatabaseTest
         ["CrawlEventNotifier"] = 1,
         ["CrawlEventRepository"] = 6,
         ["Citus"] = 1,
-        ["CrawlEventStatements"] = 24,
+        ["CrawlEventStatements"] = 28,
         ["CrawlLogFollower"] = 3,
         ["CrawlLogRepository"] = 1,
         ["CrawlLogStatements"] = 8,

@@ -36,7 +36,7 @@ internal sealed class CrawlEventReader(NpgsqlDataSource dataSource, RetryPolicy 
         ) as newest
         union all
         (
-            select null, null, null, null, null, null, {CrawlEventStatements.Columns}
+            select null, null, null, null, null, null, {CrawlEventStatements.ReadColumns}
             from crawl_events
             where id > @after_id and id <= @up_to_id and pg_catalog.pg_postmaster_start_time() = @server_start
             order by id
@@ -51,7 +51,7 @@ internal sealed class CrawlEventReader(NpgsqlDataSource dataSource, RetryPolicy 
     internal const string NewestSql = "select coalesce(pg_catalog.max(id), 0) from crawl_events";
 
     internal const string ReadUpToSql =
-        $"select {CrawlEventStatements.Columns} from crawl_events where id > @after_id and id <= @up_to_id order by id limit @limit";
+        $"select {CrawlEventStatements.ReadColumns} from crawl_events where id > @after_id and id <= @up_to_id order by id limit @limit";
 
     private static readonly string ReadAllOnCitus = string.Join(
         ";\n", NewestSql, NodeWriters.OnCoordinator(CrawlEventStatements.EventsTable), NodeWriters.OnNodes(CrawlEventStatements.EventsTable), ReadUpToSql);

@@ -50,7 +50,7 @@ internal sealed class RetryPolicy(NpgsqlDataSource dataSource, RetryLimits limit
     /// <summary>Whether an error is transient.</summary>
     /// <remarks>Transient are a lost connection, too many connections, a deadlock, and a serialization failure. So is a server that starts, stops, or is no
     /// longer the primary, and a list of hosts without a usable one. So are the server's time-outs for statements and transactions, an outdated
-    /// plan, and a missing partition.</remarks>
+    /// plan, a missing partition, and a node that Citus lost.</remarks>
     public bool IsTransient(NpgsqlException exception) => exception switch
     {
         { IsTransient: true } => true,
@@ -63,6 +63,7 @@ internal sealed class RetryPolicy(NpgsqlDataSource dataSource, RetryLimits limit
             or IdleInTransactionSessionTimeout
             or TransactionTimeout
             || IsOutdatedPlan(server)
+            || IsLostNode(server)
             || ServerErrors.IsMissingPartition(server),
         { InnerException: AggregateException hosts } => hosts.InnerExceptions.OfType<NpgsqlException>().Any(IsTransient),
 
@@ -81,4 +82,12 @@ internal sealed class RetryPolicy(NpgsqlDataSource dataSource, RetryLimits limit
     /// errors share its SQLSTATE.</summary>
     public static bool IsOutdatedPlan(Exception exception) =>
         exception is PostgresException { SqlState: PostgresErrorCodes.FeatureNotSupported, Routine: "RevalidateCachedQuery" };
+
+    // Citus reports a lost connection to a node as an internal error, unless the node has said why. The routine is the field to tell it by: an internal error
+    // of one server is no loss.
+    private static bool IsLostNode(PostgresException exception) => exception is
+    {
+        SqlState: PostgresErrorCodes.InternalError,
+        Routine: "ReportResultError" or "ReportConnectionError" or "MarkRemoteTransactionFailed",
+    };
 }
