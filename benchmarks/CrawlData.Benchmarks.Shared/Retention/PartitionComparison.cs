@@ -22,7 +22,8 @@ public static class PartitionComparison
         await using var plain = await ThrowawayDatabase.StartAsync();
         await using var partitioned = await ThrowawayDatabase.StartAsync();
         var width = scale.PartitionedEvents / 10;
-        await new EventPartitioner(partitioned.DataSource, new EventPartitionerOptions { Width = width, Ahead = 10 + EventPartitionerOptions.DefaultAhead }).PartitionAsync();
+        var options = new EventPartitionerOptions { Width = width, Ahead = 10 + EventPartitionerOptions.DefaultAhead };
+        await new EventPartitioner(partitioned.DataSource, options).PartitionAsync();
         var crawls = await FillAsync(plain.DataSource, scale.PartitionedEvents);
         var others = await FillAsync(partitioned.DataSource, scale.PartitionedEvents);
         await CompareReadsAsync(scale, plain.DataSource, crawls, partitioned.DataSource, others);

@@ -29,7 +29,8 @@ public sealed class PartitionPlanTests : MigratorTest
         await new EventPartitioner(DataSource, new EventPartitionerOptions { Width = 1_000, Ahead = 5, Margin = 1_000 }).PartitionAsync();
         await ExecuteAsync(
             $"""
-            insert into crawl_runs (id, app_package, status) select id, 'org.example.app', 'RUNNING' from unnest(array['{Crawl}', '{Guid.Empty}']::uuid[]) as id;
+            insert into crawl_runs (id, app_package, status)
+            select id, 'org.example.app', 'RUNNING' from unnest(array['{Crawl}', '{Guid.Empty}']::uuid[]) as id;
             insert into crawl_events (id, crawl_id, event_type, payload)
             select number, case when number % 10 = 0 then '{Crawl}' else '{Guid.Empty}' end::uuid, 'step', '{"{}"}' from generate_series(1, 4500) as number;
             select setval('crawl_events_id_seq', 4500);
@@ -56,7 +57,8 @@ public sealed class PartitionPlanTests : MigratorTest
             {
                 var (_, plan) = await QueryPlan.CountPagesAsync(DataSource, mode, sql, Values, literals);
 
-                var scanned = Regex.Matches(plan, "\"Relation Name\": \"crawl_events_([0-9]+_to_[0-9]+)\".*?\"Actual Loops\": ([0-9]+)", RegexOptions.Singleline)
+                var scanned = Regex
+                    .Matches(plan, "\"Relation Name\": \"crawl_events_([0-9]+_to_[0-9]+)\".*?\"Actual Loops\": ([0-9]+)", RegexOptions.Singleline)
                     .Where(match => match.Groups[2].Value != "0")
                     .Select(match => match.Groups[1].Value)
                     .ToHashSet();

@@ -89,7 +89,7 @@ public sealed class PartitionPurgeTests : MigratorTest
 
         var purging = new RetentionPurger(DataSource, LoggerOf(waiting)).PurgeCrawlsAsync(
             Year, (_, token) => Events.AppendAsync(crawl, Late, transaction, token));
-        await waiting.Logged;
+        await waiting.Logged.WaitAsync(Wait.Longest);
         await transaction.CommitAsync();
 
         Assert.That(await purging, Is.EqualTo(new PurgeTotal()));
@@ -110,7 +110,7 @@ public sealed class PartitionPurgeTests : MigratorTest
 
         var purging = new RetentionPurger(DataSource, LoggerOf(waiting)).PurgeCrawlsAsync(
             Year, (_, _) => connection.ExecuteAsync("select from crawl_runs where id = @crawl for update", new { crawl }, transaction));
-        await waiting.Logged;
+        await waiting.Logged.WaitAsync(Wait.Longest);
         Assert.That((await new EventPartitioner(DataSource).ListAsync()).Select(one => one.Table), Has.None.EqualTo(Oldest), "it is detached");
         await Events.AppendAsync(crawl, Late, transaction);
         await transaction.CommitAsync();
@@ -134,7 +134,7 @@ public sealed class PartitionPurgeTests : MigratorTest
         var waiting = new LogSignal("WaitingForLocks");
 
         var purging = new RetentionPurger(DataSource, LoggerOf(waiting)).PurgeCrawlsAsync(Year);
-        await waiting.Logged;
+        await waiting.Logged.WaitAsync(Wait.Longest);
         await using var transaction = await connection.BeginTransactionAsync();
         await Events.AppendAsync(crawl, Late, transaction);
 
@@ -164,7 +164,7 @@ public sealed class PartitionPurgeTests : MigratorTest
             await connection.ExecuteAsync("select from crawl_events limit 1", transaction: transaction);
             var waiting = new LogSignal("WaitingForLocks");
             var purging = new RetentionPurger(DataSource, LoggerOf(waiting)).PurgeCrawlsAsync(Year, cancellationToken: killing.Token);
-            await waiting.Logged;
+            await waiting.Logged.WaitAsync(Wait.Longest);
             await killing.CancelAsync();
             await Assert.ThatAsync(() => purging, Throws.InstanceOf<OperationCanceledException>());
             Assert.That((await new EventPartitioner(DataSource).ListAsync())[0].IsDetaching);

@@ -328,7 +328,7 @@ public sealed class EventPartitionerTests : MigratorTest
         };
 
         var partitioning = partitioner.PartitionAsync();
-        await waiting.Logged;
+        await waiting.Logged.WaitAsync(Wait.Longest);
         await Events.AppendAsync(other, Event);
         Assert.That(partitioning.IsCompleted, Is.False);
         await transaction.CommitAsync();
@@ -370,7 +370,7 @@ public sealed class EventPartitionerTests : MigratorTest
         }
 
         var flushing = writer.FlushAsync();
-        await retrying.Logged;
+        await retrying.Logged.WaitAsync(Wait.Longest);
         Assert.That(flushing.IsCompleted, Is.False);
         Assert.That(await Partitioner.MakeAheadAsync(), Is.Not.Empty);
         await flushing;
