@@ -69,7 +69,7 @@ internal sealed partial class CrawlEventStatements
 
     internal const string ReserveClaimedSql =
         $"""
-        with {TableLock}, runs as materialized ({LockedRuns}), {LostClaimsOfReserve}
+        with runs as materialized ({LockedRuns}), {TableLock}, {LostClaimsOfReserve}
         select array(select pg_catalog.nextval('crawl_events_id_seq') from pg_catalog.generate_series(1, locked.rows)),
                pg_catalog.row_security_active('crawl_events'::text),
                {Lost}
@@ -81,7 +81,7 @@ internal sealed partial class CrawlEventStatements
 
     internal const string ReserveAvailableClaimedSql =
         $"""
-        with {TableLock}, runs as materialized ({LockedRuns} skip locked), {LostClaimsOfReserve}
+        with runs as materialized ({LockedRuns} skip locked), {TableLock}, {LostClaimsOfReserve}
         select array(select pg_catalog.nextval('crawl_events_id_seq') from pg_catalog.generate_series(1, locked.rows)),
                pg_catalog.row_security_active('crawl_events'::text),
                {Lost},

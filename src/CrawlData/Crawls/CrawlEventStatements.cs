@@ -15,15 +15,18 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
     // In the order in which Map reads them.
     public const string Columns = "id, crawl_id, event_type, payload, created_at";
 
-    // The run's lock comes before the id: nextval runs for the row that the CTE returns. No row means an unknown crawl.
+    // The run's lock comes before the id: nextval runs for the row that the CTE returns. No row means an unknown crawl. A CTE inserts, because the server locks
+    // the table of an outermost INSERT before all others once it has a plan: LockOrderTests tells why crawl_runs comes first.
     internal const string InsertOneSql =
         $"""
         with run as materialized (
             select id from crawl_runs where id = $1 for no key update
+        ), inserted as (
+            insert into crawl_events (crawl_id, event_type, payload, created_at)
+            select id, $2, $3, coalesce($4, pg_catalog.now() at time zone 'utc') from run
+            returning id
         )
-        insert into crawl_events (crawl_id, event_type, payload, created_at)
-        select id, $2, $3, coalesce($4, pg_catalog.now() at time zone 'utc') from run
-        returning id
+        select id from inserted
         """;
 
     // As above, and does not wait for a run that another transaction has locked. No row means an unknown or a locked crawl.
@@ -31,10 +34,12 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
         $"""
         with run as materialized (
             select id from crawl_runs where id = $1 for no key update skip locked
+        ), inserted as (
+            insert into crawl_events (crawl_id, event_type, payload, created_at)
+            select id, $2, $3, coalesce($4, pg_catalog.now() at time zone 'utc') from run
+            returning id
         )
-        insert into crawl_events (crawl_id, event_type, payload, created_at)
-        select id, $2, $3, coalesce($4, pg_catalog.now() at time zone 'utc') from run
-        returning id
+        select id from inserted
         """;
 
     internal const string IdentitySql = $"{TransactionIdentity.Query} /* of crawl_events */";
@@ -85,14 +90,14 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
         select pg_catalog.array_agg(id order by id), array(select id from runs) from inserted
         """;
 
-    // As above: generate_series needs the count, and nextval needs both. The empty insert takes the table's lock first, as the other statements do.
-    // HighWaterMark waits for the transactions that hold that lock.
+    // As above: generate_series needs the count, and nextval needs both. The empty insert takes the table's lock before an id is drawn, as the other statements
+    // do. HighWaterMark waits for the transactions that hold that lock.
     internal const string ReserveSql =
         $"""
-        with table_lock as (
-            insert into crawl_events (crawl_id, event_type, payload) select null::uuid, null, null::jsonb where false
-        ), runs as materialized (
+        with runs as materialized (
             select id from crawl_runs where id = any ($1) order by id for no key update
+        ), table_lock as (
+            insert into crawl_events (crawl_id, event_type, payload) select null::uuid, null, null::jsonb where false
         )
         select array(
                    select pg_catalog.nextval('crawl_events_id_seq')
@@ -104,10 +109,10 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
     // As above, for the events of the runs that it locks. The sum takes the locks.
     internal const string ReserveAvailableSql =
         $"""
-        with table_lock as (
-            insert into crawl_events (crawl_id, event_type, payload) select null::uuid, null, null::jsonb where false
-        ), runs as materialized (
+        with runs as materialized (
             select id from crawl_runs where id = any ($1) order by id for no key update skip locked
+        ), table_lock as (
+            insert into crawl_events (crawl_id, event_type, payload) select null::uuid, null, null::jsonb where false
         )
         select array(select pg_catalog.nextval('crawl_events_id_seq') from pg_catalog.generate_series(1, locked.rows)),
                pg_catalog.row_security_active('crawl_events'),

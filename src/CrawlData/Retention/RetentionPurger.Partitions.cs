@@ -15,8 +15,8 @@ public sealed partial class RetentionPurger
     // What came since the crawls were found to be old.
     internal const string HasLateEventSql =
         """
-        select exists (select from crawl_events where id > @after_id and crawl_id = any (@ids))
-            or exists (select from crawl_runs where id = any (@ids) and status::text not in ('COMPLETED', 'FAILED', 'CANCELLED'))
+        select exists (select from crawl_runs where id = any (@ids) and status::text not in ('COMPLETED', 'FAILED', 'CANCELLED'))
+            or exists (select from crawl_events where id > @after_id and crawl_id = any (@ids))
         """;
 
     internal const string ListEmptyCrawlsSql =

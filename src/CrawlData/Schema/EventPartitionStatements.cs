@@ -84,13 +84,24 @@ internal static class EventPartitionStatements
 
     internal const string ValidateSql = $"alter table crawl_events validate constraint {Constraint}";
 
-    // Readers of a table wait for the swap, too. A statement takes these locks in one order or the other; lock_timeout ends the wait before deadlock_timeout.
+    // Readers of a table wait for the swap, too. All statements of the library lock the runs first, so none of them holds a lock that this one waits for, and
+    // waits for it. A caller's statement may; lock_timeout ends the wait before deadlock_timeout.
     internal const string LockSql = "lock table crawl_runs, crawl_events in access exclusive mode";
 
-    // Two processes that make the next partition take turns. Readers and writers do not wait.
-    internal const string LockPartitionsSql = "lock table crawl_events in share update exclusive mode";
+    // Two processes that make the next partition take turns. Readers and writers do not wait. Without "only" it would lock the partitions, too, and wait for
+    // their autovacuums.
+    internal const string LockPartitionsSql = "lock table only crawl_events in share update exclusive mode";
 
     internal const string LockTimeoutSql = "set local lock_timeout = '300ms'";
+
+    // An autovacuum gives its lock up to a session that has waited for deadlock_timeout, which is 1 s by default. No reader or writer waits for this lock.
+    internal const string EndAutovacuumSql =
+        """
+        select 'lock table only crawl_runs, only crawl_events' || coalesce(', only ' || pg_catalog.quote_ident(@table), '')
+            || ' in share update exclusive mode'
+        """;
+
+    internal const string EndAutovacuumTimeoutSql = "set local lock_timeout = '5s'";
 
     // The first id drawn after a restart would show followers a sequence without a last value: so one id is drawn at once. Both are undone by a rollback,
     // which setval is not.

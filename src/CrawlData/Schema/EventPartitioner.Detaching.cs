@@ -164,6 +164,11 @@ public sealed partial class EventPartitioner
             {
                 Log.WaitingForLocks(log, "detach a partition", time.GetElapsedTime(started).TotalSeconds);
                 await Task.Delay(pause * (0.5 + Random.Shared.NextDouble()), time, cancellationToken).ConfigureAwait(false);
+                await dataSource.UseAsync(null, async connection =>
+                {
+                    await EndAutovacuumAsync(connection, partition.Table, cancellationToken).ConfigureAwait(false);
+                    return true;
+                }, cancellationToken).ConfigureAwait(false);
             }
         }
     }
@@ -171,7 +176,7 @@ public sealed partial class EventPartitioner
     /// <summary>Attaches a table whose partition was detached. Its check, which the detachment made, saves reading it for the range.</summary>
     internal Task<bool> AttachAgainAsync(EventPartition partition, CancellationToken cancellationToken) => dataSource.UseAsync(
         null,
-        connection => WithShortLocksAsync(connection, "attach a partition again", async transaction =>
+        connection => WithShortLocksAsync(connection, "attach a partition again", partition.Table, async transaction =>
         {
             await ExecuteAsync(transaction, LockRunsSql, cancellationToken).ConfigureAwait(false);
             return await AttachAsync(transaction, partition, cancellationToken).ConfigureAwait(false);
@@ -182,7 +187,7 @@ public sealed partial class EventPartitioner
     internal Task<bool> TryDropAsync(EventPartition partition, Func<NpgsqlTransaction, Task<bool>> isAllowed, CancellationToken cancellationToken) =>
         dataSource.UseAsync(
             null,
-            connection => WithShortLocksAsync(connection, "drop a partition", async transaction =>
+            connection => WithShortLocksAsync(connection, "drop a partition", partition.Table, async transaction =>
             {
                 await ExecuteAsync(transaction, LockRunsSql, cancellationToken).ConfigureAwait(false);
                 return await isAllowed(transaction).ConfigureAwait(false)

@@ -132,7 +132,7 @@ public sealed partial class EventPartitioner
         while (await NeedsPartitionAsync(cancellationToken).ConfigureAwait(false))
         {
             var partition = await dataSource.UseAsync(
-                null, connection => WithShortLocksAsync(connection, "make a partition", MakeIfNeededAsync, cancellationToken), cancellationToken)
+                null, connection => WithShortLocksAsync(connection, "make a partition", null, MakeIfNeededAsync, cancellationToken), cancellationToken)
                 .ConfigureAwait(false);
             if (partition is not null)
             {
@@ -181,6 +181,7 @@ public sealed partial class EventPartitioner
                 await WithShortLocksAsync(
                     connection,
                     "add a check",
+                    null,
                     transaction => ExecuteReturnedAsync(transaction, AddConstraintSql, Bound(bound), cancellationToken),
                     cancellationToken).ConfigureAwait(false);
             }
@@ -191,7 +192,7 @@ public sealed partial class EventPartitioner
                 await StepAsync("swap the tables").ConfigureAwait(false);
                 await RequireNoObstaclesAsync(connection, cancellationToken).ConfigureAwait(false);
                 await WithShortLocksAsync(
-                    connection, "swap the tables", transaction => SwapAsync(transaction, bound, cancellationToken), cancellationToken)
+                    connection, "swap the tables", null, transaction => SwapAsync(transaction, bound, cancellationToken), cancellationToken)
                     .ConfigureAwait(false);
                 Log.EventsPartitioned(log, bound);
                 await StepAsync("analyze the table").ConfigureAwait(false);
@@ -228,7 +229,7 @@ public sealed partial class EventPartitioner
         try
         {
             await WithShortLocksAsync(
-                connection, "validate a check", transaction => ExecuteAsync(transaction, ValidateSql, near.Token), near.Token).ConfigureAwait(false);
+                connection, "validate a check", null, transaction => ExecuteAsync(transaction, ValidateSql, near.Token), near.Token).ConfigureAwait(false);
             return true;
         }
         catch (OperationCanceledException) when (near.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
@@ -335,7 +336,7 @@ public sealed partial class EventPartitioner
 
     private Task<bool> DropConstraintAsync(NpgsqlConnection connection, CancellationToken cancellationToken) =>
         WithShortLocksAsync(
-            connection, "drop a check", transaction => ExecuteAsync(transaction, DropConstraintSql, cancellationToken), cancellationToken);
+            connection, "drop a check", null, transaction => ExecuteAsync(transaction, DropConstraintSql, cancellationToken), cancellationToken);
 
     private static async Task RequireNoObstaclesAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
@@ -393,7 +394,11 @@ public sealed partial class EventPartitioner
 
     /// <summary>Runs work that needs a lock, in a transaction that waits for it for an instant only, until it gets it.</summary>
     private async Task<T> WithShortLocksAsync<T>(
-        NpgsqlConnection connection, string purpose, Func<NpgsqlTransaction, Task<T>> work, CancellationToken cancellationToken)
+        NpgsqlConnection connection,
+        string purpose,
+        string? partition,
+        Func<NpgsqlTransaction, Task<T>> work,
+        CancellationToken cancellationToken)
     {
         var started = time.GetTimestamp();
         for (var pause = TimeSpan.FromMilliseconds(50); ; pause = pause * 1.5 < LongestPause ? pause * 1.5 : LongestPause)
@@ -413,6 +418,25 @@ public sealed partial class EventPartitioner
             }
 
             await Task.Delay(pause * (0.5 + Random.Shared.NextDouble()), time, cancellationToken).ConfigureAwait(false);
+            await EndAutovacuumAsync(connection, partition, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Ends an autovacuum of the tables, which would outlast each attempt.</summary>
+    private static async Task EndAutovacuumAsync(NpgsqlConnection connection, string? partition, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await InNarrowTransactionAsync(connection, async transaction =>
+            {
+                await ExecuteAsync(transaction, EndAutovacuumTimeoutSql, cancellationToken).ConfigureAwait(false);
+                return await ExecuteReturnedAsync(
+                    transaction, EndAutovacuumSql, new Parameters { { "table", NpgsqlDbType.Text, partition } }, cancellationToken).ConfigureAwait(false);
+            }, cancellationToken).ConfigureAwait(false);
+        }
+        catch (PostgresException exception) when (exception.SqlState is PostgresErrorCodes.LockNotAvailable or PostgresErrorCodes.DeadlockDetected)
+        {
+            // A session holds it, or an autovacuum that prevents a wraparound. The next attempt tells.
         }
     }
 

@@ -55,7 +55,7 @@ public sealed class SqlConstantsTests : DatabaseTest
         ["CrawlRunRepository"] = 12,
         ["DatabaseDoctor"] = 13,
         ["EventPartitioner"] = 3,
-        ["EventPartitionStatements"] = 23,
+        ["EventPartitionStatements"] = 25,
         ["DatabaseStatusReader"] = 6,
         ["ArtifactSweeper"] = 3,
         ["MigrationLock"] = 5,
