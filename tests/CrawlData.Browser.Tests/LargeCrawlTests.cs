@@ -17,7 +17,7 @@ public sealed class LargeCrawlTests : BrowserTest
     private const int Buffers = 60;
 
     // The look-ups for a time near the pause, where events do not come evenly.
-    private const int PauseBuffers = 110;
+    private const int PauseBuffers = 100;
     private const int MaxRows = 150;
     private const int MaxHeapBytes = 50 * 1024 * 1024;
     private const string Crawl = "0195a3b0-0000-7000-8000-00000000001a";
@@ -25,8 +25,8 @@ public sealed class LargeCrawlTests : BrowserTest
     private const string Pause = "2026-11-02T12:00:00Z";
 
     // Every tenth event is the large crawl's. The times have small irregularities, and a pause. The crawl has the least id, as the newest crawl of a real table
-    // has the greatest: for both, the server looks up the ends of the index while it plans. The ids come from the sequence on a real server, so it is not behind
-    // them. Otherwise the crawl could not be followed.
+    // has the greatest: for both, the server looks up the ends of the index while it plans. On a real server the ids come from the sequence, so it is not
+    // behind them. Otherwise the crawl could not be followed.
     private const string LargeRows =
         """
         insert into crawl_runs (id, status, app_package, created_at, started_at)

@@ -6,8 +6,8 @@ namespace CrawlData.Dashboard.Artifacts;
 /// <summary>The part of a content that a request asks for, as a download that goes on does.</summary>
 internal static class ByteRange
 {
-    /// <summary>Returns the part; null for the whole content. A server may ignore a range: it does when there are several, or a condition, because a content has
-    /// no validator.</summary>
+    /// <summary>Returns the part; null for the whole content. A server may ignore a range: it does when there are several, or a condition, because a content
+    /// has no validator.</summary>
     /// <param name="request">The request.</param>
     /// <param name="length">The length of the whole content.</param>
     /// <exception cref="ArtifactException">The range begins behind the end.</exception>
