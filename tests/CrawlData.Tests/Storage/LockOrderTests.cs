@@ -1,5 +1,5 @@
-using Dapper;
 using CrawlData.Schema;
+using Dapper;
 
 namespace CrawlData.Tests;
 
