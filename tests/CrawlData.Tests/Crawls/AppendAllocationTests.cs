@@ -4,8 +4,8 @@ using CrawlData.Tests.Cli;
 namespace CrawlData.Tests.Crawls;
 
 /// <summary>What an append allocates does not depend on the machine. It is counted in a process that does nothing else. The tests are built without
-/// optimization, where an asynchronous method allocates more. A release allocates about 3,000 bytes for one event, 65 bytes an event for 100, and 25 for 1,000: the
-/// benchmarks' gate has these limits.</summary>
+/// optimization, where an asynchronous method allocates more. A release allocates about 3,000 bytes for one event, 65 bytes an event for 100, and 25 for
+/// 1,000: the benchmarks' gate has these limits.</summary>
 public sealed class AppendAllocationTests : DatabaseTest
 {
     [TestCase(1, 9_000)]
