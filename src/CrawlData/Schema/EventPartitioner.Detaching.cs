@@ -1,6 +1,5 @@
 using System.Data;
 using System.Globalization;
-using CrawlData.Instrumentation;
 using CrawlData.Storage;
 using Npgsql;
 using NpgsqlTypes;
@@ -136,41 +135,27 @@ public sealed partial class EventPartitioner
     }, cancellationToken);
 
     /// <summary>Detaches a partition concurrently: readers and writers go on. It waits for the transactions that may use it, an instant at a time.</summary>
-    internal async Task DetachAsync(EventPartition partition, CancellationToken cancellationToken)
+    internal Task DetachAsync(EventPartition partition, CancellationToken cancellationToken)
     {
-        var started = time.GetTimestamp();
-        for (var pause = TimeSpan.FromMilliseconds(50); ; pause = pause * 1.5 < LongestPause ? pause * 1.5 : LongestPause)
-        {
-            try
-            {
-                var current = (await ListAsync(cancellationToken).ConfigureAwait(false)).FirstOrDefault(one => one.Table == partition.Table);
-                if (current is null)
-                {
-                    return;
-                }
+        return TryForLocksAsync(
+            "detach a partition",
+            TryDetachAsync,
+            () => dataSource.UseAsync(null, connection => EndAutovacuumAsync(connection, partition.Table, cancellationToken), cancellationToken),
+            cancellationToken);
 
-                await dataSource.UseAsync(
-                    null,
-                    connection => current.IsDetaching
-                        ? InNarrowTransactionAsync(connection, async transaction =>
-                        {
-                            await ExecuteAsync(transaction, LockTimeoutSql, cancellationToken).ConfigureAwait(false);
-                            return await ExecuteReturnedAsync(transaction, FinalizeSql, TableOf(partition), cancellationToken).ConfigureAwait(false);
-                        }, cancellationToken)
-                        : DetachConcurrentlyAsync(connection, partition, cancellationToken),
-                    cancellationToken).ConfigureAwait(false);
-            }
-            catch (PostgresException exception) when (
-                exception.SqlState is PostgresErrorCodes.LockNotAvailable or PostgresErrorCodes.DeadlockDetected && HasTime(started))
-            {
-                Log.WaitingForLocks(log, "detach a partition", time.GetElapsedTime(started).TotalSeconds);
-                await Task.Delay(pause * (0.5 + Random.Shared.NextDouble()), time, cancellationToken).ConfigureAwait(false);
-                await dataSource.UseAsync(null, async connection =>
-                {
-                    await EndAutovacuumAsync(connection, partition.Table, cancellationToken).ConfigureAwait(false);
-                    return true;
-                }, cancellationToken).ConfigureAwait(false);
-            }
+        async Task<bool> TryDetachAsync()
+        {
+            var current = (await ListAsync(cancellationToken).ConfigureAwait(false)).FirstOrDefault(one => one.Table == partition.Table);
+            return current is not null && await dataSource.UseAsync(
+                null,
+                connection => current.IsDetaching
+                    ? InNarrowTransactionAsync(connection, async transaction =>
+                    {
+                        await ExecuteAsync(transaction, LockTimeoutSql, cancellationToken).ConfigureAwait(false);
+                        return await ExecuteReturnedAsync(transaction, FinalizeSql, TableOf(partition), cancellationToken).ConfigureAwait(false);
+                    }, cancellationToken)
+                    : DetachConcurrentlyAsync(connection, partition, cancellationToken),
+                cancellationToken).ConfigureAwait(false);
         }
     }
 

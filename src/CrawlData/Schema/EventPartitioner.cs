@@ -393,23 +393,30 @@ public sealed partial class EventPartitioner
     }
 
     /// <summary>Runs work that needs a lock, in a transaction that waits for it for an instant only, until it gets it.</summary>
-    private async Task<T> WithShortLocksAsync<T>(
+    private Task<T> WithShortLocksAsync<T>(
         NpgsqlConnection connection,
         string purpose,
         string? partition,
         Func<NpgsqlTransaction, Task<T>> work,
-        CancellationToken cancellationToken)
+        CancellationToken cancellationToken) => TryForLocksAsync(
+            purpose,
+            () => InNarrowTransactionAsync(connection, async transaction =>
+            {
+                await ExecuteAsync(transaction, LockTimeoutSql, cancellationToken).ConfigureAwait(false);
+                return await work(transaction).ConfigureAwait(false);
+            }, cancellationToken),
+            () => EndAutovacuumAsync(connection, partition, cancellationToken),
+            cancellationToken);
+
+    /// <summary>Makes attempts that wait for locks for an instant only, until one gets them. Others pass between two attempts.</summary>
+    private async Task<T> TryForLocksAsync<T>(string purpose, Func<Task<T>> attempt, Func<Task> endAutovacuum, CancellationToken cancellationToken)
     {
         var started = time.GetTimestamp();
         for (var pause = TimeSpan.FromMilliseconds(50); ; pause = pause * 1.5 < LongestPause ? pause * 1.5 : LongestPause)
         {
             try
             {
-                return await InNarrowTransactionAsync(connection, async transaction =>
-                {
-                    await ExecuteAsync(transaction, LockTimeoutSql, cancellationToken).ConfigureAwait(false);
-                    return await work(transaction).ConfigureAwait(false);
-                }, cancellationToken).ConfigureAwait(false);
+                return await attempt().ConfigureAwait(false);
             }
             catch (PostgresException exception) when (
                 exception.SqlState is PostgresErrorCodes.LockNotAvailable or PostgresErrorCodes.DeadlockDetected && HasTime(started))
@@ -418,16 +425,16 @@ public sealed partial class EventPartitioner
             }
 
             await Task.Delay(pause * (0.5 + Random.Shared.NextDouble()), time, cancellationToken).ConfigureAwait(false);
-            await EndAutovacuumAsync(connection, partition, cancellationToken).ConfigureAwait(false);
+            await endAutovacuum().ConfigureAwait(false);
         }
     }
 
     /// <summary>Ends an autovacuum of the tables, which would outlast each attempt.</summary>
-    private static async Task EndAutovacuumAsync(NpgsqlConnection connection, string? partition, CancellationToken cancellationToken)
+    private static async Task<bool> EndAutovacuumAsync(NpgsqlConnection connection, string? partition, CancellationToken cancellationToken)
     {
         try
         {
-            await InNarrowTransactionAsync(connection, async transaction =>
+            return await InNarrowTransactionAsync(connection, async transaction =>
             {
                 await ExecuteAsync(transaction, EndAutovacuumTimeoutSql, cancellationToken).ConfigureAwait(false);
                 return await ExecuteReturnedAsync(
@@ -437,6 +444,7 @@ public sealed partial class EventPartitioner
         catch (PostgresException exception) when (exception.SqlState is PostgresErrorCodes.LockNotAvailable or PostgresErrorCodes.DeadlockDetected)
         {
             // A session holds it, or an autovacuum that prevents a wraparound. The next attempt tells.
+            return false;
         }
     }
 
