@@ -27,7 +27,7 @@ internal static class Neighbours
                )
         """;
 
-    /// <summary>Returns the ids; null where there is none.</summary>
+    /// <summary>Returns the ids; null at the end of the crawl.</summary>
     public static async Task<(long? Previous, long? Next)> FindAsync(
         Guid crawlId, long eventId, NpgsqlTransaction transaction, CancellationToken cancellationToken)
     {

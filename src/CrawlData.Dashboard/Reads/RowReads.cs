@@ -48,7 +48,7 @@ internal sealed class RowReads(
     public async Task<CrawlEvent?> GetEventAsync(Guid crawlId, long id) =>
         await repositories.Events.GetAsync(crawlId, id, transaction, cancellationToken).ConfigureAwait(false) is { } found ? redaction.Of(found) : null;
 
-    /// <summary>Returns the ids of the events before and after an event; null where there is none.</summary>
+    /// <summary>Returns the ids of the events before and after an event; null at an end of the crawl.</summary>
     public Task<(long? Previous, long? Next)> FindNeighboursAsync(Guid crawlId, long eventId) =>
         Neighbours.FindAsync(crawlId, eventId, transaction, cancellationToken);
 
