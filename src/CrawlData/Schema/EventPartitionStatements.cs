@@ -25,11 +25,14 @@ internal static class EventPartitionStatements
 
     internal const string ListPartitionsSql =
         $"""
-        select relname::text, pg_catalog.pg_get_expr(relpartbound, pg_class.oid), nullif(reltuples, (-1)::real)::bigint,
+        select relname::text, bounds[1]::bigint, bounds[2]::bigint, nullif(reltuples, (-1)::real)::bigint,
                pg_catalog.pg_total_relation_size(pg_class.oid), inhdetachpending
         from pg_catalog.pg_inherits
         join pg_catalog.pg_class on pg_class.oid = inhrelid
-        where inhparent = {Table} and relispartition
+        cross join lateral pg_catalog.regexp_match(
+            pg_catalog.pg_get_expr(relpartbound, pg_class.oid), '[(](?:MINVALUE|''(-?[0-9]+)'')[)] TO [(]''(-?[0-9]+)''[)]'::text) as bounds
+        where inhparent = {Table} and relispartition and bounds is not null
+        order by bounds[2]::bigint
         """;
 
     internal const string LastIdSql = "select coalesce(pg_catalog.pg_sequence_last_value('crawl_events_id_seq'), 0)";

@@ -356,23 +356,21 @@ public sealed partial class EventPartitioner
             transaction,
             cancellationToken).ConfigureAwait(false)).Single(), cancellationToken);
 
-    internal static async Task<IReadOnlyList<EventPartition>> ListAsync(NpgsqlTransaction transaction, CancellationToken cancellationToken)
-    {
-        var partitions = await transaction.Connection!.QueryAsync(ListPartitionsSql, null, row =>
-        {
-            var range = Range().Match(row.GetString(1));
-            return !range.Success ? null : new EventPartition
+    internal static async Task<IReadOnlyList<EventPartition>> ListAsync(NpgsqlTransaction transaction, CancellationToken cancellationToken) =>
+        await transaction.Connection!.QueryAsync(
+            ListPartitionsSql,
+            null,
+            row => new EventPartition
             {
                 Table = row.GetString(0),
-                FromId = range.Groups["from"] is { Success: true, Value: var from } ? long.Parse(from, CultureInfo.InvariantCulture) : null,
-                ToId = long.Parse(range.Groups["to"].Value, CultureInfo.InvariantCulture),
-                EstimatedRows = row.GetNullable<long?>(2),
-                SizeBytes = row.GetInt64(3),
-                IsDetaching = row.GetBoolean(4),
-            };
-        }, transaction, cancellationToken).ConfigureAwait(false);
-        return [.. partitions.OfType<EventPartition>().OrderBy(partition => partition.ToId)];
-    }
+                FromId = row.GetNullable<long?>(1),
+                ToId = row.GetInt64(2),
+                EstimatedRows = row.GetNullable<long?>(3),
+                SizeBytes = row.GetInt64(4),
+                IsDetaching = row.GetBoolean(5),
+            },
+            transaction,
+            cancellationToken).ConfigureAwait(false);
 
     private static Task<long> ReadLastIdAsync(NpgsqlConnection connection, NpgsqlTransaction? transaction, CancellationToken cancellationToken) =>
         connection.QuerySingleAsync(LastIdSql, null, row => row.GetInt64(0), transaction, cancellationToken);
@@ -489,9 +487,6 @@ public sealed partial class EventPartitioner
     }
 
     private static Parameters Bound(long bound) => new() { { "up_to_id", NpgsqlDbType.Bigint, bound } };
-
-    [GeneratedRegex(@"FROM \((?:MINVALUE|'(?<from>-?\d+)')\) TO \('(?<to>-?\d+)'\)")]
-    private static partial Regex Range();
 
     /// <summary>How far a conversion is.</summary>
     /// <param name="IsPartitioned">Whether the table is partitioned.</param>
