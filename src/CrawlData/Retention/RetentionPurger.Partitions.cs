@@ -95,12 +95,27 @@ public sealed partial class RetentionPurger
 
             foreach (var partition in closed)
             {
-                var crawls = await Partitioner.ListCrawlsAsync(partition, cancellationToken).ConfigureAwait(false);
-                if (!await HasLivingAsync(crawls).ConfigureAwait(false))
+                if (await ListUnlessLivingAsync(partition).ConfigureAwait(false) is { } crawls)
                 {
                     await work(partition, crawls).ConfigureAwait(false);
                 }
             }
+        }
+
+        async Task<List<Guid>?> ListUnlessLivingAsync(EventPartition partition)
+        {
+            var crawls = new List<Guid>();
+            await foreach (var page in Partitioner.ListCrawlsAsync(partition, cancellationToken).ConfigureAwait(false))
+            {
+                if (await HasLivingAsync(page).ConfigureAwait(false))
+                {
+                    return null;
+                }
+
+                crawls.AddRange(page);
+            }
+
+            return crawls;
         }
 
         Task CountAsync(EventPartition partition, IReadOnlyList<Guid> crawls)

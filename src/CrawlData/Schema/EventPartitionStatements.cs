@@ -271,14 +271,14 @@ internal static class EventPartitionStatements
 
     internal const string DropSql = "select pg_catalog.format('drop table %I', @table)";
 
-    // The runs whose events a partition holds. The index has each of them at one place, however many events it has.
+    // The runs whose events a partition holds, the newest first. The index has each of them at one place, however many events it has.
     internal const string ListCrawlsSql =
         """
         select pg_catalog.format(
             'with recursive held (crawl_id) as (
-                (select crawl_id from %1$I where crawl_id >= @from_key order by crawl_id limit 1)
+                (select crawl_id from %1$I where crawl_id <= @from_key order by crawl_id desc limit 1)
                 union all
-                select (select events.crawl_id from %1$I as events where events.crawl_id > held.crawl_id order by events.crawl_id limit 1)
+                select (select events.crawl_id from %1$I as events where events.crawl_id < held.crawl_id order by events.crawl_id desc limit 1)
                 from held where held.crawl_id is not null
              )
              select crawl_id from held where crawl_id is not null limit @limit',

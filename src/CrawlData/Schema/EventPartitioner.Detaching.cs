@@ -1,5 +1,6 @@
 using System.Data;
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using CrawlData.Storage;
 using Npgsql;
 using NpgsqlTypes;
@@ -107,32 +108,37 @@ public sealed partial class EventPartitioner
         }
     }
 
-    /// <summary>Lists the crawls whose events a table of events has.</summary>
-    internal Task<List<Guid>> ListCrawlsAsync(EventPartition partition, CancellationToken cancellationToken) => dataSource.UseAsync(null, async connection =>
+    /// <summary>Lists the crawls whose events a table of events has, the newest first. The first page is small, for a caller that ends early.</summary>
+    internal async IAsyncEnumerable<IReadOnlyList<Guid>> ListCrawlsAsync(
+        EventPartition partition, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var crawls = new List<Guid>();
-        List<Guid> page;
-        do
+        Guid? last = null;
+        var isFull = true;
+        for (var limit = 2; isFull; limit = CrawlsInPage)
         {
-            page = await InNarrowTransactionAsync(connection, async transaction =>
+            var page = await ListPageAsync(limit).ConfigureAwait(false);
+            isFull = page.Count == limit;
+            if (last is { } seen)
+            {
+                // It begins the page, unless it was deleted meanwhile.
+                page.Remove(seen);
+            }
+
+            yield return page;
+            last = isFull ? page[^1] : null;
+        }
+
+        Task<List<Guid>> ListPageAsync(int limit) => dataSource.UseAsync(
+            null,
+            connection => InNarrowTransactionAsync(connection, async transaction =>
             {
                 var sql = await connection.QuerySingleAsync(
                     ListCrawlsSql, TableOf(partition), row => row.GetString(0), transaction, cancellationToken).ConfigureAwait(false);
-                var parameters = new Parameters
-                {
-                    { "from_key", NpgsqlDbType.Uuid, crawls.Count == 0 ? Guid.Empty : crawls[^1] },
-                    { "limit", NpgsqlDbType.Integer, CrawlsInPage },
-                };
+                var parameters = new Parameters { { "from_key", NpgsqlDbType.Uuid, last ?? Guid.AllBitsSet }, { "limit", NpgsqlDbType.Integer, limit } };
                 return await connection.QueryAsync(sql, parameters, row => row.GetGuid(0), transaction, cancellationToken).ConfigureAwait(false);
-            }, cancellationToken).ConfigureAwait(false);
-
-            // A page begins with the last crawl of the page before.
-            crawls.AddRange(crawls.Count == 0 ? page : page.Skip(1));
-        }
-        while (page.Count == CrawlsInPage);
-
-        return crawls;
-    }, cancellationToken);
+            }, cancellationToken),
+            cancellationToken);
+    }
 
     /// <summary>Detaches a partition concurrently: readers and writers go on. It waits for the transactions that may use it, an instant at a time.</summary>
     internal Task DetachAsync(EventPartition partition, CancellationToken cancellationToken)
