@@ -12,6 +12,7 @@ namespace CrawlData.Schema;
 public sealed partial class EventPartitioner
 {
     private static readonly TimeSpan WritersPatience = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan LongestPauseForWriters = TimeSpan.FromMilliseconds(100);
 
     internal const string TryLockSql = "select pg_catalog.pg_try_advisory_lock(4860209034541326709)";
 
@@ -92,7 +93,8 @@ public sealed partial class EventPartitioner
     internal async Task<bool> WaitForWritersAsync(CancellationToken cancellationToken)
     {
         var mark = new HighWaterMark();
-        for (var started = time.GetTimestamp(); ; await Task.Delay(TimeSpan.FromMilliseconds(100), time, cancellationToken).ConfigureAwait(false))
+        var pause = GrowingPause.ForTransactions;
+        for (var started = time.GetTimestamp(); ; await Task.Delay(pause.Next(LongestPauseForWriters), time, cancellationToken).ConfigureAwait(false))
         {
             var writers = await dataSource.QuerySingleAsync(WritersSql, null, row => row.GetString(0), null, cancellationToken).ConfigureAwait(false);
             mark.Advance(1, HighWaterMark.Split(writers));
