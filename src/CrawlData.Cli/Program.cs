@@ -38,6 +38,7 @@ var root = new RootCommand(HelpText.JoinLines(
       crawldata purge --crawls 400d           delete old crawls
       crawldata partition                     let purges drop whole partitions
       crawldata spool DIR --replay            store what a writer left on disk
+      crawldata distribute --dry-run          show how crawls go over a Citus cluster
       crawldata serve                         show the dashboard in a browser
       crawldata completion bash               complete command lines in your shell
 
@@ -71,6 +72,7 @@ var root = new RootCommand(HelpText.JoinLines(
     NamedBy(args, SweepCommand.CommandName, SweepCommand.Summary, () => new SweepCommand()),
     NamedBy(args, PurgeCommand.CommandName, PurgeCommand.Summary, () => new PurgeCommand()),
     NamedBy(args, PartitionCommand.CommandName, PartitionCommand.Summary, () => new PartitionCommand()),
+    NamedBy(args, DistributeCommand.CommandName, DistributeCommand.Summary, () => new DistributeCommand()),
     NamedBy(args, SpoolCommand.CommandName, SpoolCommand.Summary, () => new SpoolCommand()),
     NamedBy(args, ServeCommand.CommandName, ServeCommand.Summary, () => new ServeCommand()),
     NamedBy(args, CompletionCommand.CommandName, CompletionCommand.Summary, () => new CompletionCommand()),

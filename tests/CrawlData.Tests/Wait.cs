@@ -30,9 +30,14 @@ internal static class Wait
     }
 
     /// <summary>Waits until another session waits for a lock that this connection holds.</summary>
-    public static Task UntilBlockedByAsync(NpgsqlDataSource dataSource, NpgsqlConnection holder) => UntilAsync(
-        dataSource,
-        $"select exists (select from pg_stat_activity where {holder.ProcessID} = any (pg_blocking_pids(pid)))");
+    public static async Task UntilBlockedByAsync(NpgsqlDataSource dataSource, NpgsqlConnection holder)
+    {
+        // The locks are on the workers of Citus. It numbers a backend by its node and its process id.
+        await using var citus = dataSource.CreateCommand("select to_regclass('citus_lock_waits') is not null");
+        await UntilAsync(dataSource, (bool)(await citus.ExecuteScalarAsync())!
+            ? $"select exists (select from citus_lock_waits where blocking_gpid % 10000000000 = {holder.ProcessID})"
+            : $"select exists (select from pg_stat_activity where {holder.ProcessID} = any (pg_blocking_pids(pid)))");
+    }
 
     /// <summary>Waits until a token is cancelled.</summary>
     public static async Task UntilCancelledAsync(CancellationToken cancellationToken)

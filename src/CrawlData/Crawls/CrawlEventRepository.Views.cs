@@ -11,6 +11,8 @@ public sealed partial class CrawlEventRepository
 {
     internal const string ReadNewestSql = $"select {ReadColumns} from crawl_events {Condition} order by crawl_id desc, id desc limit @limit";
 
+    internal const string ReadNewestByCrawlSql = $"select {ReadColumns} from crawl_events {ConditionByCrawl} order by crawl_id desc, id desc limit @limit";
+
     // A bisection of the ids. All events that were found below "low" are before the time, and the first event from "high" on is not. A range of at most 258 ids
     // is read in order, which costs less than the look-ups that would halve it. The shifts cannot overflow. Upper bounds are at the crawl's end: where an id is
     // the bound of a row comparison, the server reads the index beyond it, up to the crawl's end.
@@ -59,6 +61,14 @@ public sealed partial class CrawlEventRepository
         ) as found
         """;
 
+    // Where each crawl has a node of its own. It reads the crawl up to the time.
+    internal const string FirstAtByCrawlSql =
+        $"""
+        select {Columns} from crawl_events
+        where crawl_id = any (array[@crawl_id]) and (@after_id is null or id > @after_id) and id <= @up_to_id and created_at >= @created_from
+        order by crawl_id, id limit 1
+        """;
+
     internal const string LastOfEachSql =
         """
         select last.id, last.crawl_id, last.event_type, last.created_at, pg_catalog.timezone('utc', pg_catalog.now())
@@ -71,6 +81,18 @@ public sealed partial class CrawlEventRepository
             order by crawl_events.crawl_id desc, crawl_events.id desc
             limit 1
         ) as last
+        """;
+
+    // As above, where each crawl has a node of its own: Citus sees by the equality that a run's events are beside it.
+    internal const string LastOfEachByCrawlSql =
+        """
+        select last.id, last.crawl_id, last.event_type, last.created_at, pg_catalog.timezone('utc', pg_catalog.now())
+        from crawl_runs
+        cross join lateral (
+            select id, crawl_id, event_type, created_at
+            from crawl_events where crawl_id = crawl_runs.id order by crawl_id desc, id desc limit 1
+        ) as last
+        where crawl_runs.id = any (@ids)
         """;
 
     internal const string SummarizeSql =
@@ -139,7 +161,7 @@ public sealed partial class CrawlEventRepository
     /// var before = await events.ListNewestAsync(crawlId, new CrawlEventFilter { UpToId = eventId - 1 }, pageSize: 100);
     /// </code>
     /// </example>
-    public Task<Page<CrawlEvent>> ListNewestAsync(
+    public async Task<Page<CrawlEvent>> ListNewestAsync(
         Guid crawlId,
         CrawlEventFilter? filter = null,
         int pageSize = 1_000,
@@ -156,8 +178,8 @@ public sealed partial class CrawlEventRepository
             filter = filter with { UpToId = Math.Min(filter.UpToId ?? long.MaxValue, last == long.MinValue ? last : last - 1) };
         }
 
-        return reads.QueryPageAsync(
-            ReadNewestSql,
+        return await reads.QueryPageAsync(
+            await ChooseAsync(ReadNewestSql, ReadNewestByCrawlSql, transaction, cancellationToken).ConfigureAwait(false),
             ToFilterParameters(crawlId, filter),
             pageSize,
             Map(),
@@ -166,7 +188,7 @@ public sealed partial class CrawlEventRepository
             last => last.Encode(CursorKind.EventsNewestFirst, crawlId),
             PassedOver(),
             transaction,
-            cancellationToken);
+            cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Gets the event at which a crawl reaches a time: its <see cref="CrawlEvent.CreatedAt"/> is at the time or later, and the event before it is
@@ -182,7 +204,7 @@ public sealed partial class CrawlEventRepository
     /// <returns>The event; null when the last of the events is earlier, or when there is none.</returns>
     /// <exception cref="InvalidValueException">The time is <see cref="DateTimeOffset.MinValue"/> or <see cref="DateTimeOffset.MaxValue"/>.</exception>
     /// <exception cref="UnreadableRowException">This version, or .NET, cannot hold a value of the row.</exception>
-    public Task<CrawlEvent?> GetFirstAtAsync(
+    public async Task<CrawlEvent?> GetFirstAtAsync(
         Guid crawlId,
         DateTimeOffset time,
         long? afterId = null,
@@ -200,8 +222,13 @@ public sealed partial class CrawlEventRepository
 
         // No event follows the greatest id.
         return afterId == long.MaxValue
-            ? Task.FromResult<CrawlEvent?>(null)
-            : reads.QuerySingleOrDefaultAsync(FirstAtSql, parameters, Map(), transaction, cancellationToken);
+            ? null
+            : await reads.QuerySingleOrDefaultAsync(
+                await ChooseAsync(FirstAtSql, FirstAtByCrawlSql, transaction, cancellationToken).ConfigureAwait(false),
+                parameters,
+                Map(),
+                transaction,
+                cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Gets the last event of each of several crawls, without its payload. The age shows which running crawl is silent.</summary>
@@ -220,7 +247,8 @@ public sealed partial class CrawlEventRepository
     {
         ArgumentNullException.ThrowIfNull(crawlIds);
         var parameters = new Parameters { { "ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, crawlIds.Distinct().ToArray() } };
-        var rows = await reads.QueryReadableAsync(LastOfEachSql, parameters, MapLast, PassedOver(), transaction, cancellationToken).ConfigureAwait(false);
+        var sql = await ChooseAsync(LastOfEachSql, LastOfEachByCrawlSql, transaction, cancellationToken).ConfigureAwait(false);
+        var rows = await reads.QueryReadableAsync(sql, parameters, MapLast, PassedOver(), transaction, cancellationToken).ConfigureAwait(false);
         return rows.ToDictionary(last => last.CrawlId);
     }
 
@@ -335,6 +363,9 @@ public sealed partial class CrawlEventRepository
         await dataSource.QuerySingleAsync(NewestIdSql, null, row => row.GetNullable<long?>(0), null, cancellationToken).ConfigureAwait(false) is { } id
             ? new KeysetCursor<long>(default, id).Encode(CursorKind.AllEvents)
             : null;
+
+    private async ValueTask<string> ChooseAsync(string sql, string byCrawl, NpgsqlTransaction? transaction, CancellationToken cancellationToken) =>
+        (await CrawlDistribution.OfAsync(reads, transaction, cancellationToken).ConfigureAwait(false)).IsByCrawl ? byCrawl : sql;
 
     private static LastCrawlEvent MapLast(DbDataReader row)
     {

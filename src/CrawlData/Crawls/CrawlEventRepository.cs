@@ -391,7 +391,7 @@ public sealed partial class CrawlEventRepository
     /// <param name="cancellationToken">Cancels the query.</param>
     /// <exception cref="ArgumentOutOfRangeException">The page size is out of range.</exception>
     /// <exception cref="InvalidValueException">The cursor is not one that this method returned for this crawl.</exception>
-    public Task<Page<CrawlEvent>> ListAsync(
+    public async Task<Page<CrawlEvent>> ListAsync(
         Guid crawlId,
         CrawlEventFilter? filter = null,
         int pageSize = 1_000,
@@ -401,8 +401,8 @@ public sealed partial class CrawlEventRepository
     {
         ArgumentRange.Require(pageSize, 1, MaxPageSize);
         var afterId = cursor is null ? (long?)null : KeysetCursor<long>.Decode(cursor, CursorKind.Events, crawlId).Id;
-        return reads.QueryPageAsync(
-            ReadSql,
+        return await reads.QueryPageAsync(
+            await ChooseAsync(ReadSql, ReadByCrawlSql, transaction, cancellationToken).ConfigureAwait(false),
             ToFilterParameters(crawlId, filter, afterId),
             pageSize,
             Map(),
@@ -411,7 +411,7 @@ public sealed partial class CrawlEventRepository
             last => last.Encode(CursorKind.Events, crawlId),
             PassedOver(),
             transaction,
-            cancellationToken);
+            cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Gets an event.</summary>
@@ -435,10 +435,11 @@ public sealed partial class CrawlEventRepository
     /// <param name="cancellationToken">Cancels the query.</param>
     /// <returns>The event; null when the crawl has none.</returns>
     /// <exception cref="UnreadableRowException">This version, or .NET, cannot hold a value of the row.</exception>
-    public Task<CrawlEvent?> GetLastAsync(Guid crawlId, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
+    public async Task<CrawlEvent?> GetLastAsync(Guid crawlId, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         var parameters = new Parameters { { "crawl_id", NpgsqlDbType.Uuid, crawlId } };
-        return reads.QuerySingleOrDefaultAsync(LastSql, parameters, Map(), transaction, cancellationToken);
+        var sql = await ChooseAsync(LastSql, LastByCrawlSql, transaction, cancellationToken).ConfigureAwait(false);
+        return await reads.QuerySingleOrDefaultAsync(sql, parameters, Map(), transaction, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Counts a crawl's events.</summary>

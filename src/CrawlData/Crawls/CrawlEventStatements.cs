@@ -57,12 +57,23 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
         returning id
         """;
 
-    // For several rows on Citus: there, these take a third of the time that ReserveSql takes.
-    internal const string LockRunsSql = "select id from crawl_runs where id = any ($1) order by id for no key update";
+    // For several rows on Citus: there, these take a third of the time that ReserveSql takes. Citus locks the runs of one node at a time.
+    internal const string LockRunsSql = "select id, status::text from crawl_runs where id = any ($1) order by id for no key update";
 
-    internal const string LockAvailableRunsSql = "select id from crawl_runs where id = any ($1) order by id for no key update skip locked";
+    internal const string LockAvailableRunsSql = "select id, status::text from crawl_runs where id = any ($1) order by id for no key update skip locked";
+
+    // After the run's lock, as in the statements for claims.
+    internal const string LockClaimSql = "select run_id, claim from crawl_run_claims where run_id = $1 for share";
 
     internal const string LockTableSql = "insert into crawl_events (crawl_id, event_type, payload) select null::uuid, null, null::jsonb where false";
+
+    // As above, and it inserts nothing either, because no id is less than itself. But Citus counts it as a write to the nodes of the runs, and so prepares
+    // their parts of the transaction. A COPY after a lock does not count: such a part is committed alone, after the coordinator's, and its COMMIT may be lost.
+    internal const string LockShardsSql =
+        """
+        insert into crawl_events (id, crawl_id, event_type, payload, created_at)
+        select 0, id, '', '{}', created_at from crawl_runs where id = any ($1) and id < id
+        """;
 
     internal const string DrawIdsSql =
         """
@@ -165,6 +176,14 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
           {Filters}
         """;
 
+    // As above, where each crawl has a node of its own. Citus asks one node alone only by an equality. "any" is none to the server of that node, so the rows
+    // come from the index on (crawl_id, id).
+    internal const string ConditionByCrawl =
+        $"""
+        where crawl_id = any (array[@crawl_id]) and id > @after_id and id <= @up_to_id
+          {Filters}
+        """;
+
     // For counts. The server knows how many events a crawl has.
     internal const string CountCondition =
         $"""
@@ -190,6 +209,8 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
 
     internal const string ReadSql = $"select {ReadColumns} from crawl_events {Condition} order by crawl_id, id limit @limit";
 
+    internal const string ReadByCrawlSql = $"select {ReadColumns} from crawl_events {ConditionByCrawl} order by crawl_id, id limit @limit";
+
     // The equality says how many events the crawl has. The comparisons keep a generic plan on the index (crawl_id, id).
     internal const string StreamSql = $"select {ReadColumns} from crawl_events {Condition} and crawl_id = @crawl_id order by crawl_id, id";
 
@@ -209,6 +230,9 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
 
     internal const string LastSql = $"select {Columns} from crawl_events where {OfCrawl} order by crawl_id desc, id desc limit 1";
 
+    internal const string LastByCrawlSql =
+        $"select {Columns} from crawl_events where crawl_id = any (array[@crawl_id]) order by crawl_id desc, id desc limit 1";
+
     public static readonly CrawlEventStatements Instance = new();
 
     public override string Table => EventsTable;
@@ -221,8 +245,8 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
 
     public override (string Lock, string Insert)? InsertOneInSteps => (LockRunSql, InsertLockedSql);
 
-    public override (string Lock, string LockAvailable, string LockTable, string Draw)? ReserveInSteps =>
-        (LockRunsSql, LockAvailableRunsSql, LockTableSql, DrawIdsSql);
+    public override ReservationSteps? ReserveInSteps { get; } =
+        new(LockRunsSql, LockAvailableRunsSql, LockClaimSql, LockTableSql, LockShardsSql, DrawIdsSql, CrawlStatus.Running.ToLabel());
 
     public override string Insert => InsertSql;
 

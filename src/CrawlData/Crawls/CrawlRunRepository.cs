@@ -161,6 +161,10 @@ public sealed partial class CrawlRunRepository(
 
     internal const string DeleteSql = "delete from crawl_runs where id = @id";
 
+    // Where each crawl has a node of its own, no foreign key deletes the coordinator's row of a retry with its run.
+    internal const string DeleteByCrawlSql =
+        "with retries as (delete from crawl_run_retries where run_id = @id) delete from crawl_runs where id = @id";
+
     private readonly NpgsqlDataSource dataSource = dataSource ?? throw new ArgumentNullException(nameof(dataSource));
     private readonly NpgsqlDataSource reads = readDataSource ?? dataSource;
     private readonly Telemetry telemetry = new(dataSource, Table);
@@ -251,7 +255,7 @@ public sealed partial class CrawlRunRepository(
     /// <returns>The page. It has no <see cref="Page{T}.NextCursor"/> when it is the last.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The page size is out of range, or the order is not defined.</exception>
     /// <exception cref="InvalidValueException">The cursor is not one that this method returned for this order.</exception>
-    public Task<Page<CrawlRun>> ListAsync(
+    public async Task<Page<CrawlRun>> ListAsync(
         CrawlRunFilter? filter = null,
         int pageSize = 50,
         string? cursor = null,
@@ -260,12 +264,13 @@ public sealed partial class CrawlRunRepository(
         CancellationToken cancellationToken = default)
     {
         ArgumentRange.Require(pageSize, 1, MaxPageSize);
-        var (newest, oldest) = IsByStatus(filter, order == ListOrder.NewestFirst ? filter?.CreatedFrom : filter?.CreatedBefore)
+        var (newest, oldest) = await IsByStatusAsync(
+            filter, order == ListOrder.NewestFirst ? filter?.CreatedFrom : filter?.CreatedBefore, transaction, cancellationToken).ConfigureAwait(false)
             ? (ListNewestByStatusSql, ListOldestByStatusSql)
             : (ListNewestSql, ListOldestSql);
         var (sql, kind) = order.Choose((newest, CursorKind.RunsNewestFirst), (oldest, CursorKind.RunsOldestFirst));
         var parameters = ToParameters(filter, order, cursor is null ? null : KeysetCursor<Guid>.Decode(cursor, kind));
-        return reads.QueryPageAsync(
+        return await reads.QueryPageAsync(
             sql,
             parameters,
             pageSize,
@@ -275,7 +280,7 @@ public sealed partial class CrawlRunRepository(
             last => last.Encode(kind),
             new PassedOverRows(telemetry, log),
             transaction,
-            cancellationToken);
+            cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Counts runs by status.</summary>
@@ -283,15 +288,17 @@ public sealed partial class CrawlRunRepository(
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
     /// <returns>A count for each status; 0 for a status without runs.</returns>
-    public Task<IReadOnlyDictionary<CrawlStatus, long>> CountByStatusAsync(
+    public async Task<IReadOnlyDictionary<CrawlStatus, long>> CountByStatusAsync(
         CrawlRunFilter? filter = null, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
-        reads.CountByLabelAsync<CrawlStatus>(
+        await reads.CountByLabelAsync<CrawlStatus>(
             Table,
-            IsByStatus(filter, filter?.CreatedFrom ?? filter?.CreatedBefore) ? CountOfEachStatusSql : CountByStatusSql,
+            await IsByStatusAsync(filter, filter?.CreatedFrom ?? filter?.CreatedBefore, transaction, cancellationToken).ConfigureAwait(false)
+                ? CountOfEachStatusSql
+                : CountByStatusSql,
             ToParameters(filter, default, null),
             new PassedOverRows(telemetry, log),
             transaction,
-            cancellationToken);
+            cancellationToken).ConfigureAwait(false);
 
     /// <summary>Starts a run: PENDING → RUNNING. It sets <c>started_at</c> to the time of the database's clock.</summary>
     /// <remarks>
@@ -365,7 +372,10 @@ public sealed partial class CrawlRunRepository(
     public async Task<bool> DeleteAsync(Guid id, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         var parameters = new Parameters { { "id", NpgsqlDbType.Uuid, id } };
-        return await dataSource.ExecuteAsync(DeleteSql, parameters, transaction, cancellationToken).ConfigureAwait(false) == 1;
+        Connections.ThrowIfAmbient(transaction);
+        var distribution = await CrawlDistribution.OfAsync(dataSource, transaction, cancellationToken).ConfigureAwait(false);
+        var sql = distribution.IsByCrawl ? DeleteByCrawlSql : DeleteSql;
+        return await dataSource.ExecuteAsync(sql, parameters, transaction, cancellationToken).ConfigureAwait(false) == 1;
     }
 
     private Task<Transition<CrawlRun>> TransitionAsync(
@@ -402,9 +412,13 @@ public sealed partial class CrawlRunRepository(
     };
 
     /// <summary>Whether the indexes on the status serve a read. A read that ends at a time is served by the index on creation, and passes over other runs of
-    /// its range. The other indexes do not end the server's search at a time.</summary>
-    private static bool IsByStatus(CrawlRunFilter? filter, DateTimeOffset? end) =>
-        end is null && filter is not (null or { Statuses: null, AppPackage: null });
+    /// its range. The other indexes do not end the server's search at a time. Where each crawl has a node of its own, Citus does not read one status after
+    /// another.</summary>
+    private async ValueTask<bool> IsByStatusAsync(
+        CrawlRunFilter? filter, DateTimeOffset? end, NpgsqlTransaction? transaction, CancellationToken cancellationToken) =>
+        end is null
+        && filter is not (null or { Statuses: null, AppPackage: null })
+        && !(await CrawlDistribution.OfAsync(reads, transaction, cancellationToken).ConfigureAwait(false)).IsByCrawl;
 
     private static Parameters ToParameters(CrawlRunFilter? filter, ListOrder order, KeysetCursor<Guid>? cursor)
     {

@@ -15,4 +15,8 @@ internal sealed record PurgeTarget(
     string ListDeletableSql,
     IReadOnlyList<string> DeleteRowsSql,
     string DeleteSql,
-    string CountRowsSql);
+    string CountRowsSql)
+{
+    /// <summary>Whether <see cref="LockSql"/> gets one parent at a time. Citus does not lock the rows of several nodes in one statement.</summary>
+    public bool LocksOneByOne { get; init; }
+}

@@ -80,14 +80,28 @@ public sealed partial class RetentionPurger(NpgsqlDataSource dataSource, ILogger
              + (select pg_catalog.count(*) from audit_pages where session_id = any (@ids))
         """;
 
-    // The last event by its id. No index has the events of a crawl by their time.
-    private const string IsOldCrawl =
-        $$"""
+    private const string HasEndedLongAgo =
+        """
         created_at < @cutoff at time zone 'utc'
           and status operator(pg_catalog.=) any ('{COMPLETED, FAILED, CANCELLED}')
           and coalesce(completed_at, cancelled_at, created_at) < @cutoff at time zone 'utc'
+        """;
+
+    // The last event by its id. No index has the events of a crawl by their time.
+    private const string IsOldCrawl =
+        $"""
+        {HasEndedLongAgo}
           and coalesce(
-              (select created_at from crawl_events where {{CrawlEventStatements.OfRun}} order by crawl_id desc, id desc limit 1) < @cutoff at time zone 'utc',
+              (select created_at from crawl_events where {CrawlEventStatements.OfRun} order by crawl_id desc, id desc limit 1) < @cutoff at time zone 'utc',
+              true)
+        """;
+
+    // As above, where each crawl has a node of its own: Citus sees by the equality that a run's events are beside it.
+    private const string IsOldByCrawl =
+        $"""
+        {HasEndedLongAgo}
+          and coalesce(
+              (select created_at from crawl_events where crawl_id = crawl_runs.id order by crawl_id desc, id desc limit 1) < @cutoff at time zone 'utc',
               true)
         """;
 
@@ -100,15 +114,30 @@ public sealed partial class RetentionPurger(NpgsqlDataSource dataSource, ILogger
         limit @limit
         """;
 
+    internal const string ListOldByCrawlSql =
+        $"""
+        select id, created_at
+        from crawl_runs
+        where (created_at, id) > (@after_time at time zone 'utc', @after_key) and {IsOldByCrawl}
+        order by created_at, id
+        limit @limit
+        """;
+
     internal const string LockCrawlsSql =
         "select id from crawl_runs where id = any (@ids) and status::text in ('COMPLETED', 'FAILED', 'CANCELLED') for update skip locked";
 
     internal const string ListDeletableCrawlsSql = $"select id from crawl_runs where id = any (@ids) and {IsOldCrawl}";
 
+    internal const string ListDeletableByCrawlSql = $"select id from crawl_runs where id = any (@ids) and {IsOldByCrawl}";
+
     internal const string DeleteEventsSql =
         "delete from crawl_events where id = any (array(select id from crawl_events where crawl_id = any (@ids) limit @limit))";
 
     internal const string DeleteCrawlsSql = "delete from crawl_runs where id = any (@ids)";
+
+    // The retries are on the coordinator, where no foreign key deletes them with their runs.
+    internal const string DeleteByCrawlSql =
+        "with retries as (delete from crawl_run_retries where run_id = any (@ids)) delete from crawl_runs where id = any (@ids)";
 
     internal const string CountCrawlRowsSql = "select pg_catalog.count(*) from crawl_events where crawl_id = any (@ids)";
 
@@ -123,6 +152,14 @@ public sealed partial class RetentionPurger(NpgsqlDataSource dataSource, ILogger
 
     private static readonly PurgeTarget Crawls = new(
         "crawl_runs", ListOldCrawlsSql, LockCrawlsSql, ListDeletableCrawlsSql, [DeleteEventsSql], DeleteCrawlsSql, CountCrawlRowsSql);
+
+    private static readonly PurgeTarget DistributedCrawls = Crawls with
+    {
+        ListOldSql = ListOldByCrawlSql,
+        LocksOneByOne = true,
+        ListDeletableSql = ListDeletableByCrawlSql,
+        DeleteSql = DeleteByCrawlSql,
+    };
 
     private readonly NpgsqlDataSource dataSource = dataSource ?? throw new ArgumentNullException(nameof(dataSource));
     private readonly ILogger log = logger.Guarded();
@@ -243,9 +280,11 @@ public sealed partial class RetentionPurger(NpgsqlDataSource dataSource, ILogger
             Connections.ThrowIfAmbient(null);
         }
 
+        var distribution = await CrawlDistribution.OfAsync(dataSource, null, cancellationToken).ConfigureAwait(false);
+        var target = distribution.IsByCrawl ? DistributedCrawls : Crawls;
         var partitions = await Partitioner.ListAsync(cancellationToken).ConfigureAwait(false);
         return partitions.Count == 0
-            ? await PurgeAsync(Crawls, age, false, batchSize, dryRun, progress, cancellationToken, archive).ConfigureAwait(false)
+            ? await PurgeAsync(target, age, false, batchSize, dryRun, progress, cancellationToken, archive).ConfigureAwait(false)
             : await PurgePartitionsAsync(partitions, age, archive, batchSize, dryRun, progress, cancellationToken).ConfigureAwait(false);
     }
 
@@ -333,7 +372,9 @@ public sealed partial class RetentionPurger(NpgsqlDataSource dataSource, ILogger
             // FOR UPDATE: no row can be added below the parents until they are deleted. The transaction is READ COMMITTED, so the second statement sees the
             // rows that were added before.
             var target = conditions.Target;
-            var locked = await connection.QueryAsync(target.LockSql, Ids(ids), row => row.GetGuid(0), transaction, cancellationToken).ConfigureAwait(false);
+            var locked = target.LocksOneByOne
+                ? await connection.LockEachAsync(target.LockSql, ids, transaction, cancellationToken).ConfigureAwait(false)
+                : await connection.QueryAsync(target.LockSql, Ids(ids), row => row.GetGuid(0), transaction, cancellationToken).ConfigureAwait(false);
             var deletable = await ListDeletableAsync(connection, transaction, conditions, [.. locked], cancellationToken).ConfigureAwait(false);
             if (deletable.Length == 0)
             {

@@ -9,7 +9,9 @@ namespace CrawlData.Schema;
 /// it cannot be prepared on plain PostgreSQL.</remarks>
 /// <param name="IsWorker">Whether the server is a worker, and not the coordinator.</param>
 /// <param name="IsTenant">Whether the schema is one of schema-based sharding.</param>
-internal sealed record CitusPlacement(bool IsWorker, bool IsTenant)
+/// <param name="IsByCrawl">Whether <see cref="CrawlDistributor"/> has distributed the crawls.</param>
+/// <param name="IsPartitioned">Whether the events are partitioned, or are about to be.</param>
+internal sealed record CitusPlacement(bool IsWorker, bool IsTenant, bool IsByCrawl, bool IsPartitioned)
 {
     // Citus 12 and later have this table.
     internal const string InstalledSql = "select pg_catalog.to_regclass('pg_catalog.pg_dist_schema') is not null";
@@ -17,7 +19,18 @@ internal sealed record CitusPlacement(bool IsWorker, bool IsTenant)
     private const string Read =
         """
         select (select groupid from pg_catalog.pg_dist_local_group) <> 0,
-               exists (select from pg_catalog.pg_dist_schema where schemaid::oid = pg_catalog.quote_ident(pg_catalog.current_schema())::regnamespace::oid)
+               exists (select from pg_catalog.pg_dist_schema where schemaid::oid = pg_catalog.quote_ident(pg_catalog.current_schema())::regnamespace::oid),
+               exists (
+                   select from pg_catalog.pg_dist_partition
+                   join pg_catalog.pg_class on pg_class.oid = logicalrelid::oid
+                   where relnamespace = pg_catalog.quote_ident(pg_catalog.current_schema())::regnamespace::oid
+                     and relname = 'crawl_events' and partmethod = 'h'),
+               exists (
+                   select from pg_catalog.pg_class
+                   where relnamespace = pg_catalog.quote_ident(pg_catalog.current_schema())::regnamespace::oid
+                     and relname = 'crawl_events'
+                     and (relkind = 'p'
+                          or exists (select from pg_catalog.pg_constraint where conrelid = pg_class.oid and conname = 'crawl_events_partitioning')))
         """;
 
     private const string ReadInterval =
@@ -37,6 +50,9 @@ internal sealed record CitusPlacement(bool IsWorker, bool IsTenant)
     // A worker draws ids from its group's number times this one.
     private const long IdsOfWorkers = 1L << 48;
 
+    /// <summary>Whether the tables of crawls are on the workers.</summary>
+    public bool IsDistributed => IsTenant || IsByCrawl;
+
     /// <summary>Reads the placement.</summary>
     /// <returns>The placement; null without Citus.</returns>
     public static async Task<CitusPlacement?> ReadAsync(NpgsqlConnection connection, NpgsqlTransaction? transaction, CancellationToken cancellationToken)
@@ -45,7 +61,7 @@ internal sealed record CitusPlacement(bool IsWorker, bool IsTenant)
         return !isInstalled ? null : await connection.QuerySingleAsync(
             Read,
             null,
-            row => new CitusPlacement(row.GetBoolean(0), row.GetBoolean(1)),
+            row => new CitusPlacement(row.GetBoolean(0), row.GetBoolean(1), row.GetBoolean(2), row.GetBoolean(3)),
             transaction,
             cancellationToken).ConfigureAwait(false);
     }
@@ -54,7 +70,7 @@ internal sealed record CitusPlacement(bool IsWorker, bool IsTenant)
     public async Task<List<CitusFinding>> FindAppendsThroughWorkersAsync(NpgsqlTransaction transaction, CancellationToken cancellationToken)
     {
         var findings = new List<CitusFinding>();
-        if (IsTenant && IsWorker)
+        if (IsDistributed && IsWorker)
         {
             findings.Add(new CitusFinding(
                 "this server",
@@ -64,7 +80,7 @@ internal sealed record CitusPlacement(bool IsWorker, bool IsTenant)
                 "connect to the coordinator"));
         }
 
-        if (IsTenant)
+        if (IsDistributed)
         {
             var newest = await transaction.Connection!.QuerySingleAsync(
                 SequencePositions.NewestEventSql, null, row => row.GetNullable<long?>(0), transaction, cancellationToken).ConfigureAwait(false);
@@ -85,7 +101,7 @@ internal sealed record CitusPlacement(bool IsWorker, bool IsTenant)
     /// <summary>Finds what keeps a transaction that a node has prepared from being committed soon.</summary>
     public async Task<List<CitusFinding>> FindSlowRecoveryAsync(NpgsqlTransaction transaction, CancellationToken cancellationToken)
     {
-        if (!IsTenant || IsWorker)
+        if (!IsDistributed || IsWorker)
         {
             return [];
         }

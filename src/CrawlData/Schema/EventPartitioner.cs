@@ -340,8 +340,15 @@ public sealed partial class EventPartitioner
 
     private static async Task RequireNoObstaclesAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
-        var obstacles = await InNarrowTransactionAsync(connection, transaction => connection.QueryAsync(
-            ObstaclesSql, null, row => row.GetString(0), transaction, cancellationToken), cancellationToken).ConfigureAwait(false);
+        var (placement, obstacles) = await InNarrowTransactionAsync(connection, async transaction => (
+            await CitusPlacement.ReadAsync(connection, transaction, cancellationToken).ConfigureAwait(false),
+            await connection.QueryAsync(ObstaclesSql, null, row => row.GetString(0), transaction, cancellationToken).ConfigureAwait(false)), cancellationToken)
+            .ConfigureAwait(false);
+        if (placement is { IsDistributed: true })
+        {
+            throw new PartitioningRefusedException();
+        }
+
         if (obstacles.Count > 0)
         {
             throw new PartitioningRefusedException(obstacles);

@@ -125,6 +125,11 @@ internal sealed class SchemaCatalog(IEnumerable<SchemaCatalog.Line> lines)
     /// <summary>Gets the elements of both catalogs. An element of both is as the other catalog defines it.</summary>
     public SchemaCatalog Merge(SchemaCatalog other) => new(other.lines.UnionBy(lines, line => line.Element));
 
+    /// <summary>Gets the elements as <see cref="CrawlDistributor"/> changes them.</summary>
+    public SchemaCatalog DistributedByCrawl() => new(lines
+        .Where(line => line.Element != "constraint crawl_run_retries.crawl_run_retries_run_id_fkey")
+        .Select(line => line.Element == "constraint crawl_events.crawl_events_pkey" ? line with { Definition = "PRIMARY KEY (crawl_id, id)" } : line));
+
     /// <summary>Whether this catalog has an element of the other with the same definition, or a type or table of the other with any definition.</summary>
     public bool HasAnyOf(SchemaCatalog other)
     {

@@ -10,12 +10,14 @@ namespace CrawlData.Schema;
 /// <param name="Actual">The elements of the schema.</param>
 /// <param name="After">For each script, the elements that it and the scripts before it make.</param>
 /// <param name="Journal">The elements of the journal.</param>
+/// <param name="Placement">Where Citus has placed the tables; null without Citus.</param>
 /// <param name="Others">The sequences that are behind the newest ids of their tables, and what is wrong with the Citus cluster.</param>
 internal sealed record SchemaComparison(
     IReadOnlyDictionary<string, string> Executed,
     SchemaCatalog Actual,
     IReadOnlyList<SchemaCatalog> After,
     SchemaCatalog Journal,
+    CitusPlacement? Placement,
     IReadOnlyList<SchemaDifference> Others)
 {
     // Temporary tables of the application could have the names that the scripts use. The rollback restores them.
@@ -67,6 +69,7 @@ internal sealed record SchemaComparison(
                 actual,
                 after[..^1],
                 after[^1].Except(after[^2]),
+                placement,
                 [.. sequences.Select(position => position.ToDifference()), .. citus.Select(finding => finding.ToDifference())]);
         }
         catch (PostgresException exception) when (exception.SqlState is PostgresErrorCodes.ReadOnlySqlTransaction or PostgresErrorCodes.InsufficientPrivilege)

@@ -237,7 +237,7 @@ public sealed class SchemaMigrator
             }
         }, cancellationToken);
 
-    private static async Task RequireMigratableAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    internal static async Task RequireMigratableAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
         if (new NpgsqlConnectionStringBuilder(connection.ConnectionString).Multiplexing)
         {

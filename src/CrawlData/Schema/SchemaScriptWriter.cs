@@ -26,7 +26,8 @@ internal static class SchemaScriptWriter
 
         """;
 
-    private static string Quote(string identifier)
+    /// <summary>Quotes an identifier for SQL.</summary>
+    public static string Quote(string identifier)
     {
         using var quotes = new NpgsqlCommandBuilder();
         return quotes.QuoteIdentifier(identifier);

@@ -20,6 +20,11 @@ internal sealed class SchemaVerifier(IReadOnlyList<SchemaScript> scripts)
             }
         }
 
+        if (comparison.Placement is { IsByCrawl: true })
+        {
+            expected = expected.DistributedByCrawl();
+        }
+
         return [.. CompareScripts(comparison.Executed), .. comparison.Actual.DifferencesFrom(expected), .. comparison.Others];
     }
 

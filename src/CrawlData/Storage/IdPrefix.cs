@@ -52,7 +52,13 @@ internal readonly record struct IdPrefix(Guid First, Guid Last)
         NpgsqlDataSource dataSource, string sql, IEnumerable<Guid> ids, NpgsqlTransaction? transaction, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(ids);
-        var parameters = new Parameters { { "ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, ids.Distinct().ToArray() } };
+        Guid[] sorted = [.. ids.Distinct().Order()];
+        var parameters = new Parameters
+        {
+            { "ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, sorted },
+            { "first_id", NpgsqlDbType.Uuid, sorted.FirstOrDefault() },
+            { "last_id", NpgsqlDbType.Uuid, sorted.LastOrDefault() },
+        };
         var rows = await dataSource.QueryAsync(
             sql,
             parameters,

@@ -8,8 +8,9 @@ namespace CrawlData.Storage;
 /// then.</summary>
 /// <param name="takeSql">Inserts a mark.</param>
 /// <param name="thinSql">Deletes marks that are not needed: see <see cref="IsSuperfluous"/>.</param>
-/// <param name="readSql">Returns the id of the newest mark that is old enough: see <see cref="IsOldEnough"/>.</param>
-internal sealed class NewestRowMarks(string takeSql, string thinSql, string readSql)
+/// <param name="lastIdSql">Returns the last id that was drawn.</param>
+/// <param name="readSql">Returns the id of the newest mark that is old enough: see <see cref="IsOldEnough"/>. It has the parameter <c>drawn_id</c>.</param>
+internal sealed class NewestRowMarks(string takeSql, string thinSql, string lastIdSql, string readSql)
 {
     /// <summary>Of the marks of nearly one age, the oldest is kept: some hundred marks for a century. Each age up to that has a mark that is older by a tenth
     /// at most. It needs <c>marks</c>, which has the column <c>marked_at</c>.</summary>
@@ -49,6 +50,7 @@ internal sealed class NewestRowMarks(string takeSql, string thinSql, string read
     /// <summary>Takes a mark, locks stale parents, and then changes those that are stale still.</summary>
     /// <param name="dataSource">The application's data source.</param>
     /// <param name="lockSql">Locks them, and returns their ids. It has the parameters <c>mark</c>, <c>silent_for</c> and <c>limit</c>.</param>
+    /// <param name="lockOneSql">Locks one of the parents, <c>@ids</c>, where <paramref name="lockSql"/> only finds them; null otherwise.</param>
     /// <param name="changeSql">Checks them again, and changes them. It is a statement of its own, so its snapshot holds what was committed before the locks. It
     /// has the parameters <c>ids</c>, <c>mark</c> and <c>silent_for</c> beside its own.</param>
     /// <param name="silentFor">The time without a sign of life.</param>
@@ -60,6 +62,7 @@ internal sealed class NewestRowMarks(string takeSql, string thinSql, string read
     public Task<List<T>> ChangeStaleAsync<T>(
         NpgsqlDataSource dataSource,
         string lockSql,
+        string? lockOneSql,
         string changeSql,
         TimeSpan silentFor,
         int limit,
@@ -86,6 +89,11 @@ internal sealed class NewestRowMarks(string takeSql, string thinSql, string read
 
             var locked = await connection.QueryAsync(
                 lockSql, ToStaleParameters(mark, silentFor, limit), row => row.GetGuid(0), inTransaction, cancellationToken).ConfigureAwait(false);
+            if (lockOneSql is not null)
+            {
+                locked = await connection.LockEachAsync(lockOneSql, locked, inTransaction, cancellationToken).ConfigureAwait(false);
+            }
+
             if (locked.Count == 0)
             {
                 return [];
@@ -110,7 +118,8 @@ internal sealed class NewestRowMarks(string takeSql, string thinSql, string read
     private async Task<long?> ReadAsync(
         NpgsqlConnection connection, TimeSpan silentFor, NpgsqlTransaction? transaction, CancellationToken cancellationToken)
     {
-        var parameters = new Parameters { { "silent_for", NpgsqlDbType.Interval, silentFor } };
+        var drawn = await connection.QuerySingleAsync(lastIdSql, null, row => row.GetInt64(0), transaction, cancellationToken).ConfigureAwait(false);
+        var parameters = new Parameters { { "silent_for", NpgsqlDbType.Interval, silentFor }, { "drawn_id", NpgsqlDbType.Bigint, drawn } };
         var marks = await connection.QueryAsync(readSql, parameters, row => row.GetInt64(0), transaction, cancellationToken).ConfigureAwait(false);
         return marks is [var mark] ? mark : null;
     }

@@ -1,6 +1,7 @@
 using System.Data.Common;
 using Dapper;
 using Npgsql;
+using NpgsqlTypes;
 
 namespace CrawlData.Storage;
 
@@ -119,6 +120,26 @@ internal static class Sql
     {
         Connections.ThrowIfAmbient(transaction);
         return dataSource.UseAsync(transaction, connection => connection.ExecuteAsync(sql, parameters, transaction, cancellationToken), cancellationToken);
+    }
+
+    /// <summary>Locks rows one at a time, in the order of their ids.</summary>
+    /// <param name="connection">The connection.</param>
+    /// <param name="sql">Locks the rows <c>@ids</c> that are to be had, and returns their ids.</param>
+    /// <param name="ids">The rows.</param>
+    /// <param name="transaction">The transaction that holds the locks.</param>
+    /// <param name="cancellationToken">Cancels the statements.</param>
+    /// <returns>The rows that were locked.</returns>
+    public static async Task<List<Guid>> LockEachAsync(
+        this NpgsqlConnection connection, string sql, IEnumerable<Guid> ids, NpgsqlTransaction transaction, CancellationToken cancellationToken)
+    {
+        var locked = new List<Guid>();
+        foreach (var id in ids.Order())
+        {
+            var parameters = new Parameters { { "ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, new[] { id } } };
+            locked.AddRange(await connection.QueryAsync(sql, parameters, row => row.GetGuid(0), transaction, cancellationToken).ConfigureAwait(false));
+        }
+
+        return locked;
     }
 
     // Dapper may set a process-wide time-out on the command. The class Parameters restores the connection's time-out, so a statement without parameters gets

@@ -121,6 +121,7 @@ public class CrawlRunRepositoryTests : DatabaseTest
         Assert.That(await Runs.GetAsync(first.Id.Value), Is.Null);
     }
 
+    [NotOnCitus]
     [Test]
     public async Task A_violation_of_the_application_s_own_unique_index_is_the_server_s_error()
     {

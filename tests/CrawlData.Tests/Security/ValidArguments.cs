@@ -264,6 +264,18 @@ internal sealed class ValidArguments(NpgsqlDataSource dataSource, NpgsqlDataSour
         await writer.AppendAsync(CrawlId, Event);
     }
 
+    /// <summary>Valid arguments get as far as the question whether the database has Citus.</summary>
+    public async Task WithoutCitusAsync(Func<CrawlDistributor, Task> use)
+    {
+        try
+        {
+            await use(new CrawlDistributor(DataSource));
+        }
+        catch (MigrationException exception) when (exception.Message.Contains("no extension citus", StringComparison.Ordinal))
+        {
+        }
+    }
+
     public async Task AppendAsync(RetryOptions options) => await new CrawlEventRepository(DataSource, retry: options).AppendAsync(CrawlId, Event);
 
     public async Task InsertAsync(RetentionDurations durations) =>

@@ -41,6 +41,21 @@ public static partial class CitusFormsTests
     public static void No_array_is_compared_with_the_runs_row_by_row() =>
         AssertNone(sql => [sql], @"unnest\([^)]*\) as \w+ \([^)]*\)\s+where not exists \(select from crawl_runs\b");
 
+    /// <summary>0A000: could not run distributed query with FOR UPDATE/SHARE commands. The row of a claim is found by its value, and not by a subquery.</summary>
+    [Test]
+    public static void No_claim_is_found_by_a_subquery() => AssertNone(sql => [sql], @"crawl_run_claims where run_id = \(select");
+
+    /// <summary>0A000: complex joins are only supported when all distributed tables are co-located. Citus takes no comparison of two columns for a
+    /// join.</summary>
+    [Test]
+    public static void No_statement_for_crawls_on_nodes_of_their_own_compares_an_event_by_two_columns() =>
+        AssertNone(ByCrawl, @"\(crawl_id, id\) [<>]");
+
+    /// <summary>0A000: could not run distributed query with FOR UPDATE/SHARE commands. Each lock is of one run, so its statement gets one id.</summary>
+    [Test]
+    public static void No_statement_for_crawls_on_nodes_of_their_own_locks_what_it_looks_for() =>
+        AssertNone(sql => ByCrawl(sql).Where(one => !Regex.IsMatch(one, @"id = (@id\b|any \(@ids\))")), @"\bfor (no key update|update|share)\b");
+
     /// <summary>22P02: invalid input syntax for type uuid: "PGCOPY".</summary>
     [Test]
     public static void No_lock_for_an_insert_joins_an_array() =>
@@ -60,6 +75,9 @@ public static partial class CitusFormsTests
     private static void AssertNone(Func<string, IEnumerable<string>> parts, string pattern) => Assert.That(
         SqlConstants.Statements.Where(statement => parts(statement.Sql).Any(part => Regex.IsMatch(part, pattern))).Select(statement => statement.Name),
         Is.Empty);
+
+    private static IEnumerable<string> ByCrawl(string sql) =>
+        SqlConstants.Statements.Where(one => one.Sql == sql && one.Name.EndsWith("ByCrawlSql", StringComparison.Ordinal)).Select(one => one.Sql);
 
     private static IEnumerable<string> Changes(string sql) => [.. Parts(sql, "update "), .. Parts(sql, "delete from ")];
 

@@ -42,11 +42,14 @@ public sealed partial class AuditSessionQueue
         delete from crawl_log_marks where marked_at = any (array(select marked_at from superfluous))
         """;
 
+    // In a statement of its own: Citus would send it to a node with the marks, which has a sequence of its own.
+    internal const string LastIdSql = "select coalesce(pg_catalog.pg_sequence_last_value('crawl_logs_id_seq'), 0)";
+
     // A mark beyond the sequence is from before the sequence was set back. Lines that came after it have lower ids.
     internal const string MarkSql =
         $"""
         select log_id from crawl_log_marks
-        where {NewestRowMarks.IsOldEnough} and ({Citus.IsInstalled} or log_id <= pg_catalog.pg_sequence_last_value('crawl_logs_id_seq'))
+        where {NewestRowMarks.IsOldEnough} and log_id <= @drawn_id
         order by marked_at desc
         limit 1
         """;
@@ -89,7 +92,7 @@ public sealed partial class AuditSessionQueue
         order by created_at limit @limit
         """;
 
-    private static readonly NewestRowMarks Marks = new(TakeMarkSql, ThinMarksSql, MarkSql);
+    private static readonly NewestRowMarks Marks = new(TakeMarkSql, ThinMarksSql, LastIdSql, MarkSql);
 
     /// <summary>Lists stale sessions, oldest first. They are running, and for a while their log has got no line, and they had no heartbeat.</summary>
     /// <remarks>It reads from the primary. On a standby that lags behind, the sessions of healthy workers could look stale. It relies on the marks that
@@ -164,7 +167,7 @@ public sealed partial class AuditSessionQueue
             "rescue",
             0,
             () => Marks.ChangeStaleAsync(
-                dataSource, LockStaleSql, RescueStaleSql, silentFor, limit, own, AuditSessionRepository.Map, transaction, cancellationToken))
+                dataSource, LockStaleSql, null, RescueStaleSql, silentFor, limit, own, AuditSessionRepository.Map, transaction, cancellationToken))
             .ConfigureAwait(false);
         rescued.Sort(static (one, other) => one.CreatedAt.CompareTo(other.CreatedAt));
         foreach (var session in rescued)

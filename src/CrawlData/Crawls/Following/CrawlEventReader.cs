@@ -68,6 +68,14 @@ internal sealed class CrawlEventReader(NpgsqlDataSource dataSource, RetryPolicy 
         left join ({CrawlEventStatements.ReadSql}) as events on true
         """;
 
+    // As above, where each crawl has a node of its own.
+    internal const string FollowByCrawlSql =
+        $"""
+        select run.*, events.*
+        from (select {RunState}, null::bigint as newest_id, null::bigint as last_id) as run
+        left join ({CrawlEventStatements.ReadByCrawlSql}) as events on true
+        """;
+
     // As above, with the crawl's newest id and the sequence's last. If the sequence was set back, new events get ids that the reader has passed.
     internal const string FollowCheckedSql =
         $"""
@@ -116,6 +124,15 @@ internal sealed class CrawlEventReader(NpgsqlDataSource dataSource, RetryPolicy 
                    limit 1
                ) is not null
            )
+        """;
+
+    // The same look where each crawl has a node of its own: whether each run has ended, and its newest event.
+    internal const string LookByCrawlSql =
+        """
+        select crawl_runs.id, status::text in ('COMPLETED', 'FAILED', 'CANCELLED'),
+               coalesce((select id from crawl_events where crawl_id = crawl_runs.id order by crawl_id desc, id desc limit 1), '-9223372036854775808'::bigint)
+        from crawl_runs
+        where id = any (@crawl_ids)
         """;
 
     // Each read finds out, until one finds Citus.
@@ -199,7 +216,14 @@ internal sealed class CrawlEventReader(NpgsqlDataSource dataSource, RetryPolicy 
 
                 await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
                 var page = await EventPage.ReadAsync(command, reader, 0, limit, PageBytes, PassedOver(), cancellationToken).ConfigureAwait(false);
-                mark.Advance(newest, writers);
+
+                // A mark that is at the newest id already waits for nobody. It would begin to wait for a transaction whose event it does not know, and its
+                // follower would miss that event's notification.
+                if (mark.IsHeldBack || newest > Math.Max(afterId, mark.Id))
+                {
+                    mark.Advance(newest, writers);
+                }
+
                 return page;
             }
         }
@@ -225,7 +249,9 @@ internal sealed class CrawlEventReader(NpgsqlDataSource dataSource, RetryPolicy 
         Guid crawlId, long? afterId, int pageSize, bool checks, CancellationToken cancellationToken) =>
         dataSource.UseAsync(null, async connection =>
         {
-            var command = new NpgsqlCommand(Sql.AtReadCommitted(checks ? FollowCheckedSql : FollowSql), connection);
+            var distribution = await CrawlDistribution.OfAsync(dataSource, connection, null, cancellationToken).ConfigureAwait(false);
+            var sql = distribution.IsByCrawl ? FollowByCrawlSql : checks ? FollowCheckedSql : FollowSql;
+            var command = new NpgsqlCommand(Sql.AtReadCommitted(sql), connection);
             await using var commandDisposal = command.ConfigureAwait(false);
             CrawlEventStatements.ToReadParameters(crawlId, null, afterId, pageSize).AddTo(command);
             var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
@@ -269,6 +295,21 @@ internal sealed class CrawlEventReader(NpgsqlDataSource dataSource, RetryPolicy 
         };
         try
         {
+            if ((await CrawlDistribution.OfAsync(dataSource, null, CancellationToken.None).ConfigureAwait(false)).IsByCrawl)
+            {
+                var newest = (await dataSource.QueryAsync(
+                    LookByCrawlSql,
+                    parameters,
+                    row => (Id: row.GetGuid(0), State: (HasEnded: row.GetBoolean(1), NewestId: row.GetInt64(2))),
+                    null,
+                    CancellationToken.None).ConfigureAwait(false)).ToDictionary(run => run.Id, run => run.State);
+                return
+                [
+                    .. Enumerable.Range(0, groups.Count).Where(index =>
+                        !newest.TryGetValue(groups[index].Position.CrawlId!.Value, out var run) || run.HasEnded || run.NewestId > afterIds[index]),
+                ];
+            }
+
             var indexes = await dataSource.QueryAsync(
                 LookSql, parameters, row => (int)row.GetInt64(0) - 1, null, CancellationToken.None).ConfigureAwait(false);
             return [.. indexes];

@@ -17,6 +17,15 @@ public sealed partial class CrawlRunQueue
           and coalesce((select id from crawl_events where {CrawlEventStatements.OfRun} order by crawl_id desc, id desc limit 1) <= @mark, true)
         """;
 
+    // As above, where each crawl has a node of its own: Citus sees by the equality that a run's events are beside it.
+    private const string StaleByCrawl =
+        $"""
+        status operator(pg_catalog.=) 'RUNNING'
+          and coalesce(started_at <= (pg_catalog.now() - @silent_for) at time zone 'utc', true)
+          and not exists (select from crawl_run_claims where run_id = crawl_runs.id and heartbeat_at > pg_catalog.now() - @silent_for)
+          and coalesce((select id from crawl_events where crawl_id = crawl_runs.id order by crawl_id desc, id desc limit 1) <= @mark, true)
+        """;
+
     internal const string TakeMarkSql =
         """
         insert into crawl_event_marks (marked_at, event_id)
@@ -34,17 +43,23 @@ public sealed partial class CrawlRunQueue
         delete from crawl_event_marks where marked_at = any (array(select marked_at from superfluous))
         """;
 
+    // In a statement of its own: Citus would send it to a node with the marks, which has a sequence of its own.
+    internal const string LastIdSql = "select coalesce(pg_catalog.pg_sequence_last_value('crawl_events_id_seq'), 0)";
+
     // A mark beyond the sequence is from before the sequence was set back. Events that came after it have lower ids. The sequence has no value before the first
     // event of all.
     internal const string MarkSql =
         $"""
         select event_id from crawl_event_marks
-        where {NewestRowMarks.IsOldEnough} and ({Citus.IsInstalled} or event_id <= coalesce(pg_catalog.pg_sequence_last_value('crawl_events_id_seq'), 0))
+        where {NewestRowMarks.IsOldEnough} and event_id <= @drawn_id
         order by marked_at desc
         limit 1
         """;
 
     internal const string ListStaleSql = $"select {CrawlRunRepository.Columns} from crawl_runs where {Stale} order by created_at, id limit @limit";
+
+    internal const string ListStaleByCrawlSql =
+        $"select {CrawlRunRepository.Columns} from crawl_runs where {StaleByCrawl} order by created_at, id limit @limit";
 
     internal const string LockStaleSql =
         $"""
@@ -69,6 +84,30 @@ public sealed partial class CrawlRunQueue
         select {CrawlRunRepository.Columns} from changed
         """;
 
+    // These take the place of the two above where each crawl has a node of its own. Runs are locked one at a time there.
+    internal const string FindStaleByCrawlSql =
+        $"""
+        select id from crawl_runs
+        where {StaleByCrawl} and {CrawlRunRepository.Readable}
+        order by created_at, id limit @limit
+        """;
+
+    internal const string LockByCrawlSql = "select id from crawl_runs where id = any (@ids) for no key update skip locked";
+
+    internal const string FailStaleByCrawlSql =
+        $"""
+        with stale as materialized (
+            select id from crawl_runs where id = any (@ids) and {StaleByCrawl} and {CrawlRunRepository.Readable}
+        ), changed as (
+            update crawl_runs
+            set status = 'FAILED', completed_at = pg_catalog.statement_timestamp() at time zone 'utc',
+                error_message = 'the run was stale: it had no event and no heartbeat for ' || @silent_for::text
+            from stale where crawl_runs.id = stale.id
+            returning crawl_runs.*
+        )
+        select {CrawlRunRepository.Columns} from changed
+        """;
+
     // The newest event is looked up by the index, as above.
     internal const string ListSilentSql =
         $"""
@@ -83,7 +122,20 @@ public sealed partial class CrawlRunQueue
         order by created_at, id limit @limit
         """;
 
-    private static readonly NewestRowMarks Marks = new(TakeMarkSql, ThinMarksSql, MarkSql);
+    internal const string ListSilentByCrawlSql =
+        $"""
+        select {CrawlRunRepository.Columns} from crawl_runs
+        where status operator(pg_catalog.=) 'RUNNING'
+          and coalesce(started_at, created_at) <= (pg_catalog.now() - @silent_for) at time zone 'utc'
+          and not exists (select from crawl_run_claims where run_id = crawl_runs.id and heartbeat_at > pg_catalog.now() - @silent_for)
+          and coalesce(
+              (select created_at from crawl_events where crawl_id = crawl_runs.id order by crawl_id desc, id desc limit 1)
+                  <= (pg_catalog.now() - @silent_for) at time zone 'utc',
+              true)
+        order by created_at, id limit @limit
+        """;
+
+    private static readonly NewestRowMarks Marks = new(TakeMarkSql, ThinMarksSql, LastIdSql, MarkSql);
 
     /// <summary>Lists stale runs, oldest first. They are running, and have had neither an event nor a heartbeat for a while.</summary>
     /// <remarks>It reads from the primary. On a standby that lags behind, the runs of healthy workers could look stale. It relies on the marks that
@@ -98,9 +150,16 @@ public sealed partial class CrawlRunQueue
         TimeSpan silentFor, int limit = 100, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         NewestRowMarks.RequireStale(silentFor, limit);
+        var distribution = await CrawlDistribution.OfAsync(dataSource, transaction, cancellationToken).ConfigureAwait(false);
         return await Marks.ListStaleAsync(
-            dataSource, ListStaleSql, silentFor, limit, CrawlRunRepository.Map, new PassedOverRows(telemetry, log), transaction, cancellationToken)
-            .ConfigureAwait(false);
+            dataSource,
+            distribution.IsByCrawl ? ListStaleByCrawlSql : ListStaleSql,
+            silentFor,
+            limit,
+            CrawlRunRepository.Map,
+            new PassedOverRows(telemetry, log),
+            transaction,
+            cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Lists running runs that look stale by the times that are stored: of the start, of the last heartbeat, and of the newest event. Oldest
@@ -113,12 +172,19 @@ public sealed partial class CrawlRunQueue
     /// <param name="cancellationToken">Cancels the query.</param>
     /// <returns>The silent runs, oldest first.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The time or the limit is out of range.</exception>
-    public Task<IReadOnlyList<CrawlRun>> ListSilentAsync(
+    public async Task<IReadOnlyList<CrawlRun>> ListSilentAsync(
         TimeSpan silentFor, int limit = 100, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
     {
         NewestRowMarks.RequireStale(silentFor, limit);
-        return dataSource.ListSilentAsync(
-            ListSilentSql, silentFor, limit, CrawlRunRepository.Map, new PassedOverRows(telemetry, log), transaction, cancellationToken);
+        var distribution = await CrawlDistribution.OfAsync(dataSource, transaction, cancellationToken).ConfigureAwait(false);
+        return await dataSource.ListSilentAsync(
+            distribution.IsByCrawl ? ListSilentByCrawlSql : ListSilentSql,
+            silentFor,
+            limit,
+            CrawlRunRepository.Map,
+            new PassedOverRows(telemetry, log),
+            transaction,
+            cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Fails stale runs: RUNNING → FAILED. It stores the reason, and sets <c>completed_at</c> to the time of the database's clock.</summary>
@@ -155,11 +221,15 @@ public sealed partial class CrawlRunQueue
     {
         NewestRowMarks.RequireStale(silentFor, limit);
         Connections.ThrowIfAmbient(transaction);
+        var distribution = await CrawlDistribution.OfAsync(dataSource, transaction, cancellationToken).ConfigureAwait(false);
+        var (lockSql, lockOneSql, failSql) = distribution.IsByCrawl
+            ? (FindStaleByCrawlSql, LockByCrawlSql, FailStaleByCrawlSql)
+            : (LockStaleSql, (string?)null, FailStaleSql);
         var failed = await telemetry.RunAsync(
             "rescue",
             0,
             () => Marks.ChangeStaleAsync(
-                dataSource, LockStaleSql, FailStaleSql, silentFor, limit, new Parameters(), CrawlRunRepository.Map, transaction, cancellationToken))
+                dataSource, lockSql, lockOneSql, failSql, silentFor, limit, new Parameters(), CrawlRunRepository.Map, transaction, cancellationToken))
             .ConfigureAwait(false);
         failed.Sort(static (one, other) => one.CreatedAt.CompareTo(other.CreatedAt));
         foreach (var run in failed)

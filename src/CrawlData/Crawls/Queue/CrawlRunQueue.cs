@@ -69,6 +69,42 @@ public sealed partial class CrawlRunQueue(
         from changed
         """;
 
+    // Where each crawl has a node of its own, these find and claim the next run. Another transaction may claim it in between: then the next one is tried.
+    internal const string ListPendingByCrawlSql =
+        $"""
+        select id from crawl_runs
+        where status operator(pg_catalog.=) 'PENDING'
+          and id <> all (@ids)
+          and id <> all (array(select run_id from crawl_run_retries where not_before > pg_catalog.now()))
+          and not exists (select from crawl_run_claims where run_id = crawl_runs.id and claim >= 2147483646)
+          and {CrawlRunRepository.Readable}
+        order by created_at, id limit 10
+        """;
+
+    internal const string ClaimByCrawlSql =
+        $"""
+        with oldest as materialized (
+            select id from crawl_runs
+            where id = @id and status operator(pg_catalog.=) 'PENDING' and {CrawlRunRepository.Readable}
+            for no key update skip locked
+        ), claimed as (
+            insert into crawl_run_claims (run_id, claim, heartbeat_at)
+            select id, 1, pg_catalog.clock_timestamp() from oldest
+            on conflict (run_id) do update set claim = crawl_run_claims.claim + 1, heartbeat_at = excluded.heartbeat_at
+            returning run_id, claim
+        ), clock as materialized (
+            select pg_catalog.clock_timestamp() at time zone 'utc' as time
+        ), changed as (
+            update crawl_runs set status = 'RUNNING', started_at = clock.time
+            from claimed, clock where crawl_runs.id = @id and crawl_runs.id = claimed.run_id
+            returning crawl_runs.*
+        )
+        select {CrawlRunRepository.Columns},
+               (select claim from claimed),
+               coalesce((select attempt from crawl_run_retries where run_id = @id), 1)
+        from changed
+        """;
+
     // The run is locked first, then its claim: the order of all statements. Each lock shows the row that another transaction committed meanwhile, which the
     // statement's snapshot does not have.
     internal const string TransitionSql =
@@ -76,7 +112,7 @@ public sealed partial class CrawlRunQueue(
         with standing as materialized (
             select * from crawl_runs where id = @id for no key update
         ), held as materialized (
-            select claim from crawl_run_claims where run_id = (select id from standing) for no key update
+            select claim from crawl_run_claims where run_id = @id and exists (select from standing) for no key update
         ), clock as materialized (
             select pg_catalog.clock_timestamp() at time zone 'utc' as time from standing
         ), changed as (
@@ -118,6 +154,23 @@ public sealed partial class CrawlRunQueue(
             where crawl_run_claims.run_id = locked.run_id and crawl_run_claims.claim = asked.claim
         )
         select position from asked where position <> all (array(select position from held)) order by position
+        """;
+
+    // As above, where each crawl has a node of its own: the claims that are held, and then one after another.
+    internal const string ListHeldByCrawlSql =
+        """
+        select run_id, claim
+        from crawl_run_claims join crawl_runs on crawl_runs.id = run_id
+        where run_id = any (@ids) and status operator(pg_catalog.=) 'RUNNING'
+        """;
+
+    internal const string HeartbeatByCrawlSql =
+        """
+        with locked as materialized (
+            select run_id from crawl_run_claims where run_id = @id and claim = @claim for no key update skip locked
+        )
+        update crawl_run_claims set heartbeat_at = pg_catalog.statement_timestamp()
+        from locked where crawl_run_claims.run_id = @id and crawl_run_claims.run_id = locked.run_id
         """;
 
     private readonly NpgsqlDataSource dataSource = dataSource ?? throw new ArgumentNullException(nameof(dataSource));
@@ -194,17 +247,41 @@ public sealed partial class CrawlRunQueue(
             return [];
         }
 
-        var parameters = new Parameters
-        {
-            { "ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, asked.Select(claim => claim.Run.Id).ToArray() },
-            { "claims", NpgsqlDbType.Array | NpgsqlDbType.Integer, asked.Select(claim => claim.Number).ToArray() },
-        };
-        var lost = await telemetry.RunAsync(
+        return await telemetry.RunAsync(
             "heartbeat",
             asked.Length,
-            () => dataSource.QueryAsync(HeartbeatSql, parameters, row => (int)row.GetInt64(0) - 1, null, cancellationToken)).ConfigureAwait(false);
-        return lost.ConvertAll(index => asked[index]);
+            () => dataSource.UseAsync(
+                null,
+                async connection => (await CrawlDistribution.OfAsync(dataSource, connection, null, cancellationToken).ConfigureAwait(false)).IsByCrawl
+                    ? await HeartbeatByCrawlAsync(connection, asked, cancellationToken).ConfigureAwait(false)
+                    : await HeartbeatTogetherAsync(connection, asked, cancellationToken).ConfigureAwait(false),
+                cancellationToken)).ConfigureAwait(false);
     }
+
+    private static async Task<List<CrawlRunClaim>> HeartbeatTogetherAsync(
+        NpgsqlConnection connection, CrawlRunClaim[] asked, CancellationToken cancellationToken)
+    {
+        var parameters = ToIds(asked.Select(claim => claim.Run.Id));
+        parameters.Add("claims", NpgsqlDbType.Array | NpgsqlDbType.Integer, asked.Select(claim => claim.Number).ToArray());
+        return await connection.QueryAsync(HeartbeatSql, parameters, row => asked[(int)row.GetInt64(0) - 1], null, cancellationToken).ConfigureAwait(false);
+    }
+
+    private static async Task<List<CrawlRunClaim>> HeartbeatByCrawlAsync(
+        NpgsqlConnection connection, CrawlRunClaim[] asked, CancellationToken cancellationToken)
+    {
+        var held = (await connection.QueryAsync(
+            ListHeldByCrawlSql, ToIds(asked.Select(claim => claim.Run.Id)), row => (row.GetGuid(0), row.GetInt32(1)), null, cancellationToken)
+            .ConfigureAwait(false)).ToHashSet();
+        foreach (var (id, claim) in held.Intersect(asked.Select(claim => (claim.Run.Id, claim.Number))))
+        {
+            var parameters = new Parameters { { "id", NpgsqlDbType.Uuid, id }, { "claim", NpgsqlDbType.Integer, claim } };
+            await connection.ExecuteAsync(HeartbeatByCrawlSql, parameters, null, cancellationToken).ConfigureAwait(false);
+        }
+
+        return [.. asked.Where(claim => !held.Contains((claim.Run.Id, claim.Number)))];
+    }
+
+    private static Parameters ToIds(IEnumerable<Guid> ids) => new() { { "ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, ids.ToArray() } };
 
     /// <summary>Completes a run: RUNNING → COMPLETED. It sets <c>completed_at</c> to the time of the database's clock.</summary>
     /// <remarks>
@@ -270,15 +347,11 @@ public sealed partial class CrawlRunQueue(
 
     private async Task<CrawlRunClaim?> ClaimAsync(NpgsqlConnection connection, NpgsqlTransaction? transaction, CancellationToken cancellationToken)
     {
+        var distribution = await CrawlDistribution.OfAsync(dataSource, connection, transaction, cancellationToken).ConfigureAwait(false);
         var claims = await telemetry.RunAsync(
             "claim",
             0,
-            () => connection.QueryAsync(
-                ClaimNextSql,
-                null,
-                row => new CrawlRunClaim(CrawlRunRepository.Map(row), row.GetInt32(row.FieldCount - 2), row.GetInt32(row.FieldCount - 1)),
-                transaction,
-                cancellationToken)).ConfigureAwait(false);
+            () => distribution.IsByCrawl ? ClaimByCrawlAsync() : ClaimAsync(ClaimNextSql, null)).ConfigureAwait(false);
         telemetry.Claimed(claims.Count > 0);
         if (claims is not [var claim])
         {
@@ -287,6 +360,37 @@ public sealed partial class CrawlRunQueue(
 
         Log.RunClaimed(log, claim.Run.Id, claim.Number, claim.Attempt);
         return claim;
+
+        Task<List<CrawlRunClaim>> ClaimAsync(string sql, Parameters? parameters) => connection.QueryAsync(
+            sql,
+            parameters,
+            row => new CrawlRunClaim(CrawlRunRepository.Map(row), row.GetInt32(row.FieldCount - 2), row.GetInt32(row.FieldCount - 1)),
+            transaction,
+            cancellationToken);
+
+        async Task<List<CrawlRunClaim>> ClaimByCrawlAsync()
+        {
+            var tried = new List<Guid>();
+            while (true)
+            {
+                var pending = await connection.QueryAsync(
+                    ListPendingByCrawlSql, ToIds(tried), row => row.GetGuid(0), transaction, cancellationToken).ConfigureAwait(false);
+                foreach (var id in pending)
+                {
+                    if (await ClaimAsync(ClaimByCrawlSql, new Parameters { { "id", NpgsqlDbType.Uuid, id } }).ConfigureAwait(false) is [_] claimed)
+                    {
+                        return claimed;
+                    }
+                }
+
+                if (pending.Count == 0)
+                {
+                    return [];
+                }
+
+                tried.AddRange(pending);
+            }
+        }
     }
 
     private Task<Transition<CrawlRun>> TransitionAsync(

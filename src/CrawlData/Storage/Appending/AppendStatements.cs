@@ -27,9 +27,8 @@ internal abstract class AppendStatements<T> where T : class
     /// when the parent is unknown.</summary>
     public virtual (string Lock, string Insert)? InsertOneInSteps => null;
 
-    /// <summary>Does as <see cref="Reserve"/>, in three statements: takes the locks of the parents <c>$1</c>, of all or of the available ones, and returns
-    /// them; takes the table's lock; and returns an array of <c>$1</c> ids, and whether row security forbids COPY.</summary>
-    public virtual (string Lock, string LockAvailable, string LockTable, string Draw)? ReserveInSteps => null;
+    /// <summary>Do as <see cref="Reserve"/> and its variants, in several statements. Null for a table whose rows are reserved in one.</summary>
+    public virtual ReservationSteps? ReserveInSteps => null;
 
     /// <summary>Takes the locks of the parents <c>$1</c>, inserts the rows, and returns an array of their ids, which rise. The array is null when a parent is
     /// unknown. <c>$2</c> has each row's parent, and is null when all rows have the same; the columns follow, and then the claims.</summary>

@@ -35,7 +35,7 @@ internal sealed class AppendTransaction(
     {
         // Made at the first error.
         RetryAttempts? attempts = null;
-        var isUnprepared = false;
+        var (isUnprepared, isAskedAnew) = (false, false);
         var lostBackends = new LostBackends(telemetry.Table);
         while (true)
         {
@@ -48,6 +48,12 @@ internal sealed class AppendTransaction(
             {
                 preparation.Stop();
                 isUnprepared = true;
+                continue;
+            }
+            catch (PostgresException exception) when (repeatable && !isAskedAnew && CrawlDistribution.IsOutdated(dataSource, exception))
+            {
+                CrawlDistribution.Forget(dataSource);
+                isAskedAnew = true;
                 continue;
             }
             catch (NpgsqlException exception)
@@ -126,6 +132,11 @@ internal sealed class AppendTransaction(
         {
             // Rolled back on disposal. Nothing waits for a COMMIT that writes nothing.
             return new Attempt(rows, Lost: null, IsConfirmed: true);
+        }
+
+        if (rows.Transaction is { IsOnCitus: true, IsFlushed: false })
+        {
+            await Citus.FlushAsync(connection, transaction).ConfigureAwait(false);
         }
 
         if (rows.Transaction is { HidesWarnings: true })

@@ -39,9 +39,6 @@ internal sealed class BulkAppender<T>(
 
     private readonly StatementPreparation preparation = new(dataSource);
 
-    // Each append finds out.
-    private volatile bool isOnCitus;
-
     /// <summary>Verifies an append of an earlier process.</summary>
     /// <param name="appended">The append.</param>
     /// <param name="cluster">The cluster that it was made in.</param>
@@ -203,7 +200,8 @@ internal sealed class BulkAppender<T>(
     /// <param name="prepares">Whether the statement may be prepared. An error may show that it is lost, and such an error must not end a transaction of the
     /// caller's.</param>
     /// <param name="cancellationToken">Cancels the statements.</param>
-    private ValueTask<AppendedRows> AppendAsync(
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<AppendedRows> AppendAsync(
         NpgsqlConnection connection,
         NpgsqlTransaction transaction,
         RowBatch<T> batch,
@@ -211,20 +209,18 @@ internal sealed class BulkAppender<T>(
         bool prepares,
         CancellationToken cancellationToken)
     {
-        var isInSteps = ReservesInSteps(batch, prepares);
+        // An INSERT of several rows that takes their locks is the slowest statement of Citus. So a batch is copied there, however small it is.
+        var isInSteps = statements.ReserveInSteps is not null
+            && (await CrawlDistribution.OfAsync(dataSource, connection, transaction, cancellationToken).ConfigureAwait(false)).IsOnCitus;
         if (batch.Count == 1 && statements.InsertOne is not null && batch.Claims is [] && !(available && isInSteps))
         {
-            return InsertOneAsync(connection, transaction, batch.ParentId(0), batch.Row(0), available, prepares, cancellationToken);
+            return await InsertOneAsync(connection, transaction, batch.ParentId(0), batch.Row(0), available, prepares, cancellationToken).ConfigureAwait(false);
         }
 
         return isInSteps || batch.Count >= CopyFromRows || HasBytesToCopy(batch)
-            ? CopyAsync(connection, transaction, batch, available, prepares, cancellationToken)
-            : InsertAsync(connection, transaction, batch, available, prepares, cancellationToken);
+            ? await CopyAsync(connection, transaction, batch, available, prepares, cancellationToken).ConfigureAwait(false)
+            : await InsertAsync(connection, transaction, batch, available, prepares, cancellationToken).ConfigureAwait(false);
     }
-
-    /// <summary>Whether a batch is copied, however small it is, with ids that are reserved in steps. An INSERT of several rows that takes their locks is the
-    /// slowest statement of Citus. A COPY whose COMMIT is lost there is noticed, but not in a transaction of the caller's.</summary>
-    private bool ReservesInSteps(RowBatch<T> batch, bool prepares) => isOnCitus && prepares && batch.Claims is [] && statements.ReserveInSteps is not null;
 
     private bool HasBytesToCopy(RowBatch<T> batch)
     {
@@ -261,7 +257,8 @@ internal sealed class BulkAppender<T>(
         bool prepares,
         CancellationToken cancellationToken)
     {
-        if (isOnCitus && prepares && !available && statements.InsertOneInSteps is var (lockParent, insert))
+        if (prepares && !available && statements.InsertOneInSteps is var (lockParent, insert)
+            && (await CrawlDistribution.OfAsync(dataSource, connection, transaction, cancellationToken).ConfigureAwait(false)).IsOnCitus)
         {
             return await InsertInStepsAsync(connection, transaction, lockParent, insert, parentId, row, cancellationToken).ConfigureAwait(false);
         }
@@ -305,8 +302,7 @@ internal sealed class BulkAppender<T>(
                     var identity = await reader.ReadNextRowAsync(TransactionIdentity.Read, cancellationToken).ConfigureAwait(false);
                     if (isLocked)
                     {
-                        isOnCitus = identity!.Value.IsOnCitus;
-                        return AppendedOne(id!.Value, identity.Value, parentId, row);
+                        return AppendedOne(id!.Value, identity!.Value, parentId, row);
                     }
                 }
             }
@@ -368,8 +364,9 @@ internal sealed class BulkAppender<T>(
         bool prepares,
         CancellationToken cancellationToken)
     {
-        var (ids, forbidsCopy, identity, parentIds) = ReservesInSteps(batch, prepares)
-            ? await ReserveInStepsAsync(connection, transaction, batch, available, cancellationToken).ConfigureAwait(false)
+        var distribution = await CrawlDistribution.OfAsync(dataSource, connection, transaction, cancellationToken).ConfigureAwait(false);
+        var (ids, forbidsCopy, identity, parentIds) = distribution.IsOnCitus && statements.ReserveInSteps is { } steps
+            ? await ReserveInStepsAsync(connection, transaction, steps, distribution, batch, available, prepares, cancellationToken).ConfigureAwait(false)
             : await ReserveAsync(connection, transaction, batch, available, prepares, cancellationToken).ConfigureAwait(false);
         if (ids.Length == 0)
         {
@@ -447,33 +444,79 @@ internal sealed class BulkAppender<T>(
         }
     }
 
-    /// <summary>Reserves ids as <see cref="AppendStatements{T}.ReserveInSteps"/> does, in a transaction of its own.</summary>
+    /// <summary>Reserves ids as <see cref="ReserveAsync"/> does, on Citus. Without claims it is one round trip.</summary>
     /// <returns>As many ids as there are rows of the locked parents. Those of other rows are left out, and are gaps.</returns>
     private async ValueTask<(long[] Ids, bool ForbidsCopy, TransactionIdentity Identity, Guid[] ParentIds)> ReserveInStepsAsync(
-        NpgsqlConnection connection, NpgsqlTransaction transaction, RowBatch<T> batch, bool available, CancellationToken cancellationToken)
+        NpgsqlConnection connection,
+        NpgsqlTransaction transaction,
+        ReservationSteps steps,
+        CrawlDistribution distribution,
+        RowBatch<T> batch,
+        bool available,
+        bool prepares,
+        CancellationToken cancellationToken)
     {
-        var (lockAll, lockAvailable, lockTable, draw) = statements.ReserveInSteps!.Value;
+        // In the order of their ids, as the server orders them. The parents of all claims are among them.
+        Guid[][] locks = distribution.IsByCrawl ? [.. batch.ParentIds.Order().Select(parentId => new[] { parentId })] : [batch.ParentIds];
+        Guid[] claimed = [.. batch.Claims.Select(claim => claim.ParentId).Distinct().Order()];
+
+        // Where a COPY alone loses its COMMIT: the caller commits, and does not look. Or the parts on two nodes end differently.
+        var needsShards = !prepares || locks.Length > 1;
         var command = new NpgsqlBatch(connection, transaction);
         await using (command.ConfigureAwait(false))
         {
-            Add(command, available ? lockAvailable : lockAll).AddArray("uuid[]", batch.ParentIds);
-            Add(command, lockTable);
-            Add(command, draw).AddValue(NpgsqlDbType.Integer, batch.Count);
+            foreach (var parentIds in locks)
+            {
+                Add(command, available ? steps.LockAvailable : steps.Lock).AddArray("uuid[]", parentIds);
+            }
+
+            foreach (var parentId in claimed)
+            {
+                Add(command, steps.LockClaim).AddValue(NpgsqlDbType.Uuid, parentId);
+            }
+
+            if (needsShards)
+            {
+                Add(command, steps.LockShards).AddArray("uuid[]", batch.ParentIds);
+            }
+            else
+            {
+                Add(command, steps.LockTable);
+            }
+
+            Add(command, steps.Draw).AddValue(NpgsqlDbType.Integer, batch.Count);
             Add(command, statements.Identity);
-            await preparation.PrepareAsync(command, cancellationToken).ConfigureAwait(false);
+            if (prepares)
+            {
+                await preparation.PrepareAsync(command, cancellationToken).ConfigureAwait(false);
+            }
+
             var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
             await using (reader.ConfigureAwait(false))
             {
-                var locked = await reader.ReadAllAsync(row => row.GetGuid(0), cancellationToken).ConfigureAwait(false);
-                var drawn = await reader.ReadNextRowAsync(static row => (row.GetFieldValue<long[]>(0), row.GetBoolean(1)), cancellationToken)
-                    .ConfigureAwait(false);
+                var locked = await ReadAllAsync(locks.Length, row => (Id: row.GetGuid(0), Status: row.GetString(1))).ConfigureAwait(false);
+                var numbers = await ReadAllAsync(claimed.Length, row => (Id: row.GetGuid(0), Number: row.GetInt32(1))).ConfigureAwait(false);
+                var (ids, forbidsCopy) = (await reader.ReadRowAsync(
+                    static row => (row.GetFieldValue<long[]>(0), row.GetBoolean(1)), cancellationToken).ConfigureAwait(false))!.Value;
                 var identity = (await reader.ReadNextRowAsync(TransactionIdentity.Read, cancellationToken).ConfigureAwait(false))!.Value;
-                isOnCitus = identity.IsOnCitus;
-                var (ids, forbidsCopy) = drawn!.Value;
+                RequireClaims(batch, steps, locked.ToDictionary(), numbers.ToDictionary());
                 var isComplete = locked.Count == batch.ParentIds.Length;
                 return isComplete || available
-                    ? (ids[..batch.Of(locked).Count], forbidsCopy, identity, isComplete ? batch.ParentIds : [.. locked])
+                    ? (ids[..batch.Of([.. locked.Select(parent => parent.Id)]).Count], forbidsCopy, identity,
+                        isComplete ? batch.ParentIds : [.. locked.Select(parent => parent.Id)])
                     : ([], forbidsCopy, identity, []);
+
+                async Task<List<TRow>> ReadAllAsync<TRow>(int results, Func<DbDataReader, TRow> map)
+                {
+                    var rows = new List<TRow>();
+                    for (var result = 0; result < results; result++)
+                    {
+                        rows.AddRange(await reader.ReadAllAsync(map, cancellationToken).ConfigureAwait(false));
+                        await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
+                    }
+
+                    return rows;
+                }
             }
         }
     }
@@ -502,7 +545,6 @@ internal sealed class BulkAppender<T>(
         {
             var row = await reader.ReadRowAsync(map, cancellationToken).ConfigureAwait(false);
             var identity = (await reader.ReadNextRowAsync(TransactionIdentity.Read, cancellationToken).ConfigureAwait(false))!.Value;
-            isOnCitus = identity.IsOnCitus;
             return (row, identity);
         }
     }
@@ -580,6 +622,21 @@ internal sealed class BulkAppender<T>(
             parameters.AddArray("uuid[]", batch.Claims.Select(one => one.ParentId).ToArray());
             parameters.AddArray("integer[]", batch.Claims.Select(one => one.Claim.Number).ToArray());
             parameters.AddArray("boolean[]", batch.Claims.Select(one => one.Claim.OutlivesRun).ToArray());
+        }
+    }
+
+    /// <exception cref="ClaimLostException">A claim of the batch is lost. Nothing is appended.</exception>
+    private static void RequireClaims(
+        RowBatch<T> batch, ReservationSteps steps, Dictionary<Guid, string> lockedStatuses, Dictionary<Guid, int> numbers)
+    {
+        foreach (var lost in batch.Claims)
+        {
+            if (lockedStatuses.TryGetValue(lost.ParentId, out var status)
+                && ((status != steps.ClaimedStatus && !lost.Claim.OutlivesRun)
+                    || !numbers.TryGetValue(lost.ParentId, out var number) || number != lost.Claim.Number))
+            {
+                throw new ClaimLostException(lost.ParentId, lost.Claim.Number, batch.IndexOf(lost));
+            }
         }
     }
 

@@ -12,8 +12,17 @@ namespace CrawlData.Storage;
 /// <param name="BackendId">The process id of its backend on the server.</param>
 /// <param name="HidesWarnings">Whether its session's <c>client_min_messages</c> hides the warnings of a COMMIT.</param>
 /// <param name="IsOnCitus">Whether its database has Citus, so that the rows may be on other nodes.</param>
+/// <param name="IsFlushed">Whether all WAL up to then is on the disk of the server, and with it the sequence that gave the ids. It is asked on Citus
+/// alone.</param>
 internal readonly record struct TransactionIdentity(
-    ulong Id, Instant Start, Instant ServerStart, NpgsqlLogSequenceNumber WalPosition, int BackendId, bool HidesWarnings, bool IsOnCitus = false)
+    ulong Id,
+    Instant Start,
+    Instant ServerStart,
+    NpgsqlLogSequenceNumber WalPosition,
+    int BackendId,
+    bool HidesWarnings,
+    bool IsOnCitus = false,
+    bool IsFlushed = true)
 {
     /// <summary>A statement that returns the identity, after the statement that writes the first row. It names no table: a statement with a table may run on
     /// another node of Citus, in another transaction. A comment with the table's name follows it, by which <see cref="LostBackends"/> finds its
@@ -21,7 +30,11 @@ internal readonly record struct TransactionIdentity(
     public const string Query =
         $"""
         select pg_catalog.pg_current_xact_id(), pg_catalog.now(), pg_catalog.pg_postmaster_start_time(), pg_catalog.pg_current_wal_insert_lsn(),
-               pg_catalog.pg_backend_pid(), pg_catalog.current_setting('client_min_messages') in ('error', 'fatal', 'panic'), {Citus.IsInstalled}
+               pg_catalog.pg_backend_pid(), pg_catalog.current_setting('client_min_messages') in ('error', 'fatal', 'panic'), {Citus.IsInstalled},
+               case when {Citus.IsInstalled}
+                   then pg_catalog.pg_current_wal_insert_lsn() operator(pg_catalog.<=) pg_catalog.pg_current_wal_flush_lsn()
+                   else true
+               end
         """;
 
     /// <summary>Reads an identity from <see cref="Query"/>.</summary>
@@ -32,5 +45,6 @@ internal readonly record struct TransactionIdentity(
         row.GetFieldValue<NpgsqlLogSequenceNumber>(3),
         row.GetInt32(4),
         row.GetBoolean(5),
-        row.GetBoolean(6));
+        row.GetBoolean(6),
+        row.GetBoolean(7));
 }

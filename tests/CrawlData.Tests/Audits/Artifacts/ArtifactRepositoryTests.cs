@@ -255,6 +255,7 @@ public class ArtifactRepositoryTests : DatabaseTest
     }
 
     /// <summary>In one transaction, whose time stands still, and in one snapshot, which excludes the rows of the other cases.</summary>
+    [NotOnCitus]
     [Test]
     public async Task Artifacts_that_have_expired_and_that_expire_soon_are_listed_in_pages_and_totalled()
     {

@@ -187,6 +187,36 @@ public class CrawlEventFollowerTests : DatabaseTest
         TestContext.Out.WriteLine($"median {latencies.Order().ElementAt(25).TotalMilliseconds:0.0} ms, the longest {latencies.Max().TotalMilliseconds:0.0} ms");
     }
 
+    /// <summary>Notifications of other crawls make the follower read while an append is under way. The append's own notification may arrive during such a
+    /// read, and none follows.</summary>
+    [Test]
+    public async Task An_event_that_is_committed_during_a_read_of_all_crawls_is_yielded_without_a_poll()
+    {
+        await using var dataSource = Pool(10);
+        var events = new CrawlEventRepository(dataSource, notify: true);
+        var (crawl, other) = (await CreateCrawlAsync(), await CreateCrawlAsync());
+        using var enough = new CancellationTokenSource();
+        await using var followed = WithoutPolls(dataSource).FollowAllAsync(options: Listening, cancellationToken: enough.Token)
+            .SelectMany(batch => batch.Events).Where(one => one.CrawlId == crawl).GetAsyncEnumerator();
+        var notifying = Task.Run(async () =>
+        {
+            while (!enough.IsCancellationRequested)
+            {
+                events.Notify(other);
+                await Task.Yield();
+            }
+        });
+
+        for (var number = 0; number < 100; number++)
+        {
+            await events.AppendAsync(crawl, Event(number));
+            Assert.That(await followed.MoveNextAsync().AsTask().WaitAsync(Wait.Longest), $"event {number}");
+        }
+
+        await enough.CancelAsync();
+        await notifying;
+    }
+
     [Test]
     public async Task Listening_followers_share_one_connection_and_the_last_one_closes_it()
     {

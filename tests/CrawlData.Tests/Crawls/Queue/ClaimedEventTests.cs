@@ -4,7 +4,7 @@ using CrawlData.Storage;
 namespace CrawlData.Tests.Crawls;
 
 /// <summary>Events that are written with a claim.</summary>
-public sealed class ClaimedEventTests : CrawlRunQueueTest
+public class ClaimedEventTests : CrawlRunQueueTest
 {
 
     [Test]

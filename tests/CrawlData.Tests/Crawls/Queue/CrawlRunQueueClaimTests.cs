@@ -2,7 +2,7 @@ using CrawlData.Crawls;
 
 namespace CrawlData.Tests.Crawls;
 
-public sealed class CrawlRunQueueClaimTests : CrawlRunQueueTest
+public class CrawlRunQueueClaimTests : CrawlRunQueueTest
 {
     [Test]
     public async Task The_oldest_pending_run_is_claimed_and_runs()

@@ -2,7 +2,7 @@ using CrawlData.Crawls;
 
 namespace CrawlData.Tests.Crawls;
 
-public sealed class CrawlRunQueueRetryTests : CrawlRunQueueTest
+public class CrawlRunQueueRetryTests : CrawlRunQueueTest
 {
     [Test]
     public async Task A_failed_run_is_retried_by_a_pending_run_with_its_app_device_steps_and_goal()

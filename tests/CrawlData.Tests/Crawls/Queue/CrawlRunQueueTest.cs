@@ -19,7 +19,7 @@ public abstract class CrawlRunQueueTest : EmptiedDatabaseTest
     protected Task SilenceAsync() => ExecuteAsync(
         """
         update crawl_runs set started_at = started_at - @ago;
-        update crawl_run_claims set heartbeat_at = heartbeat_at - @ago;
+        update crawl_run_claims set heartbeat_at = now() - @ago;
         delete from crawl_event_marks;
         insert into crawl_event_marks (marked_at, event_id) select clock_timestamp() - @ago, coalesce(max(id), 0) from crawl_events
         """,

@@ -158,6 +158,7 @@ public class CrawlEventWriterTests : DatabaseTest
     }
 
     /// <summary>A trigger of the application raises such an error.</summary>
+    [NotOnCitus]
     [Test]
     public async Task An_event_that_the_server_refuses_fails_alone()
     {
