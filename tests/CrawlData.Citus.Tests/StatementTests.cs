@@ -9,6 +9,26 @@ namespace CrawlData.Citus.Tests;
 /// <summary>Each statement of the library ends as on plain PostgreSQL.</summary>
 public sealed partial class StatementTests
 {
+    /// <summary>Statements that others take the place of where each crawl has a node of its own, and those of partitions.</summary>
+    private static readonly string[] NotSentByCrawl =
+    [
+        "RetentionPurger.ListOldCrawlsSql", "RetentionPurger.ListDeletableCrawlsSql",
+        "RetentionPurger.FindLivingCrawlSql", "RetentionPurger.HasLateEventSql", "RetentionPurger.ListEmptyCrawlsSql",
+        "CrawlEventRepository.FirstAtSql", "CrawlEventRepository.LastOfEachSql",
+        "CrawlEventStatements.InsertClaimedSql", "CrawlEventStatements.InsertAvailableClaimedSql",
+        "CrawlEventStatements.ReserveClaimedSql", "CrawlEventStatements.ReserveAvailableClaimedSql",
+        "CrawlEventStatements.InsertSql", "CrawlEventStatements.InsertAvailableSql",
+        "CrawlEventStatements.ReserveSql", "CrawlEventStatements.ReserveAvailableSql",
+        "CrawlRunRepository.ListNewestByStatusSql", "CrawlRunRepository.ListOldestByStatusSql", "CrawlRunRepository.CountOfEachStatusSql",
+        "CrawlRunRepository.NeighbourIdsSql",
+        "CrawlEventReader.LookSql",
+        "CrawlRunQueue.ClaimNextSql", "CrawlRunQueue.HeartbeatSql",
+        "CrawlRunQueue.ListStaleSql", "CrawlRunQueue.LockStaleSql", "CrawlRunQueue.FailStaleSql", "CrawlRunQueue.ListSilentSql",
+
+        // Sent for one crawl at a time.
+        "CrawlRunQueue.LockByCrawlSql", "RetentionPurger.LockCrawlsSql", "CrawlEventStatements.LockRunsSql", "CrawlEventStatements.LockAvailableRunsSql",
+    ];
+
     [Test]
     public async Task Each_statement_ends_with_the_error_of_plain_PostgreSQL_or_without_one(
         [Values] CitusLayout layout)
@@ -18,7 +38,9 @@ public sealed partial class StatementTests
         var expected = await ExecuteAllAsync(plain.DataSource);
         var actual = await ExecuteAllAsync(citus.DataSource);
 
-        Assert.That(string.Join('\n', actual.Except(expected)), Is.Empty);
+        var others = actual.Except(expected)
+            .Where(outcome => layout != CitusLayout.DistributedCrawls || !NotSentByCrawl.Contains(outcome[..outcome.IndexOf(':', StringComparison.Ordinal)]));
+        Assert.That(string.Join('\n', others), Is.Empty);
     }
 
     /// <summary>Executes each statement in a transaction that is rolled back, and returns its SQLSTATE.</summary>

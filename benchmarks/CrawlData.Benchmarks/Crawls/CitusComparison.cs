@@ -5,7 +5,8 @@ using Npgsql;
 
 namespace CrawlData.Benchmarks.Crawls;
 
-/// <summary>Measures appends and reads in a schema of Citus, through the coordinator, beside those of a plain server on this machine.</summary>
+/// <summary>Measures appends and reads through the coordinator of Citus, in a tenant's schema and of distributed crawls, beside those of a plain server on
+/// this machine.</summary>
 internal static class CitusComparison
 {
     private const string Variable = "CRAWLDATA_CITUS_CONNECTION";
@@ -25,33 +26,39 @@ internal static class CitusComparison
 
         var schema = $"benchmark_{Guid.CreateVersion7():n}";
         await using var administration = NpgsqlDataSource.Create(connectionString);
-        await Seed.ExecuteAsync(administration, $"set citus.enable_schema_based_sharding to on; create schema {schema}");
+        await Seed.ExecuteAsync(
+            administration, $"create schema {schema}_crawls; set citus.enable_schema_based_sharding to on; create schema {schema}_tenant");
         try
         {
-            await using var citus = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(connectionString) { SearchPath = schema });
-            await new SchemaMigrator(citus).MigrateAsync();
+            await using var tenant = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(connectionString) { SearchPath = $"{schema}_tenant" });
+            await using var crawls = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(connectionString) { SearchPath = $"{schema}_crawls" });
+            await new SchemaMigrator(tenant).MigrateAsync();
+            await new SchemaMigrator(crawls).MigrateAsync();
+            await new CrawlDistributor(crawls).DistributeAsync();
             await using var plain = await ThrowawayDatabase.StartAsync();
-            await CompareAsync(plain.DataSource, citus, scale);
+            await CompareAsync(plain.DataSource, tenant, crawls, scale);
         }
         finally
         {
-            await Seed.ExecuteAsync(administration, $"drop schema {schema} cascade");
+            await Seed.ExecuteAsync(administration, $"drop schema {schema}_tenant cascade; drop schema {schema}_crawls cascade");
         }
 
         return 0;
     }
 
-    private static async Task CompareAsync(NpgsqlDataSource plain, NpgsqlDataSource citus, BenchmarkScale scale)
+    private static async Task CompareAsync(NpgsqlDataSource plain, NpgsqlDataSource tenant, NpgsqlDataSource crawls, BenchmarkScale scale)
     {
         var onPlain = await WorkloadsAsync(plain, scale);
-        var onCitus = await WorkloadsAsync(citus, scale);
-        Console.WriteLine("| workload | plain, events/s | Citus, events/s | Citus / plain |\n| --- | --- | --- | --- |");
-        foreach (var ((workload, events, plainWork), (_, _, citusWork)) in onPlain.Zip(onCitus))
+        var ofTenant = await WorkloadsAsync(tenant, scale);
+        var ofCrawls = await WorkloadsAsync(crawls, scale);
+        Console.WriteLine("| workload | plain, events/s | a schema a tenant / plain | crawls distributed / plain |\n| --- | --- | --- | --- |");
+        foreach (var ((workload, events, plainWork), (_, _, tenantWork), (_, _, crawlsWork)) in onPlain.Zip(ofTenant, ofCrawls))
         {
-            var measured = await new InterleavedRounds().Add("plain", plainWork).Add("Citus", citusWork).RunAsync(scale.CitusRounds);
-            var (plainTime, citusTime) = (measured[0].Median, measured[1].Median);
+            var measured = await new InterleavedRounds().Add("plain", plainWork).Add("tenant", tenantWork).Add("crawls", crawlsWork)
+                .RunAsync(scale.CitusRounds);
+            var (plainTime, tenantTime, crawlsTime) = (measured[0].Median, measured[1].Median, measured[2].Median);
             Console.WriteLine(
-                $"| {workload} | {events / plainTime.TotalSeconds:N0} | {events / citusTime.TotalSeconds:N0} | {plainTime / citusTime:0.00} |");
+                $"| {workload} | {events / plainTime.TotalSeconds:N0} | {plainTime / tenantTime:0.00} | {plainTime / crawlsTime:0.00} |");
         }
     }
 

@@ -11,7 +11,8 @@ internal static class CitusDatabase
     private const string Tenant = "tenant_1";
 
     /// <summary>Makes a database with the tables of CrawlData. Its disposal drops it on all nodes.</summary>
-    public static async Task<ThrowawayDatabase> StartAsync(CitusLayout layout)
+    /// <param name="layout">How the tables are placed; all are on the coordinator when null.</param>
+    public static async Task<ThrowawayDatabase> StartAsync(CitusLayout? layout)
     {
         var cluster = await CitusCluster.FindAsync();
         var name = $"crawldata_{Guid.CreateVersion7():n}";
@@ -28,10 +29,15 @@ internal static class CitusDatabase
         var (host, port) = cluster.Coordinator;
         var database = new ThrowawayDatabase(settings.ConnectionString, $"Citus at {host}:{port}", () => DropAsync(cluster, name));
         await new SchemaMigrator(database.DataSource).MigrateAsync();
+        if (layout == CitusLayout.DistributedCrawls)
+        {
+            await new CrawlDistributor(database.DataSource).DistributeAsync();
+        }
+
         return database;
     }
 
-    private static async Task CreateAsync(CitusCluster cluster, string name, CitusLayout layout)
+    private static async Task CreateAsync(CitusCluster cluster, string name, CitusLayout? layout)
     {
         foreach (var node in cluster.Nodes)
         {

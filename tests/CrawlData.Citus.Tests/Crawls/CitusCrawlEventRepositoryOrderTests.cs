@@ -6,6 +6,7 @@ namespace CrawlData.Citus.Tests.Crawls;
 
 /// <inheritdoc/>
 [TestFixture(CitusLayout.TenantSchema)]
+[TestFixture(CitusLayout.DistributedCrawls)]
 public sealed class CitusCrawlEventRepositoryOrderTests(CitusLayout layout) : CrawlEventRepositoryOrderTests
 {
     protected override Task<ThrowawayDatabase> CreateDatabaseAsync() => CitusDatabase.StartAsync(layout);

@@ -17,4 +17,7 @@ public enum AppendWay
 
     /// <summary>A writer's events of two crawls.</summary>
     Writer,
+
+    /// <summary>Many events of one crawl, in a transaction of the caller's, which is not retried.</summary>
+    Transaction,
 }

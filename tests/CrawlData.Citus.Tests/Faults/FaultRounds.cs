@@ -33,20 +33,11 @@ internal sealed class FaultRounds(FaultyCluster cluster, ClusterFault fault, App
         for (var round = 0; round < rounds; round++)
         {
             counts = await RunRoundAsync(counts, writer);
-            if (IsOfTwoPhases)
-            {
-                await writer.DisposeAsync();
-                writer = CreateWriter();
-            }
         }
 
         await writer.DisposeAsync();
         return counts;
     }
-
-    // A repository's first append finds out that it is on Citus. From then on, appends are made in steps, which one node commits in one phase.
-    private bool IsOfTwoPhases =>
-        fault is ClusterFault.PrepareIsLost or ClusterFault.AnswerToPrepareIsLost or ClusterFault.CommitPreparedIsLost or ClusterFault.WorkerIsKilled;
 
     private CrawlEventWriter CreateWriter() => new(events = new CrawlEventRepository(cluster.Client, retry: new RetryOptions { Limit = Wait.Longest }));
 
@@ -59,7 +50,12 @@ internal sealed class FaultRounds(FaultyCluster cluster, ClusterFault fault, App
         armed = hit;
         var appending = Task.Run(() => ReportAsync(crawls, writer));
         await Task.WhenAny(hit.Task, appending);
-        armed = null;
+        if (Interlocked.Exchange(ref armed, null) is null)
+        {
+            // The append may end while its node is still being killed.
+            await hit.Task;
+        }
+
         using var enough = new CancellationTokenSource();
         var followed = new ReceivedItems<long>();
         var following = Task.CompletedTask;
@@ -158,9 +154,10 @@ internal sealed class FaultRounds(FaultyCluster cluster, ClusterFault fault, App
 
     private async Task<(Outcome Outcome, int Events)> ReportAsync(List<Guid> crawls, CrawlEventWriter writer)
     {
-        var batch = Enumerable.Range(0, way switch { AppendWay.One => 1, AppendWay.Copy => 1_100, _ => 20 }).Select(number => (
+        var batch = Enumerable.Range(0, way switch { AppendWay.One => 1, AppendWay.Copy or AppendWay.Transaction => 1_100, _ => 20 }).Select(number => (
             way is AppendWay.TwoCrawls or AppendWay.Writer ? crawls[number % 2] : crawls[0],
             new NewCrawlEvent { EventType = "step", Payload = Jsonb.From(new { number }) })).ToList();
+        var isCommitting = false;
         try
         {
             if (way == AppendWay.Writer)
@@ -171,6 +168,16 @@ internal sealed class FaultRounds(FaultyCluster cluster, ClusterFault fault, App
                 }
 
                 await writer.FlushAsync();
+            }
+            else if (way == AppendWay.Transaction)
+            {
+                // A crash of the round before has cut the pool's connections, and nothing is retried here.
+                cluster.Client.Clear();
+                await using var connection = await cluster.Client.OpenConnectionAsync();
+                await using var transaction = await connection.BeginTransactionAsync();
+                await events.AppendAsync(batch, transaction);
+                isCommitting = true;
+                await transaction.CommitAsync();
             }
             else if (way == AppendWay.One)
             {
@@ -192,7 +199,7 @@ internal sealed class FaultRounds(FaultyCluster cluster, ClusterFault fault, App
         catch (Exception exception) when (exception is NpgsqlException or CrawlEventsNotStoredException)
         {
             TestContext.Out.WriteLine(exception);
-            return (Outcome.NotStored, batch.Count);
+            return (isCommitting ? Outcome.Unknown : Outcome.NotStored, batch.Count);
         }
     }
 

@@ -6,6 +6,7 @@ namespace CrawlData.Citus.Tests.Recordings;
 
 /// <inheritdoc/>
 [TestFixture(CitusLayout.TenantSchema)]
+[TestFixture(CitusLayout.DistributedCrawls)]
 public sealed class CitusRecordingTests(CitusLayout layout) : RecordingTests
 {
     protected override Task<ThrowawayDatabase> CreateDatabaseAsync() => CitusDatabase.StartAsync(layout);

@@ -6,6 +6,7 @@ namespace CrawlData.Citus.Tests.Crawls.Following;
 
 /// <inheritdoc/>
 [TestFixture(CitusLayout.TenantSchema)]
+[TestFixture(CitusLayout.DistributedCrawls)]
 public sealed class CitusCrawlEventListenerTests(CitusLayout layout) : CrawlEventListenerTests
 {
     protected override Task<ThrowawayDatabase> CreateDatabaseAsync() => CitusDatabase.StartAsync(layout);

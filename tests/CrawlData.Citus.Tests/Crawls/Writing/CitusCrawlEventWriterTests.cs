@@ -6,6 +6,7 @@ namespace CrawlData.Citus.Tests.Crawls.Writing;
 
 /// <inheritdoc/>
 [TestFixture(CitusLayout.TenantSchema)]
+[TestFixture(CitusLayout.DistributedCrawls)]
 public sealed class CitusCrawlEventWriterTests(CitusLayout layout) : CrawlEventWriterTests
 {
     protected override Task<ThrowawayDatabase> CreateDatabaseAsync() => CitusDatabase.StartAsync(layout);
