@@ -42,8 +42,8 @@ public sealed class CrawlDistributor(
     /// <param name="cancellationToken">Cancels the queries.</param>
     /// <returns>The SQL; a comment when the crawls are distributed already.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The number of shards is out of range.</exception>
-    /// <exception cref="MigrationException">The database has no extension <c>citus</c>, the server is a worker, scripts are pending, or the schema is one of
-    /// schema-based sharding.</exception>
+    /// <exception cref="MigrationException">The database has no extension <c>citus</c>, the server is a worker, scripts are pending, <c>crawl_events</c> is
+    /// partitioned, or the schema is one of schema-based sharding.</exception>
     public Task<string> GetSqlAsync(int shardCount = DefaultShardCount, CancellationToken cancellationToken = default)
     {
         ArgumentRange.Require(shardCount, 1, MaxShardCount);
@@ -75,8 +75,8 @@ public sealed class CrawlDistributor(
     /// <param name="cancellationToken">Cancels it. Then nothing is changed.</param>
     /// <returns>False when the crawls were distributed already.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The number of shards is out of range.</exception>
-    /// <exception cref="MigrationException">The database has no extension <c>citus</c>, the server is a worker, scripts are pending, the schema is one of
-    /// schema-based sharding, or the data source multiplexes.</exception>
+    /// <exception cref="MigrationException">The database has no extension <c>citus</c>, the server is a worker, scripts are pending, <c>crawl_events</c> is
+    /// partitioned, the schema is one of schema-based sharding, or the data source multiplexes.</exception>
     /// <exception cref="MigrationLockTimeoutException">Another session migrated for the whole <see cref="SchemaMigratorOptions.LockTimeout"/>.</exception>
     /// <exception cref="PostgresException">The server refused a statement, for example because the role does not own the tables. Nothing was
     /// changed.</exception>
@@ -148,10 +148,12 @@ public sealed class CrawlDistributor(
             : throw new MigrationException(null, "Scripts are pending. Migrate first: crawldata migrate. Nothing was changed.");
     }
 
-    // A distributed table refers to distributed tables only, so the parents come first. The index is for reads of all crawls: the key led with the id before.
-    // Deletes of a run do not cascade to a table of the coordinator, and retry_of could not be unique if the retries were distributed by run.
+    // The locks come first, in the order of all statements. A distributed table refers to distributed tables only, so the parents come first. The index is for
+    // reads of all crawls: the key led with the id before. Deletes of a run do not cascade to a table of the coordinator, and retry_of could not be unique if
+    // the retries were distributed by run.
     private static string[] Statements(int shardCount) =>
     [
+        "lock table crawl_runs, crawl_events, crawl_run_claims, crawl_run_retries in access exclusive mode",
         "alter table crawl_events drop constraint crawl_events_pkey, add primary key (crawl_id, id)",
         "alter table crawl_run_retries drop constraint crawl_run_retries_run_id_fkey",
         "select pg_catalog.create_distributed_table('crawl_runs', 'id', colocate_with => 'none', "

@@ -43,9 +43,11 @@ internal sealed record CrawlDistribution(bool IsOnCitus, bool IsByCrawl)
     /// <summary>Forgets the distribution, which is asked for again.</summary>
     public static void Forget(NpgsqlDataSource dataSource) => Known.Remove(dataSource);
 
+    /// <summary>Gets the distribution if the data source has been asked; null otherwise.</summary>
+    public static CrawlDistribution? Find(NpgsqlDataSource dataSource) => Known.TryGetValue(dataSource, out var known) ? known : null;
+
     /// <summary>Whether an error may say that the crawls have been distributed by crawl since the data source was asked.</summary>
-    public static bool IsOutdated(NpgsqlDataSource dataSource, PostgresException exception) =>
-        exception.SqlState == PostgresErrorCodes.FeatureNotSupported && Known.TryGetValue(dataSource, out var known) && !known.IsByCrawl;
+    public static bool IsOutdated(PostgresException exception) => exception.SqlState == PostgresErrorCodes.FeatureNotSupported;
 
     private static async Task<CrawlDistribution> ReadAsync(
         NpgsqlDataSource dataSource, NpgsqlConnection connection, NpgsqlTransaction? transaction, CancellationToken cancellationToken)

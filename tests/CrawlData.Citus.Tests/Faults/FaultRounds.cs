@@ -89,7 +89,7 @@ internal sealed class FaultRounds(FaultyCluster cluster, ClusterFault fault, App
             Lost = counts.Lost + (outcome == Outcome.Stored ? written - distinct.Count : 0),
             Duplicated = counts.Duplicated + stored.Count - distinct.Count,
             OutOfOrder = counts.OutOfOrder + crawls.Sum(crawl => Disorder(stored.Where(one => one.Crawl == crawl).Select(one => one.Number))),
-            Unexpected = counts.Unexpected + (outcome == Outcome.NotStored ? stored.Count : 0),
+            Unexpected = counts.Unexpected + (outcome == Outcome.NotStored || (outcome == Outcome.Unknown && distinct.Count != written) ? stored.Count : 0),
         };
     }
 

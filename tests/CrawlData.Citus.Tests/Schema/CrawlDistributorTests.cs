@@ -88,6 +88,25 @@ public sealed class CrawlDistributorTests
         Assert.That(refused!.Message, Does.StartWith("crawl_events is partitioned"));
     }
 
+    /// <summary>The crawls share their shards, which Citus would lock for a statement that inserts into several of them.</summary>
+    [Test]
+    public async Task An_append_to_several_crawls_does_not_wait_for_one_to_others()
+    {
+        await using var database = await CitusDatabase.StartAsync(null);
+        await new CrawlDistributor(database.DataSource).DistributeAsync(shardCount: 2);
+        var events = new CrawlEventRepository(database.DataSource);
+        var crawls = (await new CrawlRunRepository(database.DataSource).InsertAsync(Enumerable.Repeat(new NewCrawlRun { AppPackage = "org.example.app" }, 16)))
+            .Select(run => (run.Id, new NewCrawlEvent { EventType = "step", Payload = Jsonb.Parse("{}") })).ToList();
+        await using var connection = await database.DataSource.OpenConnectionAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        await events.AppendAsync(crawls[..8], transaction);
+
+        var others = await events.AppendAsync(crawls[8..]).WaitAsync(Wait.Longest);
+
+        Assert.That(others, Has.Count.EqualTo(8));
+        await transaction.CommitAsync();
+    }
+
     /// <summary>The application has asked its data source before, and goes on.</summary>
     [Test]
     public async Task Appends_go_on_while_the_crawls_are_distributed()

@@ -41,7 +41,8 @@ public static partial class CitusFormsTests
     public static void No_array_is_compared_with_the_runs_row_by_row() =>
         AssertNone(sql => [sql], @"unnest\([^)]*\) as \w+ \([^)]*\)\s+where not exists \(select from crawl_runs\b");
 
-    /// <summary>0A000: could not run distributed query with FOR UPDATE/SHARE commands. The row of a claim is found by its value, and not by a subquery.</summary>
+    /// <summary>0A000: could not run distributed query with FOR UPDATE/SHARE commands. The row of a claim is found by its value, and by no
+    /// subquery.</summary>
     [Test]
     public static void No_claim_is_found_by_a_subquery() => AssertNone(sql => [sql], @"crawl_run_claims where run_id = \(select");
 

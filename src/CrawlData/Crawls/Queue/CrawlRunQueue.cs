@@ -229,7 +229,7 @@ public sealed partial class CrawlRunQueue(
             cancellationToken);
     }
 
-    /// <summary>Records a sign of life of claims, in one statement. It is for workers that may write no event for long.</summary>
+    /// <summary>Records a sign of life of claims. It is for workers that may write no event for long.</summary>
     /// <remarks>It takes no transaction, because a sign of life counts only once it is committed. It never waits for a lock: while a claim's own append holds
     /// one, that append is the sign of life.</remarks>
     /// <param name="claims">The claims.</param>

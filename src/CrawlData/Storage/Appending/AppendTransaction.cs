@@ -50,7 +50,7 @@ internal sealed class AppendTransaction(
                 isUnprepared = true;
                 continue;
             }
-            catch (PostgresException exception) when (repeatable && !isAskedAnew && CrawlDistribution.IsOutdated(dataSource, exception))
+            catch (PostgresException exception) when (repeatable && !isAskedAnew && CrawlDistribution.IsOutdated(exception))
             {
                 CrawlDistribution.Forget(dataSource);
                 isAskedAnew = true;

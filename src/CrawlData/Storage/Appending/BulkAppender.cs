@@ -200,8 +200,18 @@ internal sealed class BulkAppender<T>(
     /// <param name="prepares">Whether the statement may be prepared. An error may show that it is lost, and such an error must not end a transaction of the
     /// caller's.</param>
     /// <param name="cancellationToken">Cancels the statements.</param>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<AppendedRows> AppendAsync(
+    private ValueTask<AppendedRows> AppendAsync(
+        NpgsqlConnection connection,
+        NpgsqlTransaction transaction,
+        RowBatch<T> batch,
+        bool available,
+        bool prepares,
+        CancellationToken cancellationToken) =>
+        CrawlDistribution.Find(dataSource) is { } known
+            ? AppendAsync(connection, transaction, known, batch, available, prepares, cancellationToken)
+            : AskAndAppendAsync(connection, transaction, batch, available, prepares, cancellationToken);
+
+    private async ValueTask<AppendedRows> AskAndAppendAsync(
         NpgsqlConnection connection,
         NpgsqlTransaction transaction,
         RowBatch<T> batch,
@@ -209,17 +219,29 @@ internal sealed class BulkAppender<T>(
         bool prepares,
         CancellationToken cancellationToken)
     {
+        var distribution = await CrawlDistribution.OfAsync(dataSource, connection, transaction, cancellationToken).ConfigureAwait(false);
+        return await AppendAsync(connection, transaction, distribution, batch, available, prepares, cancellationToken).ConfigureAwait(false);
+    }
+
+    private ValueTask<AppendedRows> AppendAsync(
+        NpgsqlConnection connection,
+        NpgsqlTransaction transaction,
+        CrawlDistribution distribution,
+        RowBatch<T> batch,
+        bool available,
+        bool prepares,
+        CancellationToken cancellationToken)
+    {
         // An INSERT of several rows that takes their locks is the slowest statement of Citus. So a batch is copied there, however small it is.
-        var isInSteps = statements.ReserveInSteps is not null
-            && (await CrawlDistribution.OfAsync(dataSource, connection, transaction, cancellationToken).ConfigureAwait(false)).IsOnCitus;
+        var isInSteps = statements.ReserveInSteps is not null && distribution.IsOnCitus;
         if (batch.Count == 1 && statements.InsertOne is not null && batch.Claims is [] && !(available && isInSteps))
         {
-            return await InsertOneAsync(connection, transaction, batch.ParentId(0), batch.Row(0), available, prepares, cancellationToken).ConfigureAwait(false);
+            return InsertOneAsync(connection, transaction, batch.ParentId(0), batch.Row(0), available, prepares, cancellationToken);
         }
 
         return isInSteps || batch.Count >= CopyFromRows || HasBytesToCopy(batch)
-            ? await CopyAsync(connection, transaction, batch, available, prepares, cancellationToken).ConfigureAwait(false)
-            : await InsertAsync(connection, transaction, batch, available, prepares, cancellationToken).ConfigureAwait(false);
+            ? CopyAsync(connection, transaction, batch, available, prepares, cancellationToken)
+            : InsertAsync(connection, transaction, batch, available, prepares, cancellationToken);
     }
 
     private bool HasBytesToCopy(RowBatch<T> batch)
@@ -456,18 +478,37 @@ internal sealed class BulkAppender<T>(
         bool prepares,
         CancellationToken cancellationToken)
     {
-        // In the order of their ids, as the server orders them. The parents of all claims are among them.
+        // In the order of their ids, as the server orders them.
         Guid[][] locks = distribution.IsByCrawl ? [.. batch.ParentIds.Order().Select(parentId => new[] { parentId })] : [batch.ParentIds];
-        Guid[] claimed = [.. batch.Claims.Select(claim => claim.ParentId).Distinct().Order()];
+        var locked = new List<(Guid Id, string Status)>();
 
-        // Where a COPY alone loses its COMMIT: the caller commits, and does not look. Or the parts on two nodes end differently.
+        // The claim of a parent that is not available is locked by another transaction, too. So it is not waited for.
+        var locksFirst = available && batch.Claims is not [];
+        if (locksFirst)
+        {
+            var first = new NpgsqlBatch(connection, transaction);
+            await using (first.ConfigureAwait(false))
+            {
+                AddLocks(first);
+                var reader = await first.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+                await using (reader.ConfigureAwait(false))
+                {
+                    locked = await ReadAllAsync(reader, locks.Length, MapLocked, cancellationToken).ConfigureAwait(false);
+                }
+            }
+        }
+
+        Guid[] claimed = [.. batch.Claims.Select(claim => claim.ParentId).Where(id => !locksFirst || locked.Exists(one => one.Id == id)).Distinct().Order()];
+
+        // Where a COPY alone loses its COMMIT: the caller commits, and does not look. Or the parts on two nodes end differently. One parent a statement,
+        // because Citus lets no two such statements of several shards run at a time.
         var needsShards = !prepares || locks.Length > 1;
         var command = new NpgsqlBatch(connection, transaction);
         await using (command.ConfigureAwait(false))
         {
-            foreach (var parentIds in locks)
+            if (!locksFirst)
             {
-                Add(command, available ? steps.LockAvailable : steps.Lock).AddArray("uuid[]", parentIds);
+                AddLocks(command);
             }
 
             foreach (var parentId in claimed)
@@ -477,7 +518,10 @@ internal sealed class BulkAppender<T>(
 
             if (needsShards)
             {
-                Add(command, steps.LockShards).AddArray("uuid[]", batch.ParentIds);
+                foreach (var parentIds in locks)
+                {
+                    Add(command, steps.LockShards).AddArray("uuid[]", parentIds);
+                }
             }
             else
             {
@@ -494,31 +538,47 @@ internal sealed class BulkAppender<T>(
             var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
             await using (reader.ConfigureAwait(false))
             {
-                var locked = await ReadAllAsync(locks.Length, row => (Id: row.GetGuid(0), Status: row.GetString(1))).ConfigureAwait(false);
-                var numbers = await ReadAllAsync(claimed.Length, row => (Id: row.GetGuid(0), Number: row.GetInt32(1))).ConfigureAwait(false);
+                if (!locksFirst)
+                {
+                    locked = await ReadAllAsync(reader, locks.Length, MapLocked, cancellationToken).ConfigureAwait(false);
+                }
+
+                var numbers = await ReadAllAsync(
+                    reader, claimed.Length, static row => (Id: row.GetGuid(0), Number: row.GetInt32(1)), cancellationToken).ConfigureAwait(false);
                 var (ids, forbidsCopy) = (await reader.ReadRowAsync(
                     static row => (row.GetFieldValue<long[]>(0), row.GetBoolean(1)), cancellationToken).ConfigureAwait(false))!.Value;
                 var identity = (await reader.ReadNextRowAsync(TransactionIdentity.Read, cancellationToken).ConfigureAwait(false))!.Value;
                 RequireClaims(batch, steps, locked.ToDictionary(), numbers.ToDictionary());
-                var isComplete = locked.Count == batch.ParentIds.Length;
-                return isComplete || available
-                    ? (ids[..batch.Of([.. locked.Select(parent => parent.Id)]).Count], forbidsCopy, identity,
-                        isComplete ? batch.ParentIds : [.. locked.Select(parent => parent.Id)])
+                Guid[] parentIds = locked.Count == batch.ParentIds.Length ? batch.ParentIds : [.. locked.Select(parent => parent.Id)];
+                return available || parentIds.Length == batch.ParentIds.Length
+                    ? (ids[..batch.Of(parentIds).Count], forbidsCopy, identity, parentIds)
                     : ([], forbidsCopy, identity, []);
-
-                async Task<List<TRow>> ReadAllAsync<TRow>(int results, Func<DbDataReader, TRow> map)
-                {
-                    var rows = new List<TRow>();
-                    for (var result = 0; result < results; result++)
-                    {
-                        rows.AddRange(await reader.ReadAllAsync(map, cancellationToken).ConfigureAwait(false));
-                        await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
-                    }
-
-                    return rows;
-                }
             }
         }
+
+        void AddLocks(NpgsqlBatch command)
+        {
+            foreach (var parentIds in locks)
+            {
+                Add(command, available ? steps.LockAvailable : steps.Lock).AddArray("uuid[]", parentIds);
+            }
+        }
+
+        static (Guid Id, string Status) MapLocked(DbDataReader row) => (row.GetGuid(0), row.GetString(1));
+    }
+
+    /// <summary>Maps the rows of several results, and goes on to the result after them.</summary>
+    private static async Task<List<TRow>> ReadAllAsync<TRow>(
+        NpgsqlDataReader reader, int results, Func<DbDataReader, TRow> map, CancellationToken cancellationToken)
+    {
+        var rows = new List<TRow>();
+        for (var result = 0; result < results; result++)
+        {
+            rows.AddRange(await reader.ReadAllAsync(map, cancellationToken).ConfigureAwait(false));
+            await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
+        }
+
+        return rows;
     }
 
     private static NpgsqlParameterCollection Add(NpgsqlBatch batch, string sql)

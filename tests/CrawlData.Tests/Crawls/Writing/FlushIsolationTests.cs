@@ -6,7 +6,7 @@ using Npgsql;
 namespace CrawlData.Tests.Crawls;
 
 /// <summary>In a flush of many crawls, a crawl or an event that cannot be stored does not affect the others.</summary>
-public sealed class FlushIsolationTests : DatabaseTest
+public class FlushIsolationTests : DatabaseTest
 {
     private static readonly TimeSpan Patient = TimeSpan.FromMinutes(1);
 
