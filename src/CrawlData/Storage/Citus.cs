@@ -1,4 +1,5 @@
 using Npgsql;
+using NpgsqlTypes;
 
 namespace CrawlData.Storage;
 
@@ -11,23 +12,29 @@ internal static class Citus
 
     internal const string IsInstalledSql = $"select {IsInstalled}";
 
-    // Another transaction of the coordinator, whose COMMIT flushes all WAL before it.
+    // Another transaction of the coordinator, whose COMMIT flushes all WAL before it. It takes milliseconds, and a COMMIT of others may have done it.
     private const string Flush =
         """
         select success, result
         from pg_catalog.run_command_on_coordinator('select pg_catalog.pg_logical_emit_message(true, ''crawldata'', '''')')
+        where pg_catalog.pg_current_wal_flush_lsn() operator(pg_catalog.<) @wal_position
         """;
 
     /// <summary>Flushes the coordinator's WAL. A node may commit before the coordinator does. If the coordinator crashed in between, it would not know that its
     /// sequence gave the ids, and would give them again.</summary>
+    /// <param name="connection">The connection to the coordinator.</param>
+    /// <param name="transaction">Its transaction.</param>
+    /// <param name="position">The position in the WAL up to which it is flushed.</param>
     /// <exception cref="NpgsqlException">The coordinator cannot reach itself. The error is transient.</exception>
-    public static async Task FlushAsync(NpgsqlConnection connection, NpgsqlTransaction transaction)
+    public static async Task FlushAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, NpgsqlLogSequenceNumber position)
     {
-        var (success, result) = await connection.QuerySingleAsync(
-            Flush, null, row => (row.GetBoolean(0), row.GetNullable<string>(1)), transaction, CancellationToken.None).ConfigureAwait(false);
-        if (!success)
+        var parameters = new Parameters { { "wal_position", NpgsqlDbType.PgLsn, position } };
+        var flushes = await connection.QueryAsync(
+            Flush, parameters, row => (Success: row.GetBoolean(0), Result: row.GetNullable<string>(1)), transaction, CancellationToken.None)
+            .ConfigureAwait(false);
+        if (flushes is [{ Success: false } failed])
         {
-            throw new NpgsqlException("The coordinator of Citus cannot flush its WAL.", new IOException(result));
+            throw new NpgsqlException("The coordinator of Citus cannot flush its WAL.", new IOException(failed.Result));
         }
     }
 }

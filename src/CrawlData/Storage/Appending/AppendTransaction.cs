@@ -134,9 +134,9 @@ internal sealed class AppendTransaction(
             return new Attempt(rows, Lost: null, IsConfirmed: true);
         }
 
-        if (rows.Transaction is { IsOnCitus: true, IsFlushed: false })
+        if (rows.Transaction is { IsOnCitus: true, IsFlushed: false, WalPosition: var position })
         {
-            await Citus.FlushAsync(connection, transaction).ConfigureAwait(false);
+            await Citus.FlushAsync(connection, transaction, position).ConfigureAwait(false);
         }
 
         if (rows.Transaction is { HidesWarnings: true })
