@@ -176,8 +176,8 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
           {Filters}
         """;
 
-    // As above, where each crawl has a node of its own. Citus asks one node alone only by an equality. "any" is none to the server of that node, so the rows
-    // come from the index on (crawl_id, id).
+    // As above, where each crawl has a node of its own. Citus sends a query to one node when its condition names one crawl. PostgreSQL does not treat "any" as
+    // an equality, so the node reads the rows from the index on (crawl_id, id).
     internal const string ConditionByCrawl =
         $"""
         where crawl_id = any (array[@crawl_id]) and id > @after_id and id <= @up_to_id

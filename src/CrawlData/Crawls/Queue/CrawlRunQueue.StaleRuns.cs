@@ -26,6 +26,18 @@ public sealed partial class CrawlRunQueue
           and coalesce((select id from crawl_events where crawl_id = crawl_runs.id order by crawl_id desc, id desc limit 1) <= @mark, true)
         """;
 
+    private const string Failed =
+        $"""
+        ), changed as (
+            update crawl_runs
+            set status = 'FAILED', completed_at = pg_catalog.statement_timestamp() at time zone 'utc',
+                error_message = 'the run was stale: it had no event and no heartbeat for ' || @silent_for::text
+            from stale where crawl_runs.id = stale.id
+            returning crawl_runs.*
+        )
+        select {CrawlRunRepository.Columns} from changed
+        """;
+
     internal const string TakeMarkSql =
         """
         insert into crawl_event_marks (marked_at, event_id)
@@ -74,14 +86,7 @@ public sealed partial class CrawlRunQueue
         $"""
         with stale as materialized (
             select id from crawl_runs where id = any (@ids) and {Stale} and {CrawlRunRepository.Readable}
-        ), changed as (
-            update crawl_runs
-            set status = 'FAILED', completed_at = pg_catalog.statement_timestamp() at time zone 'utc',
-                error_message = 'the run was stale: it had no event and no heartbeat for ' || @silent_for::text
-            from stale where crawl_runs.id = stale.id
-            returning crawl_runs.*
-        )
-        select {CrawlRunRepository.Columns} from changed
+        {Failed}
         """;
 
     // These take the place of the two above where each crawl has a node of its own. Runs are locked one at a time there.
@@ -98,14 +103,7 @@ public sealed partial class CrawlRunQueue
         $"""
         with stale as materialized (
             select id from crawl_runs where id = any (@ids) and {StaleByCrawl} and {CrawlRunRepository.Readable}
-        ), changed as (
-            update crawl_runs
-            set status = 'FAILED', completed_at = pg_catalog.statement_timestamp() at time zone 'utc',
-                error_message = 'the run was stale: it had no event and no heartbeat for ' || @silent_for::text
-            from stale where crawl_runs.id = stale.id
-            returning crawl_runs.*
-        )
-        select {CrawlRunRepository.Columns} from changed
+        {Failed}
         """;
 
     // The newest event is looked up by the index, as above.

@@ -39,6 +39,18 @@ namespace CrawlData.Crawls;
 public sealed partial class CrawlRunQueue(
     NpgsqlDataSource dataSource, ILogger<CrawlRunQueue>? logger = null, bool notify = false, TimeProvider? timeProvider = null)
 {
+    private const string Claimed =
+        """
+        claimed as (
+            insert into crawl_run_claims (run_id, claim, heartbeat_at)
+            select id, 1, pg_catalog.clock_timestamp() from oldest
+            on conflict (run_id) do update set claim = crawl_run_claims.claim + 1, heartbeat_at = excluded.heartbeat_at
+            returning run_id, claim
+        ), clock as materialized (
+            select pg_catalog.clock_timestamp() at time zone 'utc' as time
+        )
+        """;
+
     // The numbers are 2,147,483,646 at most, so that a release can raise each. A run that is at that number is passed over, and so is a run that cannot be
     // read: its claim would be committed, and nobody would have it. "offset 0" makes the conditions a look-up for each run that is passed, in the order of the
     // index. The number of a claim that another transaction has committed meanwhile is seen by "on conflict".
@@ -51,14 +63,7 @@ public sealed partial class CrawlRunQueue(
               and not exists (select from crawl_run_retries where run_id = crawl_runs.id and not_before > pg_catalog.clock_timestamp() offset 0)
               and {CrawlRunRepository.Readable}
             order by created_at, id limit 1 for no key update skip locked
-        ), claimed as (
-            insert into crawl_run_claims (run_id, claim, heartbeat_at)
-            select id, 1, pg_catalog.clock_timestamp() from oldest
-            on conflict (run_id) do update set claim = crawl_run_claims.claim + 1, heartbeat_at = excluded.heartbeat_at
-            returning run_id, claim
-        ), clock as materialized (
-            select pg_catalog.clock_timestamp() at time zone 'utc' as time
-        ), changed as (
+        ), {Claimed}, changed as (
             update crawl_runs set status = 'RUNNING', started_at = clock.time
             from claimed, clock where crawl_runs.id = claimed.run_id
             returning crawl_runs.*
@@ -87,14 +92,7 @@ public sealed partial class CrawlRunQueue(
             select id from crawl_runs
             where id = @id and status operator(pg_catalog.=) 'PENDING' and {CrawlRunRepository.Readable}
             for no key update skip locked
-        ), claimed as (
-            insert into crawl_run_claims (run_id, claim, heartbeat_at)
-            select id, 1, pg_catalog.clock_timestamp() from oldest
-            on conflict (run_id) do update set claim = crawl_run_claims.claim + 1, heartbeat_at = excluded.heartbeat_at
-            returning run_id, claim
-        ), clock as materialized (
-            select pg_catalog.clock_timestamp() at time zone 'utc' as time
-        ), changed as (
+        ), {Claimed}, changed as (
             update crawl_runs set status = 'RUNNING', started_at = clock.time
             from claimed, clock where crawl_runs.id = @id and crawl_runs.id = claimed.run_id
             returning crawl_runs.*
