@@ -12,8 +12,15 @@ internal static class Citus
 
     internal const string IsInstalledSql = $"select {IsInstalled}";
 
-    // Another transaction of the coordinator, whose COMMIT flushes all WAL before it. It takes milliseconds, and a COMMIT of others may have done it.
+    // From PostgreSQL 17 on, a session can flush the WAL without a COMMIT. A COMMIT of others may have done it.
     private const string Flush =
+        """
+        select true, pg_catalog.pg_logical_emit_message(false, 'crawldata', '', true)::text
+        where pg_catalog.pg_current_wal_flush_lsn() operator(pg_catalog.<) @wal_position
+        """;
+
+    // Before, it takes another transaction of the coordinator, whose COMMIT flushes all WAL before it. Its connection takes milliseconds.
+    private const string FlushBeforeVersion17 =
         """
         select success, result
         from pg_catalog.run_command_on_coordinator('select pg_catalog.pg_logical_emit_message(true, ''crawldata'', '''')')
@@ -25,12 +32,13 @@ internal static class Citus
     /// <param name="connection">The connection to the coordinator.</param>
     /// <param name="transaction">Its transaction.</param>
     /// <param name="position">The position in the WAL up to which it is flushed.</param>
-    /// <exception cref="NpgsqlException">The coordinator cannot reach itself. The error is transient.</exception>
+    /// <exception cref="NpgsqlException">The coordinator cannot reach itself, before PostgreSQL 17. The error is transient.</exception>
     public static async Task FlushAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, NpgsqlLogSequenceNumber position)
     {
         var parameters = new Parameters { { "wal_position", NpgsqlDbType.PgLsn, position } };
+        var sql = connection.PostgreSqlVersion.Major < 17 ? FlushBeforeVersion17 : Flush;
         var flushes = await connection.QueryAsync(
-            Flush, parameters, row => (Success: row.GetBoolean(0), Result: row.GetNullable<string>(1)), transaction, CancellationToken.None)
+            sql, parameters, row => (Success: row.GetBoolean(0), Result: row.GetNullable<string>(1)), transaction, CancellationToken.None)
             .ConfigureAwait(false);
         if (flushes is [{ Success: false } failed])
         {

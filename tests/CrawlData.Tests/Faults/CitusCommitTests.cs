@@ -256,16 +256,35 @@ public sealed class CitusCommitTests
     public async Task The_sequence_of_ids_is_flushed_before_a_node_commits([Values(1, 3)] int count)
     {
         await using var database = await StartAsync(asCitus: true);
+        await using (var command = database.DataSource.CreateCommand(
+            """
+            create function at_commit() returns trigger language plpgsql as $$ begin
+                if pg_current_wal_flush_lsn() < current_setting('crawldata.wal_position')::pg_lsn
+                    and current_setting('pretended.has_flushed', true) is distinct from 'true'
+                then
+                    raise 'The WAL is not flushed.';
+                end if;
+                return null;
+            end $$;
+            create constraint trigger at_commit after insert on crawl_events deferrable initially deferred for each row execute function at_commit()
+            """))
+        {
+            await command.ExecuteNonQueryAsync();
+        }
+
         var (events, crawl) = await CreateCrawlAsync(database.DataSource);
 
         // The server's WAL writer may be faster, now and then.
         for (var append = 0; append < 20; append++)
         {
-            await events.AppendAsync(crawl, Enumerable.Repeat(Event, count));
+            await events.AppendAsync(new RowBatch<NewCrawlEvent>(crawl, [.. Enumerable.Repeat(Event, count)]), NotePositionAsync, CancellationToken.None);
         }
 
-        await using var commands = database.DataSource.CreateCommand("select is_called from pg_catalog.commands_on_coordinator");
-        Assert.That(await commands.ExecuteScalarAsync(), Is.True, "the coordinator was told to flush");
+        Assert.That(await events.CountAsync(crawl), Is.EqualTo(20 * count));
+
+        static Task NotePositionAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, AppendedRows rows) =>
+            connection.ExecuteAsync(
+                "select set_config('crawldata.wal_position', @position, true)", new { position = rows.Transaction!.Value.WalPosition.ToString() }, transaction);
     }
 
     private static NewCrawlEvent Event => new() { EventType = "step", Payload = Jsonb.Parse("{}") };

@@ -14,11 +14,16 @@ public static class PretendedCitus
             command text, parallel boolean default true, give_warning_for_connection_errors boolean default false,
             out nodeid integer, out success boolean, out result text) returns setof record language plpgsql as
             'begin nodeid := 1; success := true; execute command into result; return next; end';
-        create sequence pg_catalog.commands_on_coordinator minvalue 0;
         create function pg_catalog.run_command_on_coordinator(
             command text, give_warning_for_connection_errors boolean default false,
             out nodeid integer, out success boolean, out result text) returns setof record language plpgsql as
-            'begin nodeid := nextval(''pg_catalog.commands_on_coordinator''); success := true; execute command into result; return next; end';
+            'begin
+                nodeid := 0;
+                success := true;
+                execute command into result;
+                perform set_config(''pretended.has_flushed'', ''true'', true);
+                return next;
+            end';
         reset allow_system_table_mods
         """;
 
