@@ -57,7 +57,13 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
         returning id
         """;
 
-    // For several rows on Citus: there, these take a third of the time that ReserveSql takes. Citus locks the runs of one node at a time.
+    // Citus locks the runs of one shard at a time.
+    private const string ShardsOfRuns =
+        """
+        select pg_catalog.get_shard_id_for_distribution_column('crawl_runs', id), id from pg_catalog.unnest($1) as asked (id) order by 1, 2
+        """;
+
+    // For several rows on Citus: there, these take a third of the time that ReserveSql takes.
     internal const string LockRunsSql = "select id, status::text from crawl_runs where id = any ($1) order by id for no key update";
 
     internal const string LockAvailableRunsSql = "select id, status::text from crawl_runs where id = any ($1) order by id for no key update skip locked";
@@ -246,7 +252,7 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
     public override (string Lock, string Insert)? InsertOneInSteps => (LockRunSql, InsertLockedSql);
 
     public override ReservationSteps? ReserveInSteps { get; } =
-        new(LockRunsSql, LockAvailableRunsSql, LockClaimSql, LockTableSql, LockShardsSql, DrawIdsSql, CrawlStatus.Running.ToLabel());
+        new(ShardsOfRuns, LockRunsSql, LockAvailableRunsSql, LockClaimSql, LockTableSql, LockShardsSql, DrawIdsSql, CrawlStatus.Running.ToLabel());
 
     public override string Insert => InsertSql;
 

@@ -24,6 +24,8 @@ public static class PretendedCitus
                 perform set_config(''pretended.has_flushed'', ''true'', true);
                 return next;
             end';
+        create function pg_catalog.get_shard_id_for_distribution_column(table_name regclass, distribution_value anyelement) returns bigint language sql as
+            'select 102008 + (hashtext(distribution_value::text) & 3)';
         reset allow_system_table_mods
         """;
 

@@ -478,8 +478,9 @@ internal sealed class BulkAppender<T>(
         bool prepares,
         CancellationToken cancellationToken)
     {
-        // In the order of their ids, as the server orders them.
-        Guid[][] locks = distribution.IsByCrawl ? [.. batch.ParentIds.Order().Select(parentId => new[] { parentId })] : [batch.ParentIds];
+        Guid[][] locks = distribution.IsByCrawl && batch.ParentIds.Length > 1
+            ? await ReadShardsAsync(connection, transaction, steps.Shards, batch.ParentIds, prepares, cancellationToken).ConfigureAwait(false)
+            : [batch.ParentIds];
         var locked = new List<(Guid Id, string Status)>();
 
         // The claim of a parent that is not available is locked by another transaction, too. So it is not waited for.
@@ -500,7 +501,7 @@ internal sealed class BulkAppender<T>(
 
         Guid[] claimed = [.. batch.Claims.Select(claim => claim.ParentId).Where(id => !locksFirst || locked.Exists(one => one.Id == id)).Distinct().Order()];
 
-        // Where a COPY alone loses its COMMIT: the caller commits, and does not look. Or the parts on two nodes end differently. One parent a statement,
+        // Where a COPY alone loses its COMMIT: the caller commits, and does not look. Or the parts on two nodes end differently. One shard a statement,
         // because Citus lets no two such statements of several shards run at a time.
         var needsShards = !prepares || locks.Length > 1;
         var command = new NpgsqlBatch(connection, transaction);
@@ -565,6 +566,29 @@ internal sealed class BulkAppender<T>(
         }
 
         static (Guid Id, string Status) MapLocked(DbDataReader row) => (row.GetGuid(0), row.GetString(1));
+    }
+
+    /// <summary>Reads which parents are in one shard.</summary>
+    /// <returns>The parents of each shard. All appends take the shards in one order, and so their locks.</returns>
+    private async Task<Guid[][]> ReadShardsAsync(
+        NpgsqlConnection connection, NpgsqlTransaction transaction, string sql, Guid[] parentIds, bool prepares, CancellationToken cancellationToken)
+    {
+        var command = new NpgsqlBatch(connection, transaction);
+        await using (command.ConfigureAwait(false))
+        {
+            Add(command, sql).AddArray("uuid[]", parentIds);
+            if (prepares)
+            {
+                await preparation.PrepareAsync(command, cancellationToken).ConfigureAwait(false);
+            }
+
+            var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+            await using (reader.ConfigureAwait(false))
+            {
+                var parents = await reader.ReadAllAsync(static row => (Shard: row.GetInt64(0), Id: row.GetGuid(1)), cancellationToken).ConfigureAwait(false);
+                return [.. parents.GroupBy(parent => parent.Shard, (_, shard) => shard.Select(parent => parent.Id).ToArray())];
+            }
+        }
     }
 
     /// <summary>Maps the rows of several results, and goes on to the result after them.</summary>
