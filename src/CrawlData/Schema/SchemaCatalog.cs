@@ -128,7 +128,8 @@ internal sealed class SchemaCatalog(IEnumerable<SchemaCatalog.Line> lines)
     /// <summary>Gets the elements as <see cref="CrawlDistributor"/> changes them.</summary>
     public SchemaCatalog DistributedByCrawl() => new(lines
         .Where(line => line.Element != "constraint crawl_run_retries.crawl_run_retries_run_id_fkey")
-        .Select(line => line.Element == "constraint crawl_events.crawl_events_pkey" ? line with { Definition = "PRIMARY KEY (crawl_id, id)" } : line));
+        .Select(line => line.Element == "constraint crawl_events.crawl_events_pkey" ? line with { Definition = "PRIMARY KEY (crawl_id, id)" } : line)
+        .Append(new Line("table crawl_events", "index idx_crawl_events_id", "CREATE INDEX idx_crawl_events_id ON crawl_events USING btree (id)")));
 
     /// <summary>Whether this catalog has an element of the other with the same definition, or a type or table of the other with any definition.</summary>
     public bool HasAnyOf(SchemaCatalog other)

@@ -35,7 +35,7 @@ public abstract class ClusterFaultTest(CitusLayout layout)
     private protected async Task RunAsync(ClusterFault fault, AppendWay way)
     {
         await using var cluster = await FaultyCluster.StartAsync(layout);
-        var rounds = new FaultRounds(cluster, fault, way);
+        var rounds = new FaultRounds(cluster, layout, fault, way);
         var counts = await rounds.RunAsync(Rounds);
         counted.Add((counts, rounds.Hits));
         TestContext.Out.WriteLine($"{FaultCounts.Header}\n{counts} | {rounds.Hits} of {Rounds}");

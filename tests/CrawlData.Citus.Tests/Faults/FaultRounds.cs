@@ -8,7 +8,11 @@ using Npgsql;
 namespace CrawlData.Citus.Tests.Faults;
 
 /// <summary>Appends events again and again, each time with one fault, and counts the events that were lost, duplicated or passed over.</summary>
-internal sealed class FaultRounds(FaultyCluster cluster, ClusterFault fault, AppendWay way)
+/// <param name="cluster">The cluster.</param>
+/// <param name="layout">How its tables are placed.</param>
+/// <param name="fault">The fault.</param>
+/// <param name="way">How the events are appended.</param>
+internal sealed class FaultRounds(FaultyCluster cluster, CitusLayout layout, ClusterFault fault, AppendWay way)
 {
     private readonly CrawlEventRepository witness = new(cluster.Database.DataSource, retry: new RetryOptions { Limit = Wait.Longest });
     private TaskCompletionSource? armed;
@@ -232,10 +236,17 @@ internal sealed class FaultRounds(FaultyCluster cluster, ClusterFault fault, App
         }
     }
 
+    /// <summary>Creates three crawls. Where crawls are distributed, the first two have nodes of their own.</summary>
     private async Task<List<Guid>> CreateCrawlsAsync()
     {
         var runs = new CrawlRunRepository(cluster.Database.DataSource);
-        return [.. (await runs.InsertAsync(Enumerable.Repeat(new NewCrawlRun { AppPackage = "org.example.app" }, 3))).Select(run => run.Id)];
+        var crawls = (await runs.InsertAsync(Enumerable.Repeat(new NewCrawlRun { AppPackage = "org.example.app" }, 3))).Select(run => run.Id).ToList();
+        while (layout == CitusLayout.DistributedCrawls && await cluster.NodeOfAsync(crawls[0]) == await cluster.NodeOfAsync(crawls[1]))
+        {
+            crawls[1] = (await runs.InsertAsync(new NewCrawlRun { AppPackage = "org.example.app" })).Id;
+        }
+
+        return crawls;
     }
 
     private async Task<List<(Guid Crawl, long Id, int Number)>> ReadAsync(IEnumerable<Guid> crawls)

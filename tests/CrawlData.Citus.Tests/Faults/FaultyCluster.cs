@@ -53,6 +53,10 @@ internal sealed class FaultyCluster : IAsyncDisposable
     public void OnSentToWorkers(Func<CitusNode, byte[], Fault> onSent) =>
         workers.ForEach(one => one.Proxy.OnSent = (_, piece) => onSent(one.Worker, piece));
 
+    /// <summary>Returns which node has a distributed crawl.</summary>
+    public async Task<int> NodeOfAsync(Guid crawl) => (await QueryAsync<int>(
+        $"select groupid from pg_dist_placement where shardid = get_shard_id_for_distribution_column('crawl_runs', '{crawl}'::uuid)")).Single();
+
     /// <summary>Returns the values of a statement's one column, from the coordinator.</summary>
     public Task<List<T>> QueryAsync<T>(string sql) => Cluster.Coordinator.QueryAsync<T>(Cluster, name, sql);
 

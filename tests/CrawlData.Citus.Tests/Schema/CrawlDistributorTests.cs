@@ -88,6 +88,19 @@ public sealed class CrawlDistributorTests
         Assert.That(refused!.Message, Does.StartWith("crawl_events is partitioned"));
     }
 
+    [Test]
+    public async Task A_dropped_index_on_the_ids_is_found()
+    {
+        await using var database = await CitusDatabase.StartAsync(CitusLayout.DistributedCrawls);
+        await QueryAsync<object?>(database.DataSource, "drop index idx_crawl_events_id");
+
+        var differences = await new SchemaMigrator(database.DataSource).VerifySchemaAsync();
+
+        Assert.That(
+            differences.Select(difference => (difference.Kind, difference.Element)),
+            Is.EqualTo(new[] { (SchemaDifferenceKind.Missing, "index idx_crawl_events_id") }));
+    }
+
     /// <summary>The crawls share their shards, which Citus would lock for a statement that inserts into several of them.</summary>
     [Test]
     public async Task An_append_to_several_crawls_does_not_wait_for_one_to_others()

@@ -212,7 +212,10 @@ public class CrawlEventRepositoryReadTests : DatabaseTest
         {
             await Wait.UntilAsync(
                 DataSource,
-                "select state = 'active' and wait_event = 'ClientWrite' from pg_stat_activity where application_name = 'first event'");
+                """
+                select state = 'active' and wait_event = 'ClientWrite' from pg_stat_activity
+                where datname = current_database() and application_name = 'first event'
+                """);
             break;
         }
     }
@@ -284,7 +287,7 @@ public class CrawlEventRepositoryReadTests : DatabaseTest
                 await foreach (var _ in events.StreamAsync(crawl))
                 {
                     await using var terminate = DataSource.CreateCommand(
-                        "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'breaks off'");
+                        "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = 'breaks off'");
                     await terminate.ExecuteNonQueryAsync();
                 }
             },

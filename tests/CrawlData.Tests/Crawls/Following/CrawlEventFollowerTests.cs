@@ -232,14 +232,20 @@ public class CrawlEventFollowerTests : DatabaseTest
 
         await Wait.UntilAsync(
             DataSource,
-            "select count(*) = 1 from pg_stat_activity where application_name = 'sharing' and query = 'listen crawldata_events'");
+            """
+            select count(*) = 1 from pg_stat_activity
+            where datname = current_database() and application_name = 'sharing' and query = 'listen crawldata_events'
+            """);
         await events.AppendAsync([.. crawls.Select(crawl => (crawl, Event(1)))]);
         await received.UntilCountAsync(20);
         await enough.CancelAsync();
         await Task.WhenAll(following).ContinueWith(_ => { }, TaskScheduler.Default);
         await Wait.UntilAsync(
             DataSource,
-            "select count(*) = 0 from pg_stat_activity where application_name = 'sharing' and query = 'listen crawldata_events'");
+            """
+            select count(*) = 0 from pg_stat_activity
+            where datname = current_database() and application_name = 'sharing' and query = 'listen crawldata_events'
+            """);
     }
 
     [Test]
@@ -260,7 +266,8 @@ public class CrawlEventFollowerTests : DatabaseTest
         await events.AppendAsync(crawl, Event(1));
         await given.WaitAsync();
 
-        await using (var terminate = DataSource.CreateCommand("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'lost'"))
+        await using (var terminate = DataSource.CreateCommand(
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = 'lost'"))
         {
             await terminate.ExecuteNonQueryAsync();
         }
