@@ -16,7 +16,7 @@ internal static class Citus
     private const string Flush =
         """
         select true, pg_catalog.pg_logical_emit_message(false, 'crawldata', '', true)::text
-        where pg_catalog.pg_current_wal_flush_lsn() operator(pg_catalog.<) @wal_position
+        where pg_catalog.pg_current_wal_flush_lsn() operator(pg_catalog.<) pg_catalog.pg_current_wal_insert_lsn()
         """;
 
     // Before, it takes another transaction of the coordinator, whose COMMIT flushes all WAL before it. Its connection takes milliseconds.
@@ -35,8 +35,9 @@ internal static class Citus
     /// <exception cref="NpgsqlException">The coordinator cannot reach itself, before PostgreSQL 17. The error is transient.</exception>
     public static async Task FlushAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, NpgsqlLogSequenceNumber position)
     {
-        var parameters = new Parameters { { "wal_position", NpgsqlDbType.PgLsn, position } };
-        var sql = connection.PostgreSqlVersion.Major < 17 ? FlushBeforeVersion17 : Flush;
+        var (sql, parameters) = FlushInSession(connection) is { } flush
+            ? (flush, null)
+            : (FlushBeforeVersion17, new Parameters { { "wal_position", NpgsqlDbType.PgLsn, position } });
         var flushes = await connection.QueryAsync(
             sql, parameters, row => (Success: row.GetBoolean(0), Result: row.GetNullable<string>(1)), transaction, CancellationToken.None)
             .ConfigureAwait(false);
@@ -45,4 +46,7 @@ internal static class Citus
             throw new NpgsqlException("The coordinator of Citus cannot flush its WAL.", new IOException(failed.Result));
         }
     }
+
+    /// <summary>Gets a statement that flushes the WAL as <see cref="FlushAsync"/> does, and may stand in a batch; null before PostgreSQL 17.</summary>
+    public static string? FlushInSession(NpgsqlConnection connection) => connection.PostgreSqlVersion.Major < 17 ? null : Flush;
 }

@@ -256,22 +256,7 @@ public sealed class CitusCommitTests
     public async Task The_sequence_of_ids_is_flushed_before_a_node_commits([Values(1, 3)] int count)
     {
         await using var database = await StartAsync(asCitus: true);
-        await using (var command = database.DataSource.CreateCommand(
-            """
-            create function at_commit() returns trigger language plpgsql as $$ begin
-                if pg_current_wal_flush_lsn() < current_setting('crawldata.wal_position')::pg_lsn
-                    and current_setting('pretended.has_flushed', true) is distinct from 'true'
-                then
-                    raise 'The WAL is not flushed.';
-                end if;
-                return null;
-            end $$;
-            create constraint trigger at_commit after insert on crawl_events deferrable initially deferred for each row execute function at_commit()
-            """))
-        {
-            await command.ExecuteNonQueryAsync();
-        }
-
+        await RequireFlushAtCommitAsync(database.DataSource, "crawl_events");
         var (events, crawl) = await CreateCrawlAsync(database.DataSource);
 
         // The server's WAL writer may be faster, now and then.
@@ -285,6 +270,35 @@ public sealed class CitusCommitTests
         static Task NotePositionAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, AppendedRows rows) =>
             connection.ExecuteAsync(
                 "select set_config('crawldata.wal_position', @position, true)", new { position = rows.Transaction!.Value.WalPosition.ToString() }, transaction);
+    }
+
+    [Test]
+    public async Task The_sequence_of_a_log_is_flushed_before_a_node_commits()
+    {
+        await using var database = await StartAsync(asCitus: true);
+        await RequireFlushAtCommitAsync(database.DataSource, "crawl_logs");
+
+        // The id is drawn before the trigger runs.
+        await using (var command = database.DataSource.CreateCommand(
+            """
+            create function note_position() returns trigger language plpgsql as
+                $$ begin perform set_config('crawldata.wal_position', pg_current_wal_insert_lsn()::text, true); return new; end $$;
+            create trigger note_position before insert on crawl_logs for each row execute function note_position()
+            """))
+        {
+            await command.ExecuteNonQueryAsync();
+        }
+
+        var session = await new AuditSessionRepository(database.DataSource).InsertAsync(
+            new NewAuditSession { Url = "https://example.org/", CrawlPolicyVersion = "1", ConfigSnapshot = Event.Payload });
+        var logs = new CrawlLogRepository(database.DataSource);
+
+        for (var append = 0; append < 20; append++)
+        {
+            await logs.AppendAsync(session.Id, new NewCrawlLog { EventType = CrawlLogEventType.Navigation, Message = "opened" });
+        }
+
+        Assert.That((await logs.ListAsync(session.Id)).Items, Has.Count.EqualTo(20));
     }
 
     private static NewCrawlEvent Event => new() { EventType = "step", Payload = Jsonb.Parse("{}") };
@@ -307,6 +321,24 @@ public sealed class CitusCommitTests
                 return null;
             end $$;
             create constraint trigger at_commit after insert on crawl_events deferrable initially deferred for each row execute function at_commit()
+            """);
+        await command.ExecuteNonQueryAsync();
+    }
+
+    /// <summary>Refuses a COMMIT of rows whose sequence is not flushed up to the noted position.</summary>
+    private static async Task RequireFlushAtCommitAsync(NpgsqlDataSource dataSource, string table)
+    {
+        await using var command = dataSource.CreateCommand(
+            $"""
+            create function at_commit() returns trigger language plpgsql as $$ begin
+                if pg_current_wal_flush_lsn() < current_setting('crawldata.wal_position')::pg_lsn
+                    and current_setting('pretended.has_flushed', true) is distinct from 'true'
+                then
+                    raise 'The WAL is not flushed.';
+                end if;
+                return null;
+            end $$;
+            create constraint trigger at_commit after insert on {table} deferrable initially deferred for each row execute function at_commit()
             """);
         await command.ExecuteNonQueryAsync();
     }

@@ -312,7 +312,7 @@ internal sealed class BulkAppender<T>(
         {
             Add(batch, lockParent).AddValue(NpgsqlDbType.Uuid, parentId);
             statements.AddParameters(Add(batch, insert), parentId, row);
-            Add(batch, statements.Identity);
+            var flushes = AddIdentity(batch, connection, commits: true);
             await preparation.PrepareAsync(batch, cancellationToken).ConfigureAwait(false);
             try
             {
@@ -321,10 +321,10 @@ internal sealed class BulkAppender<T>(
                 {
                     isLocked = await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
                     var id = await reader.ReadNextRowAsync(static row => row.GetInt64(0), cancellationToken).ConfigureAwait(false);
-                    var identity = await reader.ReadNextRowAsync(TransactionIdentity.Read, cancellationToken).ConfigureAwait(false);
+                    var identity = await ReadIdentityAsync(reader, flushes, cancellationToken).ConfigureAwait(false);
                     if (isLocked)
                     {
-                        return AppendedOne(id!.Value, identity!.Value, parentId, row);
+                        return AppendedOne(id!.Value, identity, parentId, row);
                     }
                 }
             }
@@ -530,7 +530,7 @@ internal sealed class BulkAppender<T>(
             }
 
             Add(command, steps.Draw).AddValue(NpgsqlDbType.Integer, batch.Count);
-            Add(command, statements.Identity);
+            var flushes = AddIdentity(command, connection, commits: prepares);
             if (prepares)
             {
                 await preparation.PrepareAsync(command, cancellationToken).ConfigureAwait(false);
@@ -548,7 +548,7 @@ internal sealed class BulkAppender<T>(
                     reader, claimed.Length, static row => (Id: row.GetGuid(0), Number: row.GetInt32(1)), cancellationToken).ConfigureAwait(false);
                 var (ids, forbidsCopy) = (await reader.ReadRowAsync(
                     static row => (row.GetFieldValue<long[]>(0), row.GetBoolean(1)), cancellationToken).ConfigureAwait(false))!.Value;
-                var identity = (await reader.ReadNextRowAsync(TransactionIdentity.Read, cancellationToken).ConfigureAwait(false))!.Value;
+                var identity = await ReadIdentityAsync(reader, flushes, cancellationToken).ConfigureAwait(false);
                 RequireClaims(batch, steps, locked.ToDictionary(), numbers.ToDictionary());
                 Guid[] parentIds = locked.Count == batch.ParentIds.Length ? batch.ParentIds : [.. locked.Select(parent => parent.Id)];
                 return available || parentIds.Length == batch.ParentIds.Length
@@ -603,6 +603,33 @@ internal sealed class BulkAppender<T>(
         }
 
         return rows;
+    }
+
+    /// <summary>Adds the query for the transaction's identity, on Citus, after the ids were drawn. Before a commit of the library's own, the WAL is flushed in
+    /// the same round trip, where it can be.</summary>
+    /// <returns>Whether it is flushed.</returns>
+    private bool AddIdentity(NpgsqlBatch batch, NpgsqlConnection connection, bool commits)
+    {
+        Add(batch, statements.Identity);
+        if (!commits || Citus.FlushInSession(connection) is not { } flush)
+        {
+            return false;
+        }
+
+        Add(batch, flush);
+        return true;
+    }
+
+    private static async ValueTask<TransactionIdentity> ReadIdentityAsync(NpgsqlDataReader reader, bool flushes, CancellationToken cancellationToken)
+    {
+        var identity = (await reader.ReadNextRowAsync(TransactionIdentity.Read, cancellationToken).ConfigureAwait(false))!.Value;
+        if (!flushes)
+        {
+            return identity;
+        }
+
+        await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
+        return identity with { IsFlushed = true };
     }
 
     private static NpgsqlParameterCollection Add(NpgsqlBatch batch, string sql)
