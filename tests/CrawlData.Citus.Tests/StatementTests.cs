@@ -25,7 +25,7 @@ public sealed partial class StatementTests
         "CrawlRunQueue.ClaimNextSql", "CrawlRunQueue.HeartbeatSql",
         "CrawlRunQueue.ListStaleSql", "CrawlRunQueue.LockStaleSql", "CrawlRunQueue.FailStaleSql", "CrawlRunQueue.ListSilentSql",
 
-        // Sent for one crawl at a time.
+        // Sent for the crawls of one shard at a time.
         "CrawlRunQueue.LockByCrawlSql", "RetentionPurger.LockCrawlsSql", "CrawlEventStatements.LockRunsSql", "CrawlEventStatements.LockAvailableRunsSql",
     ];
 

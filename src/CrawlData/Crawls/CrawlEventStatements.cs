@@ -57,7 +57,7 @@ internal sealed partial class CrawlEventStatements : AppendStatements<NewCrawlEv
         returning id
         """;
 
-    // Citus locks the runs of one shard at a time.
+    // Citus refuses a statement that locks the runs of several shards.
     private const string ShardsOfRuns =
         """
         select pg_catalog.get_shard_id_for_distribution_column('crawl_runs', id), id from pg_catalog.unnest($1) as asked (id) order by 1, 2

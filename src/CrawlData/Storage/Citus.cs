@@ -12,11 +12,12 @@ internal static class Citus
 
     internal const string IsInstalledSql = $"select {IsInstalled}";
 
-    // From PostgreSQL 17 on, a session can flush the WAL without a COMMIT. A COMMIT of others may have done it.
+    // From PostgreSQL 17 on, a session can flush the WAL without a COMMIT. A COMMIT of others may have done it. LostBackends finds a backend by the comment.
     private const string Flush =
         """
         select true, pg_catalog.pg_logical_emit_message(false, 'crawldata', '', true)::text
         where pg_catalog.pg_current_wal_flush_lsn() operator(pg_catalog.<) pg_catalog.pg_current_wal_insert_lsn()
+        /* of crawl_events or crawl_logs */
         """;
 
     // Before, it takes another transaction of the coordinator, whose COMMIT flushes all WAL before it. Its connection takes milliseconds.
@@ -25,6 +26,7 @@ internal static class Citus
         select success, result
         from pg_catalog.run_command_on_coordinator('select pg_catalog.pg_logical_emit_message(true, ''crawldata'', '''')')
         where pg_catalog.pg_current_wal_flush_lsn() operator(pg_catalog.<) @wal_position
+        /* of crawl_events or crawl_logs */
         """;
 
     /// <summary>Flushes the coordinator's WAL. A node may commit before the coordinator does. If the coordinator crashed in between, it would not know that its

@@ -236,7 +236,7 @@ internal sealed class FaultRounds(FaultyCluster cluster, CitusLayout layout, Clu
         }
     }
 
-    /// <summary>Creates three crawls. Where crawls are distributed, the first two have nodes of their own.</summary>
+    /// <summary>Creates three crawls. Where crawls are distributed, the first two are on different nodes.</summary>
     private async Task<List<Guid>> CreateCrawlsAsync()
     {
         var runs = new CrawlRunRepository(cluster.Database.DataSource);

@@ -1,4 +1,3 @@
-using System.Text;
 using CrawlData.Crawls;
 using Npgsql;
 
@@ -50,36 +49,6 @@ public sealed class SilenceTests : DatabaseTest
         var ids = new[] { await append, await flush };
         Assert.That((await Events.ListAsync(appended)).Items.Select(crawlEvent => crawlEvent.Id), Is.EqualTo(ids[..1]));
         Assert.That((await Events.ListAsync(flushed)).Items.Select(crawlEvent => crawlEvent.Id), Is.EqualTo(ids[1..]));
-    }
-
-    /// <summary>The backend waits for its lost client, and holds the crawl's lock.</summary>
-    [TestCase(1, "insert into crawl_events", "on")]
-    [TestCase(3, "insert into crawl_events", "on")]
-    [TestCase(1_500, "nextval", "on")]
-    [TestCase(1_500, "PGCOPY", "on")]
-    [TestCase(1_500, "PGCOPY", "off")]
-    public async Task An_append_goes_on_whose_connection_goes_silent_while_it_holds_the_crawl_s_lock(int count, string piece, string trackActivities)
-    {
-        var crawl = await CreateCrawlAsync();
-        await using var silent = new FaultProxy(Database.ConnectionString);
-        var frozen = 0;
-        silent.OnSent = (_, sent) =>
-        {
-            if (sent.AsSpan().IndexOf(Encoding.ASCII.GetBytes(piece)) >= 0 && Interlocked.Exchange(ref frozen, 1) == 0)
-            {
-                silent.FreezeOpenConnections();
-            }
-
-            return Fault.None;
-        };
-        await using var lossy = silent.CreateDataSource(
-            Database.ConnectionString,
-            settings => (settings.CommandTimeout, settings.CancellationTimeout, settings.Options) = (1, -1, $"-c track_activities={trackActivities}"));
-
-        var ids = await new CrawlEventRepository(lossy, retry: new RetryOptions { Limit = Wait.Longest }).AppendAsync(crawl, EventsOf(count));
-
-        Assert.That(frozen, Is.EqualTo(1));
-        Assert.That(await Events.StreamAsync(crawl).Select(crawlEvent => crawlEvent.Id).ToListAsync(), Is.EqualTo(ids));
     }
 
     private async Task OpenIdleConnectionsAsync()

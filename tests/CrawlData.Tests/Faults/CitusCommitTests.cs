@@ -173,6 +173,32 @@ public sealed class CitusCommitTests
             Is.SupersetOf([CrawlEventStatements.LockTableSql, CrawlEventStatements.LockRunsSql, CrawlEventStatements.DrawIdsSql]));
     }
 
+    /// <summary>Where crawls are distributed, one statement locks the runs of a shard. Parts on several shards are prepared.</summary>
+    [Test]
+    public async Task Crawls_of_one_shard_are_locked_at_once_and_committed_in_one_phase([Values] bool sharing)
+    {
+        await using var database = await PretendedCitus.StartAsync(byCrawl: true);
+        var events = new CrawlEventRepository(database.DataSource);
+        await new CrawlRunRepository(database.DataSource).InsertAsync(Enumerable.Repeat(new NewCrawlRun { AppPackage = "a" }, 20));
+        await using var connection = await database.DataSource.OpenConnectionAsync();
+        var shards = (await connection.QueryAsync<(Guid Id, long Shard)>(
+            "select id, get_shard_id_for_distribution_column('crawl_runs', id) from crawl_runs")).ToLookup(one => one.Shard, one => one.Id);
+        await connection.CloseAsync();
+        Guid[] crawls = sharing ? [.. shards.First(shard => shard.Count() > 1).Take(2)] : [.. shards.Take(2).Select(shard => shard.First())];
+
+        // The first append of a data source prepares nothing.
+        for (var append = 0; append < 2; append++)
+        {
+            await events.AppendAsync([.. crawls.Select(crawl => (crawl, Event))]);
+        }
+
+        await connection.OpenAsync();
+        var statements = (await connection.QueryAsync<string>("select statement from pg_prepared_statements")).ToList();
+        Assert.That(statements, Has.Member(CrawlEventStatements.LockRunsSql));
+        Assert.That(statements, sharing ? Has.No.Member(CrawlEventStatements.LockShardsSql) : Has.Member(CrawlEventStatements.LockShardsSql));
+        Assert.That((await events.CountAsync(crawls[0]), await events.CountAsync(crawls[1])), Is.EqualTo((2L, 2L)));
+    }
+
     /// <summary>Followers of all crawls wait for who holds the table's lock.</summary>
     [Test]
     public async Task Several_rows_take_the_lock_of_the_table_before_their_ids()

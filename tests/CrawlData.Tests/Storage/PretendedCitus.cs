@@ -21,7 +21,7 @@ public static class PretendedCitus
                 nodeid := 0;
                 success := true;
                 execute command into result;
-                perform set_config(''pretended.has_flushed'', ''true'', true);
+                if position(''pg_logical_emit_message(true'' in command) > 0 then perform set_config(''pretended.has_flushed'', ''true'', true); end if;
                 return next;
             end';
         create function pg_catalog.get_shard_id_for_distribution_column(table_name regclass, distribution_value anyelement) returns bigint language sql as

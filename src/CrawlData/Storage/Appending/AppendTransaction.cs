@@ -102,6 +102,10 @@ internal sealed class AppendTransaction(
                 try
                 {
                     rows = await work(connection, transaction).ConfigureAwait(false);
+                    if (rows.Transaction is { IsOnCitus: true, IsFlushed: false, WalPosition: var position } && rows.Ids is not [])
+                    {
+                        await Citus.FlushAsync(connection, transaction, position).ConfigureAwait(false);
+                    }
                 }
                 catch (NpgsqlException exception) when (LostBackends.IsLoss(exception, connection))
                 {
@@ -132,11 +136,6 @@ internal sealed class AppendTransaction(
         {
             // Rolled back on disposal. Nothing waits for a COMMIT that writes nothing.
             return new Attempt(rows, Lost: null, IsConfirmed: true);
-        }
-
-        if (rows.Transaction is { IsOnCitus: true, IsFlushed: false, WalPosition: var position })
-        {
-            await Citus.FlushAsync(connection, transaction, position).ConfigureAwait(false);
         }
 
         if (rows.Transaction is { HidesWarnings: true })

@@ -466,7 +466,8 @@ internal sealed class BulkAppender<T>(
         }
     }
 
-    /// <summary>Reserves ids as <see cref="ReserveAsync"/> does, on Citus. Without claims it is one round trip.</summary>
+    /// <summary>Reserves ids as <see cref="ReserveAsync"/> does, on Citus. Without claims it is one round trip, or two for several distributed
+    /// crawls.</summary>
     /// <returns>As many ids as there are rows of the locked parents. Those of other rows are left out, and are gaps.</returns>
     private async ValueTask<(long[] Ids, bool ForbidsCopy, TransactionIdentity Identity, Guid[] ParentIds)> ReserveInStepsAsync(
         NpgsqlConnection connection,
