@@ -26,7 +26,7 @@ internal sealed record CrawlDistribution(bool IsOnCitus, bool IsByCrawl)
     /// <param name="transaction">The caller's transaction, or null.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
     public static ValueTask<CrawlDistribution> OfAsync(NpgsqlDataSource dataSource, NpgsqlTransaction? transaction, CancellationToken cancellationToken) =>
-        Known.TryGetValue(dataSource, out var known)
+        Find(dataSource) is { } known
             ? new(known)
             : new(dataSource.UseAsync(
                 transaction, connection => ReadAsync(dataSource, connection, transaction, cancellationToken), cancellationToken));
@@ -38,7 +38,7 @@ internal sealed record CrawlDistribution(bool IsOnCitus, bool IsByCrawl)
     /// <param name="cancellationToken">Cancels the query.</param>
     public static ValueTask<CrawlDistribution> OfAsync(
         NpgsqlDataSource dataSource, NpgsqlConnection connection, NpgsqlTransaction? transaction, CancellationToken cancellationToken) =>
-        Known.TryGetValue(dataSource, out var known) ? new(known) : new(ReadAsync(dataSource, connection, transaction, cancellationToken));
+        Find(dataSource) is { } known ? new(known) : new(ReadAsync(dataSource, connection, transaction, cancellationToken));
 
     /// <summary>Forgets the distribution, which is asked for again.</summary>
     public static void Forget(NpgsqlDataSource dataSource) => Known.Remove(dataSource);

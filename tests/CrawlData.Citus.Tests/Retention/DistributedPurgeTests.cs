@@ -1,6 +1,7 @@
 using CrawlData.Citus.Tests.Clusters;
 using CrawlData.Crawls;
 using CrawlData.Retention;
+using CrawlData.Tests;
 
 namespace CrawlData.Citus.Tests.Retention;
 
@@ -30,7 +31,7 @@ public sealed class DistributedPurgeTests
         await events.AppendAsync(locked, Event(daysAgo: 0), transaction);
 
         var would = await purger.PurgeCrawlsAsync(Month, batchSize: 10, dryRun: true);
-        var total = await purger.PurgeCrawlsAsync(Month, batchSize: 10, progress: new Immediate(steps.Add));
+        var total = await purger.PurgeCrawlsAsync(Month, batchSize: 10, progress: new ImmediateProgress<PurgeTotal>(steps.Add));
         await transaction.CommitAsync();
         var again = await purger.PurgeCrawlsAsync(Month);
 
@@ -60,9 +61,4 @@ public sealed class DistributedPurgeTests
     private static NewCrawlEvent Event(int daysAgo) => new() { EventType = "step", Payload = Jsonb.Parse("{}"), CreatedAt = Ago(daysAgo) };
 
     private static DateTimeOffset Ago(int days) => DateTimeOffset.UtcNow.AddDays(-days);
-
-    private sealed class Immediate(Action<PurgeTotal> report) : IProgress<PurgeTotal>
-    {
-        public void Report(PurgeTotal value) => report(value);
-    }
 }

@@ -31,9 +31,9 @@ public sealed class RetentionPurgerTests : EmptiedDatabaseTest
         var stored = await EndedSessionAsync(artifacts: 5);
 
         List<PurgeTotal> dry = [], steps = [];
-        var would = await Purger.PurgeArtifactsAsync(Month, dryRun: true, progress: new Immediate<PurgeTotal>(dry.Add));
+        var would = await Purger.PurgeArtifactsAsync(Month, dryRun: true, progress: new ImmediateProgress<PurgeTotal>(dry.Add));
         Assert.That(await CountAsync("artifacts"), Is.EqualTo(35));
-        var total = await Purger.PurgeArtifactsAsync(Month, batchSize: 10, progress: new Immediate<PurgeTotal>(steps.Add));
+        var total = await Purger.PurgeArtifactsAsync(Month, batchSize: 10, progress: new ImmediateProgress<PurgeTotal>(steps.Add));
 
         Assert.That(total, Is.EqualTo(new PurgeTotal { Deleted = 25 }));
         Assert.That(would, Is.EqualTo(total));
@@ -60,7 +60,7 @@ public sealed class RetentionPurgerTests : EmptiedDatabaseTest
         var dry = await Purger.PurgeSessionsAsync(Month, dryRun: true);
         Assert.That(await Sessions.GetAsync(old), Is.Not.Null);
         var steps = new List<PurgeTotal>();
-        var total = await Purger.PurgeSessionsAsync(Month, batchSize: 25, progress: new Immediate<PurgeTotal>(steps.Add));
+        var total = await Purger.PurgeSessionsAsync(Month, batchSize: 25, progress: new ImmediateProgress<PurgeTotal>(steps.Add));
 
         Assert.That(total, Is.EqualTo(new PurgeTotal { Deleted = 2, Rows = 70 + 20 + 1 + 3 + 1, Left = 1 }));
         Assert.That(dry, Is.EqualTo(total));
@@ -154,8 +154,8 @@ public sealed class RetentionPurgerTests : EmptiedDatabaseTest
         {
             try
             {
-                await Purger.PurgeCrawlsAsync(Month, batchSize: 100, progress: new Immediate<PurgeTotal>(_ => Cut()));
-                await Purger.PurgeSessionsAsync(Month, batchSize: 100, progress: new Immediate<PurgeTotal>(_ => Cut()));
+                await Purger.PurgeCrawlsAsync(Month, batchSize: 100, progress: new ImmediateProgress<PurgeTotal>(_ => Cut()));
+                await Purger.PurgeSessionsAsync(Month, batchSize: 100, progress: new ImmediateProgress<PurgeTotal>(_ => Cut()));
                 ended = true;
             }
             catch (TimeoutException)
@@ -248,9 +248,4 @@ public sealed class RetentionPurgerTests : EmptiedDatabaseTest
 
     private async Task<long> LargestTransactionAsync() =>
         (await QueryAsync<long>("select max(rows) from (select count(*) as rows from deletions group by transaction) as transactions"))[0];
-
-    private sealed class Immediate<T>(Action<T> report) : IProgress<T>
-    {
-        public void Report(T value) => report(value);
-    }
 }

@@ -669,19 +669,18 @@ internal sealed class BulkAppender<T>(
         NpgsqlConnection connection, NpgsqlTransaction transaction, RowBatch<T> batch, CancellationToken cancellationToken)
     {
         var ids = new List<long>(batch.Count);
-        AppendedRows first = default;
-        TransactionIdentity? identity = null;
+        AppendedRows appended = default;
         foreach (var chunk in Enumerable.Range(0, batch.Count).Select(index => (batch.ParentId(index), batch.Row(index))).Chunk(CopyFromRows))
         {
             var piece = new RowBatch<T>(chunk);
             var inserted = await InsertAsync(connection, transaction, piece, available: false, prepares: false, cancellationToken).ConfigureAwait(false);
-            first = ids.Count == 0 ? inserted : first;
-            identity = inserted.Transaction;
+
+            // The last identity tells whether the ids of all chunks are flushed.
+            appended = ids.Count == 0 ? inserted : appended with { Transaction = inserted.Transaction };
             ids.AddRange(inserted.Ids);
         }
 
-        // The last identity tells whether the ids of all chunks are flushed.
-        return first with { Ids = ids, Transaction = identity, ParentIds = batch.ParentIds };
+        return appended with { Ids = ids, ParentIds = batch.ParentIds };
     }
 
     /// <summary>Gathers rows into chunks. Each chunk is valid until the next.</summary>
